@@ -1,0 +1,212 @@
+"""Every knob once, with unit, default and reason.
+
+Precedence: defaults <- TOML <- environment <- flags. The TOML file is `--config FILE`, else `livemerc.toml` in the
+user's configuration folder (XDG). Environment: `LIVEMERC_<SECTION>_<KEY>`, for instance `LIVEMERC_ENDPOINT_HANGOVER_MS=500`.
+An unknown key, a wrong type or a value out of range is a `ConfigError` that names the key with its path.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from livemerc.errors import ConfigError
+
+SAMPLE_RATE_HZ = 16_000
+"""The rate of everything behind the resampler: webrtcvad, Silero, Whisper and the speech encoder all take 16 kHz."""
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class AudioConfig(_Section):
+    block_ms: Annotated[float, Meta(gt=0, le=10_000)] = 20.0
+    """What a source hands over at once. Results do not depend on it; small keeps the level meter and onset prompt."""
+    ring_s: Annotated[float, Meta(ge=1, le=3600)] = 120.0
+    """Audio the microphone's ring holds while models load or the brain is behind; beyond it, seconds are counted as dropped."""
+
+
+class VadConfig(_Section):
+    engine: Literal["webrtc", "silero"] = "webrtc"
+    webrtc_level: Annotated[int, Meta(ge=0, le=3)] = 2
+    """webrtcvad aggressiveness: 3 clips quiet speech, 0-1 call fan noise speech."""
+
+
+class EndpointConfig(_Section):
+    onset_threshold: Annotated[float, Meta(gt=0, le=1)] = 0.6
+    """Mean speech probability over `onset_ms` that opens an utterance."""
+    offset_threshold: Annotated[float, Meta(ge=0, lt=1)] = 0.35
+    """Speech probability under which a frame counts towards the hangover (hysteresis: below the onset threshold)."""
+    onset_ms: Annotated[float, Meta(ge=10, le=1000)] = 90.0
+    """Window of the onset decision: shorter opens on clicks, longer loses short words."""
+    pre_roll_ms: Annotated[float, Meta(ge=300, le=2000)] = 300.0
+    """Audio before the onset that goes to the encoders: first consonants are quieter than the threshold."""
+    hangover_ms: Annotated[float, Meta(ge=60, le=5000)] = 450.0
+    """Silence that ends an utterance: the endpoint wait. Pauses inside a sentence are mostly shorter than 400 ms."""
+    min_utterance_s: Annotated[float, Meta(ge=0, le=10)] = 0.25
+    """Voiced stretches shorter than this are coughs and clicks: dropped, counted."""
+    max_utterance_s: Annotated[float, Meta(ge=2, le=30)] = 12.0
+    """Speech past this is cut at its quietest point. Whisper's own window is 30 s."""
+    cut_search_s: Annotated[float, Meta(gt=0, le=10)] = 4.0
+    """The last stretch before the maximum in which the quietest point is looked for."""
+
+
+class AsrConfig(_Section):
+    engine: Literal["auto", "faster-whisper", "pocketsphinx", "transcript", "none"] = "auto"
+    model: str | None = None
+    """Whisper size or local path; `auto` takes a cached one."""
+    language: str | None = None
+    """Whisper's language code; null = detected per utterance."""
+    beam_size: Annotated[int, Meta(ge=1, le=10)] = 1
+    """1 = greedy: half the time of beam 5 for a fraction of a point of word error on short utterances."""
+    compute_type: str = "default"
+    word_timestamps: bool = False
+    transcript: str | None = None
+    """Sidecar transcript (VTT, SRT, STM) for engine `transcript`."""
+
+
+class ScreeningConfig(_Section):
+    no_speech_probability: Annotated[float, Meta(ge=0, le=1)] = 0.6
+    """Whisper: gated when above this and the mean log-probability is below `mean_log_probability` (Whisper's own rule)."""
+    mean_log_probability: float = -1.0
+    hopeless_log_probability: float = -1.8
+    """Whisper: gated below this whatever the no-speech probability."""
+    tokens_per_second: Annotated[float, Meta(gt=0)] = 12.0
+    """More tokens a second of voiced audio than anyone speaks: a hallucination."""
+    compression_ratio: Annotated[float, Meta(gt=1)] = 2.4
+    """zlib ratio of the text above which it is a loop (Whisper's own threshold)."""
+    silence_dbfs: float = -60.0
+    """RMS of the voiced stretch below which any text is invented."""
+
+
+class ModelConfig(_Section):
+    checkpoint: str | None = None
+    """Folder of a checkpoint; null = the compact one that ships."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: Annotated[int, Meta(ge=1, le=64)] = 1
+    """torch threads: two spinning OpenMP threads beside another job slow small networks down 200-fold."""
+    text_only: bool = False
+    """No inference from the voice."""
+
+
+class DialogueConfig(_Section):
+    context: Annotated[int, Meta(ge=1, le=512)] = 32
+    """K: utterances in the window that Stages II and III see."""
+    revise: Annotated[int, Meta(ge=0, le=64)] = 2
+    """R: an estimate may be revised until R later utterances have come, then it is frozen."""
+    freeze_after_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
+    """Without a new utterance for this long, everything is frozen."""
+    revision_step: Annotated[float, Meta(ge=0, le=1)] = 0.05
+    """A revision is sent when the label or the abstention changes or a probability moves by this much."""
+
+
+class LiveConfig(_Section):
+    partial_every_s: Annotated[float, Meta(ge=0.2, le=10)] = 1.0
+    """How often a partial hypothesis is tried while speech goes on and the brain is idle."""
+    partial_max_s: Annotated[float, Meta(ge=1, le=30)] = 8.0
+    """No partials of utterances longer than this: a partial must never delay a final by long."""
+    status_every_s: Annotated[float, Meta(ge=0.5, le=60)] = 0.5
+    """At most two status events a second."""
+
+
+class Config(_Section):
+    audio: AudioConfig = AudioConfig()
+    vad: VadConfig = VadConfig()
+    endpoint: EndpointConfig = EndpointConfig()
+    asr: AsrConfig = AsrConfig()
+    screening: ScreeningConfig = ScreeningConfig()
+    model: ModelConfig = ModelConfig()
+    dialogue: DialogueConfig = DialogueConfig()
+    live: LiveConfig = LiveConfig()
+    offline: bool = False
+    """Make no network call at all."""
+
+
+def load_config(
+    path: str | Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Config:
+    """Defaults <- TOML <- environment <- `overrides`.
+
+    `overrides` maps dotted keys to values, for instance `{"endpoint.hangover_ms": 300}`; None values are left out.
+    Raises `ConfigError` (exit 2) with the key's path.
+    """
+    environ = os.environ if environ is None else environ
+    merged: dict[str, Any] = {}
+    where = Path(path) if path is not None else user_config_file()
+    if path is not None or where.is_file():
+        merged = _read_toml(where)
+        _convert(merged, str(where))
+    for name, value in environ.items():
+        if name.startswith("LIVEMERC_"):
+            _set(merged, _environment_key(name), value)
+    _convert(merged, "the environment (LIVEMERC_*)")
+    for key, value in (overrides or {}).items():
+        if value is not None:
+            _set(merged, key, value)
+    return _convert(merged, "the command line")
+
+
+def user_config_file() -> Path:
+    """`livemerc.toml` in the user's configuration folder; need not exist."""
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("livemerc")) / "livemerc.toml"
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        data = msgspec.toml.decode(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"{path}: the configuration file cannot be read ({error.strerror}); check --config.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML ({error}); mend that line.") from error
+    return data
+
+
+def _environment_key(name: str) -> str:
+    rest = name.removeprefix("LIVEMERC_").lower()
+    for section in Config.__struct_fields__:
+        if rest == section:
+            return section
+        if rest.startswith(section + "_"):
+            return f"{section}.{rest.removeprefix(section + '_')}"
+    raise ConfigError(f"{name}: unknown configuration variable; see the keys in livemerc/config.py.")
+
+
+def _set(tree: dict[str, Any], key: str, value: Any) -> None:
+    *sections, leaf = key.split(".")
+    for section in sections:
+        tree = tree.setdefault(section, {})
+    tree[leaf] = value
+
+
+def _convert(tree: dict[str, Any], origin: str) -> Config:
+    try:
+        # strict=False: values from the environment are strings
+        config = msgspec.convert(tree, Config, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{origin}: {_plain(str(error))}.") from error
+    if config.endpoint.offset_threshold >= config.endpoint.onset_threshold:
+        raise ConfigError(
+            f"{origin}: endpoint.offset_threshold ({config.endpoint.offset_threshold}) must be below "
+            f"endpoint.onset_threshold ({config.endpoint.onset_threshold})."
+        )
+    return config
+
+
+def _plain(message: str) -> str:
+    """msgspec writes "Object contains unknown field `x` - at `$.endpoint`": name the whole key."""
+    what, _, at = message.partition(" - at ")
+    section = at.strip("`").removeprefix("$").lstrip(".")
+    if "unknown field" in what:
+        field = what.split("`")[1]
+        return f"unknown key `{section + '.' if section else ''}{field}`; see the keys in livemerc/config.py"
+    return f"`{section}`: {what[0].lower()}{what[1:]}"

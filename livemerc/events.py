@@ -1,0 +1,150 @@
+"""The public event types: the JSON Lines schema. `events.schema.json` is generated from these types.
+
+Times (`*_s`) are seconds of source audio since the session began. Unknown is null. Ids are strings.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+SCHEMA_VERSION = 1
+
+Probabilities = dict[str, float]
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    pass
+
+
+class CheckpointInfo(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    sha256: str
+    licence: str
+
+
+class AsrInfo(msgspec.Struct, frozen=True, kw_only=True):
+    engine: str
+    model: str | None = None
+
+
+class SessionStart(_Event, tag="session.start"):
+    """First event of a session."""
+
+    schema: int = SCHEMA_VERSION
+    version: str
+    labels: list[str]
+    checkpoint: CheckpointInfo
+    asr: AsrInfo
+    device: str
+    source: str
+    started_at: str  # ISO 8601, UTC
+
+
+class UtterancePartial(_Event, tag="utterance.partial"):
+    """A hypothesis while the person still speaks; superseded by later partials and by the final."""
+
+    utterance_id: str
+    start_s: float
+    text: str
+
+
+class FinalAsr(msgspec.Struct, frozen=True, kw_only=True):
+    engine: str
+    model: str | None = None
+    confidence: float | None = None
+    gated: str | None = None  # why the text was screened out; then it never reached the model
+
+
+class UtteranceFinal(_Event, tag="utterance.final"):
+    """One endpointed utterance. `start_s` and `end_s` are its first and last voiced frame."""
+
+    utterance_id: str
+    start_s: float
+    end_s: float
+    text: str
+    speaker: str | None = None
+    asr: FinalAsr
+
+
+class Modality(msgspec.Struct, frozen=True, kw_only=True):
+    """What each branch alone would say; null where the modality is absent or gated."""
+
+    text: Probabilities | None = None
+    speech: Probabilities | None = None
+
+
+class Timing(msgspec.Struct, frozen=True, kw_only=True):
+    """Milliseconds. `total_ms` runs from the last voiced sample to the event, the endpoint wait included."""
+
+    endpoint_wait_ms: float | None = None
+    asr_ms: float | None = None
+    encode_ms: float | None = None
+    fuse_ms: float | None = None
+    total_ms: float | None = None
+
+
+EmotionStatus = Literal["partial", "provisional", "revised", "frozen"]
+
+
+class EmotionEvent(_Event, tag="emotion"):
+    """The estimate of one utterance. `label` is always the arg max, `confidence` its calibrated probability."""
+
+    utterance_id: str
+    revision: int
+    status: EmotionStatus
+    label: str
+    confidence: float
+    abstained: str | None = None
+    probabilities: Probabilities
+    modality: Modality
+    timing: Timing | None = None
+
+
+class MicState(msgspec.Struct, frozen=True, kw_only=True):
+    ok: bool
+    why: str | None = None
+
+
+class Status(_Event, tag="status"):
+    """The monitor's own health, at most two a second."""
+
+    t_s: float
+    lag_s: float
+    queued: dict[str, int]
+    dropped_s: float = 0.0
+    overruns: int = 0
+    level_dbfs: float | None = None
+    mic: MicState | None = None
+    degraded: str | None = None
+
+
+class SessionEnd(_Event, tag="session.end"):
+    """Last event of a session."""
+
+    duration_s: float
+    utterances: int
+    dropped_s: float = 0.0
+    overruns: int = 0
+
+
+Event = SessionStart | UtterancePartial | UtteranceFinal | EmotionEvent | Status | SessionEnd
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+
+
+def encode(event: Event) -> bytes:
+    """One JSON object, `type` first, without a newline."""
+    return _encoder.encode(event)
+
+
+def decode(line: bytes | str) -> Event:
+    """The event of one JSON line. Raises `msgspec.ValidationError` or `msgspec.DecodeError`."""
+    return _decoder.decode(line)
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of one event."""
+    return msgspec.json.schema(Event)
