@@ -1,0 +1,135 @@
+"""What the process around a monitor needs: one stop path for signals, and clean file descriptors.
+
+No project import, nothing heavy: the command line loads this before it knows what it is asked to do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import BinaryIO, TextIO
+
+EXIT_AT_ONCE = 130
+"""A second Ctrl+C: 128 + SIGINT, the shell's own number. The last utterance was not waited for."""
+
+STOP_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
+)
+
+
+class StopOnSignal:
+    """Context manager: the first stop signal calls `stop` once, the second leaves the process at once.
+
+    Before `stop` is known (sources opening, models loading) a signal raises KeyboardInterrupt: there is nothing to
+    flush. Afterwards `stop` runs on a thread of its own: a signal handler runs between two bytecodes of the main
+    thread, which may hold the very lock that `stop` needs.
+    """
+
+    def __init__(self) -> None:
+        self.received = False
+        self._read_fd, self._write_fd = os.pipe()
+        self._stop: Callable[[], None] | None = None
+        self._before: dict[signal.Signals, object] = {}
+
+    def __enter__(self) -> StopOnSignal:
+        for number in STOP_SIGNALS:
+            if number != signal.SIGINT and signal.getsignal(number) is signal.SIG_IGN:
+                continue  # started under nohup: stays ignored
+            self._before[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+        if self._stop is None:
+            os.close(self._read_fd)
+        os.close(self._write_fd)  # ends the thread, which closes its end
+
+    def call(self, stop: Callable[[], None]) -> None:
+        """From now on the first signal calls `stop` (thread-safe, idempotent)."""
+        self._stop = stop
+        threading.Thread(target=self._wait, name="stop-on-signal", daemon=True).start()
+
+    def _wait(self) -> None:
+        told = os.read(self._read_fd, 1)
+        os.close(self._read_fd)
+        if told:
+            assert self._stop is not None
+            self._stop()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._stop is None:
+            raise KeyboardInterrupt
+        if self.received:
+            os._exit(EXIT_AT_ONCE)
+        self.received = True
+        os.write(self._write_fd, b"!")  # the only thing that is safe here
+
+
+def claim_stdout() -> BinaryIO:
+    """The real stdout, for this program's lines alone; whatever else writes to descriptor 1 goes to stderr.
+
+    C libraries below Python (PortAudio, FFmpeg, CUDA) print to descriptor 1 as they like: under `--json` one such
+    line breaks every reader. Unbuffered, so a line is out when `write` returns.
+    """
+    sys.stdout.flush()
+    private = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return os.fdopen(private, "wb", buffering=0)
+
+
+def claim_stdin() -> BinaryIO:
+    """The real stdin for audio; descriptor 0 becomes the terminal, if there is one, so that the dashboard gets keys."""
+    private = os.dup(sys.stdin.fileno())
+    with contextlib.suppress(OSError):  # no controlling terminal: then there is no dashboard either
+        terminal = os.open("CONIN$" if os.name == "nt" else "/dev/tty", os.O_RDWR)
+        os.dup2(terminal, sys.stdin.fileno())
+        os.close(terminal)
+    return os.fdopen(private, "rb", buffering=0)
+
+
+def silence_output() -> None:
+    """Point descriptors 1 and 2 at nothing: their reader has gone, and the interpreter's last flush must not fail."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):
+        os.dup2(nothing, number)
+    os.close(nothing)
+
+
+@contextlib.contextmanager
+def stderr_held() -> Iterator[TextIO]:
+    """Collect what goes to descriptor 2 and print it afterwards; yields the real stderr, which the dashboard draws on.
+
+    ALSA, FFmpeg and onnxruntime complain on descriptor 2 in the middle of a screen.
+    """
+    sys.stderr.flush()
+    number = sys.stderr.fileno()
+    private = os.dup(number)
+    real_dunder = sys.__stderr__
+    with tempfile.TemporaryFile() as held, os.fdopen(os.dup(private), "w", encoding="utf-8") as screen:
+        os.dup2(held.fileno(), number)
+        sys.__stderr__ = screen  # type: ignore[misc]  # Textual writes to sys.__stderr__
+        try:
+            yield screen
+        finally:
+            sys.stderr.flush()
+            sys.__stderr__ = real_dunder  # type: ignore[misc]
+            os.dup2(private, number)
+            os.close(private)
+            held.seek(0)
+            text = held.read().decode("utf-8", "replace")
+            if text:
+                sys.stderr.write(text)
+                sys.stderr.flush()
+
+
+def has_screen() -> bool:
+    """Whether a full-screen dashboard can be shown: keys from stdin, pictures on stdout and stderr, cursor control."""
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    return all(s is not None and s.isatty() for s in streams) and os.environ.get("TERM") != "dumb"
