@@ -1,0 +1,178 @@
+"""Checkpoints: a folder with `merits-l.json` and safetensors files. Never pickle; every file's SHA-256 is checked.
+
+`read_manifest` needs no torch, so that `doctor` and bad paths answer at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from livemerc.errors import ModelError
+from livemerc.events import CheckpointInfo
+from livemerc.model.calibration import Temperatures
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from livemerc.model.merits import MeritsL
+
+MANIFEST = "merits-l.json"
+FORMAT = 1
+BUNDLED = Path(__file__).resolve().parent.parent / "weights"
+
+
+class Abstention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When the label is withheld; chosen on dev. `min_confidence`: calibrated probability of the top label."""
+
+    min_confidence: float = 0.40
+    short_s: float = 0.5
+    asr_confidence: float = 0.35
+    disagreement: float = 0.5
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One file of weights with the configuration that rebuilds its network, its licence and its training data."""
+
+    file: str
+    sha256: str
+    config: dict[str, Any]
+    licence: str
+    data: list[str]
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`merits-l.json`."""
+
+    format: int
+    id: str
+    labels: list[str]
+    prior: list[float]
+    text: Part
+    speech: Part
+    fusion: Part
+    tokenizer: str
+    tokenizer_sha256: str
+    temperatures: Temperatures
+    abstention: Abstention
+    speech_trust: float
+    """Accuracy kept on speakers and corpora never heard, relative to the dev speakers: 0 = chance, 1 = as good."""
+
+    @property
+    def licence(self) -> str:
+        return f"text: {self.text.licence}; speech: {self.speech.licence}; fusion: {self.fusion.licence}"
+
+
+def checkpoint_folder(path: str | Path | None) -> Path:
+    """The folder of `--checkpoint`, or the one that ships."""
+    return BUNDLED if path is None else Path(path)
+
+
+def read_manifest(path: str | Path | None = None) -> Manifest:
+    """The manifest of a checkpoint folder (None = the bundled one). Raises `ModelError` (exit 3); needs no torch."""
+    folder = checkpoint_folder(path)
+    where = folder / MANIFEST
+    if not folder.is_dir():
+        problem = "is not a folder" if folder.exists() else "does not exist"
+        raise ModelError(f"{folder}: the checkpoint {problem}; --checkpoint takes a folder with {MANIFEST} in it.")
+    try:
+        manifest = msgspec.json.decode(where.read_bytes(), type=Manifest)
+    except OSError as error:
+        raise ModelError(f"{where}: cannot be read ({error.strerror}); this folder is no livemerc checkpoint.") from error
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        raise ModelError(f"{where}: not a livemerc checkpoint manifest ({error}); export it again.") from error
+    if manifest.format != FORMAT:
+        raise ModelError(f"{where}: checkpoint format {manifest.format}, this version reads {FORMAT}; export it again.")
+    if len(manifest.prior) != len(manifest.labels):
+        raise ModelError(f"{where}: {len(manifest.labels)} labels but {len(manifest.prior)} prior shares; export it again.")
+    for name in (manifest.text.file, manifest.speech.file, manifest.fusion.file, manifest.tokenizer):
+        if Path(name).name != name:
+            raise ModelError(f"{where}: {name!r} points outside the checkpoint's folder; export it again.")
+        if not (folder / name).is_file():
+            raise ModelError(f"{folder / name}: missing from the checkpoint; copy the whole folder again.")
+    return manifest
+
+
+def verify_files(path: str | Path | None = None) -> Manifest:
+    """`read_manifest`, then every file against its SHA-256: a truncated or changed file is a `ModelError`."""
+    manifest = read_manifest(path)
+    folder = checkpoint_folder(path)
+    expected = {part.file: part.sha256 for part in (manifest.text, manifest.speech, manifest.fusion)}
+    expected[manifest.tokenizer] = manifest.tokenizer_sha256
+    for name, digest in expected.items():
+        if file_sha256(folder / name) != digest:
+            raise ModelError(f"{folder / name}: truncated or changed (SHA-256 differs); copy the checkpoint again.")
+    return manifest
+
+
+def checkpoint_info(path: str | Path | None = None) -> CheckpointInfo:
+    """What `session.start` says of a checkpoint. The manifest holds every file's hash, so its own hash names them all."""
+    manifest = read_manifest(path)
+    digest = file_sha256(checkpoint_folder(path) / MANIFEST)
+    return CheckpointInfo(id=manifest.id, sha256=digest, licence=manifest.licence)
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load_checkpoint(path: str | Path | None = None, device: str = "cpu") -> MeritsL:
+    """The model of a checkpoint folder in evaluation mode on `device`. Raises `ModelError` (exit 3)."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from livemerc.model.merits import ConversationModel, MeritsL
+    from livemerc.model.speech import SpeechEncoder
+    from livemerc.model.text import TextEncoder
+
+    manifest = verify_files(path)
+    folder = checkpoint_folder(path)
+    try:
+        text = TextEncoder(manifest.text.config)
+        text.load_state_dict(unpack_state(load_file(folder / manifest.text.file)))
+        speech = SpeechEncoder(manifest.speech.config)
+        speech.load_state_dict(unpack_state(load_file(folder / manifest.speech.file)))
+        conversation = ConversationModel(manifest.fusion.config)
+        conversation.load_state_dict(unpack_state(load_file(folder / manifest.fusion.file)))
+    except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        first = str(error).splitlines()[0]
+        raise ModelError(f"{folder}: the weights do not fit their manifest ({first}); export the checkpoint again.") from error
+    model = MeritsL(text, speech, conversation, manifest.temperatures, tuple(manifest.labels), tuple(manifest.prior))
+    return model.eval().to(device)
+
+
+def pack_state(state: dict[str, Tensor], quantise: tuple[str, ...] = ()) -> dict[str, Tensor]:
+    """A state dict as it is stored: float16, and the tables named in `quantise` as int8 rows with their scales."""
+    import torch
+
+    from livemerc.model.quantise import quantise_rows
+
+    packed: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        if name in quantise:
+            packed[name + ".scale"], packed[name + ".int8"] = quantise_rows(tensor.float())
+        elif tensor.dtype == torch.float32:
+            packed[name] = tensor.half().contiguous()
+        else:
+            packed[name] = tensor.contiguous()
+    return packed
+
+
+def unpack_state(packed: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The float32 state dict of `pack_state`."""
+    import torch
+
+    from livemerc.model.quantise import restore_rows
+
+    state: dict[str, Tensor] = {}
+    for name, tensor in packed.items():
+        if name.endswith(".int8"):
+            table = name.removesuffix(".int8")
+            state[table] = restore_rows(packed[table + ".scale"], tensor)
+        elif not (name.endswith(".scale") and name.removesuffix(".scale") + ".int8" in packed):
+            state[name] = tensor.float() if tensor.dtype == torch.float16 else tensor
+    return state

@@ -1,0 +1,53 @@
+"""Utterance in, embedding out: the live side of Stage I. Each utterance passes here once; its T1 and S1 are cached."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from livemerc.model.checkpoint import checkpoint_folder, load_checkpoint, read_manifest
+from livemerc.model.merits import MeritsL
+from livemerc.model.text import load_tokenizer, tokenize
+
+
+class Encoders:
+    """Tokenizer + text encoder, log-mel + speech encoder, on the model's device."""
+
+    def __init__(self, model: MeritsL, tokenizer_path: str | Path):
+        self.model = model
+        self.device = next(model.parameters()).device
+        self._tokenizer = load_tokenizer(str(tokenizer_path))
+
+    @torch.inference_mode()
+    def text(self, texts: list[str]) -> Tensor:
+        """Transcripts -> T1 (B, Dt) on the CPU. Empty texts are the caller's to mask."""
+        ids, mask = tokenize(self._tokenizer, texts)
+        return self.model.text(ids.to(self.device), mask.to(self.device)).float().cpu()
+
+    @torch.inference_mode()
+    def speech(self, samples: np.ndarray) -> Tensor:
+        """One utterance, (n,) float32 at 16 kHz -> S1 (Ds,) on the CPU."""
+        wave = torch.from_numpy(np.ascontiguousarray(samples, np.float32))[None].to(self.device)
+        lengths = torch.tensor([wave.shape[1]], device=self.device)
+        return self.model.speech(wave, lengths)[0].float().cpu()
+
+
+def load_model(checkpoint: str | Path | None, device: str, threads: int) -> tuple[MeritsL, Encoders]:
+    """The checkpoint's model and its encoders. Sets torch's thread counts. Raises `ModelError` (exit 3)."""
+    torch.set_num_threads(threads)
+    manifest = read_manifest(checkpoint)
+    model = load_checkpoint(checkpoint, device)
+    return model, Encoders(model, checkpoint_folder(checkpoint) / manifest.tokenizer)
+
+
+def choose_device(wanted: str) -> str:
+    """`auto` -> "cuda" where torch sees a GPU, else "cpu". Raises `ModelError` when "cuda" is asked for in vain."""
+    from livemerc.errors import ModelError
+
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
+        raise ModelError("torch sees no CUDA device; use --device cpu, or run `livemerc doctor` for what is missing.")
+    return "cuda" if wanted == "cuda" or (wanted == "auto" and available) else "cpu"

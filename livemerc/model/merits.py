@@ -1,0 +1,103 @@
+"""MERITS-L: Stage I encoders, Stage II conversation networks and Stage III fusion as one module.
+
+Dutta & Ganapathy, "LLM supervised Pre-training for Multimodal Emotion Recognition in Conversations", arXiv 2501.11468.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from livemerc.model.calibration import Temperatures
+from livemerc.model.conversation import ConversationEncoder
+from livemerc.model.fusion import CoAttention
+from livemerc.model.speech import SpeechEncoder
+from livemerc.model.text import TextEncoder
+
+
+@dataclass(frozen=True, slots=True)
+class WindowLogits:
+    """Uncalibrated logits of a batch of windows, each (B, N, C). A branch is meaningless where its modality is absent."""
+
+    fused: Tensor
+    text: Tensor
+    speech: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class WindowProbabilities:
+    """Calibrated probabilities of a batch of windows, each (B, N, C), rows summing to 1."""
+
+    fused: Tensor
+    text: Tensor
+    speech: Tensor
+
+
+class ConversationModel(nn.Module):
+    """Stages II and III: what runs again over the window whenever an utterance arrives. No encoder in it."""
+
+    def __init__(self, config: dict[str, Any]):
+        """`config`: {"text": {"width", "hidden", "heads", "dropout"}, "speech": {same}, "fusion": {"width", "heads", "dropout"}, "labels": C}."""
+        super().__init__()
+        self.config = config
+        labels = config["labels"]
+        self.text_context = ConversationEncoder(**config["text"], labels=labels)
+        self.speech_context = ConversationEncoder(**config["speech"], labels=labels)
+        self.fusion = CoAttention(
+            text_width=self.text_context.width, speech_width=self.speech_context.width, **config["fusion"], labels=labels
+        )
+
+    def forward(self, t1: Tensor, s1: Tensor, has_text: Tensor, has_speech: Tensor, lengths: Tensor) -> WindowLogits:
+        """t1 (B, N, Dt), s1 (B, N, Ds), flags (B, N) bool, lengths (B,) int64 >= 1 -> logits (B, N, C) each.
+
+        Positions at or behind `lengths` are padding: their flags must be False and their outputs mean nothing.
+        """
+        t2, text_logits = self.text_context(t1, has_text, lengths)
+        s2, speech_logits = self.speech_context(s1, has_speech, lengths)
+        fused = self.fusion(t2, s2, text_logits, speech_logits, has_text, has_speech, lengths)
+        return WindowLogits(fused, text_logits, speech_logits)
+
+
+class MeritsL(nn.Module):
+    """The whole model. `labels` and `prior` (label shares of the training dialogues) are in the order of the logits."""
+
+    def __init__(
+        self,
+        text: TextEncoder,
+        speech: SpeechEncoder,
+        conversation: ConversationModel,
+        temperatures: Temperatures,
+        labels: tuple[str, ...],
+        prior: tuple[float, ...],
+    ):
+        super().__init__()
+        self.text = text
+        self.speech = speech
+        self.conversation = conversation
+        self.temperatures = temperatures
+        self.labels = labels
+        self.prior = prior
+
+    @torch.inference_mode()
+    def window(self, t1: Tensor, s1: Tensor, has_text: Tensor, has_speech: Tensor, lengths: Tensor) -> WindowProbabilities:
+        """Calibrated probabilities of a batch of windows; shapes as in `ConversationModel.forward`.
+
+        An utterance with neither modality gets the prior.
+        """
+        logits = self.conversation(t1, s1, has_text, has_speech, lengths)
+        return self.calibrate(logits, has_text, has_speech)
+
+    def calibrate(self, logits: WindowLogits, has_text: Tensor, has_speech: Tensor) -> WindowProbabilities:
+        """Logits -> probabilities with the temperature of the modalities that were there."""
+        t = self.temperatures
+        both = has_text & has_speech
+        scale = torch.where(both, t.both, torch.where(has_text, t.text_only, t.speech_only)).unsqueeze(-1)
+        fused = (logits.fused / scale).softmax(-1)
+        prior = torch.tensor(self.prior, device=fused.device)
+        fused = torch.where((has_text | has_speech).unsqueeze(-1), fused, prior)
+        return WindowProbabilities(
+            fused, (logits.text / t.text_branch).softmax(-1), (logits.speech / t.speech_branch).softmax(-1)
+        )

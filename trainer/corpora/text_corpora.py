@@ -1,0 +1,109 @@
+"""Readers of the text corpora: MELD (dialogues), GoEmotions (single comments), EmoryNLP (scenes).
+
+MELD: Poria et al. 2019. GoEmotions: Demszky et al. 2020, mapped to Ekman's six + neutral. EmoryNLP: Zahiri & Choi 2018.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from livemerc.emotions import LABELS
+from livemerc.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class TextRow:
+    """One labelled utterance. `target`: (7,) float32 distribution over `emotions.LABELS` (one-hot, or multi-label shared)."""
+
+    dialogue_id: str
+    utterance_id: str
+    speaker: str | None
+    text: str
+    target: np.ndarray
+
+    @property
+    def label(self) -> int:
+        return int(self.target.argmax())
+
+
+# MELD's CSV was written as Windows-1252 and read as Latin-1 once: these control characters are its punctuation.
+_MOJIBAKE = {0x85: "...", 0x91: "'", 0x92: "'", 0x93: '"', 0x94: '"', 0x96: "-", 0x97: " - ", 0xA0: " ",
+             0x2018: "'", 0x2019: "'", 0x201C: '"', 0x201D: '"', 0x2026: "...", 0x2013: "-", 0x2014: " - "}  # fmt: skip
+
+
+def _one_hot(label: str) -> np.ndarray:
+    target = np.zeros(len(LABELS), np.float32)
+    target[LABELS.index(label)] = 1.0
+    return target
+
+
+def clean_text(text: str) -> str:
+    """Undoes MELD's mojibake and folds white space."""
+    return " ".join(text.translate(_MOJIBAKE).split())
+
+
+def read_meld(path: Path) -> list[list[TextRow]]:
+    """Dialogues of a MELD `*_sent_emo.csv` in time order (rows are sorted: the release has some out of order).
+
+    Raises `InputError` naming file and line when a row cannot be read.
+    """
+    dialogues: dict[int, dict[int, TextRow]] = {}
+    for number, row in _rows(path):
+        try:
+            dialogue, utterance = int(row["Dialogue_ID"]), int(row["Utterance_ID"])
+            target = _one_hot(row["Emotion"].strip().lower())
+            text = clean_text(row["Utterance"])
+        except (KeyError, ValueError, AttributeError) as error:
+            raise InputError(f"{path}, line {number}: not a MELD row ({error}); use the official CSV.") from error
+        dialogues.setdefault(dialogue, {})[utterance] = TextRow(
+            str(dialogue), str(utterance), row["Speaker"].strip(), text, target
+        )
+    return [[turns[u] for u in sorted(turns)] for _, turns in sorted(dialogues.items())]
+
+
+def read_goemotions(folder: Path, split: str) -> list[TextRow]:
+    """Comments of `ekman_{split}.tsv`; several labels share the probability equally."""
+    names = (folder / "ekman_labels.txt").read_text().split()
+    rows = []
+    path = folder / f"ekman_{split}.tsv"
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            text, indices, comment = line.rsplit("\t", 2)
+            target = sum((_one_hot(names[int(i)]) for i in indices.split(",")), np.zeros(len(LABELS), np.float32))
+        except (ValueError, IndexError) as error:
+            raise InputError(f"{path}, line {number}: not a GoEmotions row ({error}).") from error
+        rows.append(TextRow("goemotions", comment, None, " ".join(text.split()), target / target.sum()))
+    return rows
+
+
+_EMORY = {"Joyful": "joy", "Mad": "anger", "Neutral": "neutral", "Sad": "sadness", "Scared": "fear"}
+
+
+def read_emorynlp(path: Path) -> list[TextRow]:
+    """Utterances whose label has a counterpart among the seven (Peaceful and Powerful have none and are left out)."""
+    rows = []
+    for number, row in _rows(path):
+        try:
+            label = row["Emotion"].strip()
+            if label not in _EMORY:
+                continue
+            rows.append(
+                TextRow(f"emorynlp-{row['Season']}-{row['Episode']}-{row['Scene_ID']}", row["Utterance_ID"],
+                        row["Speaker"], clean_text(row["Utterance"]), _one_hot(_EMORY[label]))
+            )  # fmt: skip
+        except (KeyError, AttributeError) as error:
+            raise InputError(f"{path}, line {number}: not an EmoryNLP row ({error}).") from error
+    return rows
+
+
+def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            return [(reader.line_num, row) for row in reader]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error}).") from error
