@@ -1,0 +1,123 @@
+"""Ears: resample -> frames -> voice activity -> endpointing. A plain object; never touches torch."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from livemerc.audio.endpoint import Endpointer
+from livemerc.audio.frames import Framer
+from livemerc.audio.items import Dropped, EarItem, Onset, Quiet, Speech, Utterance
+from livemerc.audio.resample import Resampler
+from livemerc.audio.source import Block
+from livemerc.audio.vad import make_vad
+from livemerc.config import SAMPLE_RATE_HZ, Config
+
+__all__ = ["Dropped", "EarItem", "Ears", "Onset", "Quiet", "Speech", "Utterance"]
+
+FLOOR_DBFS = -120.0
+_JUMP_S = 0.2
+"""A clock that runs ahead of the samples by more than this has jumped; less is the device's jitter."""
+_LEVEL_SAMPLES = SAMPLE_RATE_HZ // 10
+
+
+class Ears:
+    """Blocks of one source in, `EarItem`s out, in order; a function of the samples alone, not of how they are cut.
+
+    `feed` blocks in order, then `flush` once. `snapshot_every_s` asks for a `Speech` snapshot of the open utterance
+    that often. A block that begins later than the samples so far (a gap, a silent device) moves the clock: short
+    stretches are heard as silence, longer ones end the utterance. Time never runs back.
+    """
+
+    def __init__(self, config: Config, rate_hz: int, snapshot_every_s: float | None = None) -> None:
+        self._rate_hz = rate_hz
+        self._resampler = Resampler(rate_hz)
+        self._vad = make_vad(config.vad)
+        self._framer = Framer(self._vad.frame_samples)
+        self._endpointer = Endpointer(
+            config.endpoint,
+            self._vad.frame_samples / SAMPLE_RATE_HZ,
+            config.dialogue.freeze_after_s,
+            snapshot_every_s,
+        )
+        # silence long enough to end any utterance by itself: beyond it the clock may jump
+        self._max_fill_samples = round((config.endpoint.hangover_ms / 1000 + 1.0) * SAMPLE_RATE_HZ)
+        self._in_anchor_s: float | None = None  # source clock: time of source sample 0 since the last discontinuity
+        self._in_samples = 0
+        self._out_anchor_s = 0.0  # clock behind the resampler: time of 16 kHz sample 0 since the last jump
+        self._out_samples = 0
+        self._framed_samples = 0
+        self._tail = np.zeros(0, np.float32)
+        self._level_dbfs = FLOOR_DBFS
+
+    @property
+    def t_s(self) -> float:
+        """Audio time heard so far."""
+        return 0.0 if self._in_anchor_s is None else self._in_anchor_s + self._in_samples / self._rate_hz
+
+    @property
+    def level_dbfs(self) -> float:
+        """RMS of the last 100 ms, -120 at the least; 0 is a full-scale square wave."""
+        return self._level_dbfs
+
+    @property
+    def speaking(self) -> bool:
+        """Whether an utterance is open."""
+        return self._endpointer.speaking
+
+    def feed(self, block: Block) -> list[EarItem]:
+        items: list[EarItem] = []
+        if self._in_anchor_s is None:
+            self._in_anchor_s = self._out_anchor_s = block.start_s
+        elif block.gap_s > 0 or block.start_s - self.t_s > _JUMP_S:
+            items.extend(self._discontinuity(max(block.start_s, self.t_s)))
+        self._in_samples += len(block.samples)
+        items.extend(self._hear(self._resampler.feed(block.samples)))
+        return items
+
+    def flush(self) -> list[EarItem]:
+        """The end of the stream: what is held back is heard, and an open utterance ends."""
+        items = self._hear(self._resampler.flush())
+        items.extend(self._end_framing())
+        items.extend(self._endpointer.interrupt(self.t_s))
+        return items
+
+    def _discontinuity(self, t_s: float) -> list[EarItem]:
+        items = self._hear(self._resampler.flush())
+        missing = round((t_s - self._out_anchor_s) * SAMPLE_RATE_HZ) - self._out_samples
+        items.extend(self._hear(np.zeros(max(0, min(missing, self._max_fill_samples)), np.float32)))
+        if missing > self._max_fill_samples:
+            items.extend(self._end_framing())
+            items.extend(self._endpointer.interrupt(t_s))
+            self._vad.reset()
+            self._out_anchor_s, self._out_samples, self._framed_samples = t_s, 0, 0
+        self._in_anchor_s, self._in_samples = t_s, 0
+        return items
+
+    def _hear(self, samples: np.ndarray) -> list[EarItem]:
+        if not len(samples):
+            return []
+        self._out_samples += len(samples)
+        self._measure(samples)
+        items: list[EarItem] = []
+        for frame in self._framer.feed(samples):
+            items.extend(self._frame(frame, len(frame)))
+        return items
+
+    def _end_framing(self) -> list[EarItem]:
+        real = self._framer.held_samples
+        padded = self._framer.flush()
+        return [] if padded is None else self._frame(padded, real)
+
+    def _frame(self, frame: np.ndarray, real: int) -> list[EarItem]:
+        """`real` samples of the frame are audio, the rest is padding that only the detector sees."""
+        start_s = self._out_anchor_s + self._framed_samples / SAMPLE_RATE_HZ
+        self._framed_samples += real
+        end_s = self._out_anchor_s + self._framed_samples / SAMPLE_RATE_HZ
+        return self._endpointer.step(frame[:real], self._vad.probability(frame), start_s, end_s)
+
+    def _measure(self, samples: np.ndarray) -> None:
+        self._tail = np.concatenate((self._tail, samples[-_LEVEL_SAMPLES:]))[-_LEVEL_SAMPLES:]
+        power = float(np.dot(self._tail, self._tail)) / len(self._tail)
+        self._level_dbfs = max(FLOOR_DBFS, 10 * math.log10(power)) if power > 0 else FLOOR_DBFS

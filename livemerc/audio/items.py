@@ -1,0 +1,63 @@
+"""What the ears say, in order. Times are seconds of source audio since the session began."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Onset:
+    """An utterance has opened. Ids are "u1", "u2", ... in the order of the finals."""
+
+    utterance_id: str
+    start_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """It was too short: nothing will come of it, and its id goes to the next one."""
+
+    utterance_id: str
+    t_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Speech:
+    """A snapshot of the open utterance, pre-roll included; only if asked for."""
+
+    utterance_id: str
+    samples: np.ndarray
+    """(n,) float32 at 16 kHz."""
+    start_s: float
+    t_s: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Utterance:
+    """One endpointed stretch of speech."""
+
+    utterance_id: str
+    samples: np.ndarray
+    """(n,) float32 at 16 kHz, pre-roll and hangover included."""
+    samples_start_s: float
+    start_s: float
+    """First voiced frame."""
+    end_s: float
+    """End of the last voiced frame."""
+    decided_s: float
+    """Audio time at which the endpointer decided."""
+    forced_cut: bool
+    """Cut at the maximum, at its quietest point: the speech goes on in the next utterance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """Nobody has spoken for `dialogue.freeze_after_s` since the last utterance's end; once per silence."""
+
+    t_s: float
+
+
+EarItem = Onset | Dropped | Speech | Utterance | Quiet

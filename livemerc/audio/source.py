@@ -1,0 +1,59 @@
+"""What every source hands over, and how a source behaves. No source imports a decoder or PortAudio before it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from livemerc.events import MicState
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What a source hands over at once; `samples` may be empty: then only time has passed (a silent device)."""
+
+    samples: np.ndarray
+    """(n,) float32 mono in [-1, 1] at the source's rate."""
+    start_s: float
+    """Time of samples[0] on the session clock."""
+    gap_s: float = 0.0
+    """Audio lost just before this block (overrun, device gone); 0 = contiguous."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceHealth:
+    """What a source knows about itself; a snapshot, safe to read from any thread."""
+
+    overruns: int = 0
+    dropped_s: float = 0.0
+    mic: MicState | None = None
+
+
+class Source(Protocol):
+    """A stream of mono audio. `blocks()` is for one thread; `close()` and `health()` for any."""
+
+    name: str
+    """Goes to `session.start`: "file:call.wav", "mic:Built-in", "stdin", "demo"."""
+    rate_hz: int
+    live: bool
+    """True: the pace is the world's (microphone, stdin, file at speed 1). False: as fast as it goes."""
+    warnings: list[str]
+    """Sentences for the user, for instance "truncated after 12.3 s"; complete once `blocks()` has ended."""
+
+    def blocks(self) -> Iterator[Block]:
+        """Ends at the end of the input or soon after `close()`."""
+        ...
+
+    def close(self) -> None:
+        """Thread-safe, idempotent; unblocks `blocks()`."""
+        ...
+
+    def health(self) -> SourceHealth: ...
+
+
+def block_length(rate_hz: int, block_ms: float) -> int:
+    """Samples in a block of `block_ms` at `rate_hz`, at least one."""
+    return max(1, round(rate_hz * block_ms / 1000.0))
