@@ -1,0 +1,21 @@
+"""The screen. The only room that knows Textual, which loads with `run_dashboard` and not before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from livemerc.dashboard.worker import MonitorLike
+
+__all__ = ["run_dashboard"]
+
+
+def run_dashboard(monitor: MonitorLike, *, exit_at_end: bool = False) -> int:
+    """Show `monitor` until the user leaves; returns the exit code.
+
+    With `exit_at_end` the screen closes when the events end, else it stays until `q`. Raises what the monitor's
+    events raised (`LivemercError`), after the terminal is itself again.
+    """
+    from livemerc.dashboard.app import show
+
+    return show(monitor, exit_at_end=exit_at_end)

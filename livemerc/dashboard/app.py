@@ -1,0 +1,244 @@
+"""The dashboard: a worker thread hands events over, the state takes them in, widgets redraw from it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.message import Message
+from textual.widgets import Footer
+
+from livemerc.dashboard.bars import NowPanel
+from livemerc.dashboard.help_screen import HelpScreen
+from livemerc.dashboard.meter import MeterPanel
+from livemerc.dashboard.palette import PALETTES, Palette
+from livemerc.dashboard.panel import Panel
+from livemerc.dashboard.state import SessionState
+from livemerc.dashboard.status_line import HeaderLine, StatusLine, TroubleBanner
+from livemerc.dashboard.terminal import own_terminal
+from livemerc.dashboard.timeline import TimelinePanel
+from livemerc.dashboard.transcript import Transcript
+from livemerc.dashboard.worker import EventWorker, MonitorLike
+from livemerc.errors import EXIT_OK, EXIT_RUNTIME, LivemercError
+
+REDRAW_EVERY_S = 0.1
+"""At most ten redraws a second, however fast events come; gauges are polled at the same pace."""
+_DRAIN_FOR_S = 0.02
+"""UI time that events may take at once; keys are served in between."""
+_JOIN_FOR_S = 4.0
+"""How long leaving waits for the monitor's threads: under the 5 s in which Ctrl+C must have ended the program."""
+
+
+class DashboardApp(App[int]):
+    """One session on the screen. `clock` (seconds) and `ticking` are for tests: a fake clock, no timer of its own."""
+
+    CSS_PATH = "dashboard.tcss"
+    TITLE = "livemerc"
+    ENABLE_COMMAND_PALETTE = False
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - as Textual declares it
+        (0, "-narrow"),
+        (100, "-wide"),
+        (160, "-huge"),
+    ]
+    VERTICAL_BREAKPOINTS = [  # noqa: RUF012 - as Textual declares it
+        (0, "-short"),
+        (28, "-tall"),
+    ]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q", "leave", "Quit"),
+        Binding("ctrl+c,ctrl+q", "leave", "Quit", show=False, priority=True),
+        Binding("f", "follow", "Follow"),
+        Binding("up", "scroll('up')", "Scroll", key_display="↑↓", show=True),
+        Binding("down", "scroll('down')", show=False),
+        Binding("pageup", "scroll('page_up')", show=False),
+        Binding("pagedown", "scroll('page_down')", show=False),
+        Binding("home", "scroll('home')", show=False),
+        Binding("end", "scroll('end')", show=False),
+        Binding("t", "next_theme", "Theme"),
+        Binding("question_mark", "help", "Help", key_display="?"),
+    ]
+
+    class Arrived(Message):
+        """Events wait in the inbox. Pending ones replace each other."""
+
+        def can_replace(self, message: Message) -> bool:
+            return isinstance(message, DashboardApp.Arrived)
+
+    class Ended(Message):
+        """The monitor's events have ended, well or with an error."""
+
+        def __init__(self, error: BaseException | None) -> None:
+            super().__init__()
+            self.error = error
+
+    def __init__(
+        self,
+        monitor: MonitorLike,
+        *,
+        exit_at_end: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        ticking: bool = True,
+    ) -> None:
+        super().__init__()
+        self.state = SessionState()
+        self.palette: Palette = PALETTES[0]
+        self.failure: BaseException | None = None
+        self.redraws = 0
+        self._monitor = monitor
+        self._exit_at_end = exit_at_end
+        self._clock = clock
+        self._ticking = ticking
+        self._last_redraw_s = float("-inf")
+        self._dirty = True
+        self._leaving = False
+        self._ended = False
+        self._worker = EventWorker(
+            monitor,
+            arrived=lambda: self.post_message(self.Arrived()),
+            ended=lambda error: self.post_message(self.Ended(error)),
+        )
+        for palette in PALETTES:
+            self.register_theme(palette.theme())
+        self.theme = self.palette.name
+
+    def compose(self) -> ComposeResult:
+        yield HeaderLine(self.state, id="header")
+        yield TroubleBanner(self.state, id="trouble")
+        with Container(id="main"):
+            yield Transcript(self.state, id="transcript")
+            yield NowPanel(self.state, id="now")
+        yield TimelinePanel(self.state, id="timeline")
+        yield MeterPanel(self.state, id="meter")
+        yield StatusLine(self.state, id="status")
+        yield Footer()
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        self._panels = list(self.query(Panel))
+        self._transcript = self.query_one(Transcript)
+        self._trouble = self.query_one(TroubleBanner)
+        self._transcript.focus()
+        self._catch_signals()
+        self._worker.start()
+        if self._ticking:
+            self.set_interval(REDRAW_EVERY_S, self.tick)
+
+    async def on_unmount(self) -> None:
+        # joined off the loop: the worker may be posting to it
+        await asyncio.to_thread(self._worker.cancel, 0.0 if self._leaving and not self._ended else _JOIN_FOR_S)
+
+    def _catch_signals(self) -> None:
+        """SIGTERM and an interrupt sent from outside leave as `q` does; Windows has no such handlers, only keys."""
+        loop = asyncio.get_running_loop()
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            try:
+                loop.add_signal_handler(getattr(signal, name), self.action_leave)
+            except (AttributeError, NotImplementedError, RuntimeError, ValueError):
+                return
+
+    # -- events --------------------------------------------------------------------------------------------------------
+
+    def on_dashboard_app_arrived(self) -> None:
+        self._drain()
+        self._redraw_if_due()
+
+    def on_dashboard_app_ended(self, message: Ended) -> None:
+        while self._worker.waiting:
+            self._drain()
+        self._ended = True
+        if message.error is not None:
+            self.failure = message.error
+            self.exit(EXIT_RUNTIME)
+            return
+        self.state.finished()
+        self._dirty = True
+        if self._exit_at_end or self._leaving:
+            self.exit(EXIT_OK)
+            return
+        self._redraw_if_due()
+
+    def tick(self) -> None:
+        """Ten times a second: gauges, what events are left, and one redraw."""
+        self._drain()
+        self.state.apply_gauges(self._monitor.gauges())
+        self._dirty = True
+        self._redraw_if_due()
+
+    def _drain(self) -> None:
+        until_s = self._clock() + _DRAIN_FOR_S
+        while (event := self._worker.take()) is not None:
+            self.state.apply(event)
+            self._dirty = True
+            if self._clock() > until_s:
+                self.post_message(self.Arrived())
+                return
+
+    # -- drawing -------------------------------------------------------------------------------------------------------
+
+    def _redraw_if_due(self) -> None:
+        now_s = self._clock()
+        # half a millisecond of grace: the timer's own jitter must not halve the rate
+        if self._dirty and now_s - self._last_redraw_s >= REDRAW_EVERY_S - 0.0005:
+            self._last_redraw_s = now_s
+            self.redraw()
+
+    def redraw(self) -> None:
+        self._dirty = False
+        self.redraws += 1
+        self._fit_trouble()
+        for panel in self._panels:
+            panel.redraw()
+        self._transcript.redraw(self.state.take_changed_from())
+
+    def _fit_trouble(self) -> None:
+        height = self._trouble.needed_height(self.size.width)
+        if self._trouble.display != bool(height):
+            self._trouble.display = bool(height)
+        if height and self._trouble.styles.height != height:
+            self._trouble.styles.height = height
+
+    # -- keys ----------------------------------------------------------------------------------------------------------
+
+    def action_leave(self) -> None:
+        """Finish the last utterance, then leave; asked a second time, leave at once."""
+        if self._ended or self._leaving:
+            self.exit(EXIT_OK)
+            return
+        self._leaving = True
+        self.state.finishing()
+        self._worker.stop_monitor()
+        self.redraw()
+
+    def action_follow(self) -> None:
+        self._transcript.follow = True
+
+    def action_scroll(self, how: str) -> None:
+        getattr(self._transcript, f"scroll_{how}")(animate=False)
+
+    def action_next_theme(self) -> None:
+        self.palette = PALETTES[(PALETTES.index(self.palette) + 1) % len(PALETTES)]
+        self.theme = self.palette.name
+        self._transcript.relayout()
+        self.redraw()
+
+    def action_help(self) -> None:
+        self.push_screen(HelpScreen(self.state.labels))
+
+
+def show(monitor: MonitorLike, *, exit_at_end: bool = False) -> int:
+    """`run_dashboard`, once Textual is loaded."""
+    app = DashboardApp(monitor, exit_at_end=exit_at_end)
+    with own_terminal():
+        app.run()
+    if app.failure is not None:
+        raise app.failure
+    if app.return_code:
+        raise LivemercError("The screen failed; run again with --plain for lines instead, or with --debug for details.")
+    return EXIT_OK

@@ -1,0 +1,96 @@
+"""Is the monitor well? One header line, one or two lines of figures, and trouble that cannot be missed."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from livemerc.dashboard.panel import Panel, spread
+from livemerc.dashboard.state import LAG_TROUBLE_S
+from livemerc.notation import clock
+from livemerc.text_safety import sure_width
+
+_SEPARATOR = " · "
+
+
+class HeaderLine(Panel):
+    """Name, source, time, and what the monitor is doing."""
+
+    def lines(self, width: int, height: int) -> list[Text]:
+        palette, state = self.palette, self.state
+        left = Text(" livemerc ", style=palette.style(palette.accent, bold=True))
+        if state.start is not None:
+            left.append(sure_width(state.start.source), style=palette.text)
+        if state.health.loading and state.phase in ("loading", "live"):
+            right = Text("◌ loading models... listening already", style=palette.style(palette.accent))
+        elif state.phase == "loading":
+            right = Text("◌ starting...", style=palette.style(palette.accent))
+        elif state.phase == "live":
+            right = Text("● live", style=palette.style(palette.good, bold=True))
+        elif state.phase == "finishing":
+            right = Text("◌ finishing the last utterance...", style=palette.style(palette.accent, bold=True))
+        else:
+            right = Text("■ finished", style=palette.style(palette.foreground, bold=True))
+            right.append("  q leaves", style=palette.dim)
+        right.append(f"  {clock(max(state.health.elapsed_s, state.duration_s))} ", style=palette.text)
+        return [spread(left, right, width)]
+
+
+class StatusLine(Panel):
+    """What hears, what judges, on what, how fast: figures in grey, those out of order in red."""
+
+    def lines(self, width: int, height: int) -> list[Text]:
+        lines: list[Text] = [Text(" ")]
+        for item in self._items():
+            line = lines[-1]
+            if (
+                line.cell_len > 1
+                and line.cell_len + len(_SEPARATOR) + item.cell_len > width - 1
+                and len(lines) < height
+            ):
+                line = Text(" ")
+                lines.append(line)
+            elif line.cell_len > 1:
+                line.append(_SEPARATOR, style=self.palette.rule)
+            line.append_text(item)
+        for line in lines:
+            line.truncate(width, overflow="ellipsis")
+        return lines
+
+    def _items(self) -> list[Text]:
+        palette, state = self.palette, self.state
+        health, start = state.health, state.start
+        bad = palette.style(palette.trouble, bold=True, reverse=True)
+        items = []
+        if start is not None:
+            asr = start.asr.engine + (f" {start.asr.model}" if start.asr.model else "")
+            items += [sure_width(asr), sure_width(start.device), sure_width(start.checkpoint.id)]
+        figures = [Text(item, style=palette.dim) for item in items]
+        p50, p95 = state.latency_ms(0.5), state.latency_ms(0.95)
+        latency = "-" if p50 is None or p95 is None else f"{p50:.0f}/{p95:.0f} ms"
+        figures.append(Text.assemble(("speech to emotion ", palette.dim), (latency, palette.text)))
+        lag_style = bad if health.lag_s >= LAG_TROUBLE_S else palette.text
+        figures.append(Text.assemble(("lag ", palette.dim), (f"{health.lag_s:.1f} s", lag_style)))
+        lost_style = bad if health.dropped_s else palette.text
+        figures.append(Text.assemble(("lost ", palette.dim), (f"{health.dropped_s:.1f} s", lost_style)))
+        overrun_style = bad if health.overruns else palette.text
+        figures.append(Text.assemble(("overruns ", palette.dim), (str(health.overruns), overrun_style)))
+        figures.append(Text.assemble(("queue ", palette.dim), (str(sum(health.queued.values())), palette.text)))
+        return figures
+
+
+class TroubleBanner(Panel):
+    """Microphone trouble and degraded modes, reversed over the whole width; not there while all is well."""
+
+    def needed_height(self, width: int) -> int:
+        return len(self.lines(width, 0))
+
+    def lines(self, width: int, height: int) -> list[Text]:
+        style = self.palette.alarm
+        wrapped: list[Text] = []
+        for trouble in self.state.health.troubles():
+            for line in Text(f"! {sure_width(trouble)}", style=style).wrap(self.app.console, max(10, width - 2)):
+                line.rstrip()
+                body = Text.assemble(" ", line, style=style)
+                body.append(" " * (width - body.cell_len))
+                wrapped.append(body)
+        return wrapped[:6]

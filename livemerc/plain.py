@@ -1,0 +1,97 @@
+"""Plain lines for pipes, logs and screen readers: one line per settled label on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TextIO
+
+from livemerc.events import EmotionEvent, Event, SessionEnd, SessionStart, Status, UtteranceFinal
+from livemerc.notation import clock, fraction
+from livemerc.text_safety import plain_text
+
+
+class PlainPrinter:
+    """`write(event)` for every event of a session.
+
+    stream: settled labels, `00:12.3  Ann  joy .82  "words"`; log: header, health and summary. Both are flushed a line
+    at a time. A closed pipe raises `BrokenPipeError` to the caller.
+    """
+
+    def __init__(self, stream: TextIO, log: TextIO) -> None:
+        self._stream = stream
+        self._log = log
+        self._open: dict[str, UtteranceFinal] = {}
+        self._labels: Counter[str] = Counter()
+        self._trouble: tuple[str, ...] = ()
+
+    def write(self, event: Event) -> None:
+        if isinstance(event, SessionStart):
+            self._start(event)
+        elif isinstance(event, UtteranceFinal):
+            self._open[event.utterance_id] = event
+        elif isinstance(event, EmotionEvent):
+            if event.status == "frozen":
+                self._settled(event)
+        elif isinstance(event, Status):
+            self._status(event)
+        elif isinstance(event, SessionEnd):
+            self._end(event)
+
+    def _start(self, event: SessionStart) -> None:
+        asr = event.asr.engine + (f" {event.asr.model}" if event.asr.model else "")
+        self._say(
+            f"livemerc {event.version}: {event.source}, words from {asr}, "
+            f"checkpoint {event.checkpoint.id}, {event.device}"
+        )
+        self._say("labels say what is expressed, not what is felt; they are no diagnosis")
+
+    def _settled(self, event: EmotionEvent) -> None:
+        final = self._open.pop(event.utterance_id, None)
+        if final is None:  # an estimate without its words breaks the event contract: say so, print nothing invented
+            self._say(f"warning: utterance {event.utterance_id} was settled without its words")
+            return
+        if event.abstained is not None:
+            verdict = f"not sure ({event.abstained})"
+            self._labels["not sure"] += 1
+        else:
+            verdict = f"{event.label} {fraction(event.confidence)}"
+            self._labels[event.label] += 1
+        parts = [
+            clock(final.start_s, tenths=True),
+            final.speaker or "",
+            verdict,
+            f'"{final.text}"' if final.text else "",
+        ]
+        if final.asr.gated:
+            parts.append(f"(words doubtful: {final.asr.gated})")
+        self._print(self._stream, "  ".join(part for part in parts if part))
+
+    def _status(self, event: Status) -> None:
+        """A line when trouble begins, changes or ends; not one twice a second."""
+        trouble = []
+        if event.mic is not None and not event.mic.ok:
+            trouble.append(f"microphone: {event.mic.why or 'nothing is being heard'}")
+        if event.degraded:
+            trouble.append(f"degraded: {event.degraded}")
+        if tuple(trouble) != self._trouble:
+            self._trouble = tuple(trouble)
+            self._say(f"{clock(event.t_s)}  " + ("; ".join(trouble) or "well again"))
+
+    def _end(self, event: SessionEnd) -> None:
+        labels = ", ".join(f"{label} {count}" for label, count in self._labels.most_common())
+        self._say(
+            f"{clock(event.duration_s)} of audio, {event.utterances} utterance{'' if event.utterances == 1 else 's'}"
+            + (f": {labels}" if labels else "")
+            + (f"; {event.dropped_s:.1f} s of audio lost" if event.dropped_s else "")
+            + (f"; {event.overruns} overruns" if event.overruns else "")
+        )
+
+    def _say(self, line: str) -> None:
+        self._print(self._log, line)
+
+    @staticmethod
+    def _print(stream: TextIO, line: str) -> None:
+        text = plain_text(line) + "\n"
+        encoding = getattr(stream, "encoding", None) or "utf-8"
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))  # a C locale must not end a session
+        stream.flush()
