@@ -14,7 +14,7 @@ import numpy as np
 from livemerc.audio.source import Block, SourceHealth, block_length
 from livemerc.errors import InputError
 
-# Containers whose header declares the length; elsewhere FFmpeg guesses it from the bit rate, and a guess is no evidence.
+# Containers whose header declares the length; elsewhere FFmpeg guesses it from the bit rate: no evidence.
 _DECLARED_LENGTH = {"wav", "w64", "flac", "aiff", "au", "mov", "mp4", "m4a", "matroska", "webm", "caf"}
 _TRUNCATION_TOLERANCE_S = 0.15
 _MEND = "give a file that FFmpeg can decode (wav, flac, mp3, m4a, opus, or a video with sound)"
@@ -111,7 +111,7 @@ class _Decoder:
         self._format_seen: tuple[Any, ...] | None = None
         self.declared_s: float | None = None
         try:
-            # "file:" keeps a colon in a name from being read as a protocol; the whitelist keeps a playlist off the network
+            # "file:": a colon in a name is no protocol; the whitelist keeps playlists off the network
             self._container = av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
         except (OSError, ValueError) as error:
             raise InputError(f"{path}: this is not audio that can be decoded ({_reason(error)}); {_MEND}.") from error
@@ -200,10 +200,9 @@ class _Decoder:
         """Sentences about what was missing, after everything was decoded."""
         heard_s = samples / self.rate_hz
         if self.declared_s is not None and heard_s < self.declared_s - _TRUNCATION_TOLERANCE_S:
-            return [
-                f"{self._path}: truncated after {heard_s:.1f} s of {self.declared_s:.1f} s; what there is was processed."
-            ]
-        if _ogg_cut_short(self._path):
+            whole = f"{heard_s:.1f} s of {self.declared_s:.1f} s"
+            return [f"{self._path}: truncated after {whole}; what there is was processed."]
+        if _ogg_cut_short(self._path) or _wav_cut_short(self._path):
             return [f"{self._path}: truncated after {heard_s:.1f} s; what there is was processed."]
         if self._damaged:
             return [f"{self._path}: {self._damaged} damaged packets were skipped; {heard_s:.1f} s were processed."]
@@ -262,3 +261,21 @@ def _ogg_cut_short(path: Path) -> bool:
     segments = tail[at + 27 : at + 27 + tail[at + 26]]
     complete = len(segments) == tail[at + 26] and len(tail) >= at + 27 + len(segments) + sum(segments)
     return not (complete and tail[at + 5] & 0x04)
+
+
+def _wav_cut_short(path: Path) -> bool:
+    """Whether a WAV's data chunk announces more than the file holds (FFmpeg quietly believes the file).
+
+    Sizes above 2 GiB are what programs write when they do not know the length: no evidence.
+    """
+    with path.open("rb") as handle:
+        head = handle.read(12)
+        if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+            return False
+        while len(chunk := handle.read(8)) == 8:
+            size = int.from_bytes(chunk[4:], "little")
+            if chunk[:4] == b"data":
+                begin = handle.tell()
+                return size < 2**31 - 4096 and handle.seek(0, 2) - begin < size
+            handle.seek(size + size % 2, 1)
+    return False

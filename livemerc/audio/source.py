@@ -1,14 +1,25 @@
-"""What every source hands over, and how a source behaves. No source imports a decoder or PortAudio before it is made."""
+"""What every source hands over, and how a source behaves.
+
+The sources themselves live in `file_source`, `stdin_source` and `mic_source` and can be had from here too.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from livemerc.events import MicState
+
+if TYPE_CHECKING:
+    from livemerc.audio.file_source import FileSource as FileSource
+    from livemerc.audio.mic_source import MicSource as MicSource
+    from livemerc.audio.stdin_source import StdinSource as StdinSource
+
+_SOURCES = {"FileSource": "file_source", "MicSource": "mic_source", "StdinSource": "stdin_source"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +68,9 @@ class Source(Protocol):
 def block_length(rate_hz: int, block_ms: float) -> int:
     """Samples in a block of `block_ms` at `rate_hz`, at least one."""
     return max(1, round(rate_hz * block_ms / 1000.0))
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SOURCES:
+        return getattr(import_module(f"livemerc.audio.{_SOURCES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -67,6 +67,9 @@ class SileroVad:
         self._session: Any = onnxruntime.InferenceSession(
             str(path or silero_file()), providers=["CPUExecutionProvider"], sess_options=options
         )
+        self._context: np.ndarray
+        self._h: np.ndarray
+        self._c: np.ndarray
         self.reset()
 
     def probability(self, frame: np.ndarray) -> float:
