@@ -1,6 +1,6 @@
 """What rooms, microphones and telephones do to speech: (n,) float32 at 16 kHz in and out.
 
-All but `change_speed` and `pad` keep the length and the alignment. Randomness comes from the generator that is handed in.
+All but `change_speed` and `pad` keep length and alignment. Randomness comes from the generator that is handed in.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def augment(samples: np.ndarray, voices: Sequence[np.ndarray], rng: np.random.Ge
     if rng.random() < 0.1:
         limit = float(np.abs(samples).max()) * float(rng.uniform(0.3, 0.8))
         samples = np.clip(samples, -limit, limit)
-    if rng.random() < 0.35:
+    if rng.random() < 0.25:
         samples = code(samples, *CODECS[int(rng.integers(len(CODECS)))])
     peak = float(np.abs(samples).max()) + 1e-9
     return (samples * np.float32(10 ** rng.uniform(-1.5, 0.0) / peak)).astype(np.float32)

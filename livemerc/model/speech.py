@@ -193,7 +193,10 @@ class SpeechEncoder(nn.Module):
 
     def encode_log_mel(self, log_mel: Tensor, frames: Tensor) -> Tensor:
         """Raw log-mel (B, N, M) of `front`, frames (B,) -> S1 (B, D): the trainer starts here, from its cache."""
-        x = self.front.normalise(log_mel, frames)  # (B, 2, N, M)
+        return self.encode_views(self.front.normalise(log_mel, frames), frames)
+
+    def encode_views(self, x: Tensor, frames: Tensor) -> Tensor:
+        """Normalised views (B, 2, N, M) of `front.normalise` -> S1 (B, D): where SpecAugment steps in."""
         frames = (frames + 1) // 2
         x = F.relu(self.stem1_norm(self.stem1(x)))
         x = x * frame_mask(frames, x.shape[2])[:, None, :, None]

@@ -31,9 +31,7 @@ def read_samples(path: Path) -> np.ndarray:
         with av.open(str(path)) as container:
             resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE_HZ)
             pieces = [
-                out.to_ndarray()[0]
-                for frame in [*container.decode(audio=0), None]
-                for out in resampler.resample(frame)
+                out.to_ndarray()[0] for frame in [*container.decode(audio=0), None] for out in resampler.resample(frame)
             ]
     except (av.FFmpegError, IndexError, OSError) as error:
         raise InputError(f"{path}: cannot be decoded ({error}); give a file with sound in it.") from error

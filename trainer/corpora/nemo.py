@@ -42,5 +42,7 @@ def read_nemo(folder: Path) -> list[Clip]:
                     raise InputError(f"{table}, line {number}: {stem}.opus is missing beside the table.")
                 clips.append(Clip(path, "nemo", stem, speaker, gender == "male", label))
     except OSError as error:
-        raise InputError(f"{table}: cannot be read ({error.strerror}); point --data at the folder above nemo/.") from error
+        raise InputError(
+            f"{table}: cannot be read ({error.strerror}); point --data at the folder above nemo/."
+        ) from error
     return clips

@@ -31,9 +31,7 @@ def read_ravdess(folder: Path) -> list[Clip]:
         if len(parts) != 7 or parts[2] not in _EMOTIONS or not parts[6].isdigit():
             raise InputError(f"{path}: not a RAVDESS name (seven numbers joined by '-'); leave only its clips there.")
         actor = int(parts[6])
-        clips.append(
-            Clip(path, "ravdess", path.stem, str(actor), actor % 2 == 1, LABELS.index(_EMOTIONS[parts[2]]))
-        )
+        clips.append(Clip(path, "ravdess", path.stem, str(actor), actor % 2 == 1, LABELS.index(_EMOTIONS[parts[2]])))
     if not clips:
         raise InputError(f"{folder}: no RAVDESS clips (.flac or .wav) here; point --data at the folder above ravdess/.")
     return clips
