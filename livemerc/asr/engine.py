@@ -1,0 +1,78 @@
+"""What every recogniser looks like to the chain: one endpointed utterance in, one transcript out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from livemerc.audio.items import Utterance
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word; times are seconds on the session clock, `probability` 0..1 or None where the engine gives none."""
+
+    text: str
+    start_s: float
+    end_s: float
+    probability: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """The text of one utterance and what the engine says about it; None where the engine says nothing."""
+
+    text: str
+    confidence: float | None = None  # 0..1; each engine documents what it is
+    speaker: str | None = None  # only from sidecar transcripts
+    language: str | None = None
+    language_probability: float | None = None
+    no_speech_probability: float | None = None
+    mean_log_probability: float | None = None  # natural log, mean over tokens
+    tokens: int | None = None
+    words: tuple[Word, ...] = ()
+    gated: str | None = None  # why the text must not reach the model; set by screening
+
+
+class AsrEngine(Protocol):
+    """A recogniser. `engine` and `model` go into `session.start`.
+
+    Results do not depend on earlier utterances, so offline, live and rerun give the same text. Calls come from one
+    thread at a time.
+    """
+
+    engine: str
+    model: str | None
+
+    def transcribe(self, utterance: Utterance) -> Transcript:
+        """The final text of one endpointed utterance."""
+        ...
+
+    def partial(self, samples: np.ndarray) -> str:
+        """A hypothesis for an open utterance: `samples` (n,) float32, 16 kHz; "" where the engine has none."""
+        ...
+
+    def close(self) -> None:
+        """Frees the model; idempotent."""
+        ...
+
+
+class NoAsr:
+    """`--asr none`: the emotion is judged by the voice alone."""
+
+    engine = "none"
+    model: str | None = None
+
+    def transcribe(self, utterance: Utterance) -> Transcript:
+        """An empty transcript, gated as "no recogniser"."""
+        return Transcript(text="", gated="no recogniser")
+
+    def partial(self, samples: np.ndarray) -> str:
+        """Always ""."""
+        return ""
+
+    def close(self) -> None:
+        """Nothing to free."""

@@ -1,0 +1,139 @@
+"""Whisper through faster-whisper (CTranslate2), one endpointed utterance at a time."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from livemerc.asr.engine import Transcript, Word
+from livemerc.asr.models import is_complete
+from livemerc.errors import ConfigError, ModelError
+
+if TYPE_CHECKING:
+    from livemerc.audio.items import Utterance
+    from livemerc.config import AsrConfig
+
+SHORTEST_SAMPLES = 1600  # 0.1 s: below it there is nothing to hear
+
+
+class FasterWhisperEngine:
+    """A Whisper from a local folder in CTranslate2's format.
+
+    `confidence` is exp(mean log-probability of the tokens), 0..1. One decode at temperature 0: its own VAD, its own
+    thresholds and the conditioning on earlier text are off, so that each utterance stands alone and screening happens
+    in one place (`livemerc.asr.screening`).
+
+    Raises `ModelError` when the folder is missing or broken, or the GPU libraries are.
+    """
+
+    engine = "faster-whisper"
+
+    def __init__(self, folder: str | Path, config: AsrConfig, device: str = "auto", name: str | None = None) -> None:
+        """`folder`: the model; `device`: auto, cpu or cuda; `name`: what `session.start` calls it (default: folder)."""
+        folder = Path(folder)
+        self.model: str | None = name or str(folder)
+        self._config = config
+        if not folder.is_dir():
+            raise ModelError(f"{folder}: no such folder with a Whisper model; give a folder or a size such as base.")
+        if not is_complete(folder):
+            raise ModelError(
+                f"{folder}: not a complete faster-whisper model (config.json, model.bin, tokenizer.json and "
+                "vocabulary.* are needed); convert it with ct2-transformers-converter or run `livemerc models pull`."
+            )
+        try:
+            from faster_whisper import WhisperModel
+        except ImportError as error:
+            raise ModelError(
+                f"faster-whisper cannot be loaded ({error}); run `pip install faster-whisper` or choose another --asr."
+            ) from error
+        try:
+            self._whisper: Any = WhisperModel(
+                str(folder),
+                device=device,
+                compute_type=config.compute_type,
+                # All cores up to four; more slow short utterances down. OMP_NUM_THREADS is overridden on purpose: it
+                # is set to 1 for torch's small networks, and CTranslate2 does not spin.
+                cpu_threads=min(4, os.cpu_count() or 1),
+                local_files_only=True,
+            )
+        # A boundary: three native libraries, each with its own errors; tokenizers raises bare Exception.
+        except Exception as error:
+            raise _model_error(error, folder, device, config.compute_type) from error
+        if config.language is not None and config.language not in self._whisper.supported_languages:
+            raise ConfigError(
+                f"asr.language: Whisper {self.model} does not know {config.language!r}; "
+                "leave it out, or take a code such as en."
+            )
+
+    def transcribe(self, utterance: Utterance) -> Transcript:
+        """The text with Whisper's own figures. Raises `ModelError` when the GPU libraries fail at the first use."""
+        return self._decode(utterance.samples, utterance.samples_start_s, self._config.beam_size, self._config)
+
+    def partial(self, samples: np.ndarray) -> str:
+        """Greedy, whatever the beam of finals."""
+        return self._decode(samples, 0.0, 1, None).text
+
+    def close(self) -> None:
+        """Frees the model."""
+        self._whisper = None
+
+    def _decode(self, samples: np.ndarray, start_s: float, beam_size: int, config: AsrConfig | None) -> Transcript:
+        if len(samples) < SHORTEST_SAMPLES:
+            return Transcript(text="")
+        try:
+            generated, info = self._whisper.transcribe(
+                np.ascontiguousarray(samples, dtype=np.float32),
+                language=self._config.language,
+                beam_size=beam_size,
+                temperature=0.0,
+                condition_on_previous_text=False,
+                no_speech_threshold=None,
+                log_prob_threshold=None,
+                compression_ratio_threshold=None,
+                # an utterance is one window: without timestamps it is never decoded again from its last one
+                without_timestamps=True,
+                word_timestamps=config is not None and config.word_timestamps,
+                vad_filter=False,
+            )
+            segments = list(generated)
+        except RuntimeError as error:
+            raise _model_error(error, Path(str(self.model)), "cuda", self._config.compute_type) from error
+        counts = [max(1, len(segment.tokens)) for segment in segments]
+        total = sum(counts)
+        log_probability = no_speech = None
+        if total:
+            log_probability = sum(s.avg_logprob * n for s, n in zip(segments, counts, strict=True)) / total
+            no_speech = sum(s.no_speech_prob * n for s, n in zip(segments, counts, strict=True)) / total
+        return Transcript(
+            text=" ".join("".join(segment.text for segment in segments).split()),
+            confidence=None if log_probability is None else min(1.0, math.exp(log_probability)),
+            language=info.language,
+            language_probability=float(info.language_probability),
+            no_speech_probability=no_speech,
+            mean_log_probability=log_probability,
+            tokens=total,
+            words=tuple(
+                Word(word.word.strip(), start_s + float(word.start), start_s + float(word.end), float(word.probability))
+                for segment in segments
+                for word in segment.words or ()
+            ),
+        )
+
+
+def _model_error(error: Exception, folder: Path, device: str, compute_type: str) -> ModelError:
+    lines = str(error).strip().splitlines()
+    what = (lines[0] if lines else type(error).__name__).rstrip(".")
+    low = what.lower()
+    if any(word in low for word in ("cublas", "cudnn", "libcuda", "cuda driver", "cuda failed", "cuda support")):
+        return ModelError(
+            f"the GPU libraries that Whisper needs do not load ({what}); install `livemerc[cuda]` or use --device cpu."
+        )
+    if "compute type" in low:
+        return ModelError(
+            f"asr.compute_type {compute_type!r} does not work on device {device} ({what}); leave it at default."
+        )
+    return ModelError(f"{folder}: this Whisper model cannot be used ({what}); convert or fetch it again.")

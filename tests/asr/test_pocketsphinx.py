@@ -1,0 +1,81 @@
+"""The embedded recogniser on real read speech and on what no one said."""
+
+from __future__ import annotations
+
+import jiwer
+import numpy as np
+import pytest
+
+from livemerc.asr.pocketsphinx_engine import PocketsphinxEngine
+from tests.asr.speech import noise, plain, read_audio, utterance
+
+
+@pytest.fixture(scope="module")
+def engine():
+    engine = PocketsphinxEngine()
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="module")
+def read_speech(shared_data):
+    folder = shared_data / "speech" / "read"
+    return [(read_audio(path.with_suffix(".flac")), plain(path.read_text("utf-8"))) for path in folder.glob("*.txt")]
+
+
+def test_read_speech_is_understood(engine, read_speech, record_property):
+    hypotheses = [engine.transcribe(utterance(samples)).text for samples, _ in read_speech]
+    error = jiwer.wer([reference for _, reference in read_speech], hypotheses)
+    record_property("word_error_rate", error)
+    print(f"pocketsphinx on {len(read_speech)} read sentences: word error rate {error:.3f}")
+    assert error < 0.40
+
+
+def test_text_is_bare_words_with_times_inside_the_utterance(engine, read_speech):
+    for samples, _ in read_speech[:4]:
+        transcript = engine.transcribe(utterance(samples, start_s=100.0))
+        assert transcript.text == plain(transcript.text)
+        assert transcript.text == " ".join(word.text for word in transcript.words)
+        assert 0 < transcript.confidence <= 1
+        assert transcript.words[0].start_s >= 100.0
+        assert transcript.words[-1].end_s <= 100.0 + len(samples) / 16_000 + 0.02
+        starts = [word.start_s for word in transcript.words]
+        assert starts == sorted(starts)
+
+
+def test_an_utterance_does_not_depend_on_what_was_heard_before(engine, read_speech):
+    samples = read_speech[0][0][: 3 * 16_000]
+    first = PocketsphinxEngine().transcribe(utterance(samples))
+    engine.transcribe(utterance(noise(1.5, -15)))
+    engine.partial(read_speech[1][0][:16_000])
+    assert engine.transcribe(utterance(samples)) == first
+
+
+def test_the_input_level_hardly_matters(engine, read_speech):
+    samples = read_speech[2][0][: 4 * 16_000]
+    loud = engine.transcribe(utterance(samples)).text
+    quiet = engine.transcribe(utterance(samples * 0.02)).text
+    assert jiwer.wer(loud, quiet) <= 0.34
+
+
+def test_a_partial_is_the_text_so_far(engine, read_speech):
+    samples = read_speech[0][0]
+    assert engine.partial(samples) == engine.transcribe(utterance(samples)).text
+
+
+@pytest.mark.parametrize("count", [0, 1, 100, 1600])
+def test_nothing_to_hear_gives_no_words_and_no_confidence(engine, count):
+    transcript = engine.transcribe(utterance(np.zeros(count)))
+    assert (transcript.text, transcript.confidence, transcript.words) == ("", None, ())
+
+
+def test_broken_samples_do_not_crash(engine):
+    assert engine.transcribe(utterance(np.full(1600, np.nan))).text == ""
+    assert isinstance(engine.transcribe(utterance(np.full(1600, 50.0))).text, str)
+
+
+def test_it_prints_nothing(engine, capfd):
+    engine.transcribe(utterance(noise(1.0)))
+    PocketsphinxEngine().close()
+    captured = capfd.readouterr()
+    assert (captured.out, captured.err) == ("", "")
