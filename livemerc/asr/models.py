@@ -132,9 +132,7 @@ def pull(name: str, progress: Progress | None = None) -> Path:
     if path is not None:
         return path
     if hub_is_offline():
-        raise ModelError(
-            f"HF_HUB_OFFLINE forbids fetching Whisper {name}; unset it, or give a model's folder."
-        )
+        raise ModelError(f"HF_HUB_OFFLINE forbids fetching Whisper {name}; unset it, or give a model's folder.")
     # Read at import by huggingface_hub: set before, its own bars would run into the dashboard
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from huggingface_hub import snapshot_download

@@ -76,9 +76,7 @@ def _named_whisper(config: Config, *, demo: bool, terminal: bool, announce: Anno
     if path is None:
         if demo or config.offline or hub_is_offline():
             why = "the demo fetches nothing" if demo else "--offline forbids fetching it"
-            raise ModelError(
-                f"Whisper {model} is not cached and {why}; run `livemerc models pull {model}` online."
-            )
+            raise ModelError(f"Whisper {model} is not cached and {why}; run `livemerc models pull {model}` online.")
         path = _fetch(model, terminal, announce)
     return _whisper(model, path, config, "as asked", announce)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import html
+import io
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -136,28 +137,90 @@ def _text_of(path: Path) -> str:
 
 
 def _read_vtt(path: Path, text: str) -> list[Cue]:
-    import webvtt
-
     if not re.match(r"WEBVTT(?=\s|$)", text):
         raise InputError(f"{path}, line 1: a WebVTT file begins with WEBVTT; add that line, or name it .srt.")
-    _check_timings(path, text)
-    try:
-        captions = webvtt.from_string(text).captions
-    except (webvtt.MalformedFileError, webvtt.MalformedCaptionError, ValueError) as error:
-        raise InputError(f"{path}: not valid WebVTT ({error}); mend it.") from error
-    cues = []
-    for caption in captions:
-        voice = _VOICE.search(caption.raw_text)
-        cues += _cue(caption.start_in_seconds, caption.end_in_seconds, caption.raw_text, voice and voice[1], caption)
-    return cues
+    return _captions(path, text, "vtt")
 
 
 def _read_srt(path: Path, text: str) -> list[Cue]:
-    import webvtt
+    return _captions(path, text.lstrip(), "srt") if text.strip() else []
 
-    _check_timings(path, text)
+
+def _captions(path: Path, text: str, kind: str) -> list[Cue]:
+    import webvtt
+    from webvtt.errors import MalformedCaptionError, MalformedFileError
+
+    # webvtt-py passes over blocks that it does not understand: words would be missing without a word about it
+    for number, line in enumerate(text.split("\n"), start=1):
+        if "-->" in line and (match := _TIMING.fullmatch(line)) is None:
+            raise InputError(f"{path}, line {number}: not a cue's timing; write 00:00:01.000 --> 00:00:02.500.")
+        if "-->" in line and match is not None and _seconds(*match.groups()[:4]) > _seconds(*match.groups()[4:]):
+            raise InputError(f"{path}, line {number}: the cue ends before it starts; swap its times.")
     try:
-        captions = webvtt.from_string(text.lstrip(), format="srt").captions if text.strip() else []
-    except (webvtt.MalformedFileError, webvtt.MalformedCaptionError, ValueError) as error:
-        raise InputError(f"{path}: not valid SubRip ({error}); mend it.") from error
-    return [cue for c in captions for cue in _cue(c.start_in_seconds, c.end_in_seconds, c.raw_text, None)]
+        captions = webvtt.from_buffer(io.BytesIO(text.encode("utf-8")), format=kind).captions
+    except (MalformedFileError, MalformedCaptionError, ValueError) as error:
+        raise InputError(f"{path}: not valid {kind} ({' '.join(str(error).split())}); mend it.") from error
+    cues = []
+    for caption in captions:
+        clocks = re.fullmatch(_CLOCK, caption.start), re.fullmatch(_CLOCK, caption.end)
+        if clocks[0] is not None and clocks[1] is not None:
+            cues += _voices(_seconds(*clocks[0].groups()), _seconds(*clocks[1].groups()), caption.raw_text)
+    return cues
+
+
+def _voices(start_s: float, end_s: float, raw: str) -> list[Cue]:
+    """The cue, or one cue for each `<v Speaker>` in it, in proportion to their words."""
+    parts = _VOICE.split(raw)  # text, speaker, text, speaker, text ...
+    speakers = [None, *parts[1::2]]
+    pieces = [(_clean(_TAG.sub("", text)), speaker) for text, speaker in zip(parts[0::2], speakers, strict=True)]
+    pieces = [(text, speaker) for text, speaker in pieces if text]
+    total = sum(len(text) for text, _ in pieces)
+    cues, at = [], start_s
+    for text, speaker in pieces:
+        end = at + (end_s - start_s) * len(text) / total
+        cues.append(Cue(at, end, text, _speaker(speaker)))
+        at = end
+    return cues
+
+
+def _read_stm(path: Path, text: str) -> list[Cue]:
+    """NIST segment time marks: `file channel speaker start end [<label>] words`; `;;` begins a comment."""
+    cues = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip() or line.lstrip().startswith(";;"):
+            continue
+        fields = line.split(None, 5)
+        try:
+            start_s, end_s = float(fields[3]), float(fields[4])
+        except (IndexError, ValueError) as error:
+            raise InputError(
+                f"{path}, line {number}: not a segment time mark; write `file channel speaker start end words`."
+            ) from error
+        if not 0 <= start_s <= end_s < 1e9:
+            raise InputError(f"{path}, line {number}: impossible times {fields[3]} to {fields[4]}; mend them.")
+        words = (
+            _TAG.sub("", fields[5], count=1) if len(fields) > 5 and fields[5].startswith("<") else "".join(fields[5:])
+        )
+        if words.strip().lower() == "ignore_time_segment_in_scoring":
+            continue
+        words = _clean(_ALTERNATIVES.sub(r"\1", words).replace("(", " ").replace(")", " "))
+        if words:
+            cues.append(Cue(start_s, end_s, words, _speaker(fields[2])))
+    return cues
+
+
+def _seconds(hours: str | None, minutes: str, seconds: str, fraction: str) -> float:
+    return int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds) + int(fraction) / 10 ** len(fraction)
+
+
+def _clean(text: str) -> str:
+    """One line of plain text: entities resolved, terminal controls and invisible formatting taken out."""
+    text = html.unescape(text)
+    kept = (
+        c if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp") or c in "\u200c\u200d" else " " for c in text
+    )
+    return " ".join("".join(kept).split())
+
+
+def _speaker(name: str | None) -> str | None:
+    return _clean(name)[:MAX_SPEAKER_CHARACTERS] or None if name else None
