@@ -204,9 +204,9 @@ def pull(name: str, /) -> int:
     name
         Whisper size, for instance base.
     """
-    from livemerc.asr.models import pull as fetch
+    from livemerc.fetching import pull_with_bar
 
-    print(f"{name}: {fetch(name)}")
+    print(f"{name}: {pull_with_bar(name)}")
     return EXIT_OK
 
 
@@ -231,18 +231,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     sys.exit(call(sys.argv[1:] if argv is None else list(argv)))
 
 
-def call(argv: list[str]) -> int:
-    """Parse and run `argv`; returns the exit code. Prints at most one sentence on stderr for an error."""
+def call(argv: list[str], application: App = app) -> int:
+    """Parse and run `argv`; returns the exit code. Prints at most one sentence on stderr for an error.
+
+    `livemerc-train` comes through here too, with its own `application`.
+    """
     debug = "--debug" in argv
     _quiet_libraries(debug)
     try:
         # parsing apart from running: a ValueError inside a command is no usage error
-        command, bound, _ = app.parse_args(argv, print_error=False, exit_on_error=False)
+        command, bound, _ = application.parse_args(argv, print_error=False, exit_on_error=False)
         result = command(*bound.args, **bound.kwargs)
         sys.stdout.flush()
         return result if isinstance(result, int) else EXIT_OK
     except CycloptsError as error:
-        return _fail(_usage_sentence(error, argv), EXIT_USAGE, debug)
+        return _fail(_usage_sentence(error, argv, application), EXIT_USAGE, debug)
     except LivemercError as error:
         return _fail(str(error), error.exit_code, debug)
     except BrokenPipeError:
@@ -265,14 +268,14 @@ def _fail(sentence: str, code: int, debug: bool) -> int:
     return code
 
 
-def _usage_sentence(error: CycloptsError, argv: list[str]) -> str:
+def _usage_sentence(error: CycloptsError, argv: list[str], application: App) -> str:
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         what = f"unexpected argument {error.unused_tokens[0]!r}"
     else:
         what = str(error).rstrip(".")
         what = re.sub(r"(^|\. )([A-Z])", lambda match: match[1].replace(".", ";") + match[2].lower(), what)
-    command = argv[0] + " " if argv and argv[0] in {"run", "devices", "doctor", "models", "bench"} else ""
-    return f"{what} (see `livemerc {command}--help`)."
+    command = argv[0] + " " if argv and argv[0] in set(application) and not argv[0].startswith("-") else ""
+    return f"{what} (see `{application.name[0]} {command}--help`)."
 
 
 def _quiet_libraries(debug: bool) -> None:

@@ -25,20 +25,20 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     pass
 
 
-class AudioConfig(_Section):
+class AudioConfig(_Section, frozen=True):
     block_ms: Annotated[float, Meta(gt=0, le=10_000)] = 20.0
     """What a source hands over at once. Results do not depend on it; small keeps the level meter and onset prompt."""
     ring_s: Annotated[float, Meta(ge=1, le=3600)] = 120.0
     """Audio the microphone's ring holds while models load or the brain is behind; beyond it, seconds are counted as dropped."""
 
 
-class VadConfig(_Section):
+class VadConfig(_Section, frozen=True):
     engine: Literal["webrtc", "silero"] = "webrtc"
     webrtc_level: Annotated[int, Meta(ge=0, le=3)] = 2
     """webrtcvad aggressiveness: 3 clips quiet speech, 0-1 call fan noise speech."""
 
 
-class EndpointConfig(_Section):
+class EndpointConfig(_Section, frozen=True):
     onset_threshold: Annotated[float, Meta(gt=0, le=1)] = 0.6
     """Mean speech probability over `onset_ms` that opens an utterance."""
     offset_threshold: Annotated[float, Meta(ge=0, lt=1)] = 0.35
@@ -57,7 +57,7 @@ class EndpointConfig(_Section):
     """The last stretch before the maximum in which the quietest point is looked for."""
 
 
-class AsrConfig(_Section):
+class AsrConfig(_Section, frozen=True):
     engine: Literal["auto", "faster-whisper", "pocketsphinx", "transcript", "none"] = "auto"
     model: str | None = None
     """Whisper size or local path; `auto` takes a cached one."""
@@ -71,7 +71,7 @@ class AsrConfig(_Section):
     """Sidecar transcript (VTT, SRT, STM) for engine `transcript`."""
 
 
-class ScreeningConfig(_Section):
+class ScreeningConfig(_Section, frozen=True):
     no_speech_probability: Annotated[float, Meta(ge=0, le=1)] = 0.6
     """Whisper: gated when above this and the mean log-probability is below `mean_log_probability` (Whisper's own rule)."""
     mean_log_probability: float = -1.0
@@ -85,7 +85,7 @@ class ScreeningConfig(_Section):
     """RMS of the voiced stretch below which any text is invented."""
 
 
-class ModelConfig(_Section):
+class ModelConfig(_Section, frozen=True):
     checkpoint: str | None = None
     """Folder of a checkpoint; null = the compact one that ships."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -95,7 +95,7 @@ class ModelConfig(_Section):
     """No inference from the voice."""
 
 
-class DialogueConfig(_Section):
+class DialogueConfig(_Section, frozen=True):
     context: Annotated[int, Meta(ge=1, le=512)] = 32
     """K: utterances in the window that Stages II and III see."""
     revise: Annotated[int, Meta(ge=0, le=64)] = 2
@@ -106,7 +106,7 @@ class DialogueConfig(_Section):
     """A revision is sent when the label or the abstention changes or a probability moves by this much."""
 
 
-class LiveConfig(_Section):
+class LiveConfig(_Section, frozen=True):
     partial_every_s: Annotated[float, Meta(ge=0.2, le=10)] = 1.0
     """How often a partial hypothesis is tried while speech goes on and the brain is idle."""
     partial_max_s: Annotated[float, Meta(ge=1, le=30)] = 8.0
@@ -115,7 +115,7 @@ class LiveConfig(_Section):
     """At most two status events a second."""
 
 
-class Config(_Section):
+class Config(_Section, frozen=True):
     audio: AudioConfig = AudioConfig()
     vad: VadConfig = VadConfig()
     endpoint: EndpointConfig = EndpointConfig()
@@ -165,7 +165,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         data = msgspec.toml.decode(path.read_bytes())
     except OSError as error:
-        raise ConfigError(f"{path}: the configuration file cannot be read ({error.strerror}); check --config.") from error
+        raise ConfigError(
+            f"{path}: the configuration file cannot be read ({error.strerror}); check --config."
+        ) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML ({error}); mend that line.") from error
     return data

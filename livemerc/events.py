@@ -29,7 +29,7 @@ class AsrInfo(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None
 
 
-class SessionStart(_Event, tag="session.start", kw_only=True):
+class SessionStart(_Event, tag="session.start", frozen=True, kw_only=True):
     """First event of a session."""
 
     schema: int = SCHEMA_VERSION
@@ -42,7 +42,7 @@ class SessionStart(_Event, tag="session.start", kw_only=True):
     started_at: str  # ISO 8601, UTC
 
 
-class UtterancePartial(_Event, tag="utterance.partial", kw_only=True):
+class UtterancePartial(_Event, tag="utterance.partial", frozen=True, kw_only=True):
     """A hypothesis while the person still speaks; superseded by later partials and by the final."""
 
     utterance_id: str
@@ -57,7 +57,7 @@ class FinalAsr(msgspec.Struct, frozen=True, kw_only=True):
     gated: str | None = None  # why the text was screened out; then it never reached the model
 
 
-class UtteranceFinal(_Event, tag="utterance.final", kw_only=True):
+class UtteranceFinal(_Event, tag="utterance.final", frozen=True, kw_only=True):
     """One endpointed utterance. `start_s` and `end_s` are its first and last voiced frame."""
 
     utterance_id: str
@@ -88,7 +88,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
 EmotionStatus = Literal["partial", "provisional", "revised", "frozen"]
 
 
-class EmotionEvent(_Event, tag="emotion", kw_only=True):
+class EmotionEvent(_Event, tag="emotion", frozen=True, kw_only=True):
     """The estimate of one utterance. `label` is always the arg max, `confidence` its calibrated probability."""
 
     utterance_id: str
@@ -107,7 +107,7 @@ class MicState(msgspec.Struct, frozen=True, kw_only=True):
     why: str | None = None
 
 
-class Status(_Event, tag="status", kw_only=True):
+class Status(_Event, tag="status", frozen=True, kw_only=True):
     """The monitor's own health, at most two a second."""
 
     t_s: float
@@ -120,7 +120,7 @@ class Status(_Event, tag="status", kw_only=True):
     degraded: str | None = None
 
 
-class SessionEnd(_Event, tag="session.end", kw_only=True):
+class SessionEnd(_Event, tag="session.end", frozen=True, kw_only=True):
     """Last event of a session."""
 
     duration_s: float

@@ -84,16 +84,6 @@ def claim_stdout() -> BinaryIO:
     return os.fdopen(private, "wb", buffering=0)
 
 
-def claim_stdin() -> BinaryIO:
-    """The real stdin for audio; descriptor 0 becomes the terminal, if there is one, so that the dashboard gets keys."""
-    private = os.dup(sys.stdin.fileno())
-    with contextlib.suppress(OSError):  # no controlling terminal: then there is no dashboard either
-        terminal = os.open("CONIN$" if os.name == "nt" else "/dev/tty", os.O_RDWR)
-        os.dup2(terminal, sys.stdin.fileno())
-        os.close(terminal)
-    return os.fdopen(private, "rb", buffering=0)
-
-
 def silence_output() -> None:
     """Point descriptors 1 and 2 at nothing: their reader has gone, and the interpreter's last flush must not fail."""
     nothing = os.open(os.devnull, os.O_WRONLY)
@@ -130,6 +120,16 @@ def stderr_held() -> Iterator[TextIO]:
 
 
 def has_screen() -> bool:
-    """Whether a full-screen dashboard can be shown: keys from stdin, pictures on stdout and stderr, cursor control."""
-    streams = (sys.stdin, sys.stdout, sys.stderr)
-    return all(s is not None and s.isatty() for s in streams) and os.environ.get("TERM") != "dumb"
+    """Whether a full-screen dashboard can be shown: stdout is a terminal with cursor control, and keys can be read.
+
+    The screen itself opens the controlling terminal where stdin or stderr is something else.
+    """
+    if sys.stdout is None or not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
+        return False
+    if os.name == "nt" or all(s is not None and s.isatty() for s in (sys.stdin, sys.stderr)):
+        return True
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR))
+    except OSError:
+        return False
+    return True

@@ -5,15 +5,17 @@ from __future__ import annotations
 import errno
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import cast
 
 from livemerc import process
-from livemerc.audio.source import FileSource, MicSource, Source, StdinSource
+from livemerc.audio.source import Source
 from livemerc.chain import Monitor
 from livemerc.config import Config
 from livemerc.errors import EXIT_OK, ConfigError
 from livemerc.events import Event, SessionStart, encode
+from livemerc.fetching import fetch_before_screen
 
 DEMO_FOLDER = Path(__file__).parent / "demo"
 
@@ -23,21 +25,35 @@ def open_source(
 ) -> Source:
     """The source that `flag` names. Raises `ConfigError`, `InputError` or `MicrophoneError`."""
     block_ms = settings.audio.block_ms
+    watched = sys.stdout is not None and sys.stdout.isatty()
     if flag == "--mic":
+        from livemerc.audio.mic_source import MicSource
+
         if mic and len(mic) > 1:
             raise ConfigError("--mic was given more than once; one microphone can be heard at a time.")
         name: str | int | None = mic[0] if mic else None
         if isinstance(name, str) and name.isdecimal():
             name = int(name)
+        if watched:  # first: a microphone that waits for a download overflows
+            fetch_before_screen(settings)
         return MicSource(name, block_ms, settings.audio.ring_s)
     if flag == "--stdin":
         if sys.stdin is None or sys.stdin.isatty():
             raise ConfigError("--stdin wants samples piped in, and standard input is a terminal; see the README.")
-        return StdinSource(process.claim_stdin(), 16_000 if rate is None else rate, block_ms)
+        from livemerc.audio.stdin_source import StdinSource
+
+        if watched:
+            fetch_before_screen(settings)
+        return StdinSource(sys.stdin.buffer, 16_000 if rate is None else rate, block_ms)
+    from livemerc.audio.file_source import FileSource
+
     if flag == "--demo":
         return FileSource(DEMO_FOLDER / "demo.flac", speed=speed, block_ms=block_ms, name="demo")
     assert file is not None
-    return FileSource(file, speed=speed, block_ms=block_ms)
+    source = FileSource(file, speed=speed, block_ms=block_ms)
+    if watched:
+        fetch_before_screen(settings)
+    return source
 
 
 def monitor(
@@ -46,7 +62,7 @@ def monitor(
     """Watch `source` to its end or to a stop signal and show its events. Returns the exit code."""
     screen = not json and not plain and process.has_screen()
     try:
-        monitor = Monitor(source, settings, demo=demo, terminal=screen)
+        monitor = Monitor(source, settings, demo=demo)
         signals.call(monitor.stop)
         if screen:
             _show_dashboard(monitor)
@@ -60,10 +76,12 @@ def monitor(
 
 
 def _show_dashboard(monitor: Monitor) -> None:
-    from livemerc.dashboard.app import run_dashboard
+    from livemerc.dashboard import run_dashboard
 
     with process.stderr_held():
         run_dashboard(monitor)
+    for announcement in monitor.announcements:
+        print(f"livemerc: {announcement}", file=sys.stderr)
 
 
 def _print_events(monitor: Monitor, *, json: bool) -> None:
@@ -72,18 +90,19 @@ def _print_events(monitor: Monitor, *, json: bool) -> None:
     if json:
 
         def show(event: Event) -> None:
-            if isinstance(event, SessionStart):
-                print(f"livemerc: {_what_runs(event)}", file=sys.stderr, flush=True)
             stdout.write(encode(event) + b"\n")
 
     else:
         from livemerc.plain import PlainPrinter
 
         show = PlainPrinter(io.TextIOWrapper(stdout, encoding="utf-8"), log=sys.stderr).write
-    events = monitor.events()
+    events = cast("Generator[Event]", monitor.events())
     try:
         for event in events:
             try:
+                if isinstance(event, SessionStart):
+                    for announcement in monitor.announcements:
+                        print(f"livemerc: {announcement}", file=sys.stderr, flush=True)
                 show(event)
             except OSError as error:
                 if error.errno not in (errno.EPIPE, errno.EIO):
@@ -93,8 +112,3 @@ def _print_events(monitor: Monitor, *, json: bool) -> None:
                 break
     finally:
         events.close()
-
-
-def _what_runs(start: SessionStart) -> str:
-    asr = start.asr.engine + (f" ({start.asr.model})" if start.asr.model else "")
-    return f"source {start.source}, ASR {asr}, checkpoint {start.checkpoint.id}, on {start.device}."
