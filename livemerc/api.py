@@ -105,7 +105,7 @@ def _settings(config: Config | None, overrides: dict[str, Any]) -> Config:
 
 def _samples(audio: Audio) -> np.ndarray:
     if isinstance(audio, str | Path):
-        from livemerc.audio.file_source import read_samples
+        from livemerc.audio.read import read_samples
 
         return read_samples(audio, SAMPLE_RATE_HZ)
     samples = np.asarray(audio, np.float32)

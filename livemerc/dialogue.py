@@ -56,7 +56,7 @@ class Dialogue:
     def add(self, utterance_id: str, t1: Tensor | None, s1: Tensor | None, cues: Cues) -> list[EmotionEvent]:
         """A new utterance with its embeddings T1 (Dt,) and S1 (Ds,); None = the modality is absent or was screened.
 
-        Returns revisions and freezings of earlier utterances, then the new one's provisional estimate.
+        Returns revisions of earlier utterances, the new one's provisional estimate, then what is frozen now.
         """
         entry = _Entry(utterance_id, t1 is not None, s1 is not None, cues)
         self._window.append(entry)
@@ -68,11 +68,9 @@ class Dialogue:
         events: list[EmotionEvent] = []
         for earlier in self._open[:-1]:
             events += self._revision(earlier, estimates)
-        while len(self._open) - 1 > self._revise:
-            events.append(self._freeze(self._open.pop(0)))
         events.append(self._event(entry, estimates[entry.utterance_id], "provisional"))
-        if self._revise == 0:
-            events.append(self._freeze(self._open.pop()))
+        while len(self._open) > self._revise:
+            events.append(self._freeze(self._open.pop(0)))
         return events
 
     def freeze_all(self) -> list[EmotionEvent]:

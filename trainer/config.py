@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -31,6 +32,35 @@ class TextStage(_Stage):
     label_smoothing: float
 
 
+class SpeechStage(_Stage):
+    """Stage I, speech."""
+
+    channels: int
+    embedding: int
+    dropout: float
+    versions: int
+    epochs: int
+    fold_epochs: int
+    clips_per_epoch: int
+    batch: int
+    lr: float
+    weight_decay: float
+    warm_up: float
+    clip: float
+    label_smoothing: float
+    mixup: float
+    clean_share: float
+    neutral_share: float
+    crop_min_s: float
+    crop_max_s: float
+    tempo: float
+    warp: float
+    shift_bins: float
+    equaliser: float
+    mask_bins: int
+    mask_frames: int
+
+
 class ConversationStage(_Stage):
     """Stage II, per modality."""
 
@@ -45,7 +75,12 @@ class ConversationStage(_Stage):
 
 
 class FusionStage(_Stage):
-    """Stage III."""
+    """Stage III. `mixture`: shares of words + voices, words alone, voices alone, voices over neutral words in
+    dialogues, the same singly."""
+
+    match: float
+    mixture: list[float]
+    dev_actors: list[str]
 
     width: int
     heads: int
@@ -57,7 +92,10 @@ class FusionStage(_Stage):
     context: int
 
 
-def read_stage(path: Path, section: str, stage: type[_Stage]) -> _Stage:
+Stage = TypeVar("Stage", bound=_Stage)
+
+
+def read_stage(path: Path, section: str, stage: type[Stage]) -> Stage:
     """Section `section` of a TOML file as `stage`. Raises `ConfigError` that names the key with its path."""
     try:
         tree = msgspec.toml.decode(path.read_bytes())

@@ -307,7 +307,6 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     config = read_stage(given.config, "speech", SpeechStage)
-    assert isinstance(config, SpeechStage)
     for corpus in CORPORA:
         prepare(given.data, given.out / "cache", corpus, config.versions, config.seed, given.processes)
     if given.mode == "prepare":

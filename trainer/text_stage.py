@@ -203,7 +203,6 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     config = read_stage(arguments.config, "text", TextStage)
-    assert isinstance(config, TextStage)
     print(train(config, arguments.data, arguments.out))
 
 

@@ -59,7 +59,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     temperatures: Temperatures
     abstention: Abstention
     speech_trust: float
-    """Accuracy kept on speakers and corpora never heard, relative to the dev speakers: 0 = chance, 1 = as good."""
+    """What the voice is worth on a corpus never heard, relative to unseen speakers of a known one: 0 = chance, 1 = as good."""
 
     @property
     def licence(self) -> str:

@@ -1,0 +1,97 @@
+"""The manifest: a user's own dialogues as CSV (contract: see README, "Your own data")."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from livemerc.errors import InputError
+
+COLUMNS = ("dialogue_id", "utterance_id", "speaker", "audio", "start_s", "end_s", "text", "emotion", "split")
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestRow:
+    """One utterance. `audio` is absolute; audio None or text "" = a masked modality; end_s None = to the file's end."""
+
+    line: int
+    dialogue_id: str
+    utterance_id: str
+    speaker: str
+    audio: Path | None
+    start_s: float
+    end_s: float | None
+    text: str
+    emotion: str
+    split: str
+
+
+def read_manifest(path: Path, labels: Collection[str], split: str | None = None) -> list[list[ManifestRow]]:
+    """Dialogues in the order of their first row, rows in file order; `split` keeps the rows of one split.
+
+    Raises `InputError` that names file and line: a column is missing, an emotion is not of `labels`, a time is no
+    number, an `utterance_id` comes twice in its dialogue, an audio file is not there, nothing is left.
+    """
+    dialogues: dict[str, list[ManifestRow]] = {}
+    seen: dict[tuple[str, str], int] = {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            missing = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
+            if missing:
+                raise InputError(f"{path}: column {', '.join(missing)} is missing; the header is {','.join(COLUMNS)}.")
+            for raw in reader:
+                row = _row(path, reader.line_num, raw)
+                if split is not None and row.split != split:
+                    continue
+                if row.emotion not in labels:
+                    raise InputError(
+                        f"{path}, line {row.line} (dialogue {row.dialogue_id}, utterance {row.utterance_id}): emotion "
+                        f"{row.emotion!r} is not one of the checkpoint's ({', '.join(labels)}); map or leave out the row."
+                    )
+                key = (row.dialogue_id, row.utterance_id)
+                if key in seen:
+                    raise InputError(
+                        f"{path}, line {row.line}: utterance {row.utterance_id!r} of dialogue {row.dialogue_id!r} "
+                        f"stands on line {seen[key]} already; make it unique inside its dialogue."
+                    )
+                seen[key] = row.line
+                dialogues.setdefault(row.dialogue_id, []).append(row)
+    except OSError as error:
+        raise InputError(f"{path}: the manifest cannot be read ({error.strerror}); check --manifest.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: the manifest is not UTF-8 CSV ({error}); save it as such.") from error
+    if not dialogues:
+        raise InputError(f"{path}: no rows{'' if split is None else f' of split {split!r}'}; nothing to evaluate.")
+    return list(dialogues.values())
+
+
+def _row(path: Path, line: int, raw: dict[str, str | None]) -> ManifestRow:
+    if any(raw.get(c) is None for c in COLUMNS) or None in raw:
+        raise InputError(f"{path}, line {line}: wrong number of fields; each row has {len(COLUMNS)}, quoted where needed.")
+    value = {c: (raw[c] or "").strip() for c in COLUMNS}
+    audio = path.parent / value["audio"] if value["audio"] else None
+    if audio is not None and not audio.is_file():
+        raise InputError(f"{path}, line {line}: audio {audio} is not there; paths are absolute or relative to the CSV.")
+    start_s = _time(path, line, "start_s", value["start_s"]) or 0.0
+    end_s = _time(path, line, "end_s", value["end_s"])
+    if end_s is not None and end_s <= start_s:
+        raise InputError(f"{path}, line {line}: end_s ({end_s:g}) is not after start_s ({start_s:g}).")
+    return ManifestRow(
+        line, value["dialogue_id"], value["utterance_id"], value["speaker"], audio, start_s, end_s,
+        value["text"], value["emotion"], value["split"],
+    )  # fmt: skip
+
+
+def _time(path: Path, line: int, column: str, text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError as error:
+        raise InputError(f"{path}, line {line}: {column} {text!r} is no number of seconds.") from error
+    if not 0 <= seconds < float("inf"):
+        raise InputError(f"{path}, line {line}: {column} {text!r} is no time in a file.")
+    return seconds

@@ -1,0 +1,129 @@
+"""Dialogues as the live monitor meets them: cut at a point in time, seen through a window of K utterances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from livemerc.model.merits import ConversationModel, WindowLogits
+
+
+@dataclass(frozen=True, slots=True)
+class DialogueFeatures:
+    """One dialogue of n utterances: t1 (n, Dt), s1 (n, Ds) float32; has_text, has_speech (n,) bool; labels (n,) int64."""
+
+    t1: np.ndarray
+    s1: np.ndarray
+    has_text: np.ndarray
+    has_speech: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowBatch:
+    """Padded windows. Tensors (B, N, ...) as `ConversationModel.forward` takes them; `labels` (B, N) with -1 as padding;
+    `lag` (B, N): how many later utterances the window holds behind each position."""
+
+    t1: Tensor
+    s1: Tensor
+    has_text: Tensor
+    has_speech: Tensor
+    lengths: Tensor
+    labels: Tensor
+    lag: Tensor
+
+    def forward(self, model: ConversationModel) -> WindowLogits:
+        return model(self.t1, self.s1, self.has_text, self.has_speech, self.lengths)
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The window that ends before utterance `end` of dialogue `dialogue`."""
+
+    dialogue: int
+    start: int
+    end: int
+
+
+def all_cuts(dialogues: Sequence[DialogueFeatures], context: int) -> list[Cut]:
+    """Every moment of every dialogue: after utterance 1, 2, ... with at most `context` utterances in sight."""
+    return [Cut(d, max(0, e - context), e) for d, x in enumerate(dialogues) for e in range(1, len(x) + 1)]
+
+
+def make_batch(dialogues: Sequence[DialogueFeatures], cuts: Sequence[Cut]) -> WindowBatch:
+    longest = max(c.end - c.start for c in cuts)
+    size = len(cuts)
+    first = dialogues[cuts[0].dialogue]
+    t1 = torch.zeros(size, longest, first.t1.shape[1])
+    s1 = torch.zeros(size, longest, first.s1.shape[1])
+    has_text = torch.zeros(size, longest, dtype=torch.bool)
+    has_speech = torch.zeros(size, longest, dtype=torch.bool)
+    labels = torch.full((size, longest), -1)
+    lag = torch.full((size, longest), -1)
+    for row, cut in enumerate(cuts):
+        x, n = dialogues[cut.dialogue], cut.end - cut.start
+        inside = slice(cut.start, cut.end)
+        t1[row, :n] = torch.from_numpy(x.t1[inside])
+        s1[row, :n] = torch.from_numpy(x.s1[inside])
+        has_text[row, :n] = torch.from_numpy(x.has_text[inside])
+        has_speech[row, :n] = torch.from_numpy(x.has_speech[inside])
+        labels[row, :n] = torch.from_numpy(x.labels[inside])
+        lag[row, :n] = torch.arange(n - 1, -1, -1)
+    lengths = torch.tensor([c.end - c.start for c in cuts])
+    return WindowBatch(t1, s1, has_text, has_speech, lengths, labels, lag)
+
+
+def batches(
+    dialogues: Sequence[DialogueFeatures], cuts: list[Cut], size: int, rng: np.random.Generator
+) -> Iterator[WindowBatch]:
+    """Random batches of windows of about equal length."""
+    order = rng.permutation(len(cuts))
+    groups = []
+    for start in range(0, len(order), size * 16):
+        part = sorted(order[start : start + size * 16], key=lambda i: cuts[i].end - cuts[i].start)
+        groups += [part[i : i + size] for i in range(0, len(part), size)]
+    for group in rng.permutation(len(groups)):
+        yield make_batch(dialogues, [cuts[i] for i in groups[group]])
+
+
+def judge(
+    model: ConversationModel, dialogues: Sequence[DialogueFeatures], context: int, lag: int | None, batch: int = 128
+) -> list[WindowLogits]:
+    """Logits of every utterance as the live monitor would freeze them with R = `lag`; None = the whole dialogue at once.
+
+    One `WindowLogits` a dialogue, each field (n, C). At the end of a dialogue fewer than `lag` utterances follow.
+    """
+    if lag is None:
+        cuts = [Cut(d, 0, len(x)) for d, x in enumerate(dialogues)]
+        lag_of = {(c.dialogue, c.end): range(len(dialogues[c.dialogue])) for c in cuts}
+    else:
+        cuts, lag_of = [], {}
+        for d, x in enumerate(dialogues):
+            for end in range(1, len(x) + 1):
+                # This moment settles the utterance `lag` back, and the last moment settles all that is left.
+                settled = [end - 1 - lag] if end < len(x) else list(range(max(0, end - 1 - lag), end))
+                settled = [u for u in settled if u >= 0]
+                if settled:
+                    cuts.append(Cut(d, max(0, end - context), end))
+                    lag_of[d, end] = settled
+    results = [[[None] * len(x) for x in dialogues] for _ in range(3)]
+    model.eval()
+    cuts.sort(key=lambda c: c.end - c.start)
+    with torch.inference_mode():
+        for start in range(0, len(cuts), batch):
+            part = cuts[start : start + batch]
+            out = make_batch(dialogues, part).forward(model)
+            for row, cut in enumerate(part):
+                for u in lag_of[cut.dialogue, cut.end]:
+                    for field, logits in enumerate((out.fused, out.text, out.speech)):
+                        results[field][cut.dialogue][u] = logits[row, u - cut.start]
+    return [
+        WindowLogits(*(torch.stack(results[field][d]) for field in range(3))) for d in range(len(dialogues))
+    ]
