@@ -166,8 +166,8 @@ def devices() -> int:
     inputs = list_inputs()
     if not inputs:
         raise MicrophoneError("No microphone was found; connect one and check the system's sound settings.")
-    for line in _device_lines(inputs):
-        print(line)
+    for device in inputs:
+        print(device)
     return EXIT_OK
 
 
@@ -315,10 +315,6 @@ def _hub_offline() -> bool:
 
 def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
-
-
-def _device_lines(inputs: Sequence[Any]) -> list[str]:
-    return [str(i) for i in inputs]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,324 @@
+"""`livemerc doctor`: what this machine has, what it lacks, and how to mend it. Loads nothing heavy itself.
+
+Libraries that may abort the whole process (a wrong CUDA or cuDNN leaves no traceback) are imported in a child.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from livemerc.errors import EXIT_MODEL, EXIT_OK, LivemercError
+
+State = Literal["ok", "warn", "fail", "note"]
+
+_CHILD_LIMIT_S = 180.0
+_REINSTALL = "install again with `pip install -c constraints.txt .`"
+_CUDA_LIBRARIES = "pip install 'livemerc[cuda]'"
+
+LAWFUL_USE = (
+    "What is shown is the emotion that words and voice express, not what a person feels, and no diagnosis. Inferring "
+    "emotions at work or in education is prohibited in the EU (AI Act, Art. 5(1)(f)) and restricted elsewhere; tell "
+    "people that they are monitored and ask them. `--text-only` infers nothing from the voice."
+)
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the report. `fail` = `livemerc run` cannot work at all; `warn` = a part of it cannot."""
+
+    name: str
+    state: State
+    found: str
+    mend: str | None = None
+
+
+def main(*, json: bool = False) -> int:
+    """Print every finding; 0 when `livemerc run --file` would work, else 3."""
+    findings = []
+    if not json:
+        print_line = _printer()
+    for check in CHECKS:
+        for finding in check():
+            findings.append(finding)
+            if not json:
+                print_line(finding)
+    usable = all(finding.state != "fail" for finding in findings)
+    if json:
+        print(msgspec.json.encode({"usable": usable, "findings": findings}).decode())
+    return EXIT_OK if usable else EXIT_MODEL
+
+
+def model_lines() -> Iterator[str]:
+    """The lines of `livemerc models`."""
+    from livemerc.asr.models import hub_cache, list_models
+
+    models = list_models()
+    width = max(len(model.name) for model in models)
+    yield f"Whisper models in {hub_cache()}:"
+    for model in models:
+        size = f"{model.size_bytes / 1e6:7,.0f} MB" if model.size_bytes is not None else "not here"
+        yield f"  {model.name:<{width}}  {size:>10}  {model.repository}"
+    yield "Fetch one with `livemerc models pull NAME`."
+    checkpoint = next(_checkpoint())
+    yield f"Emotion checkpoint: {checkpoint.found}" + (f" {checkpoint.mend}" if checkpoint.mend else "")
+
+
+def _printer() -> Callable[[Finding], None]:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False, soft_wrap=True)
+    styles = {"ok": "green", "warn": "yellow", "fail": "bold red", "note": "cyan"}
+
+    def print_line(finding: Finding) -> None:
+        console.print(Text.assemble((f"{finding.state:<5}", styles[finding.state]), f"{finding.name}: {finding.found}"))
+        if finding.mend:
+            console.print(Text(f"     mend: {finding.mend}"))
+
+    return print_line
+
+
+# -- the machine ---------------------------------------------------------------------------------------------------
+
+
+def _python() -> Iterator[Finding]:
+    fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    yield Finding(
+        name="Python",
+        state="ok" if fits else "fail",
+        found=f"{platform.python_version()} on {platform.platform()}",
+        mend=None if fits else "use Python 3.11, 3.12 or 3.13",
+    )
+
+
+def _machine() -> Iterator[Finding]:
+    import psutil
+
+    cores, memory = os.cpu_count() or 1, psutil.virtual_memory()
+    enough = memory.available > 1.5e9
+    yield Finding(
+        name="Machine",
+        state="ok" if enough else "warn",
+        found=f"{cores} cores, {memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB memory free",
+        mend=None if enough else "livemerc takes up to 1.5 GB: close other programs",
+    )
+
+
+def _terminal() -> Iterator[Finding]:
+    if not sys.stdout.isatty():
+        yield Finding(name="Terminal", state="note", found="none here: livemerc prints plain lines")
+        return
+    from rich.console import Console
+
+    console = Console()
+    colours, encoding = console.color_system, (sys.stdout.encoding or "").lower()
+    poor = colours is None or colours == "standard" or "utf" not in encoding
+    yield Finding(
+        name="Terminal",
+        state="warn" if poor else "ok",
+        found=f"{console.width} x {console.height}, colours: {colours or 'none'}, encoding: {encoding or 'unknown'}",
+        mend="set TERM=xterm-256color and a UTF-8 locale, or use --plain" if poor else None,
+    )
+
+
+# -- libraries -----------------------------------------------------------------------------------------------------
+
+
+def _torch() -> Iterator[Finding]:
+    versions = _version("torch"), _version("torchaudio")
+    found = f"torch {versions[0] or 'missing'}, torchaudio {versions[1] or 'missing'}"
+    mend = f"the two must come from one release: {_REINSTALL}"
+    if None in versions or _release(versions[0]) != _release(versions[1]):
+        yield Finding(name="torch", state="fail", found=found, mend=mend)
+        return
+    told, problem = _child(
+        "import torch, torchaudio\n"
+        "print(torch.version.cuda or '')\n"
+        "print(torch.cuda.get_device_name() if torch.cuda.is_available() else '')"
+    )
+    if problem:
+        yield Finding(name="torch", state="fail", found=f"{found}: {problem}", mend=mend)
+        return
+    yield Finding(name="torch", state="ok", found=found)
+    cuda, gpu = [*told, "", ""][:2]
+    yield from _gpu(cuda, gpu)
+
+
+def _gpu(torch_cuda: str, gpu: str) -> Iterator[Finding]:
+    driver = Path("/proc/driver/nvidia/version").exists() or importlib.util.find_spec("pynvml") is not None
+    if not gpu:
+        if driver:
+            yield Finding(
+                name="GPU",
+                state="warn",
+                found=f"an NVIDIA driver is here, but torch (CUDA {torch_cuda or 'none'}) cannot use it",
+                mend="update the NVIDIA driver to one for that CUDA version; until then all is computed on the CPU",
+            )
+        else:
+            yield Finding(name="GPU", state="ok", found="no NVIDIA GPU: all is computed on the CPU")
+        return
+    yield Finding(name="GPU", state="ok", found=f"{gpu}, torch with CUDA {torch_cuda}")
+    # torch 2.11 brings CUDA 13; CTranslate2 (Whisper) loads CUDA 12's cuBLAS and cuDNN 9 by name, and aborts without.
+    told, problem = _child(
+        "import ctypes, glob, os, sysconfig\n"
+        "site = sysconfig.get_path('purelib')\n"
+        "for name in ('libcublas.so.12', 'libcudnn.so.9'):\n"
+        "    spots = [name] + glob.glob(os.path.join(site, 'nvidia', '*', 'lib', name))\n"
+        "    for spot in spots:\n"
+        "        try:\n"
+        "            ctypes.CDLL(spot); break\n"
+        "        except OSError: pass\n"
+        "    else: print(name)"
+    )
+    missing = told if not problem else ["cuBLAS and cuDNN"]
+    if sys.platform == "linux" and missing:
+        yield Finding(
+            name="Whisper on the GPU",
+            state="warn",
+            found=f"CTranslate2 wants CUDA 12, torch brings CUDA {torch_cuda}: {' and '.join(missing)} missing",
+            mend=f"{_CUDA_LIBRARIES}, or run with --device cpu",
+        )
+
+
+def _recognisers() -> Iterator[Finding]:
+    from livemerc.asr.models import hub_cache, list_models
+
+    found = (
+        f"faster-whisper {_version('faster-whisper') or 'missing'}, ctranslate2 {_version('ctranslate2') or 'missing'}"
+    )
+    _, problem = _child("import ctranslate2, faster_whisper")
+    whisper = problem is None
+    yield Finding(
+        name="Whisper",
+        state="ok" if whisper else "warn",
+        found=found if whisper else f"{found}: {problem}",
+        mend=None if whisper else _REINSTALL,
+    )
+    cached = list(dict.fromkeys(model.name for model in list_models() if model.cached))
+    yield Finding(
+        name="Whisper models",
+        state="ok" if cached else "warn",
+        found=f"{', '.join(cached)} in {hub_cache()}" if cached else f"none in {hub_cache()}; pocketsphinx is used",
+        mend=None if cached else "`livemerc models pull base` (145 MB) fetches a better recogniser",
+    )
+    told, problem = _child("import os, pocketsphinx\nprint(os.path.isdir(pocketsphinx.get_model_path('en-us')))")
+    embedded = problem is None and told == ["True"]
+    yield Finding(
+        name="pocketsphinx",
+        state="ok" if embedded else ("warn" if whisper and cached else "fail"),
+        found=_version("pocketsphinx") or "missing" if embedded else problem or "its English model is missing",
+        mend=None if embedded else _REINSTALL,
+    )
+
+
+def _voice_activity() -> Iterator[Finding]:
+    _, problem = _child("import webrtcvad\nwebrtcvad.Vad(2)")
+    yield Finding(
+        name="Voice activity",
+        state="fail" if problem else "ok",
+        found=problem
+        or f"webrtcvad-wheels {_version('webrtcvad-wheels')}, onnxruntime {_version('onnxruntime')} (silero)",
+        mend=_REINSTALL if problem else None,
+    )
+
+
+def _microphone() -> Iterator[Finding]:
+    from livemerc.audio.devices import list_inputs
+
+    try:
+        inputs = list_inputs()
+    except LivemercError as error:
+        yield Finding(name="Microphone", state="warn", found=str(error), mend="needed for --mic only")
+        return
+    if not inputs:
+        settings = {
+            "darwin": "connect one, or allow the terminal under System Settings > Privacy & Security > Microphone",
+            "win32": "connect one, or allow desktop apps under Settings > Privacy & security > Microphone",
+        }
+        yield Finding(
+            name="Microphone",
+            state="warn",
+            found="PortAudio works but sees no input",
+            mend=settings.get(sys.platform, "connect one, and check that PulseAudio or PipeWire runs")
+            + "; needed for --mic only",
+        )
+        return
+    default = next((device for device in inputs if device.default), inputs[0])
+    yield Finding(
+        name="Microphone", state="ok", found=f"{len(inputs)} inputs, default {default.index} {default.name!r}"
+    )
+
+
+# -- configuration and checkpoint ------------------------------------------------------------------------------------
+
+
+def _config() -> Iterator[Finding]:
+    from livemerc.config import load_config, user_config_file
+
+    path = user_config_file()
+    try:
+        load_config()
+    except LivemercError as error:
+        yield Finding(name="Configuration", state="fail", found=str(error), mend="correct or remove that setting")
+        return
+    yield Finding(name="Configuration", state="ok", found=str(path) if path.is_file() else f"defaults (no {path})")
+
+
+def _checkpoint() -> Iterator[Finding]:
+    from livemerc.config import load_config
+    from livemerc.model.checkpoint import checkpoint_folder, verify_files
+
+    try:
+        where = load_config().model.checkpoint
+    except LivemercError:
+        where = None  # said by the check of the configuration
+    try:
+        manifest = verify_files(where)
+    except LivemercError as error:
+        yield Finding(name="Checkpoint", state="fail", found=str(error), mend=_REINSTALL)
+        return
+    yield Finding(name="Checkpoint", state="ok", found=f"{manifest.id} in {checkpoint_folder(where)}, hashes match")
+    yield Finding(name="Licence of the weights", state="note", found=manifest.licence)
+
+
+def _lawful_use() -> Iterator[Finding]:
+    yield Finding(name="Lawful use", state="note", found=LAWFUL_USE)
+
+
+CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+    _python, _machine, _terminal, _torch, _voice_activity, _recognisers, _microphone, _config, _checkpoint, _lawful_use,
+)  # fmt: skip
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _release(version: str | None) -> list[str]:
+    return (version or "").split("+")[0].split(".")[:2]
+
+
+def _child(code: str) -> tuple[list[str], str | None]:
+    """What `code` prints in a Python of its own, line by line, and what went wrong, if anything."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, timeout=_CHILD_LIMIT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return [], f"does not load within {_CHILD_LIMIT_S:.0f} s"
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"the process ended with code {done.returncode}"])[-1]
+        return [], f"does not load ({last})"
+    return done.stdout.splitlines(), None
