@@ -89,21 +89,22 @@ def code(samples: np.ndarray, container: str, encoder: str, rate_hz: int, bit_ra
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container) as sink:
         stream = sink.add_stream(encoder, rate=rate_hz)
-        stream.layout = "mono"  # type: ignore[attr-defined]
+        assert isinstance(stream, av.AudioStream)
+        stream.layout = "mono"
         stream.bit_rate = bit_rate
-        to_codec = av.AudioResampler(format=stream.format.name, layout="mono", rate=rate_hz)  # type: ignore[attr-defined]
+        to_codec = av.AudioResampler(format=stream.format.name, layout="mono", rate=rate_hz)
         frame = av.AudioFrame.from_ndarray(pcm[None], format="s16", layout="mono")
         frame.sample_rate = SAMPLE_RATE_HZ
         fifo = av.AudioFifo()
         for out in [*to_codec.resample(frame), *to_codec.resample(None)]:
             out.pts = None
             fifo.write(out)
-        size = stream.codec_context.frame_size or 1024  # type: ignore[attr-defined]
+        size = stream.codec_context.frame_size or 1024
         while (piece := fifo.read(size, partial=True)) is not None:
-            sink.mux(stream.encode(piece))  # type: ignore[attr-defined]
-        sink.mux(stream.encode(None))  # type: ignore[attr-defined]
+            sink.mux(stream.encode(piece))
+        sink.mux(stream.encode(None))
     buffer.seek(0)
-    with av.open(buffer) as source:
+    with av.open(buffer, "r") as source:
         back = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE_HZ)
         pieces = [f.to_ndarray()[0] for frame in [*source.decode(audio=0), None] for f in back.resample(frame)]
     decoded = np.concatenate(pieces).astype(np.float32) * np.float32(peak / 0.9)

@@ -14,7 +14,7 @@ class _Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     seed: int = 0
 
 
-class TextStage(_Stage):
+class TextStage(_Stage, frozen=True):
     """Stage I, text."""
 
     init: str
@@ -32,7 +32,7 @@ class TextStage(_Stage):
     label_smoothing: float
 
 
-class SpeechStage(_Stage):
+class SpeechStage(_Stage, frozen=True):
     """Stage I, speech."""
 
     channels: int
@@ -61,7 +61,7 @@ class SpeechStage(_Stage):
     mask_frames: int
 
 
-class ConversationStage(_Stage):
+class ConversationStage(_Stage, frozen=True):
     """Stage II, per modality."""
 
     hidden: int
@@ -74,7 +74,7 @@ class ConversationStage(_Stage):
     context: int
 
 
-class FusionStage(_Stage):
+class FusionStage(_Stage, frozen=True):
     """Stage III. `mixture`: shares of words + voices, words alone, voices alone, voices over neutral words in
     dialogues, the same singly."""
 

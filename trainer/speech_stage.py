@@ -54,7 +54,7 @@ def train_encoder(
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     encoder = SpeechEncoder({k: getattr(config, k) for k in ("channels", "embedding", "dropout")})
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": [p for p in encoder.parameters() if p.ndim > 1]},
         {"params": [p for p in encoder.parameters() if p.ndim == 1], "weight_decay": 0.0},
     ]
@@ -283,7 +283,8 @@ def write_embeddings(encoder: SpeechEncoder, everything: dict[str, Features], pa
                 for column, value in zip(columns.values(), row, strict=True):
                     column.append(value)
     arrays = {k: np.array(v) for k, v in columns.items()}
-    np.savez(path, s1=np.concatenate(s1), logits=np.concatenate(logits), **arrays)
+    arrays |= {"s1": np.concatenate(s1), "logits": np.concatenate(logits)}
+    np.savez(path, allow_pickle=False, **arrays)
 
 
 def load_encoder(folder: Path) -> SpeechEncoder:
