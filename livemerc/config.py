@@ -36,6 +36,9 @@ class VadConfig(_Section, frozen=True):
     engine: Literal["webrtc", "silero"] = "webrtc"
     webrtc_level: Annotated[int, Meta(ge=0, le=3)] = 2
     """webrtcvad aggressiveness: 3 clips quiet speech, 0-1 call fan noise speech."""
+    floor_gate_db: Annotated[float, Meta(ge=0, le=40)] = 6.0
+    """A frame less than this above the noise floor is no speech, whatever the detector says: it takes the tail off
+    webrtcvad's own hangover (about 100 ms of every endpoint wait) and rejects steady noise. 0 = off."""
 
 
 class EndpointConfig(_Section, frozen=True):
@@ -47,8 +50,12 @@ class EndpointConfig(_Section, frozen=True):
     """Window of the onset decision: shorter opens on clicks, longer loses short words."""
     pre_roll_ms: Annotated[float, Meta(ge=300, le=2000)] = 300.0
     """Audio before the onset that goes to the encoders: first consonants are quieter than the threshold."""
-    hangover_ms: Annotated[float, Meta(ge=60, le=5000)] = 450.0
-    """Silence that ends an utterance: the endpoint wait. Pauses inside a sentence are mostly shorter than 400 ms."""
+    hangover_ms: Annotated[float, Meta(ge=60, le=5000)] = 400.0
+    """Silence that ends an utterance: the endpoint wait. Pauses inside a sentence are mostly shorter."""
+    long_utterance_s: Annotated[float, Meta(gt=0, le=30)] = 5.0
+    """From this length on `long_hangover_ms` ends an utterance: people who talk almost without a pause are told apart."""
+    long_hangover_ms: Annotated[float, Meta(ge=60, le=5000)] = 180.0
+    """Silence that ends a long utterance: a breath between phrases. Never more than `hangover_ms` is waited."""
     min_utterance_s: Annotated[float, Meta(ge=0, le=10)] = 0.25
     """Voiced stretches shorter than this are coughs and clicks: dropped, counted."""
     max_utterance_s: Annotated[float, Meta(ge=2, le=30)] = 12.0

@@ -11,7 +11,7 @@ from livemerc.audio.frames import Framer
 from livemerc.audio.items import Dropped, EarItem, Onset, Quiet, Speech, Utterance
 from livemerc.audio.resample import Resampler
 from livemerc.audio.source import Block
-from livemerc.audio.vad import make_vad
+from livemerc.audio.vad import FloorGate, make_vad
 from livemerc.config import SAMPLE_RATE_HZ, Config
 
 __all__ = ["Dropped", "EarItem", "Ears", "Onset", "Quiet", "Speech", "Utterance"]
@@ -34,13 +34,10 @@ class Ears:
         self._rate_hz = rate_hz
         self._resampler = Resampler(rate_hz)
         self._vad = make_vad(config.vad)
+        frame_s = self._vad.frame_samples / SAMPLE_RATE_HZ
+        self._gate = FloorGate(config.vad.floor_gate_db, frame_s)
         self._framer = Framer(self._vad.frame_samples)
-        self._endpointer = Endpointer(
-            config.endpoint,
-            self._vad.frame_samples / SAMPLE_RATE_HZ,
-            config.dialogue.freeze_after_s,
-            snapshot_every_s,
-        )
+        self._endpointer = Endpointer(config.endpoint, frame_s, config.dialogue.freeze_after_s, snapshot_every_s)
         # silence long enough to end any utterance by itself: beyond it the clock may jump
         self._max_fill_samples = round((config.endpoint.hangover_ms / 1000 + 1.0) * SAMPLE_RATE_HZ)
         self._in_anchor_s: float | None = None  # source clock: time of source sample 0 since the last discontinuity
@@ -115,7 +112,10 @@ class Ears:
         start_s = self._out_anchor_s + self._framed_samples / SAMPLE_RATE_HZ
         self._framed_samples += real
         end_s = self._out_anchor_s + self._framed_samples / SAMPLE_RATE_HZ
-        return self._endpointer.step(frame[:real], self._vad.probability(frame), start_s, end_s)
+        audio = frame[:real]
+        heard = self._vad.probability(frame)  # always: the detector keeps its own account of the past
+        probability = heard if self._gate.is_open(audio) else 0.0
+        return self._endpointer.step(audio, probability, start_s, end_s)
 
     def _measure(self, samples: np.ndarray) -> None:
         self._tail = np.concatenate((self._tail, samples[-_LEVEL_SAMPLES:]))[-_LEVEL_SAMPLES:]

@@ -45,6 +45,8 @@ class Endpointer:
         self._support_frames = _frames(_SUPPORT_MS / 1000, frame_s)
         self._pre_roll_frames = -int(-config.pre_roll_ms / 1000 // frame_s)  # rounded up: "at least"
         self._hangover_frames = _frames(config.hangover_ms / 1000, frame_s)
+        self._long_frames = config.long_utterance_s / frame_s
+        self._long_hangover_frames = min(self._hangover_frames, _frames(config.long_hangover_ms / 1000, frame_s))
         self._min_frames = config.min_utterance_s / frame_s - 1e-6
         self._max_frames = max(1, int(config.max_utterance_s / frame_s + 1e-6))
         self._search_frames = _frames(config.cut_search_s, frame_s)
@@ -117,13 +119,18 @@ class Endpointer:
             if now + 1 - self._first > self._max_frames:
                 return self._cut(frames)
             self._last = now
-        elif now - self._last >= self._hangover_frames:
+        elif now - self._last >= self._hangover():
             return [self._close(frames[now].end_s)]
         self._since_snapshot += 1
         if self._snapshot_frames is not None and self._since_snapshot >= self._snapshot_frames:
             self._since_snapshot = 0
             return [Speech(self._id, _joined(frames), frames[self._first].start_s, frames[now].end_s)]
         return []
+
+    def _hangover(self) -> int:
+        return (
+            self._long_hangover_frames if self._last + 1 - self._first >= self._long_frames else self._hangover_frames
+        )
 
     def _close(self, decided_s: float) -> EarItem:
         frames, self._open = self._open, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -83,6 +84,32 @@ class SileroVad:
         self._context = np.zeros(self._CONTEXT_SAMPLES, np.float32)
         self._h = np.zeros((1, 1, 128), np.float32)
         self._c = np.zeros((1, 1, 128), np.float32)
+
+
+class FloorGate:
+    """Closes on frames less than `margin_db` above the noise floor.
+
+    The floor is the running minimum of the level (smoothed over two frames), which rises 3 dB a second: the pauses
+    between words hold it down, steady noise lifts it within seconds. It starts, and ends, at -80 dBFS, so that a
+    recording that begins inside a word is not taken for noise.
+    """
+
+    _RISE_DB_PER_S = 3.0
+    _LOWEST_DBFS = -80.0
+
+    def __init__(self, margin_db: float, frame_s: float) -> None:
+        self._margin_db = margin_db
+        self._rise_db = self._RISE_DB_PER_S * frame_s
+        self._floor_dbfs = self._smooth_dbfs = self._LOWEST_DBFS
+
+    def is_open(self, frame: np.ndarray) -> bool:
+        """Of one frame, (n,) float32, in order."""
+        if self._margin_db <= 0:
+            return True
+        level_dbfs = 10.0 * math.log10(float(np.dot(frame, frame)) / max(1, len(frame)) + 1e-12)
+        self._smooth_dbfs = 0.5 * (self._smooth_dbfs + level_dbfs)
+        self._floor_dbfs = max(self._LOWEST_DBFS, min(self._smooth_dbfs, self._floor_dbfs + self._rise_db))
+        return level_dbfs >= self._floor_dbfs + self._margin_db
 
 
 def silero_file() -> Path:
