@@ -124,7 +124,6 @@ class DashboardApp(App[int]):
         self._panels = list(self.query(Panel))
         self._transcript = self.query_one(Transcript)
         self._trouble = self.query_one(TroubleBanner)
-        self._transcript.focus()
         self._catch_signals()
         self._worker.start()
         if self._ticking:
@@ -215,6 +214,11 @@ class DashboardApp(App[int]):
         self.state.finishing()
         self._worker.stop_monitor()
         self.redraw()
+
+    def on_transcript_follow_changed(self, message: Transcript.FollowChanged) -> None:
+        header = self.query_one(HeaderLine)
+        header.following = message.follow
+        header.redraw()
 
     def action_follow(self) -> None:
         self._transcript.follow = True

@@ -33,7 +33,10 @@ class NowPanel(Panel):
     def _flat(self, width: int, height: int) -> list[Text]:
         state, palette = self.state, self.palette
         estimate = state.newest.estimate if state.newest else None
-        head = spread(_title(palette, state.newest), _branches(palette, state.labels, estimate), width)
+        title = _title(palette, state.newest)
+        if estimate is not None and estimate.abstained is not None:
+            title.append(" ").append_text(_verdict(palette, estimate))
+        head = spread(title, _branches(palette, state.labels, estimate), width)
         rows = height - 1
         column = (width - 3) // 2
         lines = []

@@ -48,6 +48,8 @@ def _help(palette: Palette, labels: list[str]) -> Text:
         ("○ not sure", "the monitor abstains, and says why"),
         ("≠", "words and voice say different things"),
         (".82", "calibrated probability of the label"),
+        ("latency", "end of speech to emotion: median / 95th percentile"),
+        ("lag", "how far the monitor is behind what is being said"),
     ):
         text.append(f"{sign:<11}", style=palette.style(palette.foreground, bold=True))
         text.append(f" {what}\n", style=palette.dim)

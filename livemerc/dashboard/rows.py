@@ -118,5 +118,5 @@ def _estimate(utterance: Utterance, palette: Palette) -> list[Segment]:
     return [
         Segment(" " if settled else "~", palette.dim),
         Segment(f"{glyph(shown)} {name} ", style),
-        Segment(f"{confidence} ", palette.text if settled else palette.dim),
+        Segment(confidence, palette.text if settled else palette.dim),
     ]

@@ -132,8 +132,6 @@ class Health:
             found.append(f"DEGRADED: {self.degraded}")
         if self.lag_s >= LAG_TROUBLE_S:
             found.append(f"BEHIND: what you see was said {self.lag_s:.0f} s ago")
-        if self.dropped_s > 0:
-            found.append(f"LOST: {self.dropped_s:.1f} s of audio never reached the monitor")
         return found
 
 

@@ -15,6 +15,8 @@ _SEPARATOR = " · "
 class HeaderLine(Panel):
     """Name, source, time, and what the monitor is doing."""
 
+    following = True
+
     def lines(self, width: int, height: int) -> list[Text]:
         palette, state = self.palette, self.state
         left = Text(" livemerc ", style=palette.style(palette.accent, bold=True))
@@ -31,6 +33,8 @@ class HeaderLine(Panel):
         else:
             right = Text("■ finished", style=palette.style(palette.foreground, bold=True))
             right.append("  q leaves", style=palette.dim)
+        if not self.following:
+            right = Text("scrolled back, f follows  ", style=palette.style(palette.accent)).append_text(right)
         right.append(f"  {clock(max(state.health.elapsed_s, state.duration_s))} ", style=palette.text)
         return [spread(left, right, width)]
 
@@ -39,22 +43,18 @@ class StatusLine(Panel):
     """What hears, what judges, on what, how fast: figures in grey, those out of order in red."""
 
     def lines(self, width: int, height: int) -> list[Text]:
-        lines: list[Text] = [Text(" ")]
+        lines: list[Text] = []
         for item in self._items():
-            line = lines[-1]
-            if (
-                line.cell_len > 1
-                and line.cell_len + len(_SEPARATOR) + item.cell_len > width - 1
-                and len(lines) < height
-            ):
-                line = Text(" ")
-                lines.append(line)
-            elif line.cell_len > 1:
+            line = lines[-1] if lines else None
+            if line is None or line.cell_len + len(_SEPARATOR) + item.cell_len > width - 1:
+                lines.append(Text.assemble(" ", item))
+            else:
                 line.append(_SEPARATOR, style=self.palette.rule)
-            line.append_text(item)
-        for line in lines:
+                line.append_text(item)
+        # the last figures are the least telling: on a small screen they go first
+        for line in lines[:height]:
             line.truncate(width, overflow="ellipsis")
-        return lines
+        return lines[:height]
 
     def _items(self) -> list[Text]:
         palette, state = self.palette, self.state
@@ -67,15 +67,15 @@ class StatusLine(Panel):
         figures = [Text(item, style=palette.dim) for item in items]
         p50, p95 = state.latency_ms(0.5), state.latency_ms(0.95)
         latency = "-" if p50 is None or p95 is None else f"{p50:.0f}/{p95:.0f} ms"
-        figures.append(Text.assemble(("speech to emotion ", palette.dim), (latency, palette.text)))
+        figures.append(Text.assemble(("latency ", palette.dim), (latency, palette.text)))
         lag_style = bad if health.lag_s >= LAG_TROUBLE_S else palette.text
         figures.append(Text.assemble(("lag ", palette.dim), (f"{health.lag_s:.1f} s", lag_style)))
         lost_style = bad if health.dropped_s else palette.text
         figures.append(Text.assemble(("lost ", palette.dim), (f"{health.dropped_s:.1f} s", lost_style)))
         overrun_style = bad if health.overruns else palette.text
-        figures.append(Text.assemble(("overruns ", palette.dim), (str(health.overruns), overrun_style)))
-        figures.append(Text.assemble(("queue ", palette.dim), (str(sum(health.queued.values())), palette.text)))
-        return figures
+        overruns = Text.assemble(("overruns ", palette.dim), (str(health.overruns), overrun_style))
+        queue = Text.assemble(("queue ", palette.dim), (str(sum(health.queued.values())), palette.text))
+        return [*figures, *((overruns, queue) if health.overruns else (queue, overruns))]
 
 
 class TroubleBanner(Panel):
@@ -93,4 +93,5 @@ class TroubleBanner(Panel):
                 body = Text.assemble(" ", line, style=style)
                 body.append(" " * (width - body.cell_len))
                 wrapped.append(body)
-        return wrapped[:6]
+        most = max(2, self.app.size.height // 4)  # the words must stay in sight
+        return wrapped[:most]

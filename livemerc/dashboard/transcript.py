@@ -22,7 +22,7 @@ from livemerc.text_safety import sure_width
 if TYPE_CHECKING:
     from livemerc.dashboard.app import DashboardApp
 
-NOTICE = "Labels say what is expressed, not what is felt. They are no diagnosis."
+NOTICE = "Shown: emotion expressed, not felt. Not a diagnosis."
 _SPEAKER_CELLS = 10
 _RENDERED_KEPT = 512  # more rows than any screen has
 
@@ -30,7 +30,7 @@ _RENDERED_KEPT = 512  # more rows than any screen has
 class Transcript(ScrollView):
     """Rows of all utterances; follows the end until someone scrolls up."""
 
-    can_focus = True
+    can_focus = False  # the app's keys scroll it
 
     class FollowChanged(Message):
         """Following began or ended."""

@@ -57,10 +57,12 @@ class ScriptedMonitor:
         self._last_words = list(last_words)
         self._failure = failure
         self.stopped = threading.Event()
+        self.delivered = threading.Event()  # all of `events` have been taken
         self.stops = 0
 
     def events(self) -> Iterator[Event]:
         yield from self._events
+        self.delivered.set()
         if self._failure is not None:
             raise self._failure
         if not self._ends:

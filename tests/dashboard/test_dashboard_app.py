@@ -1,0 +1,273 @@
+"""The running app: keys, ends, failures, redraws."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from scripted_monitor import (
+    FakeClock,
+    ScriptedGauges,
+    ScriptedMonitor,
+    conversation,
+    emotion,
+    end,
+    final,
+    start,
+)
+from textual.pilot import Pilot
+
+from livemerc.dashboard import app as app_module
+from livemerc.dashboard.app import DashboardApp
+from livemerc.dashboard.help_screen import KEYS, HelpScreen
+from livemerc.dashboard.palette import PALETTES
+from livemerc.dashboard.status_line import HeaderLine, TroubleBanner
+from livemerc.dashboard.transcript import Transcript
+from livemerc.errors import MicrophoneError
+from livemerc.events import Event, MicState
+
+
+async def until(pilot: Pilot[int], condition: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if condition():
+            return
+        await pilot.pause(0.01)
+    pytest.fail("it did not happen within 5 s")
+
+
+def talk(count: int) -> list[Event]:
+    events: list[Event] = [start()]
+    for n in range(1, count + 1):
+        events += [final(n, n * 3.0, n * 3.0 + 2, f"utterance number {n}", "Ann"), emotion(n, "joy", 0.6)]
+    return events
+
+
+async def shown(pilot: Pilot[int], app: DashboardApp, monitor: ScriptedMonitor) -> Transcript:
+    await until(pilot, lambda: monitor.delivered.is_set() and not app._worker.waiting)
+    app.tick()
+    await pilot.pause()
+    return app.query_one(Transcript)
+
+
+def visible(transcript: Transcript) -> str:
+    return "\n".join(transcript.render_line(y).text for y in range(transcript.size.height))
+
+
+def header(app: DashboardApp) -> str:
+    return app.query_one(HeaderLine).render_line(0).text
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+c", "ctrl+q"])
+async def test_leaving_finishes_the_last_utterance_first(key: str) -> None:
+    monitor = ScriptedMonitor(conversation(), last_words=[final(8, 25.0, 26.0, "never"), end(26.0, 8)])
+    app = DashboardApp(monitor)
+    async with app.run_test() as pilot:
+        await shown(pilot, app, monitor)
+        await pilot.press(key)
+        await until(pilot, lambda: app._ended)
+    assert (app.return_value, app.failure) == (0, None)
+    assert monitor.stopped.is_set()
+    assert app.state.utterances[-1].text == "never"
+    assert app.state.end is not None
+    assert not app._worker._thread.is_alive()
+
+
+class Stubborn(ScriptedMonitor):
+    """Its last utterance takes for ever."""
+
+    def __init__(self) -> None:
+        super().__init__(conversation())
+        self.released = threading.Event()
+
+    def events(self) -> Iterator[Event]:
+        yield from super().events()
+        self.released.wait(30)
+
+
+async def test_while_it_finishes_it_says_so_and_a_second_ctrl_c_leaves_at_once() -> None:
+    monitor = Stubborn()
+    app = DashboardApp(monitor)
+    async with app.run_test() as pilot:
+        await shown(pilot, app, monitor)
+        await pilot.press("q")
+        await pilot.pause()
+        assert "finishing the last utterance..." in header(app)
+        assert app.is_running
+        await pilot.press("ctrl+c")
+    assert app.return_value == 0
+    monitor.released.set()
+
+
+async def test_a_finished_file_stays_on_the_screen_until_q() -> None:
+    monitor = ScriptedMonitor([*talk(3), end(12.0, 3)], ends=True)
+    app = DashboardApp(monitor)
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: app._ended)
+        await pilot.pause(0.15)
+        assert "finished" in header(app)
+        assert app.is_running
+        await pilot.press("q")
+    assert app.return_value == 0
+
+
+async def test_with_exit_at_end_it_leaves_by_itself() -> None:
+    app = DashboardApp(ScriptedMonitor([*talk(2), end(9.0, 2)], ends=True), exit_at_end=True)
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: not app.is_running or app._exit)
+    assert app.return_value == 0
+
+
+async def test_a_failure_of_the_monitor_ends_the_app_and_is_kept_for_the_caller() -> None:
+    failure = MicrophoneError("No microphone is connected; connect one.")
+    app = DashboardApp(ScriptedMonitor(talk(1), failure=failure))
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: app.failure is not None)
+    assert app.failure is failure
+
+
+def test_run_dashboard_raises_what_the_monitor_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    from contextlib import nullcontext
+
+    from livemerc.dashboard import run_dashboard
+
+    def headless(self: DashboardApp) -> int | None:
+        return asyncio.run(self.run_async(headless=True, size=(80, 24)))
+
+    monkeypatch.setattr(app_module, "own_terminal", nullcontext)
+    monkeypatch.setattr(DashboardApp, "run", headless)
+    failure = MicrophoneError("No microphone is connected; connect one.")
+    with pytest.raises(MicrophoneError, match="connect one"):
+        run_dashboard(ScriptedMonitor(talk(1), failure=failure))
+    assert run_dashboard(ScriptedMonitor([*talk(1), end(5, 1)], ends=True), exit_at_end=True) == 0
+
+
+async def test_it_follows_the_end_until_someone_scrolls_up_and_again_on_f() -> None:
+    monitor = ScriptedMonitor(talk(60))
+    app = DashboardApp(monitor)
+    async with app.run_test(size=(80, 24)) as pilot:
+        transcript = await shown(pilot, app, monitor)
+        assert "utterance number 60" in visible(transcript)
+        await pilot.press("up")
+        await pilot.pause()
+        assert "utterance number 60" not in visible(transcript)
+        assert not transcript.follow
+        assert "f follows" in header(app)
+        app.state.apply(final(61, 300.0, 301.0, "utterance number 61"))
+        app.redraw()
+        await pilot.pause()
+        assert "utterance number 61" not in visible(transcript)
+        await pilot.press("f")
+        await pilot.pause()
+        assert "utterance number 61" in visible(transcript)
+        assert "f follows" not in header(app)
+
+
+async def test_scroll_keys_reach_both_ends() -> None:
+    monitor = ScriptedMonitor(talk(60))
+    app = DashboardApp(monitor)
+    async with app.run_test(size=(80, 24)) as pilot:
+        transcript = await shown(pilot, app, monitor)
+        bottom = transcript.scroll_y
+        await pilot.press("pageup")
+        await pilot.pause()
+        assert bottom - transcript.scroll_y >= transcript.size.height - 2
+        await pilot.press("pagedown", "down")
+        await pilot.pause()
+        assert transcript.scroll_y == bottom
+        assert transcript.follow
+        await pilot.press("home")
+        await pilot.pause()
+        assert transcript.scroll_y == 0
+        assert "Not a diagnosis" in visible(transcript)
+        await pilot.press("end")
+        await pilot.pause()
+        assert transcript.scroll_y == bottom
+
+
+async def test_the_theme_key_goes_round() -> None:
+    app = DashboardApp(ScriptedMonitor(conversation()))
+    async with app.run_test() as pilot:
+        seen = [app.theme]
+        for _ in PALETTES:
+            await pilot.press("t")
+            seen.append(app.theme)
+    assert seen == ["dark", "light", "high-contrast", "dark"]
+
+
+async def test_help_opens_and_closes_and_ctrl_c_works_in_it() -> None:
+    monitor = ScriptedMonitor(conversation())
+    app = DashboardApp(monitor)
+    async with app.run_test() as pilot:
+        await pilot.press("question_mark")
+        assert isinstance(app.screen, HelpScreen)
+        await pilot.press("escape")
+        assert not isinstance(app.screen, HelpScreen)
+        await pilot.press("question_mark")
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: app._exit)
+    assert app.return_value == 0
+
+
+def test_every_key_of_the_footer_is_in_the_help() -> None:
+    told = " ".join(keys for keys, _ in KEYS)
+    for binding in DashboardApp.BINDINGS:
+        if binding.show:  # type: ignore[union-attr]
+            assert (binding.key_display or binding.key)[0] in told  # type: ignore[union-attr]
+
+
+async def test_a_burst_of_events_causes_one_redraw_a_tenth_of_a_second() -> None:
+    clock = FakeClock()
+    monitor = ScriptedMonitor(talk(1000))
+    app = DashboardApp(monitor, clock=clock, ticking=False)
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: monitor.delivered.is_set() and not app._worker.waiting)
+        assert len(app.state.utterances) == 1000
+        assert app.redraws <= 1
+        for _ in range(50):  # a second, in steps of 20 ms
+            clock.now_s += 0.02
+            app.on_dashboard_app_arrived()
+            app.tick()
+        assert app.redraws <= 12
+        assert app.redraws >= 9
+
+
+async def test_nothing_is_drawn_again_while_nothing_changes() -> None:
+    monitor = ScriptedMonitor(conversation(), gauges=ScriptedGauges(t_s=30.0, elapsed_s=30.0))
+    app = DashboardApp(monitor, ticking=False)
+    async with app.run_test() as pilot:
+        await shown(pilot, app, monitor)
+        for _ in range(60):
+            app.redraw()  # the level strip has filled
+        drawn = {id(panel): panel._lines for panel in app._panels}
+        app.redraw()
+        assert all(panel._lines is drawn[id(panel)] for panel in app._panels)
+
+
+async def test_microphone_trouble_takes_the_whole_width_and_goes_when_it_is_over() -> None:
+    monitor = ScriptedMonitor(
+        conversation(), gauges=ScriptedGauges(mic=MicState(ok=False, why="the microphone is muted; unmute it"))
+    )
+    app = DashboardApp(monitor)
+    async with app.run_test(size=(60, 20)) as pilot:
+        await shown(pilot, app, monitor)
+        banner = app.query_one(TroubleBanner)
+        await until(pilot, lambda: banner.size.height > 0)
+        strip = banner.render_line(0)
+        assert "MICROPHONE: the microphone is muted; unmute it" in strip.text
+        assert all(s.style is not None and s.style.bgcolor is not None for s in strip)
+        monitor._gauges = ScriptedGauges(mic=MicState(ok=True))
+        await until(pilot, lambda: not banner.display)
+
+
+async def test_a_storm_of_sizes_breaks_nothing() -> None:
+    monitor = ScriptedMonitor(talk(200))
+    app = DashboardApp(monitor)
+    async with app.run_test(size=(80, 24)) as pilot:
+        transcript = await shown(pilot, app, monitor)
+        for width, height in ((60, 20), (200, 60), (30, 8), (12, 4), (250, 70), (99, 27), (100, 28), (80, 24)):
+            await pilot.resize_terminal(width, height)
+            await pilot.pause()
+        assert "utterance number 200" in visible(transcript)
+        assert transcript.follow
