@@ -194,6 +194,8 @@ def _set(tree: dict[str, Any], key: str, value: Any) -> None:
     *sections, leaf = key.split(".")
     for section in sections:
         tree = tree.setdefault(section, {})
+        if not isinstance(tree, dict):
+            raise ConfigError(f"{section}: set to a value and used as a section ({key}); leave one of them out.")
     tree[leaf] = value
 
 

@@ -1,0 +1,52 @@
+"""`livemerc` as a user starts it: a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def environment(home: Path | None = None, **extra: str) -> dict[str, str]:
+    """The caller's environment without this machine's own settings; `home` holds configuration and caches."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("LIVEMERC_", "HF_", "XDG_"))}
+    env |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT), "TERM": "dumb"}
+    if home is not None:
+        env |= {
+            "HOME": str(home),
+            "XDG_CONFIG_HOME": str(home / "config"),
+            "XDG_CACHE_HOME": str(home / "cache"),
+            "HF_HOME": str(home / "huggingface"),
+        }
+    return env | extra
+
+
+def livemerc(
+    *arguments: str | Path,
+    env: dict[str, str] | None = None,
+    prefix: tuple[str, ...] = (),
+    stdin: bytes = b"",
+    timeout_s: float = 120.0,
+) -> subprocess.CompletedProcess[bytes]:
+    """`livemerc ARGUMENTS` to its end."""
+    return subprocess.run(
+        [*prefix, sys.executable, "-m", "livemerc", *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        env=environment() if env is None else env,
+        timeout=timeout_s,
+        check=False,
+    )
+
+
+def sentence(done: subprocess.CompletedProcess[bytes]) -> str:
+    """What stderr says, which must be one line that begins with the program's name, and no traceback."""
+    text = done.stderr.decode()
+    lines = text.splitlines()
+    assert len(lines) == 1, text
+    assert lines[0].startswith("livemerc: "), text
+    assert "Traceback" not in text
+    return lines[0]
