@@ -95,15 +95,17 @@ def _reason(transcript: Transcript, utterance: Utterance, config: ScreeningConfi
             return "no speech"
     if is_loop(words) or _compression_ratio(transcript.text) > config.compression_ratio:
         return "repetition"
-    tokens = transcript.tokens if transcript.tokens is not None else len(words) * TOKENS_PER_WORD
-    if tokens > config.tokens_per_second * max(voiced_s, SHORTEST_RATED_S):
-        return "too fast"
     weak = (
         level_dbfs < config.silence_dbfs + NEAR_SILENCE_DB
         or (no_speech is not None and no_speech > config.no_speech_probability / 2)
         or (log_probability is not None and log_probability < config.mean_log_probability * 0.7)
     )
-    return "closing phrase" if is_closing_phrase(words, weak=weak, short=voiced_s < SHORT_S) else None
+    if is_closing_phrase(words, weak=weak, short=voiced_s < SHORT_S):
+        return "closing phrase"
+    tokens = transcript.tokens if transcript.tokens is not None else len(words) * TOKENS_PER_WORD
+    if tokens > config.tokens_per_second * max(voiced_s, SHORTEST_RATED_S):
+        return "too fast"
+    return None
 
 
 def is_closing_phrase(words: list[str], *, weak: bool, short: bool) -> bool:

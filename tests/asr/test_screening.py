@@ -1,0 +1,185 @@
+"""Text that nobody said is gated with a plain reason; what people do say passes."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from livemerc.asr.engine import NoAsr, Transcript
+from livemerc.asr.screening import screen, voiced_level
+from livemerc.config import ScreeningConfig
+from tests.asr.speech import noise, utterance
+
+CONFIG = ScreeningConfig()
+REASONS = {"empty", "silence", "no speech", "low probability", "too fast", "repetition", "closing phrase"}
+GOOD = {"no_speech_probability": 0.02, "mean_log_probability": -0.25}
+
+
+def reason(text: str, seconds: float = 3.0, level_dbfs: float = -22.0, **figures) -> str | None:
+    return screen(Transcript(text=text, **figures), utterance(noise(seconds, level_dbfs)), CONFIG).gated
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "yeah yeah",
+        "no no no",
+        "No, no, no, no, no!",
+        "thank you",
+        "Thank you, thank you, thank you!",
+        "oh my god oh my god oh my god",
+        "ha ha ha ha ha ha",
+        "bye bye",
+        "mm-hmm",
+        "okay",
+        "I said thank you for watching the kids.",
+        "I would never subscribe to that newspaper, see you tomorrow.",
+        "ich weiß nicht",
+        "こんにちは",
+    ],
+)
+@pytest.mark.parametrize("figures", [{}, GOOD], ids=["without figures", "with Whisper's figures"])
+def test_what_people_say_passes(text, figures):
+    assert reason(text, 3.0, **figures) is None
+
+
+def test_short_backchannels_pass():
+    assert reason("yeah yeah", 0.3) is None
+    assert reason("thank you", 0.4, **GOOD) is None
+    assert reason("oh my god", 0.3, tokens=4) is None
+
+
+@pytest.mark.parametrize("text", ["", "   ", "...", "[Music]", "(applause)", "♪♪", "*sighs*"])
+def test_no_words_is_empty(text):
+    assert reason(text) == "empty"
+
+
+def test_text_on_silence_is_invented():
+    assert reason("hello there", level_dbfs=-75) == "silence"
+    assert reason("hello there", level_dbfs=-45) is None
+
+
+def test_the_level_is_that_of_the_voiced_stretch_alone():
+    samples = np.concatenate([noise(1.0, -10), noise(1.0, -80), noise(1.0, -10)])
+    spoken = utterance(samples, start_s=50.0, margin_s=1.0)
+    seconds, level_dbfs = voiced_level(spoken)
+    assert seconds == pytest.approx(1.0)
+    assert level_dbfs == pytest.approx(-80, abs=0.5)
+    assert screen(Transcript(text="hello"), spoken, CONFIG).gated == "silence"
+
+
+def test_whispers_own_rule_needs_both_figures():
+    assert reason("hello there", no_speech_probability=0.9, mean_log_probability=-1.2) == "no speech"
+    assert reason("hello there", no_speech_probability=0.9, mean_log_probability=-0.3) is None
+    assert reason("hello there", no_speech_probability=0.1, mean_log_probability=-1.2) is None
+
+
+def test_hopeless_probability_is_gated_whatever_the_rest():
+    assert reason("hello there", no_speech_probability=0.0, mean_log_probability=-2.5) == "low probability"
+
+
+def test_more_tokens_than_anyone_speaks():
+    assert reason("some words", 2.0, tokens=60, **GOOD) == "too fast"
+    assert reason("some words", 2.0, tokens=20, **GOOD) is None
+    assert (
+        reason("the quick brown fox jumps over a lazy dog while seven grey cats watch from our wall", 1.0) == "too fast"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "thank you thank you thank you thank you",
+        "and then I went to the " + "store and " * 9,
+        "I don't know. " * 6,
+        "no " * 30,
+        "the the the the the the the the the the the the",
+        "la la la la la la la la la la " * 10,
+    ],
+)
+def test_loops_are_repetition(text):
+    assert reason(text, 12.0) == "repetition"
+
+
+def test_compressible_text_is_repetition_even_without_an_exact_loop():
+    text = " ".join(f"we have to go to the next level of the game {i % 3}" for i in range(16))
+    assert reason(text, 60.0) == "repetition"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Thanks for watching!",
+        "Thank you for watching.",
+        "Please subscribe.",
+        "Like and subscribe!",
+        "Thank you for watching and see you in the next video.",
+        "Subtitles by the Amara.org community",
+    ],
+)
+def test_video_phrases_need_support(text):
+    assert reason(text, 3.0, -50.0) == "closing phrase"
+    assert reason(text, 0.8, no_speech_probability=0.1, mean_log_probability=-0.3) == "closing phrase"
+    assert reason(text, 3.0, no_speech_probability=0.5, mean_log_probability=-0.5) == "closing phrase"
+    assert reason(text, 3.0, -20.0, **GOOD) is None
+
+
+def test_a_mere_thank_you_is_gated_only_without_support():
+    assert reason("Thank you.", 0.5, -52.0) == "closing phrase"
+    assert reason("Thank you.", 0.5, no_speech_probability=0.55, mean_log_probability=-0.9) == "closing phrase"
+    assert reason("Thank you.", 0.5, -25.0, **GOOD) is None
+
+
+def test_given_words_are_judged_for_emptiness_only():
+    spoken = utterance(noise(1.0, -80))
+    assert screen(Transcript(text="thank you " * 9), spoken, CONFIG, words_are_given=True).gated is None
+    assert screen(Transcript(text=""), spoken, CONFIG, words_are_given=True).gated == "empty"
+
+
+def test_text_is_kept_and_an_earlier_reason_stays():
+    transcript = Transcript(text="thank you " * 9, confidence=0.5)
+    screened = screen(transcript, utterance(noise(9.0)), CONFIG)
+    assert screened == dataclasses.replace(transcript, gated="repetition")
+    assert screen(screened, utterance(noise(9.0)), CONFIG) is screened
+    spoken = utterance(noise(1.0))
+    assert screen(NoAsr().transcribe(spoken), spoken, CONFIG).gated == "no recogniser"
+
+
+figures = st.one_of(st.none(), st.floats())
+
+
+@given(
+    text=st.one_of(
+        st.text(max_size=300),
+        st.lists(
+            st.sampled_from(["thank", "you", "for", "watching", "and", "so", "bye", "subscribe"]), max_size=60
+        ).map(" ".join),
+    ),
+    no_speech=figures,
+    log_probability=figures,
+    tokens=st.one_of(st.none(), st.integers(0, 10_000)),
+    count=st.integers(0, 4000),
+    value=st.floats(width=32),
+    margin_s=st.floats(0, 1),
+)
+def test_no_input_crashes_and_only_known_reasons_come_out(
+    text, no_speech, log_probability, tokens, count, value, margin_s
+):
+    transcript = Transcript(
+        text=text, no_speech_probability=no_speech, mean_log_probability=log_probability, tokens=tokens
+    )
+    with np.errstate(all="ignore"):
+        screened = screen(transcript, utterance(np.full(count, value), margin_s=margin_s), CONFIG)
+    assert screened.text == text
+    assert screened.gated is None or screened.gated in REASONS
+
+
+def test_hostile_text_takes_no_time():
+    # patterns with nested repetition could go exponential
+    reason("and so " * 2000 + "x", 0.5)
+    reason("thank you for watching " * 500 + "x", 0.5)
+    reason("thank you for watching" + " and so you" * 7 + " x", 0.5)
