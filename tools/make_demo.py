@@ -24,7 +24,7 @@ VOICES = {"Anna": "slt", "Ben": "rms"}
 LEVEL_DBFS = -22.0  # RMS of a neutral turn
 ROOM_DBFS = -66.0  # low room noise: exact digital silence occurs in no room
 PAUSE_S = (0.70, 0.90)  # between turns: longer than the hangover of the endpointing
-BREATH_S = 0.16  # between the sentences of a turn: much shorter
+BREATH_S = 0.08  # between the sentences of a turn: flite trails off, the voice itself pauses ~0.2 s
 FOLDER = Path(__file__).resolve().parent.parent / "livemerc" / "demo"
 
 
@@ -72,11 +72,11 @@ DIALOGUE = (
     Turn("Ben", "anger", ("I hate them!", "They lied to us again and again!")),
     Turn("Anna", "disgust", ("It is disgusting.", "Those people make me sick.")),
     Turn("Ben", "disgust", ("This whole business is disgusting.", "It smells like rotten fish.")),
-    Turn("Anna", "sadness", ("This is so sad.", "My father saved that money before he died.")),
-    Turn("Ben", "sadness", ("I know.", "I miss him so much.", "I feel like crying.")),
+    Turn("Anna", "sadness", ("This is so sad.", "My father worked so hard for that money.")),
+    Turn("Ben", "sadness", ("I feel like crying when I think of him.",)),
     Turn("Anna", "neutral", ("We will talk to the bank on Monday.",)),
     Turn("Ben", "surprise", ("Oh my god!", "They say it was all a mistake!")),
-    Turn("Anna", "joy", ("Thank god!", "The money is back.", "I am so happy!")),
+    Turn("Anna", "joy", ("That is wonderful news!", "I am so happy!")),
     Turn("Ben", "joy", ("That is great!", "I love you.", "Let us have a party tonight!")),
 )
 
@@ -135,8 +135,8 @@ def speak(turn: Turn) -> np.ndarray:
 
 
 def trim(samples: np.ndarray, margin_s: float = 0.02) -> np.ndarray:
-    """Without the silence at either end (-45 dB under the peak)."""
-    loud = np.flatnonzero(np.abs(samples) > np.max(np.abs(samples)) * 10 ** (-45 / 20))
+    """Without the silence at either end (-38 dB under the peak)."""
+    loud = np.flatnonzero(np.abs(samples) > np.max(np.abs(samples)) * 10 ** (-38 / 20))
     margin = round(margin_s * RATE_HZ)
     return samples[max(0, loud[0] - margin) : loud[-1] + margin]
 
