@@ -46,8 +46,8 @@ class EndpointConfig(_Section, frozen=True):
     """Mean speech probability over `onset_ms` that opens an utterance."""
     offset_threshold: Annotated[float, Meta(ge=0, lt=1)] = 0.35
     """Speech probability under which a frame counts towards the hangover (hysteresis: below the onset threshold)."""
-    onset_ms: Annotated[float, Meta(ge=10, le=1000)] = 90.0
-    """Window of the onset decision: shorter opens on clicks, longer loses short words."""
+    onset_ms: Annotated[float, Meta(ge=10, le=1000)] = 140.0
+    """Window of the onset decision: shorter opens on clicks (webrtcvad makes 80 ms of one), longer loses short words."""
     pre_roll_ms: Annotated[float, Meta(ge=300, le=2000)] = 300.0
     """Audio before the onset that goes to the encoders: first consonants are quieter than the threshold."""
     hangover_ms: Annotated[float, Meta(ge=60, le=5000)] = 400.0

@@ -1,0 +1,182 @@
+"""The endpointer alone: probabilities in, utterances out. Every frame is 20 ms."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from livemerc.audio.endpoint import Endpointer
+from livemerc.audio.items import Dropped, EarItem, Onset, Quiet, Speech, Utterance
+from livemerc.config import EndpointConfig
+
+FRAME_S = 0.02
+SIZE = 320
+
+
+def run(
+    pattern: list[tuple[float, int]],
+    config: EndpointConfig | None = None,
+    snapshot_every_s: float | None = None,
+    powers: np.ndarray | None = None,
+) -> list[EarItem]:
+    """`pattern`: stretches of (probability, frames). All samples of frame i have the value i: none is anonymous."""
+    endpointer = Endpointer(config or EndpointConfig(), FRAME_S, 10.0, snapshot_every_s)
+    items: list[EarItem] = []
+    index = 0
+    for probability, count in pattern:
+        for _ in range(count):
+            samples = np.full(SIZE, index if powers is None else powers[index], np.float32)
+            items += endpointer.step(samples, probability, index * FRAME_S, (index + 1) * FRAME_S)
+            index += 1
+    return items + endpointer.interrupt(index * FRAME_S)
+
+
+def finals(items: list[EarItem]) -> list[Utterance]:
+    return [item for item in items if isinstance(item, Utterance)]
+
+
+def test_start_and_end_are_the_voiced_frames_and_the_samples_reach_further():
+    (utterance,) = finals(run([(0, 50), (1, 50), (0, 50)]))
+    assert utterance.start_s == pytest.approx(1.0)
+    assert utterance.end_s == pytest.approx(2.0)
+    assert utterance.samples_start_s == pytest.approx(0.7)  # pre-roll 300 ms
+    assert utterance.decided_s == pytest.approx(2.4)  # hangover 400 ms
+    assert utterance.samples.dtype == np.float32
+    assert utterance.samples[0] == 35
+    assert utterance.samples[-1] == 119
+    assert len(utterance.samples) == 85 * SIZE
+    assert not utterance.forced_cut
+
+
+def test_the_onset_comes_before_the_final_with_the_same_id_and_start():
+    items = run([(0, 50), (1, 50), (0, 50), (1, 30), (0, 30)])
+    assert [type(item) for item in items] == [Onset, Utterance, Onset, Utterance]
+    assert [item.utterance_id for item in items] == ["u1", "u1", "u2", "u2"]
+    assert items[0].start_s == items[1].start_s
+
+
+def test_a_pause_shorter_than_the_hangover_joins_and_a_longer_one_parts():
+    assert len(finals(run([(1, 30), (0, 15), (1, 30), (0, 40)]))) == 1
+    assert len(finals(run([(1, 30), (0, 25), (1, 30), (0, 40)]))) == 2
+
+
+def test_a_long_utterance_ends_at_a_shorter_pause():
+    assert len(finals(run([(1, 300), (0, 12), (1, 30), (0, 40)]))) == 2
+    assert len(finals(run([(1, 200), (0, 12), (1, 30), (0, 40)]))) == 1
+
+
+def test_a_click_opens_nothing_and_flicker_does_not_prolong():
+    assert run([(0, 50), (1, 2), (0, 50)]) == []
+    (utterance,) = finals(run([(1, 50), (0, 10), (1, 1), (0, 10), (1, 1), (0, 40)]))
+    assert utterance.end_s == pytest.approx(1.0)
+
+
+def test_hysteresis_a_middling_probability_keeps_open_but_does_not_open():
+    assert run([(0.5, 100)]) == []
+    (utterance,) = finals(run([(1, 20), (0.5, 50), (0, 40)]))
+    assert utterance.end_s == pytest.approx(70 * FRAME_S)
+
+
+def test_too_short_is_dropped_and_its_id_goes_to_the_next():
+    items = run([(0, 20), (1, 7), (0, 40), (1, 40), (0, 40)])
+    assert [type(item) for item in items] == [Onset, Dropped, Onset, Utterance]
+    assert [item.utterance_id for item in items] == ["u1"] * 4
+
+
+def test_pre_roll_never_reaches_into_the_voiced_frames_before():
+    config = EndpointConfig(hangover_ms=100, pre_roll_ms=1000)
+    first, second = finals(run([(1, 40), (0, 8), (1, 40), (0, 40)], config))
+    assert second.samples_start_s >= first.end_s - 1e-9
+    assert second.samples[0] == 40
+
+
+def test_speech_past_the_maximum_is_cut_at_its_quietest_point():
+    powers = np.full(900, 0.5, np.float32)
+    powers[490:494] = 0.01  # at 9.8 s, voiced all the same
+    first, second = finals(run([(1, 800), (0, 100)], powers=powers))
+    assert first.forced_cut
+    assert not second.forced_cut
+    assert first.end_s == pytest.approx(9.84)
+    assert first.decided_s == pytest.approx(12.02)
+    assert second.start_s == pytest.approx(9.84)
+    assert second.samples_start_s == pytest.approx(9.84)
+    assert second.end_s == pytest.approx(16.0)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    pattern=st.lists(st.tuples(st.sampled_from([0.0, 0.3, 0.5, 1.0]), st.integers(1, 400)), min_size=1, max_size=12),
+    seed=st.integers(0, 5),
+    max_s=st.sampled_from([2.0, 3.3, 12.0]),
+    search_s=st.sampled_from([0.1, 1.0, 10.0]),
+)
+def test_whatever_comes_utterances_are_ordered_bounded_and_share_no_voiced_sample(pattern, seed, max_s, search_s):
+    config = EndpointConfig(max_utterance_s=max_s, cut_search_s=search_s)
+    count = sum(frames for _, frames in pattern)
+    order = np.random.default_rng(seed).permutation(count).astype(np.float32) + 1
+    items = run(pattern, config, powers=order)
+    position = {value: index for index, value in enumerate(order)}
+    utterances = finals(items)
+    assert [u.utterance_id for u in utterances] == [f"u{i + 1}" for i in range(len(utterances))]
+    for u in utterances:
+        assert 0 < u.end_s - u.start_s <= max_s + 1e-9
+        assert u.samples_start_s <= u.start_s < u.end_s <= u.decided_s + 1e-9
+        frames = [position[value] for value in u.samples[::SIZE]]
+        assert frames == list(range(frames[0], frames[0] + len(frames)))  # contiguous audio, in order
+        assert u.samples_start_s == pytest.approx(frames[0] * FRAME_S)
+        assert u.samples_start_s + len(frames) * FRAME_S >= u.end_s - 1e-9
+    for before, after in pairwise(utterances):
+        assert after.samples_start_s >= before.end_s - 1e-9
+        if before.forced_cut:  # nothing lost either: the next one begins where this one's samples end
+            assert after.samples_start_s == pytest.approx(before.samples_start_s + len(before.samples) / 16_000)
+    opened = [item for item in items if isinstance(item, Onset)]
+    assert len(opened) == len(utterances) + sum(isinstance(item, Dropped) for item in items)
+
+
+def test_endless_speech_is_cut_again_and_again_and_nothing_of_it_is_lost():
+    utterances = finals(run([(0, 20), (1, 5000), (0, 40)]))
+    assert len(utterances) >= 9
+    heard = np.concatenate([u.samples for u in utterances])[::SIZE]
+    assert np.array_equal(heard, np.arange(5, 5 + len(heard)))
+    assert heard[-1] >= 5019
+
+
+def test_endless_silence_and_endless_speech_hold_a_bounded_number_of_frames():
+    endpointer = Endpointer(EndpointConfig(), FRAME_S, 10.0)
+    silence = np.zeros(SIZE, np.float32)
+    for probability in (0.0, 1.0):
+        for i in range(20_000):
+            endpointer.step(silence, probability, i * FRAME_S, (i + 1) * FRAME_S)
+        assert len(endpointer._recent) + len(endpointer._open or []) < 700
+
+
+def test_quiet_comes_once_after_each_silence_and_never_before_speech():
+    items = run([(0, 800), (1, 50), (0, 800), (1, 50), (0, 1600)])
+    assert [type(item) for item in items] == [Onset, Utterance, Quiet, Onset, Utterance, Quiet]
+    quiet = [item.t_s for item in items if isinstance(item, Quiet)]
+    assert quiet == pytest.approx([17 + 10, 34 + 10], abs=FRAME_S)
+
+
+def test_an_interruption_that_skips_time_ends_the_utterance_and_then_is_quiet():
+    endpointer = Endpointer(EndpointConfig(), FRAME_S, 10.0)
+    items: list[EarItem] = []
+    for i in range(50):
+        items += endpointer.step(np.zeros(SIZE, np.float32), 1.0, i * FRAME_S, (i + 1) * FRAME_S)
+    items += endpointer.interrupt(60.0)
+    assert [type(item) for item in items] == [Onset, Utterance, Quiet]
+    assert items[1].end_s == pytest.approx(1.0)
+    assert items[2].t_s == 60.0
+
+
+def test_snapshots_come_only_when_asked_and_grow():
+    pattern = [(0, 50), (1, 200), (0, 50)]
+    assert not [item for item in run(pattern) if isinstance(item, Speech)]
+    shots = [item for item in run(pattern, snapshot_every_s=1.0) if isinstance(item, Speech)]
+    assert len(shots) == 4
+    assert all(np.diff([len(shot.samples) for shot in shots]) == 50 * SIZE)
+    assert {shot.start_s for shot in shots} == {1.0}
+    assert finals(run(pattern, snapshot_every_s=1.0))[0].decided_s == finals(run(pattern))[0].decided_s
