@@ -120,7 +120,7 @@ def _bar_row(palette: Palette, labels: Sequence[str], index: int, estimate: Esti
     name = 8
     line = Text(f"{glyph(label)} {sure_width(label)[:name]:<{name}} ", style=palette.style(colour, bold=best))
     line.append_text(_bar(palette, colour, probability, width - name - 3 - 5))
-    value = fraction(probability) if known else "·"
+    value = fraction(probability) if known else ""
     line.append(f"{value:>5}", style=palette.style(palette.foreground, bold=True) if best else palette.dim)
     return line
 

@@ -11,17 +11,26 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from livemerc.dashboard.palette import Palette, glyph
-from livemerc.dashboard.transcript import NOTICE
+from livemerc.text_safety import sure_width
 
 if TYPE_CHECKING:
     from livemerc.dashboard.app import DashboardApp
 
 KEYS = (
-    ("q, Ctrl+C", "stop listening, finish the last utterance, leave"),
-    ("f", "follow the end of the transcript again"),
-    ("↑ ↓ PgUp PgDn Home End", "scroll"),
+    ("q, Ctrl+C", "finish the last utterance, then leave"),
+    ("f", "follow the end of the transcript"),
+    ("↑↓ PgUp PgDn", "scroll; Home, End: first and last"),
     ("t", "theme: dark, light, high contrast"),
     ("?, Esc", "this help, and back"),
+)
+SIGNS = (
+    ("~", "not settled: may still be revised"),
+    ("was ▲", "what it was before the last revision"),
+    ("○ not sure", "no verdict, and why"),
+    ("≠", "words and voice say different things"),
+    (".82", "calibrated probability"),
+    ("latency", "end of speech to emotion, median/p95"),
+    ("lag", "how far behind what is being said"),
 )
 
 
@@ -39,21 +48,13 @@ class HelpScreen(ModalScreen[None]):
 def _help(palette: Palette, labels: list[str]) -> Text:
     text = Text()
     for keys, what in KEYS:
-        text.append(f"{keys:<23}", style=palette.style(palette.accent, bold=True))
+        text.append(f"{keys:<13}", style=palette.style(palette.accent, bold=True))
         text.append(f" {what}\n", style=palette.text)
     text.append("\n")
-    for sign, what in (
-        ("~", "not settled: may still be revised"),
-        ("was ▲", "what it was before the last revision"),
-        ("○ not sure", "the monitor abstains, and says why"),
-        ("≠", "words and voice say different things"),
-        (".82", "calibrated probability of the label"),
-        ("latency", "end of speech to emotion: median / 95th percentile"),
-        ("lag", "how far the monitor is behind what is being said"),
-    ):
-        text.append(f"{sign:<11}", style=palette.style(palette.foreground, bold=True))
+    for sign, what in SIGNS:
+        text.append(f"{sign:<13}", style=palette.style(palette.foreground, bold=True))
         text.append(f" {what}\n", style=palette.dim)
     text.append("\n")
     for label in labels:
-        text.append(f"{glyph(label)} {label}  ", style=palette.style(palette.emotion(label)))
-    return text.append(f"\n\n{NOTICE}", style=palette.dim)
+        text.append(f"{glyph(label)}\u00a0{sure_width(label)}  ", style=palette.style(palette.emotion(label)))
+    return text

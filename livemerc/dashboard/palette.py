@@ -13,7 +13,7 @@ from livemerc.dashboard.course import NOT_SURE
 from livemerc.emotions import EMOTIONS, emotion
 
 _CONTRAST = 4.5
-"""WCAG AA for text: emotion colours are moved towards the foreground until they reach it."""
+"""WCAG AA for text: emotion colours are made lighter or darker until they reach it."""
 _NOT_SURE_GLYPH = "○"
 
 
@@ -40,7 +40,7 @@ class Palette:
         """Colour of a label (or `NOT_SURE`) as text."""
         if label not in EMOTIONS:
             return self.muted
-        return legible(emotion(label).colour, self.panel, self.foreground, self.contrast)
+        return legible(emotion(label).colour, self.panel, dark=self.dark, least=self.contrast)
 
     @property
     def text(self) -> Style:
@@ -97,18 +97,18 @@ def glyph(label: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def legible(colour: str, background: str, foreground: str, contrast: float = _CONTRAST) -> str:
-    """`colour`, moved towards `foreground` until its WCAG contrast on `background` is at least `contrast`."""
-    start, ground, end = Color.parse(colour), Color.parse(background), Color.parse(foreground)
+def legible(colour: str, background: str, *, dark: bool, least: float = _CONTRAST) -> str:
+    """`colour`, made lighter (or darker, on a light `background`) until its WCAG contrast is at least `least`."""
+    start, ground, end = Color.parse(colour), Color.parse(background), Color.parse("#ffffff" if dark else "#000000")
     for step in range(11):
         mixed = start.blend(end, step / 10)
-        if _contrast(mixed, ground) >= contrast:
+        if contrast(mixed, ground) >= least:
             break
     return mixed.hex6.lower()
 
 
-def _contrast(one: Color, other: Color) -> float:
-    """WCAG 2.1, section 1.4.3."""
+def contrast(one: Color, other: Color) -> float:
+    """Contrast of two colours, 1 to 21: WCAG 2.1, section 1.4.3."""
     low, high = sorted((_luminance(one), _luminance(other)))
     return (high + 0.05) / (low + 0.05)
 

@@ -18,6 +18,7 @@ from livemerc.text_safety import sure_width
 _LABEL_CELLS = 8
 _ESTIMATE_CELLS = 2 + 1 + _LABEL_CELLS + 1 + 3  # "~▲ surprise .82"
 _CURSOR = "▌"
+_TIED = "\u00a0"  # a space at which no line is cut; `sure_width` leaves none in what was said
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ def runs(utterance: Utterance) -> list[Run]:
     if estimate is not None and estimate.abstained:
         pieces.append((f"({sure_width(estimate.abstained)})", "doubt"))
     if utterance.was is not None:
-        pieces.append((f"was {glyph(utterance.was)} {sure_width(utterance.was)}", "was"))
+        was = f"was {glyph(utterance.was)} {sure_width(utterance.was)}"
+        pieces.append((was.replace(" ", _TIED), "was"))
     return pieces
 
 
@@ -90,7 +92,7 @@ def _cut(text: str, start: int, end: int, spans: list[tuple[int, Style]]) -> lis
     segments = []
     for until, style in spans:
         if start < until and start < end:
-            segments.append(Segment(text[start : min(end, until)], style))
+            segments.append(Segment(text[start : min(end, until)].replace(_TIED, " "), style))
             start = min(end, until)
     return segments
 
@@ -118,5 +120,5 @@ def _estimate(utterance: Utterance, palette: Palette) -> list[Segment]:
     return [
         Segment(" " if settled else "~", palette.dim),
         Segment(f"{glyph(shown)} {name} ", style),
-        Segment(confidence, palette.text if settled else palette.dim),
+        Segment(confidence, style),
     ]

@@ -151,7 +151,7 @@ class SessionState:
         self.course = Course()
         self.levels_dbfs: deque[float] = deque(maxlen=_LEVELS_KEPT)
         self.newest: Utterance | None = None  # the last one that has an estimate: "now"
-        self.finals = 0
+        self.speakers: set[str] = set()
         self._by_id: dict[str, Utterance] = {}
         self._latencies_ms: deque[float] = deque(maxlen=_LATENCIES_KEPT)
         self._changed_from: int | None = None
@@ -177,10 +177,6 @@ class SessionState:
             return self.end.duration_s
         last = self.utterances[-1] if self.utterances else None
         return max(self.health.t_s, (last.end_s or last.start_s) if last else 0.0)
-
-    @property
-    def speakers(self) -> bool:
-        return any(u.speaker for u in self.utterances)
 
     # -- what happens --------------------------------------------------------------------------------------------------
 
@@ -245,10 +241,11 @@ class SessionState:
 
     def _final(self, event: UtteranceFinal) -> None:
         utterance = self._utterance(event.utterance_id, event.start_s)
-        self.finals += not utterance.final
         utterance.final = True
         utterance.end_s = event.end_s
         utterance.text, utterance.speaker = event.text, event.speaker
+        if event.speaker:
+            self.speakers.add(event.speaker)
         utterance.gated, utterance.asr_confidence = event.asr.gated, event.asr.confidence
         if utterance.estimate is not None:
             self._count(utterance, 1)

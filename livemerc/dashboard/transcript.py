@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, cast
 
 from rich.cells import cell_len
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
 from textual.cache import LRUCache
 from textual.geometry import Region, Size
 from textual.message import Message
+from textual.reactive import Reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from livemerc.dashboard.palette import Palette
 from livemerc.dashboard.rows import Columns, height, render
-from livemerc.dashboard.state import SessionState, Utterance
+from livemerc.dashboard.state import SessionState
 from livemerc.text_safety import sure_width
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ class Transcript(ScrollView):
     """Rows of all utterances; follows the end until someone scrolls up."""
 
     can_focus = False  # the app's keys scroll it
+    virtual_size = Reactive(Size(0, 0), layout=False)
+    """Growing moves no other widget: without a layout of the whole screen a new row costs a third."""
 
     class FollowChanged(Message):
         """Following began or ended."""
@@ -45,7 +49,7 @@ class Transcript(ScrollView):
         self._follow = True
         self._columns = Columns(0)
         self._ends: list[int] = []  # row after the last row of each utterance; row 0 is the notice
-        self._rendered: LRUCache[tuple[str, int], list[list[Segment]]] = LRUCache(_RENDERED_KEPT)
+        self._rendered: LRUCache[tuple[str, int], list[Strip]] = LRUCache(_RENDERED_KEPT)
 
     @property
     def follow(self) -> bool:
@@ -90,10 +94,7 @@ class Transcript(ScrollView):
         self.redraw(0)
 
     def _fitting_columns(self) -> Columns:
-        speaker = 0
-        if self.state.speakers:
-            longest = max(cell_len(sure_width(u.speaker)) for u in self.state.utterances if u.speaker)
-            speaker = min(_SPEAKER_CELLS, longest)
+        speaker = min(_SPEAKER_CELLS, max((cell_len(sure_width(name)) for name in self.state.speakers), default=0))
         time = 7 if self.state.duration_s >= 3600 else 5
         return Columns(self.scrollable_content_region.width, time, speaker)
 
@@ -103,34 +104,48 @@ class Transcript(ScrollView):
         for utterance in self.state.utterances[index:]:
             row += height(utterance, self._columns)
             self._ends.append(row)
-        size = Size(self._columns.width, row)
-        if size != self.virtual_size:
-            self.virtual_size = size
+        self.virtual_size = Size(self._columns.width, row)
+        self.vertical_scrollbar.window_virtual_size = row
 
     def _top(self, index: int) -> int:
         return self._ends[index - 1] if index else 1
 
     # -- drawing -------------------------------------------------------------------------------------------------------
 
-    def render_line(self, y: int) -> Strip:
-        width = self.size.width
-        row = round(self.scroll_y) + y
-        segments: list[Segment] = []
-        if row == 0:
-            segments = [Segment(f" {NOTICE}"[: width - 1], self.palette.dim)]
-        elif self._ends and row < self._ends[-1]:
-            index = bisect_right(self._ends, row)
-            rows = self._rows(self.state.utterances[index])
-            segments = rows[min(row - self._top(index), len(rows) - 1)]
-        style = self.rich_style
-        return Strip(Segment.apply_style(segments, style)).adjust_cell_length(width, style)
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The visible rows. Past the cache of styled widgets: there is no border, and a row that only moved is the same
+        `Strip`, which keeps its escape sequences."""
+        background = self.background_colors[1]
+        first = round(self.scroll_y) + crop.y
+        ground = self.rich_style
+        strips = [self._strip(row, ground) for row in range(first, first + crop.height)]
+        for line_filter in self.get_line_filters():
+            strips = [strip.apply_filter(line_filter, background) for strip in strips]
+        if crop.column_span != (0, self.size.width):
+            strips = [strip.crop(*crop.column_span) for strip in strips]
+        return strips
 
-    def _rows(self, utterance: Utterance) -> list[list[Segment]]:
+    def render_line(self, y: int) -> Strip:
+        return self._strip(round(self.scroll_y) + y, self.rich_style)
+
+    def _strip(self, row: int, ground: Style) -> Strip:
+        width = self.size.width
+        if row == 0:
+            return self._padded([Segment(f" {NOTICE}"[: width - 1], self.palette.dim)], ground, width)
+        if not self._ends or row >= self._ends[-1]:
+            return Strip.blank(width, ground)
+        index = bisect_right(self._ends, row)
+        utterance = self.state.utterances[index]
         key = (utterance.utterance_id, utterance.version)
-        rows = self._rendered.get(key)
-        if rows is None:
-            rows = self._rendered[key] = render(utterance, self._columns, self.palette)
-        return rows
+        strips = self._rendered.get(key)
+        if strips is None:
+            rows = render(utterance, self._columns, self.palette)
+            strips = self._rendered[key] = [self._padded(segments, ground, width) for segments in rows]
+        return strips[min(row - self._top(index), len(strips) - 1)]
+
+    @staticmethod
+    def _padded(segments: list[Segment], ground: Style, width: int) -> Strip:
+        return Strip(Segment.apply_style(segments, ground)).adjust_cell_length(width, ground)
 
     # -- scrolling -----------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from scripted_monitor import emotion, final, start
 
 from livemerc.dashboard.course import Course
-from livemerc.dashboard.palette import PALETTES, _contrast, glyph
+from livemerc.dashboard.palette import PALETTES, contrast, glyph
 from livemerc.dashboard.rows import Columns, height, render
 from livemerc.dashboard.state import SessionState
 from livemerc.dashboard.wrapping import wrap
@@ -87,7 +87,7 @@ def test_every_emotion_is_legible_on_every_theme(palette) -> None:  # type: igno
 
     for label in LABELS:
         for ground in (palette.background, palette.panel):
-            assert _contrast(Color.parse(palette.emotion(label)), Color.parse(ground)) >= 4.3
+            assert contrast(Color.parse(palette.emotion(label)), Color.parse(ground)) >= 4.3
     assert len({palette.emotion(label) for label in LABELS}) == len(LABELS)
 
 

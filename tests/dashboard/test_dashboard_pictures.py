@@ -64,7 +64,7 @@ def abstained() -> ScriptedMonitor:
             final(3, 9, 10, ""),
             emotion(3, "fear", 0.66, voice=("fear", 0.66)),
             final(4, 11, 13, "それは本当に[bold red]素晴らしい[/]ですね \x1b[31mשלום"),
-            emotion(4, "joy", 0.38, second="anger", words=("joy", 0.6), voice=("anger", 0.6),
+            emotion(4, "joy", 0.44, second="anger", words=("joy", 0.6), voice=("anger", 0.6),
                     abstained="words and voice disagree"),
         ],
         gauges=ScriptedGauges(t_s=14, elapsed_s=14, level_dbfs=-41),
