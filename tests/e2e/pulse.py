@@ -42,13 +42,12 @@ class PulseServer:
         self.env = kept | {"HOME": str(self.home), "XDG_RUNTIME_DIR": str(self.runtime)}
 
     def start(self) -> PulseServer:
-        self.process = subprocess.Popen(
-            ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--log-target=stderr",
-             "-L", "module-native-protocol-unix",
-             "-L", f"module-null-sink sink_name={SINK}"],
-            env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=(self.home / "pulse.log").open("wb"),
-        )  # fmt: skip
+        with (self.home / "pulse.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no",
+                 "-L", "module-native-protocol-unix", "-L", f"module-null-sink sink_name={SINK}"],
+                env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log,
+            )  # fmt: skip
         deadline = time.monotonic() + 20.0
         while subprocess.run(["pactl", "info"], env=self.env, capture_output=True, check=False).returncode:
             if self.process.poll() is not None or time.monotonic() > deadline:

@@ -1,0 +1,88 @@
+"""The microphone path for real: PulseAudio's null sink is the room, `paplay` the person who speaks in it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import pytest
+
+from livemerc.errors import EXIT_MICROPHONE
+
+pytestmark = pytest.mark.mic
+LISTENER = Path(__file__).with_name("hear_microphone.py")
+
+
+def listen(pulse, seconds: float, *device: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(LISTENER), str(seconds), *device],
+        env=pulse.env | {"PYTHONPATH": str(LISTENER.parent.parent.parent)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def said(process: subprocess.Popen[str]) -> tuple[list[dict], str]:
+    out, err = process.communicate(timeout=120)
+    return [json.loads(line) for line in out.splitlines()], err
+
+
+@pytest.fixture(scope="module")
+def call_wav(shared_data, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("call") / "call.wav"
+    with av.open(str(shared_data / "speech" / "call" / "sample.flac")) as source, av.open(str(path), "w") as target:
+        stream = target.add_stream("pcm_s16le", rate=16_000, layout="mono")
+        for frame in source.decode(audio=0):
+            target.mux(stream.encode(frame))
+        target.mux(stream.encode(None))
+    return path
+
+
+def test_a_call_played_into_the_room_is_cut_into_utterances_while_it_plays(pulse, call_wav):
+    listener = listen(pulse, 36)
+    first = json.loads(listener.stdout.readline())
+    assert first["listening"].startswith("mic:")
+    begin_s = time.monotonic()
+    player = pulse.play(call_wav)
+    lines, err = said(listener)
+    player.wait(timeout=30)
+    heard = [line for line in lines if line.get("item") == "Utterance"]
+    assert len(heard) >= 3
+    assert sum(line["at_s"] < 29 for line in heard) >= 2  # of the 30 s that it lasts
+    for line in heard:  # the session clock is the world's: decided when it was over, not later than it was heard
+        assert 0 < line["at_s"] - line["end_s"] < 6 + time.monotonic() - begin_s
+    end = lines[-1]
+    assert end["dropped_s"] < 0.5
+    assert end["t_s"] == pytest.approx(36, abs=2)
+    assert end["samples"] > 25 * first["rate_hz"]
+    assert err == ""  # what ALSA and JACK print belongs on no screen
+
+
+def test_close_unblocks_while_the_room_is_silent(pulse):
+    lines, _ = said(listen(pulse, 2))
+    (unblocked,) = [line for line in lines if "unblocked_after_s" in line]
+    assert unblocked["unblocked_after_s"] < 1
+    assert not [line for line in lines if "item" in line or "flushed" in line]
+
+
+def test_an_unknown_microphone_is_refused_with_the_list(pulse):
+    (line,), _ = said(listen(pulse, 1, "no such microphone"))
+    assert line["exit_code"] == EXIT_MICROPHONE
+    assert "`livemerc devices`" in line["error"]
+    assert "default" in line["error"]
+
+
+def test_a_sound_server_that_dies_is_reported_and_the_monitor_lives_on(pulse_alone):
+    listener = listen(pulse_alone, 9)
+    listener.stdout.readline()
+    time.sleep(1.5)
+    pulse_alone.stop()
+    lines, _ = said(listener)
+    assert listener.returncode == 0
+    end = lines[-1]
+    assert end["t_s"] > 7  # time passes without it
