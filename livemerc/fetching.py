@@ -10,11 +10,13 @@ from livemerc.errors import ModelError
 
 
 def pull_with_bar(name: str) -> Path:
-    """`livemerc.asr.models.pull` with a progress bar on stderr. Raises `ModelError`."""
+    """`livemerc.asr.models.pull`, on a terminal with a progress bar on stderr. Raises `ModelError`."""
+    from livemerc.asr.models import pull
+
+    if not sys.stderr.isatty():
+        return pull(name)
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from livemerc.asr.models import pull
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:

@@ -1,0 +1,430 @@
+"""The command line's promises: exit codes, one sentence, clean streams, one stop path."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import PROJECT, environment, livemerc, sentence
+
+from livemerc import cli, session
+from livemerc.config import Config
+from livemerc.errors import ConfigError, InputError, LivemercError, MicrophoneError, ModelError
+
+posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals and terminals")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights: what the command line does with events does not depend on them."""
+    from networks import write_checkpoint
+
+    return write_checkpoint(tmp_path_factory.mktemp("cli") / "checkpoint")
+
+
+@pytest.fixture
+def settings_of(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`livemerc run ...` up to the moment when the source would be opened: what it was asked for."""
+    seen: list[Any] = []
+
+    def remember(*arguments: Any) -> None:
+        seen.append(arguments)
+        raise InputError("stop here.")
+
+    monkeypatch.setattr(session, "open_source", remember)
+    for name in [name for name in os.environ if name.startswith(("LIVEMERC_", "HF_HUB_OFFLINE"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr("livemerc.config.user_config_file", lambda: Path("/nonexistent/livemerc.toml"))
+
+    def parse(*arguments: str) -> tuple[Any, ...]:
+        assert cli.call(["run", *arguments]) == InputError.exit_code
+        return seen[-1]
+
+    return parse
+
+
+# -- usage -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run"], "--mic, --file PATH, --stdin or --demo"),
+        (["run", "--mic", "--demo"], "--mic and --demo exclude each other"),
+        (["run", "--file", "a.wav", "--stdin"], "--file and --stdin exclude each other"),
+        (["run", "--demo", "--bogus"], "unknown option: --bogus"),
+        (["run", "--demo", "--spede", "1"], "did you mean --speed?"),
+        (["run", "--demo", "extra"], "unexpected argument 'extra'"),
+        (["run", "--demo", "--speed", "fast"], "--speed"),
+        (["run", "--demo", "--speed", "-1"], "--speed"),
+        (["run", "--demo", "--speed", "nan"], "--speed"),
+        (["run", "--demo", "--speed"], "--speed"),
+        (["run", "--mic", "--speed", "2"], "--speed goes with --file or --demo"),
+        (["run", "--stdin", "--speed", "0"], "--speed goes with --file or --demo"),
+        (["run", "--demo", "--rate", "8000"], "--rate goes with --stdin"),
+        (["run", "--stdin", "--rate", "0"], "--rate"),
+        (["run", "--demo", "--asr", "kaldi"], "--asr"),
+        (["run", "--demo", "--vad", "best"], "--vad"),
+        (["run", "--demo", "--device", "tpu"], "--device"),
+        (["run", "--demo", "--context", "0"], "dialogue.context"),
+        (["run", "--demo", "--block-ms", "0"], "audio.block_ms"),
+        (["run", "--demo", "--json", "--plain"], "--json and --plain"),
+        (["run", "--demo", "--transcript", "a.vtt", "--asr", "pocketsphinx"], "--transcript"),
+        (["run", "--demo", "--text-only", "--asr", "none"], "--text-only"),
+        (["run", "--mic", "a", "b"], "--mic"),
+        (["run", "--mic", "a", "--mic", "b"], "--mic was given more than once"),
+        (["listen"], 'unknown command "listen"'),
+        (["models", "pull"], "NAME"),
+    ],
+)
+def test_a_usage_error_is_one_sentence_and_exit_code_2(
+    capfd: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert cli.call(arguments) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert err.startswith("livemerc: ")
+    assert said in err
+
+
+def test_what_is_not_built_yet_is_not_listed() -> None:
+    text = livemerc("--help").stdout.decode()
+    assert all(command in text for command in ("run", "devices", "doctor", "models", "bench"))
+    assert not any(command in text for command in ("replay", "watch", "export", "rerun", "compare", "report"))
+    assert "--record" not in livemerc("run", "--help").stdout.decode()
+
+
+def test_the_version_is_the_packages() -> None:
+    import livemerc as package
+
+    assert livemerc("--version").stdout.decode().strip() == package.__version__
+
+
+# -- flags become settings -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("flags", "key", "value"),
+    [
+        (["--block-ms", "10"], "audio.block_ms", 10.0),
+        (["--vad", "silero"], "vad.engine", "silero"),
+        (["--asr", "none"], "asr.engine", "none"),
+        (["--transcript", "call.vtt"], "asr.engine", "transcript"),
+        (["--transcript", "call.vtt"], "asr.transcript", "call.vtt"),
+        (["--model", "base"], "asr.model", "base"),
+        (["--language", "de"], "asr.language", "de"),
+        (["--checkpoint", "own"], "model.checkpoint", "own"),
+        (["--device", "cpu"], "model.device", "cpu"),
+        (["--context", "8"], "dialogue.context", 8),
+        (["--text-only"], "model.text_only", True),
+        (["--offline"], "offline", True),
+        ([], "offline", False),
+    ],
+)
+def test_a_flag_sets_its_key_and_no_other(settings_of: Any, flags: list[str], key: str, value: object) -> None:
+    settings = settings_of("--file", "call.wav", *flags)[-1]
+    at: Any = settings
+    for name in key.split("."):
+        at = getattr(at, name)
+    assert at == value
+    if not flags:
+        assert settings == Config()
+
+
+def test_the_hubs_own_switch_means_offline(settings_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert settings_of("--file", "call.wav")[-1].offline
+
+
+@pytest.mark.parametrize(
+    ("flags", "names"),
+    [(["--mic"], []), (["--mic", "--json"], []), (["--mic", "Built-in"], ["Built-in"]), (["--mic=2"], ["2"])],
+)
+def test_a_microphone_is_bare_or_named(settings_of: Any, flags: list[str], names: list[str]) -> None:
+    flag, mic = settings_of(*flags)[:2]
+    assert flag == "--mic"
+    assert mic == names
+
+
+def test_the_demo_brings_its_own_transcript(settings_of: Any) -> None:
+    path = settings_of("--demo", "--asr", "transcript")[-1].asr.transcript
+    assert Path(path).is_file()
+
+
+# -- errors ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [LivemercError, ConfigError, ModelError, MicrophoneError, InputError])
+def test_every_error_has_its_exit_code_and_a_traceback_only_with_debug(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], kind: type[LivemercError]
+) -> None:
+    def fail() -> None:
+        raise kind("It broke;\nmend it.")
+
+    monkeypatch.setattr("livemerc.audio.devices.list_inputs", fail)
+    assert cli.call(["devices"]) == kind.exit_code
+    assert capfd.readouterr().err == "livemerc: It broke; mend it.\n"
+
+
+def test_debug_shows_the_traceback_and_still_the_sentence() -> None:
+    done = livemerc("run", "--file", "/nonexistent.wav", "--debug")
+    assert done.returncode == InputError.exit_code
+    assert b"Traceback" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith(b"livemerc: ")
+
+
+def test_an_unexpected_error_is_a_sentence_too_and_exit_code_6(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr("livemerc.audio.devices.list_inputs", fail)
+    assert cli.call(["devices"]) == 6
+    err = capfd.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert "ZeroDivisionError (division by zero)" in err
+    assert "--debug" in err
+
+
+# -- streams ---------------------------------------------------------------------------------------------------------
+
+
+def test_json_is_json_lines_and_nothing_else(checkpoint: Path) -> None:
+    done = livemerc("run", "--demo", "--speed", "0", "--asr", "none", "--checkpoint", checkpoint, "--json")
+    assert done.returncode == 0, done.stderr
+    types = [json.loads(line)["type"] for line in done.stdout.splitlines()]
+    assert types[0] == "session.start"
+    assert types[-1] == "session.end"
+    assert types.count("session.start") == types.count("session.end") == 1
+    assert "ASR: none" in sentence(done)
+
+
+def test_without_a_terminal_settled_labels_are_lines(checkpoint: Path) -> None:
+    done = livemerc("run", "--demo", "--speed", "0", "--asr", "transcript", "--checkpoint", checkpoint)
+    assert done.returncode == 0, done.stderr
+    assert b"Good morning" in done.stdout.splitlines()[0]
+    assert b"\x1b" not in done.stdout
+
+
+@posix
+def test_what_libraries_print_does_not_reach_standard_output() -> None:
+    code = (
+        "import os\nfrom livemerc import process\nprint('before', flush=True)\nout = process.claim_stdout()\n"
+        "os.write(1, b'noise of a C library\\n')\nprint('a stray print')\nout.write(b'{}\\n')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=PROJECT, timeout=60, check=True)
+    assert done.stdout == b"before\n{}\n"
+    assert done.stderr == b"noise of a C library\na stray print\n"
+
+
+@posix
+def test_what_libraries_print_waits_until_the_screen_is_gone() -> None:
+    code = (
+        "import os, sys\nfrom livemerc import process\n"
+        "with process.stderr_held() as screen:\n"
+        "    os.write(2, b'ALSA lib\\n'); print('warning', file=sys.stderr)\n"
+        "    print('picture', file=sys.__stderr__, flush=True)\n"
+        "print('after', file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=PROJECT, timeout=60, check=True)
+    assert done.stderr == b"picture\nALSA lib\nwarning\nafter\n"
+
+
+@posix
+@pytest.mark.parametrize("output", ["--json", "--plain"])
+def test_a_reader_that_leaves_ends_the_session_quietly(checkpoint: Path, output: str) -> None:
+    process = _start("run", "--demo", "--speed", "0", "--asr", "transcript", "--checkpoint", str(checkpoint), output)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    said = process.stderr.read().decode()
+    assert process.wait(60) == 0, said
+    assert "Traceback" not in said
+    assert "Broken pipe" not in said
+    process.stderr.close()
+
+
+# -- stopping --------------------------------------------------------------------------------------------------------
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_signal_flushes_the_last_utterance_and_exits_0(checkpoint: Path, number: signal.Signals) -> None:
+    process = _start("run", "--demo", "--asr", "transcript", "--checkpoint", str(checkpoint), "--json")
+    assert process.stdout is not None
+    events: list[dict[str, Any]] = []
+    for line in process.stdout:
+        events.append(json.loads(line))
+        if events[-1]["type"] == "utterance.partial" or len(_of(events, "utterance.final")) == 2:
+            break
+    time.sleep(0.3)  # into the next utterance
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    events += [json.loads(line) for line in out.splitlines()]
+    assert events[-1]["type"] == "session.end"
+    finals = [event["utterance_id"] for event in _of(events, "utterance.final")]
+    frozen = [event["utterance_id"] for event in _of(events, "emotion") if event["status"] == "frozen"]
+    assert finals
+    assert sorted(frozen) == sorted(finals)
+    assert events[-1]["utterances"] == len(finals)
+
+
+_WAITING = """
+import sys, threading
+from livemerc import process
+with process.StopOnSignal() as signals:
+    {prepare}
+    print("ready", flush=True)
+    threading.Event().wait(60)
+"""
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_signal_calls_stop_and_the_second_leaves_at_once(number: signal.Signals) -> None:
+    prepare = "signals.call(lambda: print('stopping', flush=True))"
+    process = _start_code(_WAITING.format(prepare=prepare))
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    process.send_signal(number)
+    assert process.stdout.readline() == b"stopping\n"
+    assert process.poll() is None
+    process.send_signal(number)
+    assert process.wait(30) == 130
+    process.communicate()
+
+
+@posix
+def test_a_signal_while_nothing_is_heard_yet_interrupts() -> None:
+    process = _start_code(_WAITING.format(prepare="pass"))
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=30)
+    assert err.rstrip().endswith(b"KeyboardInterrupt")
+
+
+@posix
+def test_stop_runs_apart_from_the_thread_that_was_interrupted() -> None:
+    """A lock that the main thread holds when the signal comes must not lock the program up."""
+    code = """
+import threading, time
+from livemerc import process
+lock, stopped = threading.Lock(), threading.Event()
+def stop():
+    with lock:
+        stopped.set()
+with process.StopOnSignal() as signals:
+    signals.call(stop)
+    with lock:
+        print("ready", flush=True)
+        while not signals.received:
+            time.sleep(0.01)
+    print(stopped.wait(30), flush=True)
+"""
+    process = _start_code(code)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert out == b"True\n", err
+
+
+# -- a terminal ------------------------------------------------------------------------------------------------------
+
+
+@posix
+def test_on_a_terminal_the_dashboard_opens_and_q_leaves(checkpoint: Path) -> None:
+    import pty
+
+    arguments = ["run", "--demo", "--asr", "transcript", "--checkpoint", str(checkpoint)]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        env = environment() | {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
+        os.execvpe(sys.executable, [sys.executable, "-m", "livemerc", *arguments], env)
+    seen = _read_until(terminal, b"Good morning")
+    assert b"\x1b[?1049h" in seen
+    os.write(terminal, b"q")
+    rest = _read_until(terminal, None)
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 0, rest[-2000:]
+    assert b"\x1b[?1049l" in rest
+
+
+# -- the other commands ----------------------------------------------------------------------------------------------
+
+
+def test_doctor_names_what_is_wrong_and_how_to_mend_it(tmp_path: Path) -> None:
+    home = environment(tmp_path) | {"LIVEMERC_MODEL_CHECKPOINT": str(tmp_path / "absent")}
+    done = livemerc("doctor", "--json", env=home)
+    report = json.loads(done.stdout)
+    by_name = {finding["name"]: finding for finding in report["findings"]}
+    assert done.returncode == 3
+    assert report["usable"] is False
+    assert by_name["Checkpoint"]["state"] == "fail"
+    assert str(tmp_path / "absent") in by_name["Checkpoint"]["found"]
+    assert by_name["torch"]["state"] == "ok"
+    assert by_name["pocketsphinx"]["state"] == "ok"
+    assert "none" in by_name["Whisper models"]["found"]
+    assert "Art. 5(1)(f)" in by_name["Lawful use"]["found"]
+    assert all(finding["mend"] for finding in report["findings"] if finding["state"] in ("warn", "fail"))
+
+
+def test_models_lists_sizes_and_the_checkpoint(tmp_path: Path) -> None:
+    done = livemerc("models", env=environment(tmp_path))
+    assert done.returncode == 0
+    assert b"base" in done.stdout
+    assert b"Emotion checkpoint" in done.stdout
+
+
+def test_an_unknown_model_is_refused_without_network(tmp_path: Path) -> None:
+    done = livemerc("models", "pull", "enormous", env=environment(tmp_path, HF_HUB_OFFLINE="1"))
+    assert done.returncode == 3
+    assert "enormous" in sentence(done)
+
+
+def _of(events: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [event for event in events if event["type"] == kind]
+
+
+def _start(*arguments: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "livemerc", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    )
+
+
+def _start_code(code: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+    )
+
+
+def _read_until(terminal: int, wanted: bytes | None) -> bytes:
+    """Bytes of a pseudo-terminal until `wanted` is among them; None = until its other end closes."""
+    seen = b""
+    while wanted is None or wanted not in seen:
+        try:
+            piece = os.read(terminal, 65_536)
+        except OSError:  # Linux says so when the other end has closed
+            piece = b""
+        if not piece:
+            assert wanted is None, seen[-2000:]
+            break
+        seen += piece
+    return seen

@@ -1,0 +1,72 @@
+"""What is not needed is not loaded: each command in a process of its own, then a look at sys.modules."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command_line import PROJECT, environment
+
+import livemerc
+
+TORCH = {"torch", "torchaudio", "transformers"}
+HEAVY = TORCH | {"faster_whisper", "ctranslate2", "onnxruntime", "pocketsphinx", "textual"}
+
+
+def _loaded_by(code: str, home: Path) -> set[str]:
+    """Top-level modules in sys.modules after `code`."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{code}\nprint('MODULES', *(m for m in sys.modules if '.' not in m))"],
+        capture_output=True,
+        text=True,
+        env=environment(home),
+        cwd=PROJECT,
+        timeout=120,
+        check=False,
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("MODULES ")]
+    assert lines, done.stderr
+    return set(lines[0].split()[1:])
+
+
+def _command(*arguments: str) -> str:
+    return f"from livemerc.cli import call\ncall({list(arguments)!r})"
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("run", "--help"), ("--version",), ("run", "--bogus"), ("run",)])
+def test_help_and_usage_errors_load_next_to_nothing(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    loaded = _loaded_by(_command(*arguments), tmp_path)
+    assert "cyclopts" in loaded
+    assert not loaded & (HEAVY | {"numpy", "av", "sounddevice", "msgspec"})
+
+
+@pytest.mark.parametrize("command", ["devices", "models", "doctor"])
+def test_listing_commands_load_neither_torch_nor_the_dashboard(tmp_path: Path, command: str) -> None:
+    assert not _loaded_by(_command(command), tmp_path) & HEAVY
+
+
+def test_bad_input_is_refused_before_anything_heavy_loads(tmp_path: Path) -> None:
+    assert not _loaded_by(_command("run", "--file", str(tmp_path / "absent.wav")), tmp_path) & HEAVY
+
+
+def test_importing_the_package_costs_nothing(tmp_path: Path) -> None:
+    loaded = _loaded_by("import livemerc", tmp_path)
+    assert "livemerc" in loaded
+    assert not loaded & (HEAVY | {"numpy", "cyclopts", "msgspec"})
+
+
+def test_the_public_names_are_there_documented_and_typed() -> None:
+    for name in livemerc.__all__:
+        assert getattr(livemerc, name) is not None
+    assert callable(livemerc.monitor)
+    assert callable(livemerc.load)
+    for name in ("monitor", "load", "Predictor"):
+        assert getattr(livemerc, name).__doc__
+    assert (Path(livemerc.__file__).parent / "py.typed").is_file()
+
+
+def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'listen'"):
+        livemerc.listen  # noqa: B018
