@@ -1,4 +1,4 @@
-"""A whole short file at once, for callers that hold one utterance and no stream."""
+"""A stretch of a file as one array: for training, evaluation and `predict`, where nothing streams."""
 
 from __future__ import annotations
 
@@ -7,14 +7,34 @@ from pathlib import Path
 import numpy as np
 
 from livemerc.audio.file_source import FileSource
+from livemerc.errors import InputError
 
 
-def read_samples(path: str | Path, rate_hz: int) -> np.ndarray:
-    """(n,) float32 mono at `rate_hz`. Raises `InputError` as `FileSource` does."""
-    source = FileSource(path, speed=0)
-    samples = np.concatenate([block.samples for block in source.blocks()])
-    if source.rate_hz == rate_hz:
-        return samples
+def read_samples(path: str | Path, rate_hz: int, start_s: float = 0.0, end_s: float | None = None) -> np.ndarray:
+    """Mono samples of `path` from `start_s` to `end_s` (None = the end): (n,) float32 at `rate_hz`, n >= 1.
+
+    Raises `InputError` (exit 5) for a file that cannot be read or a stretch that holds no audio.
+    """
     import soxr
 
-    return np.asarray(soxr.resample(samples, source.rate_hz, rate_hz), np.float32)
+    source = FileSource(path, speed=0, block_ms=1000.0)
+    first = round(start_s * source.rate_hz)
+    last = None if end_s is None else round(end_s * source.rate_hz)
+    pieces, position = [], 0
+    try:
+        for block in source.blocks():
+            begin = max(0, first - position)
+            stop = len(block.samples) if last is None else min(len(block.samples), last - position)
+            if stop > begin:
+                pieces.append(block.samples[begin:stop])
+            position += len(block.samples)
+            if last is not None and position >= last:
+                break
+    finally:
+        source.close()
+    if not pieces:
+        raise InputError(f"{path}: no audio between {start_s:g} s and {'the end' if end_s is None else f'{end_s:g} s'}.")
+    samples = np.concatenate(pieces)
+    if source.rate_hz != rate_hz:
+        samples = soxr.resample(samples, source.rate_hz, rate_hz)
+    return np.ascontiguousarray(samples, np.float32)
