@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import msgspec
 import torch
 
 from livemerc.emotions import LABELS
 from livemerc.model.calibration import Temperatures
+from livemerc.model.checkpoint import FORMAT, MANIFEST, Abstention, Manifest, Part, file_sha256, pack_state
 from livemerc.model.merits import ConversationModel, MeritsL
 from livemerc.model.speech import SpeechEncoder
 from livemerc.model.text import TextEncoder
@@ -50,3 +54,35 @@ def random_dialogue(n: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, 
     has_text = torch.rand(n, generator=generator) < 0.7
     has_speech = torch.rand(n, generator=generator) < 0.7
     return t1, s1, has_text, has_speech
+
+
+def write_checkpoint(folder: Path, seed: int = 0) -> Path:
+    """A whole checkpoint folder with random weights of `merits()` and a word tokenizer of its own."""
+    from safetensors.torch import save_file
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+
+    torch.manual_seed(seed)
+    model = merits(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    words = ["[PAD]", "[UNK]", *(f"w{i}" for i in range(100)), "hello", "sad", "great"]
+    tokenizer = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    parts = {}
+    for name, module, config in (
+        ("text", model.text, TEXT_CONFIG),
+        ("speech", model.speech, {}),
+        ("fusion", model.conversation, CONVERSATION_CONFIG),
+    ):
+        file = f"{name}.safetensors"
+        tables = ("encoder.embeddings.word_embeddings.weight",) if name == "text" else ()
+        save_file(pack_state(module.state_dict(), quantise=tables), folder / file)
+        parts[name] = Part(file=file, sha256=file_sha256(folder / file), config=dict(config), licence="none", data=[])
+    manifest = Manifest(
+        format=FORMAT, id="random", labels=list(LABELS), prior=list(model.prior), tokenizer="tokenizer.json",
+        tokenizer_sha256=file_sha256(folder / "tokenizer.json"), temperatures=Temperatures(), abstention=Abstention(),
+        speech_trust=0.5, **parts,
+    )  # fmt: skip
+    (folder / MANIFEST).write_bytes(msgspec.json.encode(manifest))
+    return folder

@@ -1,0 +1,164 @@
+"""One chain: offline in one thread, live in three. The same samples give the same finals and emotions, in the same order."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from networks import write_checkpoint
+
+from livemerc.audio.read import read_samples
+from livemerc.audio.source import Block, Source, SourceHealth
+from livemerc.chain import Monitor
+from livemerc.config import Config, load_config
+from livemerc.errors import InputError
+from livemerc.events import EmotionEvent, Event, SessionEnd, SessionStart, UtteranceFinal
+
+DEMO = Path(__file__).resolve().parents[2] / "livemerc/demo/demo.flac"
+SECONDS = 25.0
+
+
+class Samples:
+    """The first `SECONDS` of the demo as a source whose pace this test sets. Blocks until closed at the end if `endless`."""
+
+    name = "samples"
+
+    def __init__(self, block_ms: float, live: bool, endless: bool = False, fail: bool = False):
+        self.rate_hz, self.live, self.warnings = 16_000, live, list[str]()
+        samples = read_samples(DEMO, self.rate_hz, 0.0, SECONDS)
+        size = round(block_ms * self.rate_hz / 1000)
+        self._blocks = [
+            Block(samples[i : i + size], i / self.rate_hz) for i in range(0, len(samples), size)
+        ]
+        self._endless, self._fail, self._closed = endless, fail, threading.Event()
+
+    def blocks(self) -> Iterator[Block]:
+        for block in self._blocks:
+            if self._closed.is_set():
+                return
+            yield block
+        if self._fail:
+            raise InputError("the cable was cut; plug it in.")
+        while self._endless and not self._closed.wait(0.02):
+            pass
+
+    def close(self) -> None:
+        self._closed.set()
+
+    def health(self) -> SourceHealth:
+        return SourceHealth()
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    folder = write_checkpoint(tmp_path_factory.mktemp("checkpoint"))
+    return load_config(overrides={"asr.engine": "none", "model.checkpoint": str(folder)}, environ={})
+
+
+def settled(events: list[Event]) -> list[Event]:
+    """What "the same events" means: ordered finals and emotions, timing left out."""
+    return [
+        msgspec.structs.replace(e, timing=None) if isinstance(e, EmotionEvent) else e
+        for e in events
+        if isinstance(e, UtteranceFinal) or (isinstance(e, EmotionEvent) and e.status != "partial")
+    ]
+
+
+def run(source: Source, config: Config) -> list[Event]:
+    return list(Monitor(source, config).events())
+
+
+def test_live_and_offline_and_every_block_size_give_the_same_events(config: Config) -> None:
+    reference = settled(run(Samples(20.0, live=False), config))
+    assert sum(isinstance(e, UtteranceFinal) for e in reference) >= 4
+    for block_ms, live in ((10.0, False), (1000.0, False), (20.0, True), (333.0, True)):
+        events = run(Samples(block_ms, live=live), config)
+        assert settled(events) == reference, (block_ms, live)
+        assert isinstance(events[0], SessionStart)
+        assert isinstance(events[-1], SessionEnd)
+
+
+def test_a_real_recogniser_gives_the_same_words_live_and_offline(config: Config) -> None:
+    config = msgspec.structs.replace(config, asr=msgspec.structs.replace(config.asr, engine="pocketsphinx"))
+    offline, live = (settled(run(Samples(20.0, live=x), config)) for x in (False, True))
+    assert offline == live
+    assert any(isinstance(e, UtteranceFinal) and e.text for e in offline)
+
+
+def test_stopping_flushes_what_was_heard_and_leaves_no_thread(config: Config) -> None:
+    source = Samples(20.0, live=True, endless=True)
+    monitor = Monitor(source, config)
+    heard = []
+    for event in monitor.events():
+        heard.append(event)
+        if isinstance(event, UtteranceFinal) and event.utterance_id == "u2":
+            monitor.stop()
+            monitor.stop()
+    assert isinstance(heard[-1], SessionEnd)
+    finals = [e.utterance_id for e in heard if isinstance(e, UtteranceFinal)]
+    frozen = [e.utterance_id for e in heard if isinstance(e, EmotionEvent) and e.status == "frozen"]
+    assert sorted(finals) == sorted(frozen)
+    assert not [t for t in threading.enumerate() if t.name.startswith("livemerc-")]
+
+
+def test_stopping_before_anything_was_heard_still_starts_and_ends_the_session(config: Config) -> None:
+    monitor = Monitor(Samples(20.0, live=True, endless=True), config)
+    monitor.stop()
+    events = list(monitor.events())
+    assert [type(e) for e in events if not isinstance(e, UtteranceFinal | EmotionEvent)][0] is SessionStart
+    assert isinstance(events[-1], SessionEnd)
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_reader_that_leaves_takes_the_threads_with_it(config: Config, live: bool) -> None:
+    events = Monitor(Samples(20.0, live=live, endless=True), config).events()
+    next(e for e in events if isinstance(e, UtteranceFinal))
+    events.close()
+    deadline = time.monotonic() + 10
+    while [t for t in threading.enumerate() if t.name.startswith("livemerc-")]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_source_that_fails_costs_nothing_that_was_heard(config: Config) -> None:
+    reference = settled(run(Samples(20.0, live=True), config))
+    seen = []
+    with pytest.raises(InputError, match="cable"):
+        for event in Monitor(Samples(20.0, live=True, fail=True), config).events():
+            seen.append(event)
+    heard = [e for e in settled(seen) if isinstance(e, UtteranceFinal)]
+    # Only what was still open when the source died differs: it is not flushed by the ears.
+    assert heard == [e for e in reference if isinstance(e, UtteranceFinal)][: len(heard)]
+    assert len(heard) >= 3
+    assert isinstance(seen[-1], SessionEnd)
+
+
+def test_later_audio_changes_no_frozen_label(config: Config) -> None:
+    source = Samples(20.0, live=False)
+    whole = run(source, config)
+    changed = Samples(20.0, live=False)
+    rng = np.random.default_rng(0)
+    cut_s = 15.0
+    changed._blocks = [
+        b if b.start_s < cut_s else Block((0.1 * rng.standard_normal(len(b.samples))).astype(np.float32), b.start_s)
+        for b in changed._blocks
+    ]
+    other = run(changed, config)
+
+    def frozen_before(events: list[Event]) -> list[Event]:
+        """Frozen by an utterance that had ended well before the cut."""
+        out: list[Event] = []
+        for event in settled(events):
+            if isinstance(event, UtteranceFinal) and event.end_s > cut_s - 1.0:
+                return out
+            out.append(event)
+        return out
+
+    before = frozen_before(whole)
+    assert any(isinstance(e, EmotionEvent) and e.status == "frozen" for e in before)
+    assert before == frozen_before(other)
