@@ -89,7 +89,10 @@ def find_input(device: str | int | None) -> InputDevice:
     """
     inputs = list_inputs()
     if not inputs:
-        raise MicrophoneError("No microphone was found; connect one, or check the system's sound settings.")
+        allowed = " and that your user may use it (group `audio`)" if sys.platform.startswith("linux") else ""
+        raise MicrophoneError(
+            f"No microphone was found; connect one, or check that the system's sound settings show one{allowed}."
+        )
     if device is None:
         return next((entry for entry in inputs if entry.default), inputs[0])
     if isinstance(device, int):

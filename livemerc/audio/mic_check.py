@@ -50,8 +50,11 @@ class SignalCheck:
     def why(self) -> str | None:
         """What is wrong with the signal, with the mend; None = nothing."""
         if self._zeros >= (_LATER_SILENCE_S if self._heard else _FIRST_S) * self._rate_hz:
-            mend = _SILENCE_MEND.get(sys.platform, "unmute it in the sound settings (`pavucontrol`), or choose another")
-            return f"only digital silence arrives: {mend} (`livemerc devices`)"
+            mend = _SILENCE_MEND.get(sys.platform, "unmute it in the sound settings (`pavucontrol`)")
+            return (
+                f"only digital silence arrives: {mend}, or choose another (`livemerc devices`); "
+                "a monitor of an output is silent until something plays"
+            )
         if self._clips:
             where = _LEVEL_MEND.get(sys.platform, "the sound settings (`pavucontrol`)")
             return f"the input clips: lower its level in {where}"

@@ -67,12 +67,13 @@ class MicSource:
         self._check = SignalCheck(self.rate_hz)
         self._lost: str | None = None
         self._lost_since_s: float | None = None
+        self._attempts = 0
         self._closed = threading.Event()
         self._stream_lock = threading.Lock()
         self._stream: Any = None
         self._finished = threading.Event()
         self._t_s: float | None = None  # end of what was handed over, session clock
-        self._zero_s = self._last_arrival_s = time.monotonic()
+        self._last_arrival_s = self._zero_s = time.monotonic()
         self._open(found)
 
     def _open(self, found: InputDevice) -> None:
@@ -98,6 +99,7 @@ class MicSource:
                 failure = error
                 continue
             self._stream, self._finished = stream, finished
+            self._last_arrival_s = time.monotonic()
             return
         raise MicrophoneError(
             f"{found.name!r} cannot be opened ({failure}); close other programs that use it, check that this program "

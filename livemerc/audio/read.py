@@ -33,7 +33,9 @@ def read_samples(path: str | Path, rate_hz: int, start_s: float = 0.0, end_s: fl
     finally:
         source.close()
     if not pieces:
-        raise InputError(f"{path}: no audio between {start_s:g} s and {'the end' if end_s is None else f'{end_s:g} s'}.")
+        raise InputError(
+            f"{path}: no audio between {start_s:g} s and {'the end' if end_s is None else f'{end_s:g} s'}."
+        )
     samples = np.concatenate(pieces)
     if source.rate_hz != rate_hz:
         samples = soxr.resample(samples, source.rate_hz, rate_hz)

@@ -77,12 +77,28 @@ def test_an_unknown_microphone_is_refused_with_the_list(pulse):
     assert "default" in line["error"]
 
 
-def test_a_sound_server_that_dies_is_reported_and_the_monitor_lives_on(pulse_alone):
-    listener = listen(pulse_alone, 9)
+def test_a_sound_server_that_dies_and_comes_back_leaves_a_gap_and_is_heard_again(pulse_alone):
+    listener = listen(pulse_alone, 12)
     listener.stdout.readline()
     time.sleep(1.5)
-    pulse_alone.stop()
+    pulse_alone.kill()
+    time.sleep(1.5)
+    pulse_alone.start()
     lines, _ = said(listener)
     assert listener.returncode == 0
     end = lines[-1]
-    assert end["t_s"] > 7  # time passes without it
+    assert end["t_s"] == pytest.approx(12, abs=2)  # the clock went on without it
+    assert 1.0 < end["dropped_s"] < 9
+    assert end["samples"] > 44_100 * 2
+
+
+def test_a_sound_server_that_stays_away_stops_nothing(pulse_alone):
+    listener = listen(pulse_alone, 5)
+    listener.stdout.readline()
+    time.sleep(1.5)
+    pulse_alone.kill()
+    lines, _ = said(listener)
+    assert listener.returncode == 0
+    assert lines[-1]["t_s"] > 3.5
+    (unblocked,) = [line for line in lines if "unblocked_after_s" in line]
+    assert unblocked["unblocked_after_s"] < 3

@@ -63,11 +63,15 @@ class PulseServer:
     def _run(self, *command: str) -> None:
         subprocess.run(command, env=self.env, check=True, capture_output=True, timeout=20)
 
+    def kill(self) -> None:
+        """The server goes, as in a crash; `start` brings it back."""
+        self.process.kill()
+        self.process.wait()
+
     def stop(self) -> None:
         self.process.terminate()
         try:
             self.process.wait(timeout=5)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+            self.kill()
         shutil.rmtree(self.runtime, ignore_errors=True)
