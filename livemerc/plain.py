@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from typing import TextIO
 
@@ -13,13 +14,14 @@ from livemerc.text_safety import plain_text
 class PlainPrinter:
     """`write(event)` for every event of a session.
 
-    stream: settled labels, `00:12.3  Ann  joy .82  "words"`; log: header, health and summary. Both are flushed a line
+    stream: settled labels, `00:12.3  Ann  joy .82  "words"`; log (standard error by default):
+    header, health and summary. Both are flushed a line
     at a time. A closed pipe raises `BrokenPipeError` to the caller.
     """
 
-    def __init__(self, stream: TextIO, log: TextIO) -> None:
+    def __init__(self, stream: TextIO, log: TextIO | None = None) -> None:
         self._stream = stream
-        self._log = log
+        self._log = sys.stderr if log is None else log
         self._open: dict[str, UtteranceFinal] = {}
         self._labels: Counter[str] = Counter()
         self._trouble: tuple[str, ...] = ()

@@ -61,6 +61,7 @@ class DashboardApp(App[int]):
         Binding("home", "scroll('home')", show=False),
         Binding("end", "scroll('end')", show=False),
         Binding("t", "next_theme", "Theme"),
+        Binding("ctrl+z", "suspend_process", show=False),
         Binding("question_mark", "help", "Help", key_display="?"),
     ]
 

@@ -55,6 +55,7 @@ def _help(palette: Palette, labels: list[str]) -> Text:
         text.append(f"{sign:<13}", style=palette.style(palette.foreground, bold=True))
         text.append(f" {what}\n", style=palette.dim)
     text.append("\n")
-    for label in labels:
-        text.append(f"{glyph(label)}\u00a0{sure_width(label)}  ", style=palette.style(palette.emotion(label)))
+    for index, label in enumerate(labels):
+        end = "\n" if index % 4 == 3 and index + 1 < len(labels) else ""
+        text.append(f"{glyph(label)} {sure_width(label)[:10]:<11}{end}", style=palette.style(palette.emotion(label)))
     return text

@@ -1,36 +1,60 @@
-"""The terminal itself, also when standard input carries audio."""
+"""The terminal itself: kept clean of what libraries print, and found also when standard input carries audio."""
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from livemerc.errors import ConfigError
+from livemerc.text_safety import plain_text
+
+_STDERR = 2
+_KEPT_BYTES = 4096
 
 
 @contextmanager
 def own_terminal() -> Iterator[None]:
-    """Textual reads keys from `sys.__stdin__` and draws on `sys.__stderr__`: give it the terminal where those are not.
+    """Textual reads keys from `sys.__stdin__` and draws on `sys.__stderr__`: give it the terminal, alone.
 
-    With `--stdin` the standard input is audio, of which the screen must not eat a byte.
+    With `--stdin` the standard input is audio, of which the screen must not eat a byte. And C libraries (ALSA,
+    PortAudio) print to file descriptor 2 whenever they like: that is kept aside and shown after the screen has closed.
     Raises `ConfigError` where there is no terminal at all.
     """
-    real_in, real_err = sys.__stdin__, sys.__stderr__
-    opened = []
-    try:
-        if sys.platform != "win32":
-            try:
-                if real_in is None or not real_in.isatty():
-                    opened.append(open("/dev/tty"))  # noqa: SIM115 - closed below
-                    sys.__stdin__ = opened[-1]  # type: ignore[misc]
-                if real_err is None or not real_err.isatty():
-                    opened.append(open("/dev/tty", "w"))  # noqa: SIM115 - closed below
-                    sys.__stderr__ = opened[-1]  # type: ignore[misc]
-            except OSError as error:
-                raise ConfigError("There is no terminal for the dashboard; run with --plain or --json.") from error
+    if sys.platform == "win32":
         yield
-    finally:
-        sys.__stdin__, sys.__stderr__ = real_in, real_err  # type: ignore[misc]
-        for stream in opened:
-            stream.close()
+        return
+    real_in, real_err = sys.__stdin__, sys.__stderr__
+    with ExitStack() as stack:
+        try:
+            keys = stack.enter_context(open("/dev/tty"))
+            screen = stack.enter_context(open("/dev/tty", "w"))
+        except OSError as error:
+            raise ConfigError("There is no terminal for the dashboard; run with --plain or --json.") from error
+        if os.isatty(_STDERR):  # else it goes to a file already
+            stack.enter_context(_stderr_aside())
+        try:
+            if real_in is None or not real_in.isatty():
+                sys.__stdin__ = keys  # type: ignore[misc]
+            sys.__stderr__ = screen  # type: ignore[misc]
+            yield
+        finally:
+            sys.__stdin__, sys.__stderr__ = real_in, real_err  # type: ignore[misc]
+
+
+@contextmanager
+def _stderr_aside() -> Iterator[None]:
+    terminal = os.dup(_STDERR)
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), _STDERR)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(terminal, _STDERR)
+            os.close(terminal)
+            aside.seek(max(0, aside.seek(0, os.SEEK_END) - _KEPT_BYTES))
+            for line in aside.read().decode(errors="replace").splitlines():
+                print(plain_text(line), file=sys.stderr)
