@@ -12,7 +12,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.exceptions import UnusedCliTokensError
@@ -226,9 +226,9 @@ def bench(*, quick: bool = False, json: bool = False) -> int:
     return room.main(quick=quick, json=json)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Entry point: parse, run, and end the process with the contract's exit code."""
-    sys.exit(call(sys.argv[1:] if argv is None else list(argv)))
+    process.leave(call(sys.argv[1:] if argv is None else list(argv)))
 
 
 def call(argv: list[str], application: App = app) -> int:

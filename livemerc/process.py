@@ -13,7 +13,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, NoReturn, TextIO
 
 EXIT_AT_ONCE = 130
 """A second Ctrl+C: 128 + SIGINT, the shell's own number. The last utterance was not waited for."""
@@ -35,6 +35,7 @@ class StopOnSignal:
         self.received = False
         self._read_fd, self._write_fd = os.pipe()
         self._stop: Callable[[], None] | None = None
+        self._thread: threading.Thread | None = None
         self._before: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> StopOnSignal:
@@ -47,19 +48,19 @@ class StopOnSignal:
     def __exit__(self, *exc: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
-        if self._stop is None:
-            os.close(self._read_fd)
-        os.close(self._write_fd)  # ends the thread, which closes its end
+        os.close(self._write_fd)  # ends the thread
+        if self._thread is not None:
+            self._thread.join()
+        os.close(self._read_fd)
 
     def call(self, stop: Callable[[], None]) -> None:
         """From now on the first signal calls `stop` (thread-safe, idempotent)."""
         self._stop = stop
-        threading.Thread(target=self._wait, name="stop-on-signal", daemon=True).start()
+        self._thread = threading.Thread(target=self._wait, name="stop-on-signal", daemon=True)
+        self._thread.start()
 
     def _wait(self) -> None:
-        told = os.read(self._read_fd, 1)
-        os.close(self._read_fd)
-        if told:
+        if os.read(self._read_fd, 1):
             assert self._stop is not None
             self._stop()
 
@@ -117,6 +118,20 @@ def stderr_held() -> Iterator[TextIO]:
             if text:
                 sys.stderr.write(text)
                 sys.stderr.flush()
+
+
+def leave(code: int) -> NoReturn:
+    """End the process with `code`, past the interpreter's own end where a daemon thread still runs.
+
+    A thread that comes back from native code while the interpreter is being torn down aborts the process: exit 134
+    and "terminate called without an active exception" after everything had gone well.
+    """
+    if all(thread is threading.current_thread() for thread in threading.enumerate()):
+        sys.exit(code)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def has_screen() -> bool:
