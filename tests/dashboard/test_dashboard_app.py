@@ -92,8 +92,7 @@ async def test_while_it_finishes_it_says_so_and_a_second_ctrl_c_leaves_at_once()
     async with app.run_test() as pilot:
         await shown(pilot, app, monitor)
         await pilot.press("q")
-        await pilot.pause()
-        assert "finishing the last utterance..." in header(app)
+        await until(pilot, lambda: "finishing the last utterance..." in header(app))
         assert app.is_running
         await pilot.press("ctrl+c")
     assert app.return_value == 0
@@ -105,8 +104,7 @@ async def test_a_finished_file_stays_on_the_screen_until_q() -> None:
     app = DashboardApp(monitor)
     async with app.run_test() as pilot:
         await until(pilot, lambda: app._ended)
-        await pilot.pause(0.15)
-        assert "finished" in header(app)
+        await until(pilot, lambda: "finished" in header(app))
         assert app.is_running
         await pilot.press("q")
     assert app.return_value == 0
