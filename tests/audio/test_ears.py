@@ -215,3 +215,19 @@ def test_a_dropped_sound_gives_its_id_to_the_next_utterance():
     kinds = [type(item) for item in items if not isinstance(item, Speech)]
     assert kinds == [Onset, Dropped, Onset, Utterance]
     assert {item.utterance_id for item in items} == {"u1"}
+
+
+@pytest.mark.parametrize("engine", ["webrtc", "silero"])
+def test_the_bundled_demo_is_cut_turn_by_turn(engine):
+    import webvtt
+
+    import livemerc
+
+    demo = Path(livemerc.__file__).parent / "demo"
+    cues = webvtt.read(str(demo / "demo.vtt"))
+    items, _ = hear_file(demo / "demo.flac", engine)
+    utterances = [item for item in items if isinstance(item, Utterance)]
+    assert len(utterances) == len(cues)
+    for utterance, cue in zip(utterances, cues, strict=True):
+        assert utterance.start_s == pytest.approx(cue.start_in_seconds + cue.start_time.milliseconds / 1000, abs=0.2)
+        assert utterance.end_s == pytest.approx(cue.end_in_seconds + cue.end_time.milliseconds / 1000, abs=0.2)
