@@ -11,7 +11,8 @@ __all__ = ["run_dashboard"]
 
 
 def run_dashboard(monitor: MonitorLike, *, exit_at_end: bool = False) -> int:
-    """Show `monitor` until the user leaves; returns the exit code.
+    """Show `monitor` until the user leaves; returns the exit code: 0, or 130 if the user would not wait for the
+    last utterance.
 
     With `exit_at_end` the screen closes when the events end, else it stays until `q`. Raises what the monitor's
     events raised (`LivemercError`), after the terminal is itself again.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import ClassVar
@@ -21,11 +23,12 @@ from livemerc.dashboard.palette import PALETTES, Palette
 from livemerc.dashboard.panel import Panel
 from livemerc.dashboard.state import SessionState
 from livemerc.dashboard.status_line import HeaderLine, StatusLine, TroubleBanner
-from livemerc.dashboard.terminal import own_terminal
+from livemerc.dashboard.terminal import own_signals, own_terminal
 from livemerc.dashboard.timeline import TimelinePanel
 from livemerc.dashboard.transcript import Transcript
 from livemerc.dashboard.worker import EventWorker, MonitorLike
 from livemerc.errors import EXIT_OK, EXIT_RUNTIME, LivemercError
+from livemerc.process import EXIT_AT_ONCE, STOP_SIGNALS
 
 REDRAW_EVERY_S = 0.1
 """At most ten redraws a second, however fast events come; gauges are polled at the same pace."""
@@ -135,13 +138,13 @@ class DashboardApp(App[int]):
         await asyncio.to_thread(self._worker.cancel, 0.0 if self._leaving and not self._ended else _JOIN_FOR_S)
 
     def _catch_signals(self) -> None:
-        """SIGTERM and an interrupt sent from outside leave as `q` does; Windows has no such handlers, only keys."""
+        """A signal from outside leaves as `q` does. Windows has no such handlers, and threads may not set them."""
+        if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
+            return
         loop = asyncio.get_running_loop()
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            try:
-                loop.add_signal_handler(getattr(signal, name), self.action_leave)
-            except (AttributeError, NotImplementedError, RuntimeError, ValueError):
-                return
+        for number in STOP_SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # under nohup it stays ignored
+                loop.add_signal_handler(number, self.action_leave)
 
     # -- events --------------------------------------------------------------------------------------------------------
 
@@ -209,7 +212,7 @@ class DashboardApp(App[int]):
     def action_leave(self) -> None:
         """Finish the last utterance, then leave; asked a second time, leave at once."""
         if self._ended or self._leaving:
-            self.exit(EXIT_OK)
+            self.exit(EXIT_OK if self._ended else EXIT_AT_ONCE)
             return
         self._leaving = True
         self.state.finishing()
@@ -240,10 +243,10 @@ class DashboardApp(App[int]):
 def show(monitor: MonitorLike, *, exit_at_end: bool = False) -> int:
     """`run_dashboard`, once Textual is loaded."""
     app = DashboardApp(monitor, exit_at_end=exit_at_end)
-    with own_terminal():
-        app.run()
+    with own_terminal(), own_signals():
+        code = app.run()
     if app.failure is not None:
         raise app.failure
-    if app.return_code:
+    if code is None:  # Textual has shown its traceback
         raise LivemercError("The screen failed; run again with --plain for lines instead, or with --debug for details.")
-    return EXIT_OK
+    return code

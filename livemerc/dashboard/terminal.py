@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from livemerc.errors import ConfigError
+from livemerc.process import STOP_SIGNALS
 from livemerc.text_safety import plain_text
 
 _STDERR = 2
@@ -42,6 +45,20 @@ def own_terminal() -> Iterator[None]:
             yield
         finally:
             sys.__stdin__, sys.__stderr__ = real_in, real_err  # type: ignore[misc]
+
+
+@contextmanager
+def own_signals() -> Iterator[None]:
+    """Stop signals are the screen's while it is open, and then again whose they were before."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

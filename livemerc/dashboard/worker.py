@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Protocol
 
 from livemerc.dashboard.state import GaugesLike
@@ -61,7 +61,7 @@ class EventWorker:
             self._stopper.start()
 
     def cancel(self, timeout_s: float) -> bool:
-        """Stop the monitor, throw away what still comes, and join; False if a thread is busy even then."""
+        """Stop the monitor, take no more of its events, and join; False if a thread is busy even then."""
         self._cancelled.set()
         self.stop_monitor()
         threads = [t for t in (self._stopper, self._thread) if t is not None and t.ident is not None]
@@ -71,11 +71,17 @@ class EventWorker:
 
     def _run(self) -> None:
         error: BaseException | None = None
+        events = self._monitor.events()
         try:
-            for event in self._monitor.events():
+            for event in events:
                 self._put(event)
+                if self._cancelled.is_set():
+                    break
         except Exception as failure:  # noqa: BLE001 - the boundary of a thread: raised again in the caller's
             error = failure
+        finally:
+            if isinstance(events, Generator):
+                events.close()  # left early: the monitor need not flush for nobody
         if not self._cancelled.is_set():
             self._ended(error)
 

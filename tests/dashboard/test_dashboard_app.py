@@ -95,7 +95,7 @@ async def test_while_it_finishes_it_says_so_and_a_second_ctrl_c_leaves_at_once()
         await until(pilot, lambda: "finishing the last utterance..." in header(app))
         assert app.is_running
         await pilot.press("ctrl+c")
-    assert app.return_value == 0
+    assert app.return_value == 130
     monitor.released.set()
 
 
