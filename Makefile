@@ -44,7 +44,7 @@ install-dev: $(VENV)/installed-dev
 
 $(VENV)/made:
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) was not found; install Python 3.11, 3.12 or 3.13, or name it: make PYTHON=/path/to/python demo" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "make: $(PYTHON) is $$($(PYTHON) -V 2>&1), and livemerc needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=/path/to/python demo" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "make: $(PYTHON) is $$($(PYTHON) -V 2>/dev/null || echo unusable), and livemerc needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=/path/to/python demo" >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "make: $(PYTHON) lacks venv; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
