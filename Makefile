@@ -5,7 +5,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo $$p; exit; }; done; echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar off
+# on a terminal pip shows its progress, elsewhere only errors
+PIP := $(BIN)/python -m pip install --disable-pip-version-check $(shell test -t 2 || echo -qq --progress-bar off)
 SOURCES := pyproject.toml constraints.txt
 
 # Two spinning OpenMP threads on a busy machine slow small networks down 200-fold.
@@ -50,12 +51,12 @@ $(VENV)/made:
 	@touch $@
 
 $(VENV)/installed: $(VENV)/made $(SOURCES)
-	@echo "Installing livemerc into $(VENV): about 4.7 GB the first time (torch and its CUDA libraries), some minutes; nothing is printed until it is done."
+	@echo "Installing livemerc into $(VENV): about 4.7 GB the first time (torch and its CUDA libraries), some minutes."
 	@$(PIP) -c constraints.txt -e .
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/made $(SOURCES)
-	@echo "Installing livemerc with the development extras into $(VENV): about 4.7 GB the first time, some minutes; nothing is printed until it is done."
+	@echo "Installing livemerc with the development extras into $(VENV): about 4.7 GB the first time, some minutes."
 	@$(PIP) -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/installed
 

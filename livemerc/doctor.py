@@ -23,7 +23,6 @@ State = Literal["ok", "warn", "fail", "note"]
 
 _CHILD_LIMIT_S = 180.0
 _REINSTALL = "install again with `pip install -c constraints.txt .`"
-_CUDA_LIBRARIES = "pip install 'livemerc[cuda]'"
 
 LAWFUL_USE = (
     "What is shown is the emotion that words and voice express, not what a person feels, and no diagnosis. Inferring "
@@ -167,25 +166,13 @@ def _gpu(torch_cuda: str, gpu: str) -> Iterator[Finding]:
             yield Finding(name="GPU", state="ok", found="no NVIDIA GPU: all is computed on the CPU")
         return
     yield Finding(name="GPU", state="ok", found=f"{gpu}, torch with CUDA {torch_cuda}")
-    # torch 2.11 brings CUDA 13; CTranslate2 (Whisper) loads CUDA 12's cuBLAS and cuDNN 9 by name, and aborts without.
-    told, problem = _child(
-        "import ctypes, glob, os, sysconfig\n"
-        "site = sysconfig.get_path('purelib')\n"
-        "for name in ('libcublas.so.12', 'libcudnn.so.9'):\n"
-        "    spots = [name] + glob.glob(os.path.join(site, 'nvidia', '*', 'lib', name))\n"
-        "    for spot in spots:\n"
-        "        try:\n"
-        "            ctypes.CDLL(spot); break\n"
-        "        except OSError: pass\n"
-        "    else: print(name)"
-    )
-    missing = told if not problem else ["cuBLAS and cuDNN"]
-    if sys.platform == "linux" and missing:
+    told, problem = _child("from livemerc.asr.cuda import load_cublas\nprint(load_cublas())")
+    if problem or told != ["True"]:
         yield Finding(
             name="Whisper on the GPU",
             state="warn",
-            found=f"CTranslate2 wants CUDA 12, torch brings CUDA {torch_cuda}: {' and '.join(missing)} missing",
-            mend=f"{_CUDA_LIBRARIES}, or run with --device cpu",
+            found=f"CTranslate2 needs cuBLAS of CUDA 12, and torch brings CUDA {torch_cuda}",
+            mend="pip install 'livemerc[cuda]', or run with --device cpu",
         )
 
 

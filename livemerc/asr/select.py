@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from livemerc.asr.cuda import load_cublas
 from livemerc.asr.engine import AsrEngine, NoAsr
 from livemerc.asr.models import cached_path, hub_is_offline, pull, repository_of
 from livemerc.config import Config
@@ -106,7 +107,11 @@ def _whisper(name: str, path: Path | None, config: Config, why: str, announce: A
 
     if path is None:
         raise ModelError(f"Whisper {name} has vanished from the cache; run `livemerc models pull {name}`.")
-    engine = FasterWhisperEngine(path, config.asr, device=config.model.device, name=name)
+    device = config.model.device
+    # loading it is the point: CTranslate2 then finds it by name
+    if device != "cpu" and _has_cuda(config) and not load_cublas() and device == "auto":
+        device, why = "cpu", f"{why}; on the CPU, because CUDA 12's cuBLAS is missing: see `livemerc doctor`"
+    engine = FasterWhisperEngine(path, config.asr, device=device, name=name)
     announce(f"ASR: faster-whisper {name} ({why}).")
     return engine
 
