@@ -15,20 +15,16 @@ from livemerc.text_safety import sure_width
 
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _TABLE_WIDTH = 40  # cells that the bars with a column each for words and voice need
-_TALL = 13  # lines from which the panel also shows shares
 
 
 class NowPanel(Panel):
-    """Tall: a table with a row a label and a column each for words and voice. Flat: two columns of bars."""
+    """Tall: a table with a row a label and a column each for words and voice. Flat: columns of bars, two or more."""
 
     def lines(self, width: int, height: int) -> list[Text]:
         inner = width - 2
-        tall = height > len(self.state.labels)
+        tall = height >= len(self.state.labels) + 5  # title, verdict, a row a label, blank, words, voice
         body = self._tall(inner, height) if tall else self._flat(inner, height)
         return [Text.assemble(" ", line) for line in body[:height]]
-
-    def flat_height(self) -> int:
-        return 1 + -(-len(self.state.labels) // 2)
 
     def _flat(self, width: int, height: int) -> list[Text]:
         state, palette = self.state, self.palette
@@ -37,16 +33,15 @@ class NowPanel(Panel):
         if estimate is not None and estimate.abstained is not None:
             title.append(" ").append_text(_verdict(palette, estimate))
         head = spread(title, _branches(palette, state.labels, estimate), width)
-        rows = height - 1
-        column = (width - 3) // 2
+        columns = max(2, -(-len(state.labels) // max(1, height - 1)))
+        rows = -(-len(state.labels) // columns)
+        cells = (width - 3 * (columns - 1)) // columns
         lines = []
         for row in range(rows):
             line = Text()
-            for index in (row, row + rows):
-                if index < len(state.labels):
-                    line.append_text(_bar_row(palette, state.labels, index, estimate, column))
-                if index == row:
-                    line.append("   ")
+            for index in range(row, len(state.labels), rows):
+                line.append("   " if line else "")
+                line.append_text(_bar_row(palette, state.labels, index, estimate, cells))
             lines.append(line)
         return [head, *lines]
 

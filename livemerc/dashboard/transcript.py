@@ -74,7 +74,10 @@ class Transcript(ScrollView):
         if changed_from is None or not self.size.width:
             return
         columns = self._fitting_columns()
+        anchor = None
         if columns != self._columns:
+            if not self._follow:  # what someone reads stays where it is
+                anchor = bisect_right(self._ends, round(self.scroll_y))
             self._columns = columns
             self._rendered.clear()
             changed_from = 0
@@ -82,6 +85,8 @@ class Transcript(ScrollView):
         self._measure(changed_from)
         if self._follow:
             self._to_end()
+        elif anchor is not None:
+            self.scroll_to(y=self._top(anchor) if anchor else 0, animate=False, immediate=True, force=True)
         first_row = self._top(changed_from) - round(self.scroll_y)
         rows = self.size.height - max(0, first_row)
         if rows > 0:

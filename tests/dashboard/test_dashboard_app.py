@@ -21,6 +21,7 @@ from textual.pilot import Pilot
 
 from livemerc.dashboard import app as app_module
 from livemerc.dashboard.app import DashboardApp
+from livemerc.dashboard.bars import NowPanel
 from livemerc.dashboard.help_screen import KEYS, HelpScreen
 from livemerc.dashboard.palette import PALETTES
 from livemerc.dashboard.status_line import HeaderLine, TroubleBanner
@@ -160,6 +161,36 @@ async def test_it_follows_the_end_until_someone_scrolls_up_and_again_on_f() -> N
         await pilot.pause()
         assert "utterance number 61" in visible(transcript)
         assert "f follows" not in header(app)
+
+
+async def test_what_someone_reads_stays_in_place_when_the_size_changes() -> None:
+    events = [start()]
+    for n in range(1, 80):
+        events += [final(n, n * 3.0, n * 3.0 + 2, f"number {n} " + "and so it goes on " * (n % 7), "Ann")]
+    monitor = ScriptedMonitor(events)
+    app = DashboardApp(monitor)
+    async with app.run_test(size=(150, 40)) as pilot:
+        transcript = await shown(pilot, app, monitor)
+        await pilot.press("home", "pagedown")
+        await pilot.pause()
+        read = transcript.render_line(0).text.split("number ")[1].split()[0]
+        for width, height in ((60, 20), (90, 30), (200, 60)):
+            await pilot.resize_terminal(width, height)
+            await pilot.pause()
+            assert f"number {read} " in transcript.render_line(0).text
+            assert not transcript.follow
+
+
+@pytest.mark.parametrize("count", [2, 4, 11])
+async def test_any_number_of_labels_of_a_users_own_checkpoint_is_shown(count: int) -> None:
+    labels = [f"feel{n}" for n in range(count)]
+    monitor = ScriptedMonitor([start(labels=labels)])
+    app = DashboardApp(monitor)
+    async with app.run_test(size=(100, 24)) as pilot:
+        await shown(pilot, app, monitor)
+        now = app.query_one(NowPanel)
+        seen = "\n".join(now.render_line(y).text for y in range(now.size.height))
+        assert all(label in seen for label in labels)
 
 
 async def test_scroll_keys_reach_both_ends() -> None:
