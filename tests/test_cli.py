@@ -348,18 +348,22 @@ with process.StopOnSignal() as signals:
 def test_on_a_terminal_the_dashboard_opens_and_q_leaves(checkpoint: Path) -> None:
     import pty
 
-    arguments = ["run", "--demo", "--asr", "transcript", "--checkpoint", str(checkpoint)]
-    pid, terminal = pty.fork()
-    if pid == 0:
-        env = environment() | {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
-        os.execvpe(sys.executable, [sys.executable, "-m", "livemerc", *arguments], env)
+    terminal, inside = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "livemerc", "run", "--demo", "--asr", "transcript", "--checkpoint", str(checkpoint)],
+        stdin=inside,
+        stdout=inside,
+        stderr=inside,
+        env=environment() | {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"},
+        start_new_session=True,
+    )
+    os.close(inside)
     seen = _read_until(terminal, b"Good morning")
     assert b"\x1b[?1049h" in seen
     os.write(terminal, b"q")
     rest = _read_until(terminal, None)
-    _, status = os.waitpid(pid, 0)
     os.close(terminal)
-    assert os.waitstatus_to_exitcode(status) == 0, rest[-2000:]
+    assert process.wait(60) == 0, rest[-2000:]
     assert b"\x1b[?1049l" in rest
 
 
