@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,3 +48,21 @@ def _served(folder: Path) -> Iterator[PulseServer]:
         yield server.start()
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def tiny_whisper(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[Path, str]]]:
+    """(folder of a real CTranslate2 Whisper that knows ten sentences, [(wav file, sentence)]).
+
+    Takes minutes: for tests marked `slow`.
+    """
+    if shutil.which("flite") is None:
+        pytest.skip("flite is not installed: nothing speaks the sentences that the tiny Whisper learns")
+    from asr.tiny_whisper import SENTENCES
+
+    folder = tmp_path_factory.mktemp("tiny_whisper")
+    # a process of its own: two torch threads there, one here
+    environment = {**os.environ, "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"}
+    command = [sys.executable, str(PROJECT / "tests" / "asr" / "tiny_whisper.py"), str(folder)]
+    subprocess.run(command, cwd=PROJECT, env=environment, check=True, timeout=1200)
+    return folder / "ct2", [(folder / f"sentence{i}.wav", sentence) for i, sentence in enumerate(SENTENCES)]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import jiwer
 import numpy as np
 import pytest
+from asr.speech import noise, plain, read_audio, utterance
 
 from livemerc.asr.pocketsphinx_engine import PocketsphinxEngine
-from tests.asr.speech import noise, plain, read_audio, utterance
 
 
 @pytest.fixture(scope="module")

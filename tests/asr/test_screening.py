@@ -6,13 +6,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+from asr.speech import noise, utterance
 from hypothesis import given
 from hypothesis import strategies as st
 
 from livemerc.asr.engine import NoAsr, Transcript
 from livemerc.asr.screening import screen, voiced_level
 from livemerc.config import ScreeningConfig
-from tests.asr.speech import noise, utterance
 
 CONFIG = ScreeningConfig()
 REASONS = {"empty", "silence", "no speech", "low probability", "too fast", "repetition", "closing phrase"}

@@ -1,0 +1,135 @@
+"""A real Whisper through faster-whisper: a tiny one that is trained here (slow tier), and what happens without one."""
+
+from __future__ import annotations
+
+import math
+
+import jiwer
+import numpy as np
+import pytest
+from asr.speech import noise, plain, read_audio, utterance
+
+from livemerc.asr.engine import Transcript
+from livemerc.asr.faster_whisper_engine import FasterWhisperEngine, _model_error
+from livemerc.asr.screening import screen
+from livemerc.asr.select import choose_engine
+from livemerc.config import AsrConfig, ScreeningConfig, load_config
+from livemerc.errors import ConfigError, ModelError
+
+
+def test_a_missing_folder_is_a_model_error():
+    with pytest.raises(ModelError, match="no such folder") as raised:
+        FasterWhisperEngine("/no/such/whisper", AsrConfig())
+    assert raised.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("message", "mend"),
+    [
+        ("Library libcublas.so.12 is not found or cannot be loaded", r"livemerc\[cuda\]"),
+        ("Unable to load any of {libcudnn_ops.so.9}\nInvalid handle", r"livemerc\[cuda\]"),
+        ("CUDA failed with error no CUDA-capable device is detected", "--device cpu"),
+        ("This CTranslate2 package was not compiled with CUDA support", "--device cpu"),
+        ("Requested float16 compute type, but the target device does not support it", r"asr\.compute_type"),
+        ("File model.bin is incomplete", "convert or fetch it again"),
+    ],
+)
+def test_what_native_libraries_say_becomes_one_sentence_with_the_mend(tmp_path, message, mend):
+    error = _model_error(RuntimeError(message), tmp_path, "cuda", "float16")
+    assert "\n" not in str(error)
+    with pytest.raises(ModelError, match=mend):
+        raise error
+
+
+@pytest.fixture(scope="module")
+def clips(tiny_whisper):
+    return [(read_audio(path), sentence) for path, sentence in tiny_whisper[1]]
+
+
+def word_error(engine, clips) -> tuple[float, list[Transcript]]:
+    # an endpointed utterance has a pre-roll and a hangover
+    padded = [np.concatenate([noise(0.3, -66), samples, noise(0.4, -66, seed=1)]) for samples, _ in clips]
+    transcripts = [engine.transcribe(utterance(samples, start_s=10.0, margin_s=0.3)) for samples in padded]
+    references = [plain(sentence) for _, sentence in clips]
+    return jiwer.wer(references, [plain(transcript.text) for transcript in transcripts]), transcripts
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("beam_size", [1, 5])
+def test_a_tiny_whisper_transcribes_its_sentences(tiny_whisper, clips, beam_size):
+    engine = FasterWhisperEngine(tiny_whisper[0], AsrConfig(beam_size=beam_size, language="en"), device="cpu")
+    error, transcripts = word_error(engine, clips)
+    print(f"tiny Whisper, beam {beam_size}: word error {error:.3f}")
+    assert error <= 0.1
+    for transcript, (samples, _) in zip(transcripts, clips, strict=True):
+        assert transcript.language == "en"
+        assert transcript.mean_log_probability < 0
+        assert transcript.confidence == pytest.approx(math.exp(transcript.mean_log_probability))
+        assert 0 <= transcript.no_speech_probability <= 1
+        assert transcript.tokens > 0
+        assert transcript.words == ()
+        assert screen(transcript, utterance(samples, margin_s=0.2), ScreeningConfig()).gated is None
+    engine.close()
+
+
+@pytest.mark.slow
+def test_it_runs_by_configuration(tiny_whisper, clips):
+    said: list[str] = []
+    overrides = {"asr.engine": "faster-whisper", "asr.model": str(tiny_whisper[0]), "model.device": "cpu"}
+    config = load_config(None, {**overrides, "offline": True}, environ={})
+    engine = choose_engine(config, demo=False, terminal=False, announce=said.append)
+    assert engine.engine == "faster-whisper"
+    assert str(tiny_whisper[0]) in said[0]
+    error, transcripts = word_error(engine, clips)
+    assert error <= 0.1
+    assert {transcript.language for transcript in transcripts} == {"en"}
+    assert all(transcript.language_probability > 0.5 for transcript in transcripts)
+
+
+@pytest.mark.slow
+def test_an_utterance_does_not_depend_on_what_was_heard_before(tiny_whisper, clips):
+    engine = FasterWhisperEngine(tiny_whisper[0], AsrConfig(), device="cpu")
+    first = engine.transcribe(utterance(clips[0][0]))
+    for samples, _ in clips[1:4]:
+        engine.transcribe(utterance(samples))
+    assert engine.transcribe(utterance(clips[0][0])) == first
+    assert engine.partial(clips[0][0]) == first.text
+
+
+@pytest.mark.slow
+def test_words_are_timed_on_the_session_clock(tiny_whisper, clips):
+    engine = FasterWhisperEngine(tiny_whisper[0], AsrConfig(word_timestamps=True, language="en"), device="cpu")
+    samples, sentence = clips[3]
+    words = engine.transcribe(utterance(samples, start_s=100.0)).words
+    assert [plain(word.text) for word in words] == plain(sentence).split()
+    assert all(100.0 <= word.start_s <= word.end_s <= 101.0 + len(samples) / 16_000 for word in words)
+    assert all(0 <= word.probability <= 1 for word in words)
+
+
+@pytest.mark.slow
+def test_nothing_to_hear_is_gated(tiny_whisper):
+    engine = FasterWhisperEngine(tiny_whisper[0], AsrConfig(language="en"), device="cpu")
+    for samples in (np.zeros(0), np.zeros(800), np.zeros(16_000), noise(1.0, -80)):
+        silence = utterance(samples)
+        assert screen(engine.transcribe(silence), silence, ScreeningConfig()).gated in ("empty", "silence")
+
+
+@pytest.mark.slow
+def test_an_unknown_language_and_a_missing_gpu_are_said_plainly(tiny_whisper):
+    with pytest.raises(ConfigError, match=r"asr\.language"):
+        FasterWhisperEngine(tiny_whisper[0], AsrConfig(language="klingon"), device="cpu")
+    import ctranslate2
+
+    if ctranslate2.get_cuda_device_count() == 0:
+        with pytest.raises(ModelError, match="--device cpu"):
+            FasterWhisperEngine(tiny_whisper[0], AsrConfig(), device="cuda")
+
+
+@pytest.mark.slow
+def test_a_truncated_model_is_refused(tiny_whisper, tmp_path):
+    for file in tiny_whisper[0].iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    weights = tmp_path / "model.bin"
+    weights.write_bytes(weights.read_bytes()[:100_000])
+    with pytest.raises(ModelError, match="cannot be used"):
+        FasterWhisperEngine(tmp_path, AsrConfig(), device="cpu")
