@@ -22,7 +22,7 @@ class NowPanel(Panel):
 
     def lines(self, width: int, height: int) -> list[Text]:
         inner = width - 2
-        tall = height >= len(self.state.labels) + 5  # title, verdict, a row a label, blank, words, voice
+        tall = height >= len(self.state.labels) + 2
         body = self._tall(inner, height) if tall else self._flat(inner, height)
         return [Text.assemble(" ", line) for line in body[:height]]
 

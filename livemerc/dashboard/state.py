@@ -200,7 +200,9 @@ class SessionState:
             self.finished()
 
     def apply_gauges(self, gauges: GaugesLike) -> None:
-        """A poll of the monitor, ten a second."""
+        """A poll of the monitor, ten a second. After the end there is nothing to be well or ill any more."""
+        if self.phase == "finished":
+            return
         health = self.health
         health.t_s, health.elapsed_s, health.lag_s = gauges.t_s, gauges.elapsed_s, gauges.lag_s
         health.queued, health.loading = gauges.queued, gauges.loading
@@ -209,10 +211,9 @@ class SessionState:
             max(health.overruns, gauges.overruns),
         )
         health.mic, health.degraded = gauges.mic, gauges.degraded
+        health.speaking = gauges.speaking
         self._level(gauges.level_dbfs)
-        if self.phase != "finished":
-            health.speaking = gauges.speaking
-            self.levels_dbfs.append(-120.0 if gauges.level_dbfs is None else gauges.level_dbfs)
+        self.levels_dbfs.append(-120.0 if gauges.level_dbfs is None else gauges.level_dbfs)
 
     def finishing(self) -> None:
         """Someone asked to stop: the last utterance is on its way."""

@@ -144,6 +144,14 @@ def test_health_takes_the_newest_of_events_and_gauges_and_losses_only_grow() -> 
     assert state.health.troubles() == ["BEHIND: what you see was said 9 s ago"]
 
 
+def test_after_the_end_nothing_of_the_monitor_is_taken_for_news() -> None:
+    state = after(start(), end(28.0, 0))
+    state.apply_gauges(ScriptedGauges(elapsed_s=99.0, speaking=True, mic=MicState(ok=False, why="closed")))
+    assert state.health.troubles() == []
+    assert not state.health.speaking
+    assert (state.health.elapsed_s, state.duration_s) == (0.0, 28.0)
+
+
 def test_the_clipping_mark_stays_long_enough_to_be_seen() -> None:
     state = after(start())
     state.apply_gauges(ScriptedGauges(elapsed_s=10.0, level_dbfs=-0.5))
