@@ -9,11 +9,10 @@ import contextlib
 import os
 import signal
 import sys
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import FrameType
-from typing import BinaryIO, NoReturn, TextIO
+from typing import BinaryIO, NoReturn
 
 EXIT_AT_ONCE = 130
 """A second Ctrl+C: 128 + SIGINT, the shell's own number. The last utterance was not waited for."""
@@ -93,33 +92,6 @@ def silence_output() -> None:
     os.close(nothing)
 
 
-@contextlib.contextmanager
-def stderr_held() -> Iterator[TextIO]:
-    """Collect what goes to descriptor 2 and print it afterwards; yields the real stderr, which the dashboard draws on.
-
-    ALSA, FFmpeg and onnxruntime complain on descriptor 2 in the middle of a screen.
-    """
-    sys.stderr.flush()
-    number = sys.stderr.fileno()
-    private = os.dup(number)
-    real_dunder = sys.__stderr__
-    with tempfile.TemporaryFile() as held, os.fdopen(os.dup(private), "w", encoding="utf-8") as screen:
-        os.dup2(held.fileno(), number)
-        sys.__stderr__ = screen  # type: ignore[misc]  # Textual writes to sys.__stderr__
-        try:
-            yield screen
-        finally:
-            sys.stderr.flush()
-            sys.__stderr__ = real_dunder  # type: ignore[misc]
-            os.dup2(private, number)
-            os.close(private)
-            held.seek(0)
-            text = held.read().decode("utf-8", "replace")
-            if text:
-                sys.stderr.write(text)
-                sys.stderr.flush()
-
-
 def leave(code: int) -> NoReturn:
     """End the process with `code`, past the interpreter's own end where a daemon thread still runs.
 
@@ -135,16 +107,15 @@ def leave(code: int) -> NoReturn:
 
 
 def has_screen() -> bool:
-    """Whether a full-screen dashboard can be shown: stdout is a terminal with cursor control, and keys can be read.
+    """Whether a full-screen dashboard can be shown: stdout is a terminal with cursor control, and the process has one.
 
-    The screen itself opens the controlling terminal where stdin or stderr is something else.
+    The screen opens the controlling terminal itself: stdin may be audio, and stderr a file.
     """
     if sys.stdout is None or not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
         return False
-    if os.name == "nt" or all(s is not None and s.isatty() for s in (sys.stdin, sys.stderr)):
-        return True
-    try:
-        os.close(os.open("/dev/tty", os.O_RDWR))
-    except OSError:
-        return False
+    if os.name != "nt":
+        try:
+            os.close(os.open("/dev/tty", os.O_RDWR))
+        except OSError:
+            return False
     return True

@@ -65,23 +65,24 @@ def monitor(
         monitor = Monitor(source, settings, demo=demo)
         signals.call(monitor.stop)
         if screen:
-            _show_dashboard(monitor)
+            code = _show_dashboard(monitor)
         else:
             _print_events(monitor, json=json)
+            code = EXIT_OK
     finally:
         source.close()
     for warning in source.warnings:
         print(f"livemerc: warning: {warning}", file=sys.stderr)
-    return EXIT_OK
+    return code
 
 
-def _show_dashboard(monitor: Monitor) -> None:
+def _show_dashboard(monitor: Monitor) -> int:
     from livemerc.dashboard import run_dashboard
 
-    with process.stderr_held():
-        run_dashboard(monitor)
+    code = run_dashboard(monitor)
     for announcement in monitor.announcements:
         print(f"livemerc: {announcement}", file=sys.stderr)
+    return code
 
 
 def _print_events(monitor: Monitor, *, json: bool) -> None:
