@@ -129,7 +129,7 @@ def train(clips: list[tuple[Path, str]], tokenizer: Any, folder: Path) -> None:
             frames = seconds * 100
             mel = [pad_or_trim(extract(augment(clip, rng)), frames) for clip in audio]
             features = torch.from_numpy(np.stack(mel)).float()
-            # Words of other clips slip into what the decoder is told: it must listen, not recite from its first word on.
+            # Words of other clips slip into what the decoder is told: it must listen, not recite.
             others = inputs[torch.randperm(len(inputs))]
             slip = torch.rand(inputs.shape) < SLIPS
             slip[:, :2] = False

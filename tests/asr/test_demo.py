@@ -1,0 +1,58 @@
+"""The bundled conversation: its turns are cut one by one and understood by the embedded recogniser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jiwer
+import pytest
+from asr.speech import plain, read_audio
+
+from livemerc.asr.pocketsphinx_engine import PocketsphinxEngine
+from livemerc.asr.sidecar import SidecarEngine, read_cues
+from livemerc.audio.ears import Ears
+from livemerc.audio.items import Utterance
+from livemerc.audio.source import Block
+from livemerc.config import Config
+
+DEMO = Path(__file__).resolve().parents[2] / "livemerc" / "demo"
+
+
+@pytest.fixture(scope="module")
+def utterances() -> list[Utterance]:
+    samples = read_audio(DEMO / "demo.flac")
+    ears = Ears(Config(), 16_000)
+    items = []
+    for at in range(0, len(samples), 320):
+        items += ears.feed(Block(samples[at : at + 320], at / 16_000))
+    items += ears.flush()
+    return [item for item in items if isinstance(item, Utterance)]
+
+
+def test_it_is_small_and_a_minute_or_two_long():
+    assert (DEMO / "demo.flac").stat().st_size < 4_000_000
+    assert 60 <= len(read_audio(DEMO / "demo.flac")) / 16_000 <= 120
+
+
+def test_turns_are_cut_one_by_one(utterances):
+    cues = read_cues(DEMO / "demo.vtt")
+    assert len(utterances) == len(cues)
+    for utterance, cue in zip(utterances, cues, strict=True):
+        assert utterance.start_s == pytest.approx(cue.start_s, abs=0.3)
+        assert utterance.end_s == pytest.approx(cue.end_s, abs=0.3)
+
+
+def test_the_transcript_beside_it_gives_each_utterance_its_turn(utterances):
+    cues = read_cues(DEMO / "demo.vtt")
+    sidecar = SidecarEngine(DEMO / "demo.vtt")
+    given = [sidecar.transcribe(utterance) for utterance in utterances]
+    assert [(transcript.speaker, transcript.text) for transcript in given] == [(cue.speaker, cue.text) for cue in cues]
+
+
+def test_pocketsphinx_understands_it(utterances):
+    engine = PocketsphinxEngine()
+    references = [plain(cue.text) for cue in read_cues(DEMO / "demo.vtt")]
+    hypotheses = [engine.transcribe(utterance).text for utterance in utterances]
+    error = jiwer.wer(references, hypotheses)
+    print(f"pocketsphinx on the demo: word error {error:.3f}")
+    assert error <= 0.20
