@@ -54,7 +54,7 @@ def _served(folder: Path) -> Iterator[PulseServer]:
 def tiny_whisper(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[Path, str]]]:
     """(folder of a real CTranslate2 Whisper that knows ten sentences, [(wav file, sentence)]).
 
-    Takes minutes: for tests marked `slow`.
+    Takes minutes: for tests marked `slow`, with `pytest.mark.timeout(1200)`.
     """
     if shutil.which("flite") is None:
         pytest.skip("flite is not installed: nothing speaks the sentences that the tiny Whisper learns")

@@ -16,6 +16,8 @@ from livemerc.asr.select import choose_engine
 from livemerc.config import AsrConfig, ScreeningConfig, load_config
 from livemerc.errors import ConfigError, ModelError
 
+pytestmark = pytest.mark.timeout(1200)  # whichever test comes first waits for the training
+
 
 def test_a_missing_folder_is_a_model_error():
     with pytest.raises(ModelError, match="no such folder") as raised:

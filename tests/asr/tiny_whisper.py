@@ -33,6 +33,7 @@ VOICES = ("slt", "rms")
 SHORT_STEPS = 190
 LONG_STEPS = 25
 SLIPS = 0.2
+VARIANTS = 24
 SEED = 0
 
 
@@ -115,6 +116,7 @@ def train(clips: list[tuple[Path, str]], tokenizer: Any, folder: Path) -> None:
     )
     extract = FeatureExtractor()
     audio = [read_wav(path) for path, _ in clips]
+    heard = [[extract(augment(clip, rng)) for clip in audio] for _ in range(VARIANTS)]
     inputs, targets = teacher_forcing(clips, tokenizer)
     # Most steps see 6 s windows, a fifth of the cost of Whisper's 30 s; the sinusoidal positions are the same.
     short = WhisperForConditionalGeneration(WhisperConfig(**{**config.to_dict(), "max_source_positions": 300}))
@@ -127,7 +129,7 @@ def train(clips: list[tuple[Path, str]], tokenizer: Any, folder: Path) -> None:
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=peak, total_steps=steps, pct_start=0.1)
         for step in range(steps):
             frames = seconds * 100
-            mel = [pad_or_trim(extract(augment(clip, rng)), frames) for clip in audio]
+            mel = [pad_or_trim(heard[rng.integers(VARIANTS)][i], frames) for i in range(len(clips))]
             features = torch.from_numpy(np.stack(mel)).float()
             # Words of other clips slip into what the decoder is told: it must listen, not recite.
             others = inputs[torch.randperm(len(inputs))]
