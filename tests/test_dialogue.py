@@ -49,17 +49,19 @@ def test_the_provisional_estimate_is_the_batch_run_over_the_same_window(context:
     provisional = [e for e in run(n, DialogueConfig(context=context)) if e.status == "provisional"]
     for t, event in enumerate(provisional):
         w = slice(max(0, t + 1 - context), t + 1)
-        out = MODEL.window(t1[w][None], s1[w][None], has_text[w][None], has_speech[w][None], torch.tensor([w.stop - w.start]))
+        out = MODEL.window(
+            t1[w][None], s1[w][None], has_text[w][None], has_speech[w][None], torch.tensor([w.stop - w.start])
+        )
         expected = out.fused[0, -1].double()
         live = torch.tensor(list(event.probabilities.values()), dtype=torch.float64)
         torch.testing.assert_close(live, expected, atol=1e-5, rtol=0)
 
 
 @settings(deadline=None, max_examples=40)
-@given(
-    n=st.integers(1, 12), context=st.integers(1, 8), revise=st.integers(0, 9), seed=st.integers(0, 10_000)
-)
-def test_each_utterance_has_one_provisional_first_and_one_frozen_last(n: int, context: int, revise: int, seed: int) -> None:
+@given(n=st.integers(1, 12), context=st.integers(1, 8), revise=st.integers(0, 9), seed=st.integers(0, 10_000))
+def test_each_utterance_has_one_provisional_first_and_one_frozen_last(
+    n: int, context: int, revise: int, seed: int
+) -> None:
     per = by_utterance(run(n, DialogueConfig(context=context, revise=revise, revision_step=0.0), seed))
     assert list(per) == [f"u{i}" for i in range(n)]
     for events in per.values():

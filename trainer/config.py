@@ -79,6 +79,7 @@ class FusionStage(_Stage, frozen=True):
     dialogues, the same singly."""
 
     match: float
+    soften: float
     mixture: list[float]
     dev_actors: list[str]
 

@@ -74,6 +74,8 @@ def export(
     save_file(pack_state(load_file(speech_stage / "speech.safetensors")), out / "speech.safetensors")
     save_file(pack_state(model.state_dict()), out / "fusion.safetensors")
     shutil.copyfile(tokenizer_path, out / "tokenizer.json")
+    for path in out.glob("*.safetensors"):
+        path.chmod(0o644)  # safetensors writes for the owner alone; a package is read by everyone
 
     def part(name: str, config: dict[str, Any], licence: str, data: list[str]) -> Part:
         return Part(file=name, sha256=file_sha256(out / name), config=config, licence=licence, data=data)
