@@ -1,7 +1,8 @@
 """Every knob once, with unit, default and reason.
 
 Precedence: defaults <- TOML <- environment <- flags. The TOML file is `--config FILE`, else `livemerc.toml` in the
-user's configuration folder (XDG). Environment: `LIVEMERC_<SECTION>_<KEY>`, for instance `LIVEMERC_ENDPOINT_HANGOVER_MS=500`.
+user's configuration folder (XDG). Environment: `LIVEMERC_<SECTION>_<KEY>`, for instance
+`LIVEMERC_ENDPOINT_HANGOVER_MS=500`.
 An unknown key, a wrong type or a value out of range is a `ConfigError` that names the key with its path.
 """
 
@@ -29,7 +30,7 @@ class AudioConfig(_Section, frozen=True):
     block_ms: Annotated[float, Meta(gt=0, le=10_000)] = 20.0
     """What a source hands over at once. Results do not depend on it; small keeps the level meter and onset prompt."""
     ring_s: Annotated[float, Meta(ge=1, le=3600)] = 120.0
-    """Audio the microphone's ring holds while models load or the brain is behind; beyond it, seconds are counted as dropped."""
+    """Audio the microphone's ring holds while models load or the brain is behind; beyond it, seconds count as dropped."""
 
 
 class VadConfig(_Section, frozen=True):
@@ -80,7 +81,7 @@ class AsrConfig(_Section, frozen=True):
 
 class ScreeningConfig(_Section, frozen=True):
     no_speech_probability: Annotated[float, Meta(ge=0, le=1)] = 0.6
-    """Whisper: gated when above this and the mean log-probability is below `mean_log_probability` (Whisper's own rule)."""
+    """Whisper: gated above this if the mean log-probability is below `mean_log_probability` (Whisper's own rule)."""
     mean_log_probability: float = -1.0
     hopeless_log_probability: float = -1.8
     """Whisper: gated below this whatever the no-speech probability."""

@@ -1,4 +1,4 @@
-"""Label sets: order, names, colours, glyphs. The order here is the order of every probability vector of the compact model."""
+"""Label sets: order, names, colours, glyphs. This order is that of every probability vector of the compact model."""
 
 from __future__ import annotations
 
