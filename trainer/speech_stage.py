@@ -265,7 +265,7 @@ def train_cross(config: SpeechStage, everything: dict[str, Features], out: Path)
 
 
 def write_embeddings(encoder: SpeechEncoder, everything: dict[str, Features], path: Path) -> None:
-    """S1 of the clips for fusion: A clean, B and C clean and augmented; read speech as part "read"."""
+    """S1 of the clips for fusion: A clean, B and C clean and augmented; unseen read speech as "read"."""
     split = json.loads(SPLIT.read_text())
     columns: dict[str, list[Any]] = {k: [] for k in ("label", "corpus", "speaker", "clip_id", "split", "version")}
     s1, logits = [], []

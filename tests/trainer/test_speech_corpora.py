@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from trainer.corpora.clips import read_samples
 from trainer.corpora.nemo import read_nemo
 from trainer.corpora.ravdess import read_ravdess
 from trainer.corpora.read_speech import read_librispeech, read_read
+from trainer.speech_features import BABBLE_READERS
 from trainer.speech_stage import SPLIT, split_of
 
 HEADER = "file_id\temotion\traw_text\tnormalized_text\tspeaker_id\tgender\tage\n"
@@ -101,9 +103,12 @@ def test_real_clips_decode_to_a_plausible_length_and_level(shared_data: Path) ->
         assert 0.001 < np.abs(samples).max() <= 1.5
 
 
-def test_every_speaker_is_in_exactly_one_part_and_parts_mix_genders(shared_data: Path) -> None:
-    import json
+def test_readers_heard_in_training_are_those_of_part_a() -> None:
+    split = json.loads(SPLIT.read_text())
+    assert tuple(split["A"]["librispeech"]) == BABBLE_READERS
 
+
+def test_every_speaker_is_in_exactly_one_part_and_parts_mix_genders(shared_data: Path) -> None:
     split = json.loads(SPLIT.read_text())
     clips = read_ravdess(shared_data / "ravdess") + read_nemo(shared_data / "nemo")
     assert all(split_of(c, split) is not None for c in clips)
