@@ -30,7 +30,7 @@ class AudioConfig(_Section, frozen=True):
     block_ms: Annotated[float, Meta(gt=0, le=10_000)] = 20.0
     """What a source hands over at once. Results do not depend on it; small keeps the level meter and onset prompt."""
     ring_s: Annotated[float, Meta(ge=1, le=3600)] = 120.0
-    """Audio the microphone's ring holds while models load or the brain is behind; beyond it, seconds count as dropped."""
+    """Audio the microphone's ring holds while models load or the brain is behind; what is beyond counts as dropped."""
 
 
 class VadConfig(_Section, frozen=True):
@@ -48,13 +48,13 @@ class EndpointConfig(_Section, frozen=True):
     offset_threshold: Annotated[float, Meta(ge=0, lt=1)] = 0.35
     """Speech probability under which a frame counts towards the hangover (hysteresis: below the onset threshold)."""
     onset_ms: Annotated[float, Meta(ge=10, le=1000)] = 140.0
-    """Window of the onset decision: shorter opens on clicks (webrtcvad makes 80 ms of one), longer loses short words."""
+    """Window of the onset decision: shorter opens on clicks (webrtcvad makes one 80 ms), longer loses short words."""
     pre_roll_ms: Annotated[float, Meta(ge=300, le=2000)] = 300.0
     """Audio before the onset that goes to the encoders: first consonants are quieter than the threshold."""
     hangover_ms: Annotated[float, Meta(ge=60, le=5000)] = 400.0
     """Silence that ends an utterance: the endpoint wait. Pauses inside a sentence are mostly shorter."""
     long_utterance_s: Annotated[float, Meta(gt=0, le=30)] = 5.0
-    """From this length on `long_hangover_ms` ends an utterance: people who talk almost without a pause are told apart."""
+    """From this length on `long_hangover_ms` ends an utterance: people who hardly pause are told apart."""
     long_hangover_ms: Annotated[float, Meta(ge=60, le=5000)] = 180.0
     """Silence that ends a long utterance: a breath between phrases. Never more than `hangover_ms` is waited."""
     min_utterance_s: Annotated[float, Meta(ge=0, le=10)] = 0.25
