@@ -41,6 +41,7 @@ class SpeechStage(_Stage, frozen=True):
     versions: int
     epochs: int
     fold_epochs: int
+    cross_epochs: int
     clips_per_epoch: int
     batch: int
     lr: float

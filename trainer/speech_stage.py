@@ -65,6 +65,8 @@ def train_encoder(
     )
     done = 0
     begun_with = msgspec.to_builtins(config) | {"total_epochs": epochs, "clips": len(train)}
+    for mode in ("epochs", "fold_epochs", "cross_epochs"):
+        del begun_with[mode]  # this run's own is in total_epochs; the others do not touch it
     resume = out / "resume.pt"
     if resume.exists():
         state = torch.load(resume, weights_only=True)
@@ -256,7 +258,7 @@ def train_cross(config: SpeechStage, everything: dict[str, Features], out: Path)
     for source, target in (("ravdess", "nemo"), ("nemo", "ravdess")):
         train = pick(everything[source], lambda c: c.label != disgust)
         test = pick(everything[target], lambda c: c.label != disgust)
-        encoder = train_encoder(train, config, config.fold_epochs, out / f"{source}-to-{target}")
+        encoder = train_encoder(train, config, config.cross_epochs, out / f"{source}-to-{target}")
         logits = encode(encoder, test)[1]
         logits[:, disgust] = -np.inf
         truth = np.array([c.label for c in test.clips])
