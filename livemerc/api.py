@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 Audio = str | Path | np.ndarray
 
 
-def monitor(source: str | Path | Source, *, speed: float = 0.0, config: Config | None = None, **overrides: Any) -> Iterator[Event]:
+def monitor(
+    source: str | Path | Source, *, speed: float = 0.0, config: Config | None = None, **overrides: Any
+) -> Iterator[Event]:
     """Events of one session, the same as `livemerc run --json`.
 
     source: path of an audio or video file, or any object of `livemerc.audio.source.Source` (a microphone, your own).
@@ -61,7 +63,9 @@ class Predictor:
         """Order of the probabilities."""
         return tuple(self._model.labels)
 
-    def predict(self, audio: Audio | None = None, text: str | None = None, context: Sequence[Turn] = ()) -> EmotionEvent:
+    def predict(
+        self, audio: Audio | None = None, text: str | None = None, context: Sequence[Turn] = ()
+    ) -> EmotionEvent:
         """Calibrated estimate of one utterance at lag 0 (nothing later is known).
 
         audio: path, or (n,) float32 samples at 16 kHz in [-1, 1], or None. text: transcript or None. context: earlier
@@ -71,7 +75,11 @@ class Predictor:
         from livemerc.dialogue import Cues, Dialogue
 
         dialogue = Dialogue(self._model, self._config.dialogue, self._abstention)
-        turns = [*context[-(self._config.dialogue.context - 1) :], Turn(audio, text)] if self._config.dialogue.context > 1 else [Turn(audio, text)]
+        turns = (
+            [*context[-(self._config.dialogue.context - 1) :], Turn(audio, text)]
+            if self._config.dialogue.context > 1
+            else [Turn(audio, text)]
+        )
         estimate: EmotionEvent | None = None
         for number, turn in enumerate(turns, start=1):
             samples = None if turn.audio is None else _samples(turn.audio)

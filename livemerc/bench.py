@@ -32,7 +32,7 @@ def main(quick: bool = False, json: bool = False) -> int:
 
 
 def measure(quick: bool = False) -> dict[str, Any]:
-    """All figures. Stages in ms (p50, p95, n), start-up in s, memory in MB, `growth` in ms at utterance 50, 500, 2000."""
+    """All figures. Stages in ms (p50, p95, n), start-up in s, memory in MB, growth in ms at utterance 50, 500, 2000."""
     figures: dict[str, Any] = {"machine": machine(), "start_up": start_up(3 if quick else 5)}
     from livemerc.asr.select import choose_engine
     from livemerc.audio.ears import Ears, Utterance
@@ -49,9 +49,8 @@ def measure(quick: bool = False) -> dict[str, Any]:
     stages: dict[str, list[float]] = {}
     texts = []
     for utterance in utterances:
-        texts.append(_clock(stages, f"ASR ({asr.engine})", lambda u=utterance: asr.transcribe(u).text))
+        texts.append(_clock(stages, f"ASR ({asr.engine})", asr.transcribe, utterance).text)
     asr.close()
-    began = time.perf_counter()
     _model_stages(config, utterances, texts, stages, quick, figures)
     computed_s = heard_s + sum(sum(v) for k, v in stages.items() if k.startswith("ASR")) / 1000
     computed_s += figures.pop("pass_s")
@@ -64,7 +63,12 @@ def measure(quick: bool = False) -> dict[str, Any]:
 
 
 def _model_stages(
-    config: Config, utterances: list[Any], texts: list[str], stages: dict[str, list[float]], quick: bool, out: dict[str, Any]
+    config: Config,
+    utterances: list[Any],
+    texts: list[str],
+    stages: dict[str, list[float]],
+    quick: bool,
+    out: dict[str, Any],
 ) -> None:
     import torch
 
@@ -89,17 +93,15 @@ def _model_stages(
         began = time.perf_counter()
         for i, (samples, text) in enumerate(short):
             start = time.perf_counter()
-            t1 = _clock(stages, "text encoder", lambda t=text: encoders.text([t])[0])
-            s1 = _clock(stages, "speech encoder (up to 5 s)", lambda s=samples: encoders.speech(s))
-            _clock(
-                stages, "Stage II + III", lambda i=i, t1=t1, s1=s1: dialogue.add(f"{i}", t1, s1, Cues(duration_s=2.0))
-            )
+            t1 = _clock(stages, "text encoder", encoders.text, [text])[0]
+            s1 = _clock(stages, "speech encoder (up to 5 s)", encoders.speech, samples)
+            _clock(stages, "Stage II + III", dialogue.add, str(i), t1, s1, Cues(duration_s=2.0))
             stages.setdefault("encode + fuse", []).append((time.perf_counter() - start) * 1000)
         if number == 0:
             out["pass_s"] = time.perf_counter() - began
     five_s = torch.zeros(5 * SAMPLE_RATE_HZ).uniform_(-0.1, 0.1).numpy()
     for _ in range(5 if quick else 20):
-        _clock(stages, "speech encoder (5 s)", lambda: encoders.speech(five_s))
+        _clock(stages, "speech encoder (5 s)", encoders.speech, five_s)
     out["growth_ms"] = growth(Dialogue(model, config.dialogue, abstention), t1, s1, 500 if quick else 2000)
 
 
@@ -175,7 +177,8 @@ def table(f: dict[str, Any]) -> list[str]:
     lines += [
         f"  last / first: {grown[-1] / grown[0]:.2f}",
         "",
-        f"real-time factor  {f['rtf']:.3f} with ASR, {f['ears_rtf']:.4f} the ears alone ({f['audio_s']:.0f} s of audio)",
+        f"real-time factor  {f['rtf']:.3f} with ASR, {f['ears_rtf']:.4f} the ears alone "
+        f"({f['audio_s']:.0f} s of audio)",
         f"start-up          --help {s['help_s']:.2f} s, import livemerc {s['import_s']:.2f} s, "
         f"torch {s['import_torch_s']:.2f} s, model {s['model_load_s']:.2f} s",
         f"peak memory       {f['peak_rss_mb']:.0f} MB",
@@ -183,9 +186,9 @@ def table(f: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _clock(stages: dict[str, list[float]], name: str, work: Callable[[], Any]) -> Any:
+def _clock(stages: dict[str, list[float]], name: str, work: Callable[..., Any], *arguments: Any) -> Any:
     began = time.perf_counter()
-    result = work()
+    result = work(*arguments)
     stages.setdefault(name, []).append((time.perf_counter() - began) * 1000)
     return result
 

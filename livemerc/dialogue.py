@@ -39,7 +39,7 @@ class _Entry:
 
 
 class Dialogue:
-    """State of one conversation. `add` and `freeze_all` return the `emotion` events in the order they are to be sent."""
+    """State of one conversation. `add` and `freeze_all` return the `emotion` events in the order of their sending."""
 
     def __init__(self, model: MeritsL, config: DialogueConfig, abstention: Abstention):
         self._model = model
@@ -145,9 +145,7 @@ class Dialogue:
         return self._event(entry, entry.last, "frozen")
 
 
-def abstention_reason(
-    probabilities: Probabilities, modality: Modality, cues: Cues, rule: Abstention
-) -> str | None:
+def abstention_reason(probabilities: Probabilities, modality: Modality, cues: Cues, rule: Abstention) -> str | None:
     """Why the label is withheld, or None. Withheld when its calibrated probability is too low; the reason is the
     likeliest cause: a short utterance, doubtful words, words and voice at odds, or plain doubt."""
     if modality.text is None and modality.speech is None:

@@ -1,4 +1,4 @@
-"""Bounded hand-over between threads: a lane of things that must arrive, with one place for a thing that may be superseded.
+"""Bounded hand-over between threads: a lane of things that must arrive, and one place for what may be superseded.
 
 Measured for one frame while another thread holds the GIL, p99: `queue.Queue`-like lanes 19-24 ms, asyncio 137-515 ms.
 Closing rule, against the deadlock of lanes closed one by one: stop the source first, then let the end travel down.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 
 import pytest
@@ -86,7 +87,7 @@ def test_later_utterances_change_nothing_that_was_frozen_before_them(cut: int, s
 def test_a_revision_is_sent_only_when_something_moved() -> None:
     config = DialogueConfig(context=8, revise=3)
     for events in by_utterance(run(40, config, seed=3)).values():
-        for before, after in zip(events, events[1:], strict=False):
+        for before, after in itertools.pairwise(events):
             if after.status == "revised":
                 moved = max(abs(after.probabilities[k] - p) for k, p in before.probabilities.items())
                 assert after.label != before.label or after.abstained != before.abstained or moved >= 0.05

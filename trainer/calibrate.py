@@ -12,7 +12,7 @@ from trainer.windows import DialogueFeatures, judge
 
 
 def fit_temperature(logits: Tensor, truth: Tensor) -> float:
-    """The temperature of least NLL (Guo et al. 2017): a line search, since NLL is convex in 1/T. logits (N, C), truth (N,)."""
+    """The temperature of least NLL (Guo et al. 2017) by line search: it is convex in 1/T. logits (N, C), truth (N,)."""
     grid = torch.exp(torch.linspace(np.log(0.25), np.log(8.0), 400))
     losses = [float(torch.nn.functional.cross_entropy(logits / t, truth)) for t in grid]
     return float(grid[int(np.argmin(losses))])
@@ -21,7 +21,7 @@ def fit_temperature(logits: Tensor, truth: Tensor) -> float:
 def fit_temperatures(
     model: ConversationModel, conditions: dict[str, list[DialogueFeatures]], context: int
 ) -> Temperatures:
-    """`conditions`: "text_only", "speech_only", "both" -> dev dialogues. Branch heads are fitted where they run alone."""
+    """`conditions`: "text_only", "speech_only", "both" -> dev dialogues. A branch head is fitted where it is alone."""
 
     def logits(condition: str, field: str) -> tuple[Tensor, Tensor]:
         dialogues = conditions[condition]

@@ -1,9 +1,9 @@
 """Composed dialogues: the live condition has words and voice, and no open corpus here holds both.
 
-MELD's words are joined with clips of actors that the speech encoder never heard. A clip carries the utterance's emotion
-with probability `match`, chosen so that the speech branch is worth in these dialogues what it was measured to be worth on
-a corpus it never saw (`match_for_trust`); otherwise a flat (neutral) clip or one of any other emotion: people say joyful
-words flatly more often than angrily.
+MELD's words are joined with clips of actors that the speech encoder never heard. A clip carries the utterance's
+emotion with probability `match`, chosen so that the speech branch is worth in these dialogues what it was measured to
+be worth on a corpus it never saw (`match_for_trust`); otherwise a flat (neutral) clip or one of any other emotion:
+people say joyful words flatly more often than angrily.
 """
 
 from __future__ import annotations
@@ -112,4 +112,6 @@ def without_speech(dialogue: DialogueFeatures) -> DialogueFeatures:
 
 
 def without_text(dialogue: DialogueFeatures) -> DialogueFeatures:
-    return DialogueFeatures(dialogue.t1, dialogue.s1, np.zeros(len(dialogue), bool), dialogue.has_speech, dialogue.labels)
+    return DialogueFeatures(
+        dialogue.t1, dialogue.s1, np.zeros(len(dialogue), bool), dialogue.has_speech, dialogue.labels
+    )

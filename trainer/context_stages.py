@@ -1,6 +1,6 @@
 """Stages II and III of the compact model on frozen Stage I features. What one stage trains, the next one freezes.
 
-    python -m trainer.context_stages --runs runs --out runs/context
+Run: `python -m trainer.context_stages --out runs/context`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from trainer.fit import fit, window_loss
 from trainer.metrics import classification_metrics
 from trainer.windows import DialogueFeatures, WindowBatch, all_cuts, batches, judge
 
-
 TEXT_WIDTH = 384
 """all-MiniLM-L6-v2's."""
 
@@ -39,7 +38,9 @@ class TextFeatures:
         for length in a[f"{split}_lengths"]:
             part = slice(start, start + length)
             start += length
-            out.append(Words(a[f"{split}_{style}"][part], a[f"{split}_labels"][part], list(a[f"{split}_speakers"][part])))
+            out.append(
+                Words(a[f"{split}_{style}"][part], a[f"{split}_labels"][part], list(a[f"{split}_speakers"][part]))
+            )
         return out
 
     @property
@@ -179,7 +180,7 @@ class Composer:
 def train_fusion(
     model: ConversationModel, text: TextFeatures, pools: dict[str, ClipPool], stage: FusionStage, out: Path
 ) -> dict[str, float]:
-    """Stage III: Stage II frozen; selected on the mean of words alone, composed dialogues and voices over neutral words."""
+    """Stage III, Stage II frozen; selected on the mean of words, composed dialogues, voices over neutral words."""
     composer = Composer(text, pools, stage)
     conditions = dev_conditions(text, pools["dev"], stage, stage.seed)
     for part in (model.text_context, model.speech_context):
@@ -234,11 +235,15 @@ def report(
         for branch, d in variants.items():
             f = figures(model, d, stage.context, "fused")
             rows[f"{name}/{branch}"] = {"weighted_f1": f["weighted_f1"], "uar": f["uar"]}
-        rows[f"{name}/speech_head"] = {k: figures(model, dialogues, stage.context, "speech")[k] for k in ("weighted_f1", "uar")}
+        rows[f"{name}/speech_head"] = {
+            k: figures(model, dialogues, stage.context, "speech")[k] for k in ("weighted_f1", "uar")
+        }
     return rows
 
 
-def build(conversation: ConversationStage, fusion: FusionStage, text_width: int, speech_width: int) -> ConversationModel:
+def build(
+    conversation: ConversationStage, fusion: FusionStage, text_width: int, speech_width: int
+) -> ConversationModel:
     torch.manual_seed(conversation.seed)
     branch = {"hidden": conversation.hidden, "heads": conversation.heads, "dropout": conversation.dropout}
     return ConversationModel(

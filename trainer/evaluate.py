@@ -53,9 +53,7 @@ def evaluate(
     truth = np.array([labels.index(e.row.emotion) for e in rows])
 
     def run(text: bool, speech: bool) -> dict[str, Any]:
-        probabilities = np.concatenate(
-            [judge(model, d, config, abstention, text=text, speech=speech) for d in encoded]
-        )
+        probabilities = np.concatenate([judge(model, d, config, abstention, text=text, speech=speech) for d in encoded])
         return classification_metrics(probabilities, truth, labels)
 
     return {
@@ -103,5 +101,3 @@ def judge(
         if event.status == "frozen":
             frozen[int(event.utterance_id)] = [event.probabilities[label] for label in model.labels]
     return np.array([frozen[i] for i in range(len(dialogue))])
-
-

@@ -56,7 +56,7 @@ def export(
     checkpoint_id: str,
     abstention: Abstention,
 ) -> Manifest:
-    """Writes the checkpoint to `out` (made if need be) and returns its manifest. Temperatures are fitted here, on dev."""
+    """Writes the checkpoint to `out` (made if need be); returns its manifest. Temperatures are fitted here, on dev."""
     from safetensors.torch import load_file
 
     out.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ import json
 import random
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ def load_stage_one(folder: Path) -> tuple[TextEncoder, str]:
 
 
 def neutral_sentences(data: Path, count: int, seed: int) -> list[str]:
-    """Unemotional sentences for voices to speak: LJSpeech (public domain), cut to at most 16 words, and RAVDESS's two."""
+    """Unemotional sentences for voices to speak: LJSpeech (public domain), at most 16 words each, and RAVDESS's two."""
     with (data / "transcripts/ljspeech_metadata.csv").open(encoding="utf-8") as file:
         rows = [row[-1] for row in csv.reader(file, delimiter="|", quoting=csv.QUOTE_NONE) if len(row) > 1]
     rng = random.Random(seed)
@@ -44,7 +45,7 @@ def extract(config: TextStage, data: Path, text_stage: Path, out: Path) -> Path:
     """
     encoder, tokenizer_path = load_stage_one(text_stage)
     tokenizer = load_tokenizer(tokenizer_path)
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Any] = {}
     for split in SPLITS:
         dialogues = read_meld(data / f"meld/{split}_sent_emo.csv")
         rows: list[TextRow] = [row for dialogue in dialogues for row in dialogue]
@@ -52,9 +53,9 @@ def extract(config: TextStage, data: Path, text_stage: Path, out: Path) -> Path:
         words = [w for r in rows for w in re.findall(r"[\w']+", r.text.lower())]
         noise = (config.word_drop, config.word_swap) if split == "train" else (0.0, 0.0)
         arrays[f"{split}_clean"] = predict(encoder, tokenizer, [r.text for r in rows])[0].numpy()
-        arrays[f"{split}_plain"] = predict(
-            encoder, tokenizer, [asr_style(r.text, rng, words, *noise) for r in rows]
-        )[0].numpy()
+        arrays[f"{split}_plain"] = predict(encoder, tokenizer, [asr_style(r.text, rng, words, *noise) for r in rows])[
+            0
+        ].numpy()
         arrays[f"{split}_labels"] = np.array([r.label for r in rows])
         arrays[f"{split}_speakers"] = np.array([r.speaker or "" for r in rows])
         arrays[f"{split}_lengths"] = np.array([len(d) for d in dialogues])
@@ -63,5 +64,6 @@ def extract(config: TextStage, data: Path, text_stage: Path, out: Path) -> Path:
     arrays["neutral"] = predict(encoder, tokenizer, sentences)[0].numpy()
     arrays["neutral_is_ravdess"] = np.array([any(s.startswith(r) for r in RAVDESS_STATEMENTS) for s in sentences])
     out.mkdir(parents=True, exist_ok=True)
-    np.savez(out / "text.npz", **arrays)
-    return out / "text.npz"
+    path = out / "text.npz"
+    np.savez(path, **arrays)
+    return path

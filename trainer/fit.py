@@ -21,7 +21,7 @@ BACK_WEIGHT = 0.15
 
 
 def window_loss(logits: Tensor, batch: WindowBatch, where: Tensor | None = None) -> Tensor:
-    """Cross entropy over the window, weighted by lag. logits (B, N, C); `where` (B, N) bool keeps some positions only."""
+    """Cross entropy over the window, weighted by lag. logits (B, N, C); `where` (B, N) bool: only these positions."""
     weight = torch.full(batch.labels.shape, BACK_WEIGHT)
     for lag, value in enumerate(LAG_WEIGHT):
         weight = torch.where(batch.lag == lag, value, weight)

@@ -1,4 +1,4 @@
-"""The whole recipe of the compact checkpoint, stage by stage; each stage is resumable and reads what the one before froze."""
+"""The recipe of the compact checkpoint, stage by stage; each is resumable and reads what the one before froze."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Stage I, text: fine-tunes the encoder on single utterances. Resumable after any epoch.
 
-    python -m trainer.text_stage --data ../shared/data --out runs/text
+Run: `python -m trainer.text_stage --data ../shared/data --out runs/text`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import random
 import re
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,11 @@ def batches(rows: list[TextRow], size: int, rng: random.Random) -> Iterator[list
     yield from groups
 
 
+def ramp(step: int, warm: int, total: int) -> float:
+    """Share of the learning rate: linear up over `warm` steps, linear down to 0 at `total`."""
+    return min((step + 1) / warm, max(0.0, (total - step) / max(1, total - warm)))
+
+
 def soft_cross_entropy(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
     """Cross entropy with a distribution (B, C) as target."""
     target = target * (1 - smoothing) + smoothing / target.shape[1]
@@ -98,7 +104,7 @@ def predict(encoder: TextEncoder, tokenizer: Any, texts: list[str], batch: int =
 
 
 def train(config: TextStage, data: Path, out: Path, *, limit: int | None = None) -> dict[str, Any]:
-    """Both phases of Stage I text; returns the dev figures of the kept epoch. `limit` keeps the first rows only (tests)."""
+    """Both phases of Stage I text; returns the dev figures of the kept epoch. `limit`: the first rows only (tests)."""
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     encoder, tokenizer_path = build_encoder(config.init)
@@ -125,10 +131,8 @@ def train(config: TextStage, data: Path, out: Path, *, limit: int | None = None)
         parameters = [p for p in [*encoder.parameters(), *heads.parameters()] if p.requires_grad]
         optimiser = torch.optim.AdamW(parameters, lr=lr, weight_decay=config.weight_decay, fused=True)
         total = epochs * math.ceil(len(rows) / config.batch)
-        warm = max(1, int(total * config.warm_up))
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimiser, lambda s, w=warm, t=total: min((s + 1) / w, max(0.0, (t - s) / max(1, t - w)))
-        )
+        factor = partial(ramp, warm=max(1, int(total * config.warm_up)), total=total)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
         for _ in range(epochs):
             epoch += 1
             if epoch <= done:

@@ -59,7 +59,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     temperatures: Temperatures
     abstention: Abstention
     speech_trust: float
-    """What the voice is worth on a corpus never heard, relative to unseen speakers of a known one: 0 = chance, 1 = as good."""
+    """The voice's worth on a corpus never heard, relative to unseen speakers of a known one: 0 = chance, 1 = equal."""
 
     @property
     def licence(self) -> str:
@@ -81,13 +81,17 @@ def read_manifest(path: str | Path | None = None) -> Manifest:
     try:
         manifest = msgspec.json.decode(where.read_bytes(), type=Manifest)
     except OSError as error:
-        raise ModelError(f"{where}: cannot be read ({error.strerror}); this folder is no livemerc checkpoint.") from error
+        raise ModelError(
+            f"{where}: cannot be read ({error.strerror}); this folder is no livemerc checkpoint."
+        ) from error
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
         raise ModelError(f"{where}: not a livemerc checkpoint manifest ({error}); export it again.") from error
     if manifest.format != FORMAT:
         raise ModelError(f"{where}: checkpoint format {manifest.format}, this version reads {FORMAT}; export it again.")
     if len(manifest.prior) != len(manifest.labels):
-        raise ModelError(f"{where}: {len(manifest.labels)} labels but {len(manifest.prior)} prior shares; export it again.")
+        raise ModelError(
+            f"{where}: {len(manifest.labels)} labels but {len(manifest.prior)} prior shares; export it again."
+        )
     for name in (manifest.text.file, manifest.speech.file, manifest.fusion.file, manifest.tokenizer):
         if Path(name).name != name:
             raise ModelError(f"{where}: {name!r} points outside the checkpoint's folder; export it again.")
@@ -109,7 +113,7 @@ def verify_files(path: str | Path | None = None) -> Manifest:
 
 
 def checkpoint_info(path: str | Path | None = None) -> CheckpointInfo:
-    """What `session.start` says of a checkpoint. The manifest holds every file's hash, so its own hash names them all."""
+    """What `session.start` says of a checkpoint. The manifest holds every file's hash: its own hash names them all."""
     manifest = read_manifest(path)
     digest = file_sha256(checkpoint_folder(path) / MANIFEST)
     return CheckpointInfo(id=manifest.id, sha256=digest, licence=manifest.licence)
@@ -140,7 +144,9 @@ def load_checkpoint(path: str | Path | None = None, device: str = "cpu") -> Meri
         conversation.load_state_dict(unpack_state(load_file(folder / manifest.fusion.file)))
     except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         first = str(error).splitlines()[0]
-        raise ModelError(f"{folder}: the weights do not fit their manifest ({first}); export the checkpoint again.") from error
+        raise ModelError(
+            f"{folder}: the weights do not fit their manifest ({first}); export the checkpoint again."
+        ) from error
     model = MeritsL(text, speech, conversation, manifest.temperatures, tuple(manifest.labels), tuple(manifest.prior))
     return model.eval().to(device)
 

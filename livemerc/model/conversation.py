@@ -1,4 +1,4 @@
-"""Stage II, conversation: Bi-GRU and self-attention over the dialogue window, one network a modality (T1 -> T2, S1 -> S2)."""
+"""Stage II, conversation: Bi-GRU and self-attention over the window, one network a modality (T1 -> T2, S1 -> S2)."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ class ConversationEncoder(nn.Module):
         self.width = 2 * hidden
 
     def forward(self, x: Tensor, present: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """x (B, N, D), present (B, N) bool: the modality is there, lengths (B,) int -> (B, N, 2H) states, (B, N, C) logits."""
+        """x (B, N, D), present (B, N) bool: modality is there, lengths (B,) -> (B, N, 2H) states, (B, N, C) logits."""
         inside = torch.arange(x.shape[1], device=x.device)[None] < lengths[:, None]
         x = torch.where(present.unsqueeze(-1), self.norm_in(x), self.absent)
-        packed = nn.utils.rnn.pack_padded_sequence(self.dropout(x), lengths.cpu(), batch_first=True, enforce_sorted=False)
+        packed = nn.utils.rnn.pack_padded_sequence(
+            self.dropout(x), lengths.cpu(), batch_first=True, enforce_sorted=False
+        )
         hidden, _ = nn.utils.rnn.pad_packed_sequence(self.gru(packed)[0], batch_first=True, total_length=x.shape[1])
         hidden = self.norm_gru(hidden)
         keys = present & inside
-        attended, _ = self.attention(
-            hidden, hidden, hidden, key_padding_mask=attention_block(keys), need_weights=False
-        )
+        attended, _ = self.attention(hidden, hidden, hidden, key_padding_mask=attention_block(keys), need_weights=False)
         # With no key at all nothing was attended to: leave the recurrence's state alone.
         attended = torch.where(keys.any(1)[:, None, None], attended, torch.zeros_like(attended))
         state = self.norm_out(hidden + self.dropout(attended))

@@ -20,7 +20,7 @@ from livemerc.model.text import TextEncoder
 
 @dataclass(frozen=True, slots=True)
 class WindowLogits:
-    """Uncalibrated logits of a batch of windows, each (B, N, C). A branch is meaningless where its modality is absent."""
+    """Uncalibrated logits of windows, each (B, N, C). A branch is meaningless where its modality is absent."""
 
     fused: Tensor
     text: Tensor
@@ -40,14 +40,18 @@ class ConversationModel(nn.Module):
     """Stages II and III: what runs again over the window whenever an utterance arrives. No encoder in it."""
 
     def __init__(self, config: dict[str, Any]):
-        """`config`: {"text": {"width", "hidden", "heads", "dropout"}, "speech": {same}, "fusion": {"width", "heads", "dropout"}, "labels": C}."""
+        """`config`: {"text": {"width", "hidden", "heads", "dropout"}, "speech": {same},
+        "fusion": {"width", "heads", "dropout"}, "labels": C}."""
         super().__init__()
         self.config = config
         labels = config["labels"]
         self.text_context = ConversationEncoder(**config["text"], labels=labels)
         self.speech_context = ConversationEncoder(**config["speech"], labels=labels)
         self.fusion = CoAttention(
-            text_width=self.text_context.width, speech_width=self.speech_context.width, **config["fusion"], labels=labels
+            text_width=self.text_context.width,
+            speech_width=self.speech_context.width,
+            **config["fusion"],
+            labels=labels,
         )
 
     def forward(self, t1: Tensor, s1: Tensor, has_text: Tensor, has_speech: Tensor, lengths: Tensor) -> WindowLogits:
@@ -82,7 +86,9 @@ class MeritsL(nn.Module):
         self.prior = prior
 
     @torch.inference_mode()
-    def window(self, t1: Tensor, s1: Tensor, has_text: Tensor, has_speech: Tensor, lengths: Tensor) -> WindowProbabilities:
+    def window(
+        self, t1: Tensor, s1: Tensor, has_text: Tensor, has_speech: Tensor, lengths: Tensor
+    ) -> WindowProbabilities:
         """Calibrated probabilities of a batch of windows; shapes as in `ConversationModel.forward`.
 
         An utterance with neither modality gets the prior.

@@ -19,7 +19,9 @@ def _padded(dialogues: list[tuple[Tensor, Tensor, Tensor, Tensor]], junk: float)
         for dialogue in dialogues:
             x = dialogue[field]
             pad = (longest - len(x), *x.shape[1:])
-            rows.append(torch.cat([x, torch.full(pad, junk) if x.dtype != torch.bool else torch.zeros(pad, dtype=torch.bool)]))
+            rows.append(
+                torch.cat([x, torch.full(pad, junk) if x.dtype != torch.bool else torch.zeros(pad, dtype=torch.bool)])
+            )
         columns.append(torch.stack(rows))
     return *columns, torch.tensor([len(d[0]) for d in dialogues])
 

@@ -1,4 +1,4 @@
-"""One chain: offline in one thread, live in three. The same samples give the same finals and emotions, in the same order."""
+"""One chain: offline in one thread, live in three. The same samples give the same finals and emotions, in order."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SECONDS = 25.0
 
 
 class Samples:
-    """The first `SECONDS` of the demo as a source whose pace this test sets. Blocks until closed at the end if `endless`."""
+    """The first `SECONDS` of the demo as a source whose pace this test sets. `endless`: blocks until closed."""
 
     name = "samples"
 
@@ -32,9 +32,7 @@ class Samples:
         self.rate_hz, self.live, self.warnings = 16_000, live, list[str]()
         samples = read_samples(DEMO, self.rate_hz, 0.0, SECONDS)
         size = round(block_ms * self.rate_hz / 1000)
-        self._blocks = [
-            Block(samples[i : i + size], i / self.rate_hz) for i in range(0, len(samples), size)
-        ]
+        self._blocks = [Block(samples[i : i + size], i / self.rate_hz) for i in range(0, len(samples), size)]
         self._endless, self._fail, self._closed = endless, fail, threading.Event()
 
     def blocks(self) -> Iterator[Block]:
@@ -110,7 +108,7 @@ def test_stopping_before_anything_was_heard_still_starts_and_ends_the_session(co
     monitor = Monitor(Samples(20.0, live=True, endless=True), config)
     monitor.stop()
     events = list(monitor.events())
-    assert [type(e) for e in events if not isinstance(e, UtteranceFinal | EmotionEvent)][0] is SessionStart
+    assert next(type(e) for e in events if not isinstance(e, UtteranceFinal | EmotionEvent)) is SessionStart
     assert isinstance(events[-1], SessionEnd)
 
 
@@ -128,9 +126,9 @@ def test_a_reader_that_leaves_takes_the_threads_with_it(config: Config, live: bo
 def test_a_source_that_fails_costs_nothing_that_was_heard(config: Config) -> None:
     reference = settled(run(Samples(20.0, live=True), config))
     seen = []
+    events = Monitor(Samples(20.0, live=True, fail=True), config).events()
     with pytest.raises(InputError, match="cable"):
-        for event in Monitor(Samples(20.0, live=True, fail=True), config).events():
-            seen.append(event)
+        seen.extend(events)
     heard = [e for e in settled(seen) if isinstance(e, UtteranceFinal)]
     # Only what was still open when the source died differs: it is not flushed by the ears.
     assert heard == [e for e in reference if isinstance(e, UtteranceFinal)][: len(heard)]

@@ -49,7 +49,7 @@ def read_manifest(path: Path, labels: Collection[str], split: str | None = None)
                 if row.emotion not in labels:
                     raise InputError(
                         f"{path}, line {row.line} (dialogue {row.dialogue_id}, utterance {row.utterance_id}): emotion "
-                        f"{row.emotion!r} is not one of the checkpoint's ({', '.join(labels)}); map or leave out the row."
+                        f"{row.emotion!r} is not one of the checkpoint's ({', '.join(labels)}); map it or leave it out."
                     )
                 key = (row.dialogue_id, row.utterance_id)
                 if key in seen:
@@ -70,7 +70,9 @@ def read_manifest(path: Path, labels: Collection[str], split: str | None = None)
 
 def _row(path: Path, line: int, raw: dict[str, str | None]) -> ManifestRow:
     if any(raw.get(c) is None for c in COLUMNS) or None in raw:
-        raise InputError(f"{path}, line {line}: wrong number of fields; each row has {len(COLUMNS)}, quoted where needed.")
+        raise InputError(
+            f"{path}, line {line}: wrong number of fields; each row has {len(COLUMNS)}, quoted where needed."
+        )
     value = {c: (raw[c] or "").strip() for c in COLUMNS}
     audio = path.parent / value["audio"] if value["audio"] else None
     if audio is not None and not audio.is_file():

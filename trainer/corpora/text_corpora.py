@@ -17,7 +17,7 @@ from livemerc.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class TextRow:
-    """One labelled utterance. `target`: (7,) float32 distribution over `emotions.LABELS` (one-hot, or multi-label shared)."""
+    """One labelled utterance. `target`: (7,) float32 over `emotions.LABELS`, summing to 1; several labels share it."""
 
     dialogue_id: str
     utterance_id: str
