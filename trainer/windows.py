@@ -14,7 +14,7 @@ from livemerc.model.merits import ConversationModel, WindowLogits
 
 @dataclass(frozen=True, slots=True)
 class DialogueFeatures:
-    """One dialogue of n utterances: t1 (n, Dt), s1 (n, Ds) float32; has_text, has_speech (n,) bool; labels (n,) int64."""
+    """A dialogue of n utterances: t1 (n, Dt), s1 (n, Ds) float32; has_text, has_speech (n,) bool; labels (n,) int64."""
 
     t1: np.ndarray
     s1: np.ndarray
@@ -28,8 +28,8 @@ class DialogueFeatures:
 
 @dataclass(frozen=True, slots=True)
 class WindowBatch:
-    """Padded windows. Tensors (B, N, ...) as `ConversationModel.forward` takes them; `labels` (B, N) with -1 as padding;
-    `lag` (B, N): how many later utterances the window holds behind each position."""
+    """Padded windows. Tensors (B, N, ...) as `ConversationModel.forward` takes them; `labels` (B, N), -1 = padding;
+    `lag` (B, N): how many later utterances the window holds behind each position, -1 = padding."""
 
     t1: Tensor
     s1: Tensor
@@ -96,15 +96,18 @@ def batches(
 def judge(
     model: ConversationModel, dialogues: Sequence[DialogueFeatures], context: int, lag: int | None, batch: int = 128
 ) -> list[WindowLogits]:
-    """Logits of every utterance as the live monitor would freeze them with R = `lag`; None = the whole dialogue at once.
+    """Logits of every utterance as the live monitor would freeze them with R = `lag`; None = the whole dialogue.
 
     One `WindowLogits` a dialogue, each field (n, C). At the end of a dialogue fewer than `lag` utterances follow.
     """
+    cuts: list[Cut] = []
+    settles: dict[tuple[int, int], list[int]] = {}
     if lag is None:
         cuts = [Cut(d, 0, len(x)) for d, x in enumerate(dialogues)]
-        lag_of = {(c.dialogue, c.end): range(len(dialogues[c.dialogue])) for c in cuts}
+        settles = {(d, len(x)): list(range(len(x))) for d, x in enumerate(dialogues)}
     else:
-        cuts, lag_of = [], {}
+        # As in `Dialogue`: a revision needs the utterance in the window.
+        lag = min(lag, context - 1)
         for d, x in enumerate(dialogues):
             for end in range(1, len(x) + 1):
                 # This moment settles the utterance `lag` back, and the last moment settles all that is left.
@@ -112,8 +115,8 @@ def judge(
                 settled = [u for u in settled if u >= 0]
                 if settled:
                     cuts.append(Cut(d, max(0, end - context), end))
-                    lag_of[d, end] = settled
-    results = [[[None] * len(x) for x in dialogues] for _ in range(3)]
+                    settles[d, end] = settled
+    found: dict[tuple[int, int], tuple[Tensor, Tensor, Tensor]] = {}
     model.eval()
     cuts.sort(key=lambda c: c.end - c.start)
     with torch.inference_mode():
@@ -121,9 +124,10 @@ def judge(
             part = cuts[start : start + batch]
             out = make_batch(dialogues, part).forward(model)
             for row, cut in enumerate(part):
-                for u in lag_of[cut.dialogue, cut.end]:
-                    for field, logits in enumerate((out.fused, out.text, out.speech)):
-                        results[field][cut.dialogue][u] = logits[row, u - cut.start]
+                for u in settles[cut.dialogue, cut.end]:
+                    i = u - cut.start
+                    found[cut.dialogue, u] = (out.fused[row, i], out.text[row, i], out.speech[row, i])
     return [
-        WindowLogits(*(torch.stack(results[field][d]) for field in range(3))) for d in range(len(dialogues))
+        WindowLogits(*(torch.stack(field) for field in zip(*(found[d, u] for u in range(len(x))), strict=True)))
+        for d, x in enumerate(dialogues)
     ]
