@@ -1,4 +1,4 @@
-"""ASR, screening, encoders, dialogue: what happens to one endpointed utterance. Only one thread runs this, so no locks."""
+"""ASR, screening, encoders, dialogue: what happens to one endpointed utterance. One thread runs this: no locks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from livemerc.asr.screening import screen
 from livemerc.audio.ears import EarItem, Quiet, Speech, Utterance
-from livemerc.config import Config
+from livemerc.config import SAMPLE_RATE_HZ, Config
 from livemerc.events import EmotionEvent, Event, FinalAsr, Timing, UtteranceFinal, UtterancePartial
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Brain:
-    """`handle(item)` gives the events of one item of the ears, `finish()` those of the end. Loads torch on construction."""
+    """`handle(item)` gives the events of one item of the ears, `finish()` those of the end. Construction loads torch."""
 
     def __init__(self, config: Config, asr: AsrEngine):
         from livemerc.dialogue import Dialogue
@@ -32,6 +32,8 @@ class Brain:
         manifest = read_manifest(config.model.checkpoint)
         self._dialogue = Dialogue(self._model, config.dialogue, manifest.abstention)
         self.utterances = 0
+        # Seconds the recogniser takes for a second of audio, the newest partial or final counting half.
+        self._asr_pace = 0.1
 
     @property
     def labels(self) -> list[str]:
@@ -43,20 +45,35 @@ class Brain:
         elif isinstance(item, Quiet):
             yield from self._dialogue.freeze_all()
         elif isinstance(item, Speech):
-            text = self.asr.partial(item.samples)
-            yield UtterancePartial(utterance_id=item.utterance_id, start_s=item.start_s, text=text)
+            yield from self._partial(item)
 
     def finish(self) -> Iterator[Event]:
         """Freezes what is open and lets go of the engine."""
         yield from self._dialogue.freeze_all()
         self.asr.close()
 
+    def _partial(self, speech: Speech) -> Iterator[Event]:
+        """A hypothesis, if it can be had within its budget: whatever it takes, a final may have to wait for it."""
+        if len(speech.samples) / SAMPLE_RATE_HZ * self._asr_pace * 1000 > self._config.live.partial_budget_ms:
+            return
+        began = time.perf_counter()
+        text = self.asr.partial(speech.samples)
+        self._learn_pace(len(speech.samples), time.perf_counter() - began)
+        yield UtterancePartial(utterance_id=speech.utterance_id, start_s=speech.start_s, text=text)
+
+    def _learn_pace(self, samples: int, took_s: float) -> None:
+        self._asr_pace = (self._asr_pace + took_s / max(samples / SAMPLE_RATE_HZ, 0.1)) / 2
+
     def _utterance(self, utterance: Utterance) -> Iterator[Event]:
         from livemerc.dialogue import Cues
 
         began = time.perf_counter()
-        transcript = screen(self.asr.transcribe(utterance), utterance, self._config.screening)
+        given = self.asr.engine == "transcript"  # a person wrote these words: nothing was hallucinated
+        transcript = screen(
+            self.asr.transcribe(utterance), utterance, self._config.screening, words_are_given=given
+        )
         heard = time.perf_counter()
+        self._learn_pace(len(utterance.samples), heard - began)
         self.utterances += 1
         yield UtteranceFinal(
             utterance_id=utterance.utterance_id,

@@ -1,7 +1,7 @@
 """The chain: the only place where the stages meet. Offline it runs in one thread, live in three behind bounded lanes.
 
-The room is called `chain` and not `monitor`: `livemerc.monitor(...)` is the public function, and a submodule of the same
-name would replace it as soon as it is imported.
+The room is called `chain` and not `monitor`: `livemerc.monitor(...)` is the public function, and a submodule of the
+same name would replace it as soon as it is imported.
 """
 
 from __future__ import annotations
@@ -198,8 +198,7 @@ class Monitor:
 
     def _hand_over(self, item: EarItem) -> None:
         if isinstance(item, Speech):
-            if len(item.samples) <= self.config.live.partial_max_s * 16_000:
-                self._items.put_latest(item)
+            self._items.put_latest(item)
         elif not isinstance(item, Onset):
             if isinstance(item, Utterance) and self._working_since_s is None:
                 self._working_since_s = item.decided_s
@@ -279,7 +278,5 @@ def _compute_only(event: Event) -> Event:
     """As fast as it goes there is no waiting to measure: only asr, encode and fuse mean something."""
     if isinstance(event, EmotionEvent) and event.timing is not None:
         t = event.timing
-        return msgspec.structs.replace(
-            event, timing=Timing(asr_ms=t.asr_ms, encode_ms=t.encode_ms, fuse_ms=t.fuse_ms)
-        )
+        return msgspec.structs.replace(event, timing=Timing(asr_ms=t.asr_ms, encode_ms=t.encode_ms, fuse_ms=t.fuse_ms))
     return event

@@ -117,8 +117,8 @@ class DialogueConfig(_Section, frozen=True):
 class LiveConfig(_Section, frozen=True):
     partial_every_s: Annotated[float, Meta(ge=0.2, le=10)] = 1.0
     """How often a partial hypothesis is tried while speech goes on and the brain is idle."""
-    partial_max_s: Annotated[float, Meta(ge=1, le=30)] = 8.0
-    """No partials of utterances longer than this: a partial must never delay a final by long."""
+    partial_budget_ms: Annotated[float, Meta(ge=0, le=10_000)] = 400.0
+    """A partial is tried only if the recogniser's speed so far says it takes no longer: it must not delay a final."""
     status_every_s: Annotated[float, Meta(ge=0.5, le=60)] = 0.5
     """At most two status events a second."""
 

@@ -78,6 +78,8 @@ class Ears:
         items = self._hear(self._resampler.flush())
         items.extend(self._end_framing())
         items.extend(self._endpointer.interrupt(self.t_s))
+        # Nothing more will come: let go of soxr's stream now, or its binding reports a leak when the interpreter ends.
+        self._resampler = Resampler(SAMPLE_RATE_HZ)
         return items
 
     def _discontinuity(self, t_s: float) -> list[EarItem]:

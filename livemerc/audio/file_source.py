@@ -61,7 +61,8 @@ class FileSource:
                     return
                 yield Block(samples, done / self.rate_hz)
                 done += len(samples)
-            self.warnings.extend(self._decoder.verdict(done))
+            if not self._closed.is_set():  # a stop is no truncation
+                self.warnings.extend(self._decoder.verdict(done))
         finally:
             self._decoder.close()
 

@@ -49,7 +49,8 @@ def runs(utterance: Utterance) -> list[Run]:
         return [(f"{words} {_CURSOR}" if words else _CURSOR, "partial")]
     pieces: list[Run] = [(words, "doubtful" if utterance.gated else "words")] if words else []
     if utterance.gated:
-        pieces.append((f"(words doubtful: {sure_width(utterance.gated)})", "doubt"))
+        why = sure_width(utterance.gated)
+        pieces.append((f"(words doubtful: {why})" if words else f"({why})", "doubt"))
     elif not words:
         pieces.append(("(voice only)", "doubt"))
     if estimate is not None and estimate.abstained:

@@ -12,10 +12,11 @@ class CoAttention(nn.Module):
     """Cross attention both ways (MERITS-L, Stage III); equations after the reproduction:
 
         t = Wt T2,  a = Wa S2,  t' = LN(t + drop(MHA(t, a, a))),  a' = LN(a + drop(MHA(a, t, t)))
-        logits = W drop(ReLU(Wh [t'; a'; t; a; m; lt; ls]))
+        logits = W drop(ReLU(Wh [t'; a'; t; a; m; lt; ls])) + wt lt + ws ls
 
-    m is the pair of presence flags; lt and ls are the log-probabilities of the Stage II heads (zero where absent), so
-    that fusion starts from what each branch would say. A modality that is absent is no key and its half is zero.
+    m is the pair of presence flags; lt and ls are the log-probabilities of the Stage II heads (zero where absent).
+    The last two terms are this project's: fusion starts from the product of the branches and learns what to correct,
+    so that a lone branch loses nothing on its way through. A modality that is absent is no key and its half is zero.
     """
 
     def __init__(self, text_width: int, speech_width: int, width: int, heads: int, dropout: float, labels: int):
@@ -29,6 +30,7 @@ class CoAttention(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.hidden = nn.Linear(4 * width + 2 + 2 * labels, width)
         self.head = nn.Linear(width, labels)
+        self.branch_weight = nn.Parameter(torch.tensor([0.8, 0.5]))
 
     def forward(
         self,
@@ -40,7 +42,7 @@ class CoAttention(nn.Module):
         has_speech: Tensor,
         lengths: Tensor,
     ) -> Tensor:
-        """States (B, N, Dt), (B, N, Ds); branch logits (B, N, C) each; flags (B, N) bool; lengths (B,) -> logits (B, N, C)."""
+        """States (B, N, Dt), (B, N, Ds), branch logits (B, N, C), flags (B, N), lengths (B,) -> logits (B, N, C)."""
         inside = torch.arange(text.shape[1], device=text.device)[None] < lengths[:, None]
         there_t = has_text.unsqueeze(-1).float()
         there_s = has_speech.unsqueeze(-1).float()
@@ -51,7 +53,8 @@ class CoAttention(nn.Module):
         lt = text_logits.log_softmax(-1) * there_t
         ls = speech_logits.log_softmax(-1) * there_s
         joined = torch.cat([t2, a2, t, a, there_t, there_s, lt, ls], -1)
-        return self.head(self.dropout(torch.relu(self.hidden(joined))))
+        correction = self.head(self.dropout(torch.relu(self.hidden(joined))))
+        return correction + self.branch_weight[0] * lt + self.branch_weight[1] * ls
 
     def _attend(self, attention: nn.MultiheadAttention, query: Tensor, key: Tensor, keys: Tensor) -> Tensor:
         out, _ = attention(query, key, key, key_padding_mask=attention_block(keys), need_weights=False)
