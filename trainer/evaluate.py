@@ -13,6 +13,7 @@ from torch import Tensor
 from livemerc.audio.read import read_samples
 from livemerc.config import SAMPLE_RATE_HZ, DialogueConfig
 from livemerc.dialogue import Cues, Dialogue
+from livemerc.errors import InputError
 from livemerc.model.checkpoint import read_manifest as read_checkpoint_manifest
 from livemerc.model.encoders import Encoders, choose_device, load_model
 from livemerc.model.merits import MeritsL
@@ -66,7 +67,10 @@ def evaluate(
 
 
 def encode(dialogues: Sequence[Sequence[ManifestRow]], encoders: Encoders, batch: int = 32) -> list[list[Encoded]]:
-    """Stage I of every row, once; texts in batches of like length (the result does not depend on the batch)."""
+    """Stage I of every row, once; texts in batches of like length (the result does not depend on the batch).
+
+    Raises `InputError` that names the line where audio cannot be read.
+    """
     rows = [row for dialogue in dialogues for row in dialogue]
     t1: dict[int, Tensor] = {}
     worded = sorted((i for i, r in enumerate(rows) if r.text), key=lambda i: len(rows[i].text))
@@ -79,7 +83,11 @@ def encode(dialogues: Sequence[Sequence[ManifestRow]], encoders: Encoders, batch
         for row in dialogue:
             s1 = None
             if row.audio is not None:
-                s1 = encoders.speech(read_samples(row.audio, SAMPLE_RATE_HZ, row.start_s, row.end_s))
+                try:
+                    samples = read_samples(row.audio, SAMPLE_RATE_HZ, row.start_s, row.end_s)
+                except InputError as error:
+                    raise InputError(f"line {row.line} of the manifest: {error}") from error
+                s1 = encoders.speech(samples)
             encoded.append(Encoded(row, t1.get(number), s1))
             number += 1
         out.append(encoded)
