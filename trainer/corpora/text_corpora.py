@@ -57,11 +57,10 @@ def read_meld(path: Path) -> list[list[TextRow]]:
             dialogue, utterance = int(row["Dialogue_ID"]), int(row["Utterance_ID"])
             target = _one_hot(row["Emotion"].strip().lower())
             text = clean_text(row["Utterance"])
+            speaker = row["Speaker"].strip()
         except (KeyError, ValueError, AttributeError) as error:
             raise InputError(f"{path}, line {number}: not a MELD row ({error}); use the official CSV.") from error
-        dialogues.setdefault(dialogue, {})[utterance] = TextRow(
-            str(dialogue), str(utterance), row["Speaker"].strip(), text, target
-        )
+        dialogues.setdefault(dialogue, {})[utterance] = TextRow(str(dialogue), str(utterance), speaker, text, target)
     return [[turns[u] for u in sorted(turns)] for _, turns in sorted(dialogues.items())]
 
 
@@ -105,5 +104,5 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
             return [(reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read ({error}).") from error
