@@ -124,15 +124,15 @@ def test_items_arrive_in_order_and_whole_through_a_lane_far_smaller_than_the_str
         lane.close()
 
     producer = Worker(produce)
-    received = []
-    most = 0
-    with pytest.raises(Closed):
-        while True:
-            most = max(most, len(lane))
-            received.append(lane.get(PATIENCE_S))
+    received, most = [], 0
+    for _ in range(2000):
+        most = max(most, len(lane))
+        received.append(lane.get(PATIENCE_S))
     assert received == list(range(2000))
     assert most <= 3
     assert producer.ends()
+    with pytest.raises(Closed):
+        lane.get(PATIENCE_S)
 
 
 def test_finals_of_many_threads_all_arrive_whatever_partials_run_beside_them() -> None:
