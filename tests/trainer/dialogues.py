@@ -1,0 +1,16 @@
+"""Dialogues of random embeddings in the widths of `networks.py`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trainer.windows import DialogueFeatures
+
+
+def random_dialogue(n: int, seed: int = 0) -> DialogueFeatures:
+    """All four combinations of presence; what is absent is zero, as in the live cache."""
+    rng = np.random.default_rng([seed, n])
+    has_text, has_speech = rng.random(n) < 0.7, rng.random(n) < 0.7
+    t1 = (rng.standard_normal((n, 32)) * has_text[:, None]).astype(np.float32)
+    s1 = (rng.standard_normal((n, 128)) * has_speech[:, None]).astype(np.float32)
+    return DialogueFeatures(t1, s1, has_text, has_speech, rng.integers(7, size=n))
