@@ -79,9 +79,11 @@ def fit(
         print(name, {k: round(v, 4) for k, v in figures.items()}, flush=True)
         if figures["score"] > best["score"]:
             best, best_state = figures, {k: v.clone() for k, v in module.state_dict().items()}
+        part = resume.with_suffix(".part")
         torch.save(
             {"module": module.state_dict(), "optimiser": optimiser.state_dict(), "epoch": epoch,
-             "best": json.dumps(best), "best_state": best_state}, resume
+             "best": json.dumps(best), "best_state": best_state}, part
         )  # fmt: skip
+        part.replace(resume)  # a run killed while it writes goes on from the epoch before
     module.load_state_dict(best_state)
     return best
