@@ -58,7 +58,7 @@ def read_meld(path: Path) -> list[list[TextRow]]:
             target = _one_hot(row["Emotion"].strip().lower())
             text = clean_text(row["Utterance"])
             speaker = row["Speaker"].strip()
-        except (KeyError, ValueError, AttributeError) as error:
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise InputError(f"{path}, line {number}: not a MELD row ({error}); use the official CSV.") from error
         dialogues.setdefault(dialogue, {})[utterance] = TextRow(str(dialogue), str(utterance), speaker, text, target)
     return [[turns[u] for u in sorted(turns)] for _, turns in sorted(dialogues.items())]
