@@ -123,8 +123,8 @@ def run(
         raise ConfigError("--speed must be 0 (as fast as it goes) or a positive number.")
     if rate is not None and not stdin:
         raise ConfigError(f"--rate goes with --stdin, not with {source_flag}, which knows its own rate.")
-    if rate is not None and not 1000 <= rate <= 768_000:
-        raise ConfigError("--rate must be a sample rate between 1000 and 768000 Hz.")
+    if rate is not None and not 1000 <= rate <= 384_000:
+        raise ConfigError("--rate must be a sample rate between 1000 and 384000 Hz.")
     if transcript is not None and asr not in (None, "transcript"):
         raise ConfigError(f"--transcript and --asr {asr} exclude each other; leave one out.")
     if text_only and asr == "none":
@@ -264,7 +264,9 @@ def _fail(sentence: str, code: int, debug: bool) -> int:
         import traceback
 
         traceback.print_exc()
-    print(f"livemerc: {' '.join(sentence.split())}", file=sys.stderr)
+    from livemerc.text_safety import plain_text  # a file's name may hold what steers a terminal
+
+    print(f"livemerc: {plain_text(' '.join(sentence.split()))}", file=sys.stderr)
     return code
 
 

@@ -6,13 +6,18 @@ No project import, nothing heavy: the command line loads this before it knows wh
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
-from typing import BinaryIO, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 EXIT_AT_ONCE = 130
 """A second Ctrl+C: 128 + SIGINT, the shell's own number. The last utterance was not waited for."""
@@ -81,7 +86,26 @@ def claim_stdout() -> BinaryIO:
     sys.stdout.flush()
     private = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    return os.fdopen(private, "wb", buffering=0)
+    return cast("BinaryIO", WholeWrites(private, "wb"))
+
+
+class WholeWrites(io.FileIO):
+    """An unbuffered file whose `write` ends when everything is written.
+
+    `write(2)` may take a part (a signal, a line longer than the pipe has room for) or nothing at all (a parent that
+    set the pipe non-blocking): a raw file would report that and lose the rest of the line.
+    """
+
+    def write(self, data: Buffer, /) -> int:
+        view = memoryview(data).cast("B")
+        done = 0
+        while done < len(view):
+            taken = super().write(view[done:])
+            if taken is None:
+                time.sleep(0.01)  # the reader is behind
+            else:
+                done += taken
+        return done
 
 
 def silence_output() -> None:

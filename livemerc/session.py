@@ -16,6 +16,7 @@ from livemerc.config import Config
 from livemerc.errors import EXIT_OK, ConfigError
 from livemerc.events import Event, SessionStart, encode
 from livemerc.fetching import fetch_before_screen
+from livemerc.text_safety import plain_text
 
 DEMO_FOLDER = Path(__file__).parent / "demo"
 
@@ -72,7 +73,7 @@ def monitor(
     finally:
         source.close()
     for warning in source.warnings:
-        print(f"livemerc: warning: {warning}", file=sys.stderr)
+        print(f"livemerc: warning: {plain_text(warning)}", file=sys.stderr)
     return code
 
 
@@ -81,7 +82,7 @@ def _show_dashboard(monitor: Monitor) -> int:
 
     code = run_dashboard(monitor)
     for announcement in monitor.announcements:
-        print(f"livemerc: {announcement}", file=sys.stderr)
+        print(f"livemerc: {plain_text(announcement)}", file=sys.stderr)
     return code
 
 
@@ -103,7 +104,7 @@ def _print_events(monitor: Monitor, *, json: bool) -> None:
             try:
                 if isinstance(event, SessionStart):
                     for announcement in monitor.announcements:
-                        print(f"livemerc: {announcement}", file=sys.stderr, flush=True)
+                        print(f"livemerc: {plain_text(announcement)}", file=sys.stderr, flush=True)
                 show(event)
             except OSError as error:
                 if error.errno not in (errno.EPIPE, errno.EIO):

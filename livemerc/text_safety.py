@@ -34,6 +34,11 @@ def _visible(character: str) -> str:
     return "\u2421" if code == 0x7F else _REPLACEMENT
 
 
+def encodable(text: str) -> str:
+    """`text` with every lone surrogate (a file name that is no UTF-8 has some) as U+FFFD, so that JSON can hold it."""
+    return "".join(_REPLACEMENT if "\ud800" <= character <= "\udfff" else character for character in text)
+
+
 def sure_width(text: str) -> str:
     """`plain_text`, less what terminals measure differently: a row of a table must be as wide as we count.
 

@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import subprocess
+import sys
+import threading
 import wave
 from pathlib import Path
 
@@ -204,3 +206,50 @@ def test_a_truncated_file_is_processed_as_far_as_it_decodes_with_a_warning(
     assert warning.startswith("livemerc: warning:")
     assert cut.name in warning
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_named_pipe_is_refused_without_waiting_for_its_writer(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.wav"
+    os.mkfifo(pipe)
+    done = livemerc("run", "--file", pipe, "--json", env=environment(tmp_path))
+    assert "--stdin" in sentence(done)
+    assert done.returncode == 5
+
+
+def test_a_file_name_cannot_steer_the_terminal_through_an_error(tmp_path: Path) -> None:
+    done = livemerc("run", "--file", tmp_path / "a\x1b[31mred.wav", "--json", env=environment(tmp_path))
+    assert done.returncode == 5
+    assert b"\x1b" not in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="file names are text on this system")
+def test_a_file_name_that_is_no_utf8_still_gives_json(tmp_path: Path) -> None:
+    from livemerc.audio.file_source import FileSource
+    from livemerc.events import AsrInfo, CheckpointInfo, SessionStart, decode, encode
+
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.wav"))
+    source = FileSource(_wav(path, 1600))
+    source.close()
+    start = SessionStart(
+        version="1", labels=["joy"], checkpoint=CheckpointInfo(id="c", sha256="0", licence="l"),
+        asr=AsrInfo(engine="none", model=None), device="cpu", source=source.name, started_at="2026-01-01T00:00:00Z",
+    )  # fmt: skip
+    assert decode(encode(start)).source == "file:caf\ufffd.wav"  # type: ignore[union-attr]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes cannot be set non-blocking there")
+def test_a_line_is_written_whole_to_a_pipe_that_does_not_block() -> None:
+    from livemerc.process import WholeWrites
+
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    line = b"x" * 300_000 + b"\n"  # more than any pipe holds
+    got = bytearray()
+    reader = threading.Thread(target=lambda: [got.extend(piece) for piece in iter(lambda: os.read(read, 65536), b"")])
+    with WholeWrites(write, "wb") as stream:
+        reader.start()
+        assert stream.write(line) == len(line)
+    reader.join()
+    os.close(read)
+    assert got == line

@@ -15,6 +15,7 @@ import numpy as np
 
 from livemerc.asr.engine import Transcript, Word
 from livemerc.errors import InputError
+from livemerc.text_safety import encodable
 
 if TYPE_CHECKING:
     from livemerc.audio.items import Utterance
@@ -64,7 +65,7 @@ class SidecarEngine:
     engine = "transcript"
 
     def __init__(self, path: str | Path) -> None:
-        self.model: str | None = Path(path).name
+        self.model: str | None = encodable(Path(path).name)
         self._cues = read_cues(path)
         self._left = [cue.timed_words() for cue in self._cues]
         self._starts = [cue.start_s for cue in self._cues]

@@ -13,6 +13,7 @@ import numpy as np
 
 from livemerc.audio.source import Block, SourceHealth, block_length
 from livemerc.errors import InputError
+from livemerc.text_safety import encodable
 
 # Containers whose header declares the length; elsewhere FFmpeg guesses it from the bit rate: no evidence.
 _DECLARED_LENGTH = {"wav", "w64", "flac", "aiff", "au", "mov", "mp4", "m4a", "matroska", "webm", "caf"}
@@ -32,7 +33,7 @@ class FileSource:
             raise InputError(f"--speed {speed} is not a pace; give 1.0 for real time or 0 for as fast as it goes.")
         self._path = Path(path)
         self._speed = speed
-        self.name = name if name is not None else f"file:{self._path.name}"
+        self.name = name if name is not None else encodable(f"file:{self._path.name}")
         self.live = speed > 0
         self.warnings: list[str] = []
         self._closed = threading.Event()
@@ -218,6 +219,8 @@ def _check_path(path: Path) -> None:
     try:
         if path.is_dir():
             raise InputError(f"{path}: this is a directory; give an audio file.")
+        if path.exists() and not path.is_file():  # opening a pipe waits for its writer, and looking into it eats it
+            raise InputError(f"{path}: this is a pipe or a device, no file; pipe raw samples into --stdin instead.")
         with path.open("rb") as handle:
             if not handle.read(1):
                 raise InputError(f"{path}: this file is empty; {_MEND}.")
