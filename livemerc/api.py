@@ -116,7 +116,11 @@ def _samples(audio: Audio) -> np.ndarray:
         from livemerc.audio.read import read_samples
 
         return read_samples(audio, SAMPLE_RATE_HZ)
+    if not np.issubdtype(np.asarray(audio).dtype, np.floating):
+        raise ValueError("audio must be float samples in [-1, 1]; divide 16-bit integers by 32768")
     samples = np.asarray(audio, np.float32)
     if samples.ndim != 1 or not len(samples):
         raise ValueError(f"audio must be a non-empty (n,) array at {SAMPLE_RATE_HZ} Hz, not {samples.shape}")
+    if not np.isfinite(samples).all():
+        raise ValueError("audio holds NaN or infinite samples")
     return samples

@@ -58,22 +58,29 @@ class Gauges:
 
 class _WallClock:
     """Source time -> monotonic time, from when blocks arrive: the smallest delay of the last minute counts, so that
-    neither a late block nor the drift of the device's clock enters."""
+    neither a late block nor the drift of the device's clock enters. `pace`: source seconds a second (`--speed`).
 
-    def __init__(self) -> None:
+    One thread calls `heard`, another `at`: what they share is one number.
+    """
+
+    def __init__(self, pace: float = 1.0) -> None:
+        self._pace = pace
         self._delays: deque[tuple[float, float]] = deque()
+        self._smallest_s: float | None = None
 
     def heard(self, t_s: float) -> None:
         now = time.monotonic()
-        delay = now - t_s
+        delay = now - t_s / self._pace
         while self._delays and self._delays[-1][1] >= delay:
             self._delays.pop()
         self._delays.append((now, delay))
         while now - self._delays[0][0] > 60.0:
             self._delays.popleft()
+        self._smallest_s = self._delays[0][1]
 
     def at(self, t_s: float) -> float | None:
-        return t_s + self._delays[0][1] if self._delays else None
+        delay = self._smallest_s
+        return None if delay is None else t_s / self._pace + delay
 
 
 class Monitor:
@@ -95,7 +102,7 @@ class Monitor:
         self._ears = Ears(config, source.rate_hz, snapshot_every_s=snapshots)
         self._items: Lane[EarItem] = Lane(FINALS_WAITING)
         self._events: Lane[Event] = Lane(EVENTS_WAITING)
-        self._clock = _WallClock()
+        self._clock = _WallClock(getattr(source, "speed", 1.0) or 1.0)
         self._started = time.monotonic()
         self._loading: str | None = "models"
         self._working_since_s: float | None = None

@@ -32,7 +32,7 @@ class FileSource:
         if speed < 0 or not math.isfinite(speed):
             raise InputError(f"--speed {speed} is not a pace; give 1.0 for real time or 0 for as fast as it goes.")
         self._path = Path(path)
-        self._speed = speed
+        self.speed = speed
         self.name = name if name is not None else encodable(f"file:{self._path.name}")
         self.live = speed > 0
         self.warnings: list[str] = []
@@ -54,9 +54,9 @@ class FileSource:
             begin_s = time.monotonic()
             done = 0
             for samples in self._rechunk():
-                if self._speed > 0:
+                if self.speed > 0:
                     # a block is due when its last sample has sounded
-                    due_s = begin_s + (done + len(samples)) / self.rate_hz / self._speed
+                    due_s = begin_s + (done + len(samples)) / self.rate_hz / self.speed
                     self._closed.wait(max(0.0, due_s - time.monotonic()))
                 if self._closed.is_set():
                     return
