@@ -9,7 +9,7 @@ import pytest
 import torch
 import wav_file as wav
 from audio.synthetic import RATE_HZ, buzz, hush
-from networks import write_checkpoint
+from networks import CONVERSATION_CONFIG, write_checkpoint
 
 import livemerc
 from livemerc.api import Predictor, Turn
@@ -161,7 +161,7 @@ def test_an_estimate_is_that_of_the_batch_over_the_same_window(
     context = EARLIER[len(EARLIER) - length :]
     turns = [*context, Turn(AUDIO, "great w9")]
     model, encoders = load_model(checkpoint, "cpu", 1)
-    t1, s1 = torch.zeros(1, len(turns), 32), torch.zeros(1, len(turns), 128)
+    t1, s1 = (torch.zeros(1, len(turns), CONVERSATION_CONFIG[m]["width"]) for m in ("text", "speech"))
     for i, turn in enumerate(turns):
         if turn.text:
             t1[0, i] = encoders.text([turn.text])[0]
