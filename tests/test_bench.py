@@ -1,0 +1,90 @@
+"""`livemerc bench`: which figures there are and how they are summed up. What they are is this machine's affair."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from command_line import livemerc
+from hypothesis import given
+from hypothesis import strategies as st
+
+from livemerc.bench import GROWTH_AT, _percentiles, growth, machine, table
+from livemerc.model.checkpoint import BUNDLED, MANIFEST
+
+
+@pytest.mark.parametrize(
+    ("values", "p50", "p95"),
+    [([3.0], 3.0, 3.0), ([2.0, 1.0], 2.0, 2.0), ([5, 1, 4, 2, 3], 3, 5), (list(range(101)), 50, 95)],
+)
+def test_percentiles_of_known_lists(values: list[float], p50: float, p95: float) -> None:
+    assert _percentiles(values) == {"p50": p50, "p95": p95, "n": len(values)}
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=60), st.randoms())
+def test_percentiles_are_measured_values_in_order_and_blind_to_the_order_of_measuring(values, rng) -> None:
+    found = _percentiles(values)
+    assert found["p50"] in values
+    assert found["p95"] in values
+    assert found["p50"] <= found["p95"] <= max(values)
+    shuffled = values[:]
+    rng.shuffle(shuffled)
+    assert _percentiles(shuffled) == found
+
+
+class Counting:
+    """A dialogue whose every utterance takes as many ticks of the clock as have come so far."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.added: list[str] = []
+
+    def add(self, utterance_id: str, *_: object) -> None:
+        self.added.append(utterance_id)
+        self.now_s += len(self.added) / 1000
+
+    def clock(self) -> float:
+        return self.now_s
+
+
+@pytest.mark.parametrize(("until", "at"), [(50, ["50"]), (500, ["50", "500"]), (2000, ["50", "500", "2000"])])
+def test_growth_is_the_median_around_utterances_50_500_and_2000(
+    monkeypatch: pytest.MonkeyPatch, until: int, at: list[str]
+) -> None:
+    dialogue = Counting()
+    monkeypatch.setattr("livemerc.bench.time.perf_counter", dialogue.clock)
+    found = growth(dialogue, None, None, until)
+    assert list(found) == at
+    assert [int(n) for n in at] == [n for n in GROWTH_AT if n <= until]
+    for n, ms in found.items():
+        assert ms == pytest.approx(int(n))  # the n-th utterance takes n ms: the middle of those around it
+    assert len(set(dialogue.added)) == len(dialogue.added)
+
+
+def test_the_machine_is_named() -> None:
+    assert set(machine()) == {"processor", "cores", "memory_gb", "load_1min", "python", "system"}
+
+
+@pytest.mark.slow
+def test_bench_prints_one_object_with_every_figure() -> None:
+    if not (BUNDLED / MANIFEST).is_file():
+        pytest.skip("no bundled checkpoint in this tree (livemerc/weights)")
+    done = livemerc("bench", "--quick", "--json", timeout_s=280)
+    assert done.returncode == 0, done.stderr.decode()
+    figures = json.loads(done.stdout)
+    assert set(figures) == {
+        "machine", "start_up", "stages_ms", "growth_ms", "audio_s", "rtf", "ears_rtf", "peak_rss_mb",
+    }  # fmt: skip
+    assert set(figures["start_up"]) == {"help_s", "import_s", "import_torch_s", "model_load_s"}
+    assert set(figures["growth_ms"]) == {"50", "500"}
+    stages = {name for name in figures["stages_ms"] if not name.startswith("ASR (")}
+    assert stages == {
+        "text encoder", "speech encoder (up to 5 s)", "speech encoder (5 s)", "Stage II + III", "encode + fuse",
+    }  # fmt: skip
+    assert len(figures["stages_ms"]) == len(stages) + 1
+    for stage in figures["stages_ms"].values():
+        assert 0 < stage["p50"] <= stage["p95"]
+        assert stage["n"] >= 1
+    # What a reader sees holds every stage.
+    text = "\n".join(table(figures))
+    assert all(name in text for name in figures["stages_ms"])
