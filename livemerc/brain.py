@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Brain:
-    """`handle(item)` gives the events of one item of the ears, `finish()` those of the end. Construction loads torch."""
+    """`handle(item)` gives the events of one item of the ears, `finish()` those of the end. It loads torch."""
 
     def __init__(self, config: Config, asr: AsrEngine):
         from livemerc.dialogue import Dialogue
@@ -69,9 +69,7 @@ class Brain:
 
         began = time.perf_counter()
         given = self.asr.engine == "transcript"  # a person wrote these words: nothing was hallucinated
-        transcript = screen(
-            self.asr.transcribe(utterance), utterance, self._config.screening, words_are_given=given
-        )
+        transcript = screen(self.asr.transcribe(utterance), utterance, self._config.screening, words_are_given=given)
         heard = time.perf_counter()
         self._learn_pace(len(utterance.samples), heard - began)
         self.utterances += 1

@@ -1,4 +1,4 @@
-"""The microphone path for real: a sound server's null sink, the real call played into it, the dashboard in a terminal."""
+"""The microphone path for real: a null sink, the real call played into it, the dashboard in a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole recipe in miniature: three stages, export, and the exported checkpoint in the live chain. Nothing is good, all is real."""
+"""The whole recipe in miniature: three stages, export, the export in the live chain. Nothing is good, all is real."""
 
 from __future__ import annotations
 
@@ -66,7 +66,9 @@ def data(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """configs/compact.toml with one epoch of everything."""
     text = (PROJECT / "configs/compact.toml").read_text()
-    text = re.sub(r"^(pretrain_epochs|epochs|fold_epochs|cross_epochs|versions) = \d+", r"\1 = 1", text, flags=re.MULTILINE)
+    text = re.sub(
+        r"^(pretrain_epochs|epochs|fold_epochs|cross_epochs|versions) = \d+", r"\1 = 1", text, flags=re.MULTILINE
+    )
     text = re.sub(r"^clips_per_epoch = \d+", "clips_per_epoch = 64", text, flags=re.MULTILINE)
     path = tmp_path_factory.mktemp("config") / "tiny.toml"
     path.write_text(text)
