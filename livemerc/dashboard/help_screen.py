@@ -35,7 +35,10 @@ SIGNS = (
 
 
 class HelpScreen(ModalScreen[None]):
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,enter", "dismiss", "Back")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,question_mark,enter", "dismiss", "Back"),
+        Binding("q", "app.leave", show=False),  # a modal screen hides the app's own keys
+    ]
 
     def __init__(self, labels: list[str]) -> None:
         super().__init__()

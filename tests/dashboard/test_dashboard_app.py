@@ -225,7 +225,8 @@ async def test_the_theme_key_goes_round() -> None:
     assert seen == ["dark", "light", "high-contrast", "dark"]
 
 
-async def test_help_opens_and_closes_and_ctrl_c_works_in_it() -> None:
+@pytest.mark.parametrize("key", ["q", "ctrl+c"])
+async def test_help_opens_and_closes_and_can_be_left_from(key: str) -> None:
     monitor = ScriptedMonitor(conversation())
     app = DashboardApp(monitor)
     async with app.run_test() as pilot:
@@ -234,7 +235,7 @@ async def test_help_opens_and_closes_and_ctrl_c_works_in_it() -> None:
         await pilot.press("escape")
         assert not isinstance(app.screen, HelpScreen)
         await pilot.press("question_mark")
-        await pilot.press("ctrl+c")
+        await pilot.press(key)
         await until(pilot, lambda: app._exit)
     assert app.return_value == 0
 
