@@ -59,7 +59,8 @@ class Brain:
         began = time.perf_counter()
         text = self.asr.partial(speech.samples)
         self._learn_pace(len(speech.samples), time.perf_counter() - began)
-        yield UtterancePartial(utterance_id=speech.utterance_id, start_s=speech.start_s, text=text)
+        if text:
+            yield UtterancePartial(utterance_id=speech.utterance_id, start_s=speech.start_s, text=text)
 
     def _learn_pace(self, samples: int, took_s: float) -> None:
         self._asr_pace = (self._asr_pace + took_s / max(samples / SAMPLE_RATE_HZ, 0.1)) / 2

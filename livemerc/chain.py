@@ -37,6 +37,8 @@ from livemerc.model.checkpoint import checkpoint_info
 FINALS_WAITING = 64
 """Finals that may wait for the brain before the ears wait too; then the microphone's ring holds `audio.ring_s` more."""
 EVENTS_WAITING = 4096
+BEHIND_S = 3.0
+"""Lag that is shown as a degraded mode; finals that wait always go before partials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ class Monitor:
             dropped_s=health.dropped_s,
             overruns=health.overruns,
             mic=health.mic,
+            degraded=f"{lag:.0f} s behind: no partial hypotheses until caught up" if lag > BEHIND_S else None,
             elapsed_s=time.monotonic() - self._started,
             loading=self._loading,
         )

@@ -61,8 +61,9 @@ class Dialogue:
         entry = _Entry(utterance_id, t1 is not None, s1 is not None, cues)
         self._window.append(entry)
         self._open.append(entry)
-        self._t1 = self._push(self._t1, t1, self._model.text.dimension)
-        self._s1 = self._push(self._s1, s1, self._model.speech.dimension)
+        widths = self._model.conversation.config
+        self._t1 = self._push(self._t1, t1, widths["text"]["width"])
+        self._s1 = self._push(self._s1, s1, widths["speech"]["width"])
         del self._window[: -self._config.context]
         estimates = self._judge()
         events: list[EmotionEvent] = []

@@ -21,7 +21,7 @@ TEXT_CONFIG = {
 }  # fmt: skip
 CONVERSATION_CONFIG = {
     "text": {"width": 32, "hidden": 16, "heads": 4, "dropout": 0.3},
-    "speech": {"width": 128, "hidden": 8, "heads": 4, "dropout": 0.3},
+    "speech": {"width": 7, "hidden": 8, "heads": 4, "dropout": 0.3, "normalise": False},
     "fusion": {"width": 16, "heads": 4, "dropout": 0.3},
     "labels": len(LABELS),
 }
@@ -47,10 +47,10 @@ def merits(seed: int = 0, **temperatures: float) -> MeritsL:
 
 
 def random_dialogue(n: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """t1 (n, 32), s1 (n, 128), has_text (n,), has_speech (n,): with all four combinations of presence."""
+    """t1 (n, 32), s1 (n, 7), has_text (n,), has_speech (n,): with all four combinations of presence."""
     generator = torch.Generator().manual_seed(seed)
     t1 = torch.randn(n, 32, generator=generator)
-    s1 = torch.randn(n, 128, generator=generator)
+    s1 = torch.randn(n, len(LABELS), generator=generator)
     has_text = torch.rand(n, generator=generator) < 0.7
     has_speech = torch.rand(n, generator=generator) < 0.7
     return t1, s1, has_text, has_speech

@@ -32,8 +32,8 @@ class ClipPool:
     label: np.ndarray
     actor: np.ndarray
     soften: float = 0.0
-    """Training only: half of the draws lie between two clips of the emotion, all get noise of this deviation (S1 is
-    layer-normed to about 1). Four actors are learnt by heart otherwise."""
+    """Training only: half of the draws lie between two clips of the emotion, all get noise of this deviation. Few
+    actors are learnt by heart otherwise."""
 
     def __post_init__(self) -> None:
         by_actor: dict[tuple[str, int], list[int]] = defaultdict(list)

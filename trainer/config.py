@@ -83,6 +83,7 @@ class FusionStage(_Stage, frozen=True):
     soften: float
     mixture: list[float]
     dev_actors: list[str]
+    readers: list[str]
 
     width: int
     heads: int

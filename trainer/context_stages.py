@@ -49,16 +49,23 @@ class TextFeatures:
         return np.bincount(self.arrays["train_labels"], minlength=len(LABELS)) / len(self.arrays["train_labels"])
 
 
-def clip_pools(path: Path, held_out: Sequence[str], soften: float = 0.0) -> dict[str, ClipPool]:
-    """Pools "train" and "dev" of the actors set apart (split B; `held_out` are dev), and "test" (split C) from
-    `trainer.speech_stage`'s embeddings. Actors are named corpus/speaker."""
+def clip_pools(
+    path: Path, held_out: Sequence[str], readers: Sequence[str] = (), soften: float = 0.0
+) -> dict[str, ClipPool]:
+    """Pools "train", "dev" and "test" from `trainer.speech_stage`'s embeddings. Actors are named corpus/speaker.
+
+    "dev": `held_out` of the actors set apart (split B); "test": split C, unseen in every stage. "train": the rest of B
+    and, with them, the encoder's own actors (A) under the noise of `soften`: three voices alone taught Stage II their
+    own confusions (trainer/LOG.md). `readers` join as neutral voices: people who read aloud, not heard by the encoder.
+    """
     arrays = np.load(path)
     actor = np.array([f"{c}/{s}" for c, s in zip(arrays["corpus"], arrays["speaker"], strict=True)])
-    everything = ClipPool(arrays["s1"].astype(np.float32), arrays["label"].astype(np.int64), actor)
+    # S1 is the Stage I logits, as in livemerc.model.encoders
+    everything = ClipPool(arrays["logits"].astype(np.float32), arrays["label"].astype(np.int64), actor)
     b = arrays["split"] == "B"
     dev = np.isin(actor, list(held_out))
     return {
-        "train": everything.only(b & ~dev, soften),
+        "train": everything.only((b & ~dev) | (arrays["split"] == "A") | np.isin(actor, list(readers)), soften),
         "dev": everything.only(b & dev),
         "test": everything.only((arrays["split"] == "C") & (arrays["version"] == "clean")),
     }
@@ -172,7 +179,7 @@ class Composer:
             elif kind == 3:  # voices over neutral words, the dialogue's course
                 out.append(neutral_words(self.neutral, words.labels, pool, 0.1, rng))
             else:  # one utterance at a time, voices over neutral words
-                for label in [*rng.choice(words.labels, size=3), *rng.integers(len(LABELS), size=3)]:
+                for label in [*rng.choice(words.labels, size=4), *rng.integers(len(LABELS), size=2)]:
                     out.append(neutral_words(self.neutral, np.array([label]), pool, 0.0, rng))
         return out
 
@@ -249,7 +256,7 @@ def build(
     return ConversationModel(
         {
             "text": {"width": text_width, **branch},
-            "speech": {"width": speech_width, **branch, "hidden": conversation.hidden // 2},
+            "speech": {"width": speech_width, **branch, "hidden": conversation.hidden // 2, "normalise": False},
             "fusion": {"width": fusion.width, "heads": fusion.heads, "dropout": fusion.dropout},
             "labels": len(LABELS),
         }
@@ -264,10 +271,10 @@ def train(config: Path, text_features: Path, embeddings: Path | None, out: Path)
     conversation = read_stage(config, "conversation", ConversationStage)
     fusion = read_stage(config, "fusion", FusionStage)
     text = TextFeatures(text_features)
-    model = build(conversation, fusion, text.arrays["train_clean"].shape[1], 128)
-    kept: dict = {"text": train_text_context(model, text, conversation, out, 128)}
+    model = build(conversation, fusion, text.arrays["train_clean"].shape[1], len(LABELS))
+    kept: dict = {"text": train_text_context(model, text, conversation, out, len(LABELS))}
     if embeddings is not None:
-        pools = clip_pools(embeddings, fusion.dev_actors, fusion.soften)
+        pools = clip_pools(embeddings, fusion.dev_actors, fusion.readers, fusion.soften)
         kept["speech"] = train_speech_context(model, text, pools, conversation, out)
         kept["fusion"] = train_fusion(model, text, pools, fusion, out)
         kept["report"] = report(model, text, pools["test"], fusion, seed=1)

@@ -25,10 +25,11 @@ class ConversationEncoder(nn.Module):
     passing of a turn but no content. Padding is behind the last utterance and never seen (packed sequences).
     """
 
-    def __init__(self, width: int, hidden: int, heads: int, dropout: float, labels: int):
+    def __init__(self, width: int, hidden: int, heads: int, dropout: float, labels: int, normalise: bool = True):
+        """`normalise`: layer-norm the input; not for logits, whose size is how sure Stage I was."""
         super().__init__()
         self.absent = nn.Parameter(torch.zeros(width))
-        self.norm_in = nn.LayerNorm(width)
+        self.norm_in = nn.LayerNorm(width) if normalise else nn.Identity()
         self.gru = nn.GRU(width, hidden, batch_first=True, bidirectional=True)
         self.norm_gru = nn.LayerNorm(2 * hidden)
         self.attention = nn.MultiheadAttention(2 * hidden, heads, dropout=dropout, batch_first=True)

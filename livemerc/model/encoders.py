@@ -29,10 +29,14 @@ class Encoders:
 
     @torch.inference_mode()
     def speech(self, samples: np.ndarray) -> Tensor:
-        """One utterance, (n,) float32 at 16 kHz -> S1 (Ds,) on the CPU."""
+        """One utterance, (n,) float32 at 16 kHz -> S1 (Ds,) on the CPU: the Stage I logits.
+
+        Seven numbers instead of the 128 of the embedding: Stages II and III meet only the few voices set apart for
+        them, and learnt those by heart from the embedding (read speech of others turned from neutral to angry).
+        """
         wave = torch.from_numpy(np.ascontiguousarray(samples, np.float32))[None].to(self.device)
         lengths = torch.tensor([wave.shape[1]], device=self.device)
-        return self.model.speech(wave, lengths)[0].float().cpu()
+        return self.model.speech.classify(self.model.speech(wave, lengths))[0].float().cpu()
 
 
 def load_model(checkpoint: str | Path | None, device: str, threads: int) -> tuple[MeritsL, Encoders]:
