@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +78,9 @@ def encode(dialogues: Sequence[Sequence[ManifestRow]], encoders: Encoders, batch
     for start in range(0, len(worded), batch):
         part = worded[start : start + batch]
         t1.update(zip(part, encoders.text([rows[i].text for i in part]), strict=True))
+    # A long recording is decoded once and not anew, from its start, for each of its rows.
+    shared = {path for path, n in Counter(r.audio for r in rows).items() if path is not None and n > 1}
+    whole: tuple[Path, np.ndarray] | None = None
     out, number = [], 0
     for dialogue in dialogues:
         encoded = []
@@ -84,7 +88,12 @@ def encode(dialogues: Sequence[Sequence[ManifestRow]], encoders: Encoders, batch
             s1 = None
             if row.audio is not None:
                 try:
-                    samples = read_samples(row.audio, SAMPLE_RATE_HZ, row.start_s, row.end_s)
+                    if row.audio in shared:
+                        if whole is None or whole[0] != row.audio:
+                            whole = (row.audio, read_samples(row.audio, SAMPLE_RATE_HZ))
+                        samples = _stretch(whole[1], row)
+                    else:
+                        samples = read_samples(row.audio, SAMPLE_RATE_HZ, row.start_s, row.end_s)
                 except InputError as error:
                     raise InputError(f"line {row.line} of the manifest: {error}") from error
                 s1 = encoders.speech(samples)
@@ -92,6 +101,15 @@ def encode(dialogues: Sequence[Sequence[ManifestRow]], encoders: Encoders, batch
             number += 1
         out.append(encoded)
     return out
+
+
+def _stretch(samples: np.ndarray, row: ManifestRow) -> np.ndarray:
+    """The row's part of its recording, (n,) at 16 kHz, n >= 1."""
+    end = None if row.end_s is None else round(row.end_s * SAMPLE_RATE_HZ)
+    part = samples[round(row.start_s * SAMPLE_RATE_HZ) : end]
+    if not len(part):
+        raise InputError(f"{row.audio}: no audio from {row.start_s:g} s on; the recording ends before.")
+    return part
 
 
 def judge(

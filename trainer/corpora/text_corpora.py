@@ -66,10 +66,10 @@ def read_meld(path: Path) -> list[list[TextRow]]:
 
 def read_goemotions(folder: Path, split: str) -> list[TextRow]:
     """Comments of `ekman_{split}.tsv`; several labels share the probability equally."""
-    names = (folder / "ekman_labels.txt").read_text().split()
+    names = _text(folder / "ekman_labels.txt").split()
     rows = []
     path = folder / f"ekman_{split}.tsv"
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(_text(path).splitlines(), start=1):
         try:
             text, indices, comment = line.rsplit("\t", 2)
             target = sum((_one_hot(names[int(i)]) for i in indices.split(",")), np.zeros(len(LABELS), np.float32))
@@ -97,6 +97,13 @@ def read_emorynlp(path: Path) -> list[TextRow]:
         except (KeyError, AttributeError) as error:
             raise InputError(f"{path}, line {number}: not an EmoryNLP row ({error}).") from error
     return rows
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error}).") from error
 
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
