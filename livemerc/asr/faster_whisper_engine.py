@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,21 +72,41 @@ class FasterWhisperEngine:
 
     def transcribe(self, utterance: Utterance) -> Transcript:
         """The text with Whisper's own figures. Raises `ModelError` when the GPU libraries fail at the first use."""
-        return self._decode(utterance.samples, utterance.samples_start_s, self._config.beam_size, self._config)
+        transcript = self._decode(utterance.samples, self._config.beam_size)
+        if not self._config.word_timestamps or not transcript.text:
+            return transcript
+        return replace(transcript, words=self._words(utterance, transcript.text))
 
     def partial(self, samples: np.ndarray) -> str:
         """Greedy, whatever the beam of finals."""
-        return self._decode(samples, 0.0, 1, None).text
+        return self._decode(samples, 1).text
 
     def close(self) -> None:
         """Frees the model."""
         self._whisper = None
 
-    def _decode(self, samples: np.ndarray, start_s: float, beam_size: int, config: AsrConfig | None) -> Transcript:
-        if len(samples) < SHORTEST_SAMPLES:
-            return Transcript(text="")
+    def _words(self, utterance: Utterance, text: str) -> tuple[Word, ...]:
+        """Words on the session clock, in a pass of its own; none where Whisper cannot align them to `text`.
+
+        With word times faster-whisper drops a segment that it aligns to no time at all, and decodes anew from the last
+        word's end: text lost, or repeated. So the text comes without them, and only the first segment is looked at.
+        """
+        generated, _ = self._generate(utterance.samples, self._config.beam_size, words=True)
         try:
-            generated, info = self._whisper.transcribe(
+            segment = next(iter(generated), None)
+        except RuntimeError as error:
+            raise _model_error(error, Path(str(self.model)), "cuda", self._config.compute_type) from error
+        if segment is None or " ".join(segment.text.split()) != text:
+            return ()
+        start_s = utterance.samples_start_s
+        return tuple(
+            Word(word.word.strip(), start_s + float(word.start), start_s + float(word.end), float(word.probability))
+            for word in segment.words or ()
+        )
+
+    def _generate(self, samples: np.ndarray, beam_size: int, *, words: bool) -> tuple[Any, Any]:
+        try:
+            return self._whisper.transcribe(
                 np.ascontiguousarray(samples, dtype=np.float32),
                 language=self._config.language,
                 beam_size=beam_size,
@@ -96,9 +117,17 @@ class FasterWhisperEngine:
                 compression_ratio_threshold=None,
                 # an utterance is one window: without timestamps it is never decoded again from its last one
                 without_timestamps=True,
-                word_timestamps=config is not None and config.word_timestamps,
+                word_timestamps=words,
                 vad_filter=False,
             )
+        except RuntimeError as error:
+            raise _model_error(error, Path(str(self.model)), "cuda", self._config.compute_type) from error
+
+    def _decode(self, samples: np.ndarray, beam_size: int) -> Transcript:
+        if len(samples) < SHORTEST_SAMPLES:
+            return Transcript(text="")
+        generated, info = self._generate(samples, beam_size, words=False)
+        try:
             segments = list(generated)
         except RuntimeError as error:
             raise _model_error(error, Path(str(self.model)), "cuda", self._config.compute_type) from error
@@ -116,11 +145,6 @@ class FasterWhisperEngine:
             no_speech_probability=no_speech,
             mean_log_probability=log_probability,
             tokens=total,
-            words=tuple(
-                Word(word.word.strip(), start_s + float(word.start), start_s + float(word.end), float(word.probability))
-                for segment in segments
-                for word in segment.words or ()
-            ),
         )
 
 

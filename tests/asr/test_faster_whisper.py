@@ -99,13 +99,20 @@ def test_an_utterance_does_not_depend_on_what_was_heard_before(tiny_whisper, cli
 
 
 @pytest.mark.slow
-def test_words_are_timed_on_the_session_clock(tiny_whisper, clips):
+def test_words_are_timed_on_the_session_clock_and_cost_no_text(tiny_whisper, clips):
+    """A model learnt by heart aligns badly: some words get no time at all. The text must not suffer from that."""
+    plain_engine = FasterWhisperEngine(tiny_whisper[0], AsrConfig(language="en"), device="cpu")
     engine = FasterWhisperEngine(tiny_whisper[0], AsrConfig(word_timestamps=True, language="en"), device="cpu")
-    samples, sentence = clips[3]
-    words = engine.transcribe(utterance(samples, start_s=100.0)).words
-    assert [plain(word.text) for word in words] == plain(sentence).split()
-    assert all(100.0 <= word.start_s <= word.end_s <= 101.0 + len(samples) / 16_000 for word in words)
-    assert all(0 <= word.probability <= 1 for word in words)
+    aligned = 0
+    for samples, _ in clips:
+        transcript = engine.transcribe(utterance(samples, start_s=100.0))
+        assert transcript.text == plain_engine.transcribe(utterance(samples, start_s=100.0)).text
+        if transcript.words:
+            aligned += 1
+            assert " ".join(word.text for word in transcript.words) == transcript.text
+            assert all(100.0 <= w.start_s <= w.end_s <= 101.0 + len(samples) / 16_000 for w in transcript.words)
+            assert all(0 <= word.probability <= 1 for word in transcript.words)
+    assert aligned
 
 
 @pytest.mark.slow
