@@ -111,9 +111,11 @@ class Monitor:
         self._failure: BaseException | None = None
         self._brain: Brain | None = None
         self._last_status = 0.0
+        self._stopping = False
 
     def stop(self) -> None:
         """Stop listening; what was heard is still transcribed and judged, then `session.end` comes."""
+        self._stopping = True
         self.source.close()
 
     def gauges(self) -> Gauges:
@@ -223,8 +225,8 @@ class Monitor:
                     item = self._items.get()
                 except Closed:
                     break
-                if item is None:
-                    continue
+                if item is None or (self._stopping and isinstance(item, Speech)):
+                    continue  # when stopping, what is left to say are finals
                 if isinstance(item, Utterance):
                     self._working_since_s = item.decided_s
                 for event in brain.handle(item):
