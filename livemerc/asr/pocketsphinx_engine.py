@@ -19,8 +19,8 @@ FRAMES_PER_SECOND = 100  # pocketsphinx's own frame rate
 PEAK = 0.9
 MAX_GAIN = 100.0  # 40 dB: a whisper is raised, the noise floor of a muted line is not made speech
 SEARCH = {"maxhmmpf": 3000, "maxwpf": 10}
-"""Fewer paths a frame than the default 30,000 HMMs and any number of words: telephone speech takes half the time (RTF .19
-against .35, WER .84 against .88), read speech hears the same (.304), the demo hardly less (.066 against .046)."""
+"""Fewer paths a frame than the default 30,000 HMMs and any number of words: telephone speech takes half the time (RTF
+.19 against .35, WER .84 against .88), read speech hears the same (.304), the demo hardly less (.066 against .046)."""
 _ALTERNATE = re.compile(r"\(\d+\)$")  # "read(2)": the second pronunciation of "read"
 
 
