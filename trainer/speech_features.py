@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from livemerc.model.speech import DEFAULT_CONFIG, LogMel
+from livemerc.audio.read import read_samples
+from livemerc.model.speech import DEFAULT_CONFIG, SAMPLE_RATE_HZ, LogMel
 from trainer.augment import augment
-from trainer.corpora.clips import Clip, read_samples
+from trainer.corpora.clips import Clip
 from trainer.corpora.nemo import read_nemo
 from trainer.corpora.ravdess import read_ravdess
 from trainer.corpora.read_speech import read_librispeech, read_read
@@ -64,7 +65,7 @@ class _Worker:
         cls.state = cls(voices, seed)
 
     def features(self, clip: Clip, version: int) -> np.ndarray:
-        samples = read_samples(clip.path)
+        samples = read_samples(clip.path, SAMPLE_RATE_HZ)
         if version:
             # Seeded by the clip's name: the same condition whatever the order or the number of processes.
             rng = np.random.default_rng([self.seed, version, zlib.crc32(f"{clip.corpus}/{clip.clip_id}".encode())])
@@ -87,7 +88,7 @@ def prepare(data: Path, cache: Path, corpus: str, versions: int, seed: int, proc
         return
     clips = READERS[corpus](data)
     babble = [c for c in read_librispeech(data / "speech/librispeech") if c.speaker in BABBLE_READERS]
-    voices = [read_samples(c.path) for c in babble]
+    voices = [read_samples(c.path, SAMPLE_RATE_HZ) for c in babble]
     with multiprocessing.get_context("spawn").Pool(processes, _Worker.start, (voices, seed)) as pool:
         for version in missing:
             arrays = pool.map(_run, [(clip, version) for clip in clips], chunksize=32)

@@ -24,6 +24,7 @@ from torch.nn import functional as F
 from livemerc.emotions import LABELS
 from livemerc.errors import ConfigError
 from livemerc.model.speech import SpeechEncoder
+from trainer.calibrate import fit_temperature
 from trainer.config import SpeechStage, read_stage
 from trainer.corpora.clips import Clip
 from trainer.metrics import classification_metrics
@@ -159,13 +160,6 @@ def figures(encoder: SpeechEncoder, features: Features, version: int = 0, temper
     return classification_metrics(softmax(encode(encoder, features, version)[1], temperature), truth, LABELS)
 
 
-def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
-    """The temperature of least NLL (Guo et al. 2017), on a grid: one number needs no optimiser."""
-    grid = np.exp(np.linspace(np.log(0.3), np.log(5.0), 113))
-    rows = np.arange(len(truth))
-    return float(min(grid, key=lambda t: -np.log(softmax(logits, float(t))[rows, truth] + 1e-12).mean()))
-
-
 def base_rate(encoder: SpeechEncoder, features: Features, temperature: float, version: int = 0) -> dict[str, Any]:
     """What the encoder makes of read, unemotional speech."""
     p = softmax(encode(encoder, features, version)[1], temperature)
@@ -209,7 +203,8 @@ def train_final(config: SpeechStage, everything: dict[str, Features], out: Path)
     watched = {k: v for k, v in monitor.items() if k.startswith("B")} | {"read": measured}
     encoder = train_encoder(train, config, config.epochs, out, watched)
     logits = np.concatenate([encode(encoder, parts["B"], v)[1] for v in (0, 1)])
-    temperature = fit_temperature(logits, np.tile([c.label for c in parts["B"].clips], 2))
+    truth = np.tile([c.label for c in parts["B"].clips], 2)
+    temperature = fit_temperature(torch.from_numpy(logits), torch.from_numpy(truth))
     result: dict[str, Any] = {"temperature": temperature}
     for name, features in monitor.items():
         result[name] = summary(figures(encoder, features, 0, temperature))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from livemerc.chain import Gauges
 from livemerc.emotions import LABELS
 from livemerc.events import (
     AsrInfo,
@@ -14,7 +15,6 @@ from livemerc.events import (
     EmotionStatus,
     Event,
     FinalAsr,
-    MicState,
     Modality,
     SessionEnd,
     SessionStart,
@@ -25,18 +25,10 @@ from livemerc.events import (
 
 
 @dataclass(frozen=True)
-class ScriptedGauges:
-    t_s: float = 0.0
+class ScriptedGauges(Gauges):
+    """The chain's own, in a silent room."""
+
     level_dbfs: float | None = -120.0
-    speaking: bool = False
-    lag_s: float = 0.0
-    queued: dict[str, int] = field(default_factory=dict)
-    dropped_s: float = 0.0
-    overruns: int = 0
-    mic: MicState | None = None
-    degraded: str | None = None
-    elapsed_s: float = 0.0
-    loading: str | None = None
 
 
 class ScriptedMonitor:

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from livemerc.audio.read import read_samples
 from livemerc.emotions import LABELS
 from livemerc.errors import InputError
-from trainer.corpora.clips import read_samples
 from trainer.corpora.nemo import read_nemo
 from trainer.corpora.ravdess import read_ravdess
 from trainer.corpora.read_speech import read_librispeech, read_read
@@ -80,7 +80,7 @@ def test_absent_nemo_is_an_error_with_a_mend(tmp_path: Path) -> None:
 def test_undecodable_clip_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.flac").write_text("no sound")
     with pytest.raises(InputError, match=r"x\.flac"):
-        read_samples(tmp_path / "x.flac")
+        read_samples(tmp_path / "x.flac", 16_000)
 
 
 def test_real_corpora_have_their_published_counts(shared_data: Path) -> None:
@@ -97,7 +97,7 @@ def test_real_corpora_have_their_published_counts(shared_data: Path) -> None:
 
 def test_real_clips_decode_to_a_plausible_length_and_level(shared_data: Path) -> None:
     for clip in (read_ravdess(shared_data / "ravdess")[0], read_nemo(shared_data / "nemo")[0]):
-        samples = read_samples(clip.path)
+        samples = read_samples(clip.path, 16_000)
         assert samples.dtype == np.float32
         assert 0.5 < len(samples) / 16_000 < 10
         assert 0.001 < np.abs(samples).max() <= 1.5

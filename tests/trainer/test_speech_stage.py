@@ -15,7 +15,7 @@ from trainer.config import SpeechStage, read_stage
 from trainer.corpora.clips import Clip
 from trainer.speech_batches import draw_weights, spec_augment, training_batches, warp_matrices
 from trainer.speech_features import Features
-from trainer.speech_stage import encode, fit_temperature, softmax, train_encoder
+from trainer.speech_stage import encode, train_encoder
 
 COMPACT = Path(__file__).resolve().parents[2] / "configs/compact.toml"
 
@@ -118,13 +118,6 @@ def test_encoding_a_corpus_does_not_depend_on_its_order(config: SpeechStage) -> 
     s1, _ = encode(encoder, data)
     shuffled, _ = encode(encoder, data.where(order))
     np.testing.assert_allclose(shuffled, s1[order], atol=1e-5)
-
-
-def test_temperature_cools_an_overconfident_head() -> None:
-    rng = np.random.default_rng(0)
-    logits = rng.normal(0, 1, (4000, 7)).astype(np.float32)
-    truth = np.array([rng.choice(7, p=p / p.sum()) for p in softmax(logits).astype(np.float64)])
-    assert fit_temperature(3.0 * logits, truth) == pytest.approx(3.0, rel=0.15)
 
 
 def test_unknown_key_in_the_section_is_named(tmp_path: Path) -> None:
