@@ -21,6 +21,7 @@ from livemerc.audio.ears import EarItem, Ears, Onset, Speech, Utterance
 from livemerc.audio.source import Source
 from livemerc.brain import Brain
 from livemerc.config import Config
+from livemerc.errors import LivemercError
 from livemerc.events import (
     AsrInfo,
     EmotionEvent,
@@ -146,14 +147,20 @@ class Monitor:
         try:
             brain, start = self._load()
             yield start
-            for block in self.source.blocks():
-                for item in self._ears.feed(block):
-                    yield from map(_compute_only, brain.handle(item))
-                yield from self._status()
+            failure: LivemercError | None = None
+            try:
+                for block in self.source.blocks():
+                    for item in self._ears.feed(block):
+                        yield from map(_compute_only, brain.handle(item))
+                    yield from self._status()
+            except LivemercError as error:
+                failure = error  # what was heard before is flushed first
             for item in self._ears.flush():
                 yield from map(_compute_only, brain.handle(item))
             yield from brain.finish()
             yield self._end()
+            if failure is not None:
+                raise failure
         finally:
             self.source.close()
 
@@ -192,7 +199,7 @@ class Monitor:
             run()
         except Closed:
             pass
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:  # noqa: BLE001 - the boundary of a thread: raised again in the consumer's
             self._failure = self._failure or error
             self.source.close()
 
@@ -203,10 +210,13 @@ class Monitor:
                 self._clock.heard(self._ears.t_s)
                 for item in items:
                     self._hand_over(item)
-            for item in self._ears.flush():
-                self._hand_over(item)
         finally:
-            self._items.close()
+            # Also when the source died: what was heard of the open utterance is still transcribed and judged.
+            try:
+                for item in self._ears.flush():
+                    self._hand_over(item)
+            finally:
+                self._items.close()
 
     def _hand_over(self, item: EarItem) -> None:
         if isinstance(item, Speech):

@@ -51,7 +51,7 @@ class StopOnSignal:
 
     def __exit__(self, *exc: object) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
+            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal itself returned
         os.close(self._write_fd)  # ends the thread
         if self._thread is not None:
             self._thread.join()

@@ -9,7 +9,7 @@ people say joyful words flatly more often than angrily.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -45,9 +45,9 @@ class ClipPool:
         object.__setattr__(self, "_by_label", by_label)
         object.__setattr__(self, "actors", sorted(set(map(str, self.actor))))
 
-    actors: list[str] = None  # type: ignore[assignment]
-    _by_actor: dict[tuple[str, int], list[int]] = None  # type: ignore[assignment]
-    _by_label: dict[int, list[int]] = None  # type: ignore[assignment]
+    actors: list[str] = field(init=False)
+    _by_actor: dict[tuple[str, int], list[int]] = field(init=False)
+    _by_label: dict[int, list[int]] = field(init=False)
 
     def draw(self, actor: str, label: int, rng: np.random.Generator) -> np.ndarray:
         """A clip of that emotion by that actor, or by any actor where he has none of it."""

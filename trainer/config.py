@@ -62,10 +62,9 @@ class SpeechStage(_Stage, frozen=True):
     mask_frames: int
 
 
-class ConversationStage(_Stage, frozen=True):
-    """Stage II, per modality."""
+class _WindowStage(_Stage, frozen=True):
+    """What `trainer.fit` needs; `batch` in dialogues, `patience` in epochs, `context` = K."""
 
-    hidden: int
     heads: int
     dropout: float
     lr: float
@@ -75,7 +74,13 @@ class ConversationStage(_Stage, frozen=True):
     context: int
 
 
-class FusionStage(_Stage, frozen=True):
+class ConversationStage(_WindowStage, frozen=True):
+    """Stage II, per modality."""
+
+    hidden: int
+
+
+class FusionStage(_WindowStage, frozen=True):
     """Stage III. `mixture`: shares of words + voices, words alone, voices alone, voices over neutral words in
     dialogues, the same singly."""
 
@@ -84,15 +89,7 @@ class FusionStage(_Stage, frozen=True):
     mixture: list[float]
     dev_actors: list[str]
     readers: list[str]
-
     width: int
-    heads: int
-    dropout: float
-    lr: float
-    batch: int
-    epochs: int
-    patience: int
-    context: int
 
 
 Stage = TypeVar("Stage", bound=_Stage)

@@ -40,7 +40,7 @@ def own_terminal() -> Iterator[None]:
             stack.enter_context(_stderr_aside())
         try:
             if real_in is None or not real_in.isatty():
-                sys.__stdin__ = keys  # type: ignore[misc]
+                sys.__stdin__ = keys  # type: ignore[misc]  # Textual's driver reads it; typed Final
             sys.__stderr__ = screen  # type: ignore[misc]
             yield
         finally:
