@@ -30,6 +30,7 @@ class TextStage(_Stage, frozen=True):
     word_drop: float
     word_swap: float
     label_smoothing: float
+    average: float
 
 
 class SpeechStage(_Stage, frozen=True):

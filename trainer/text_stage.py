@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from livemerc.model.quantise import quantise_rows
 from livemerc.model.text import TextEncoder, load_tokenizer, tokenize
@@ -116,6 +117,7 @@ def train(config: TextStage, data: Path, out: Path, *, limit: int | None = None)
     heads = nn.ModuleDict({name: nn.Linear(encoder.dimension, 7) for name in corpora if name != "meld"})
     words = [word for row in meld for word in re.findall(r"[\w']+", row.text.lower())]
 
+    averaged = AveragedModel(encoder, multi_avg_fn=get_ema_multi_avg_fn(config.average))
     done = 0
     best: dict[str, Any] = {"weighted_f1": -1.0}
     resume = out / "resume.pt"
@@ -123,6 +125,7 @@ def train(config: TextStage, data: Path, out: Path, *, limit: int | None = None)
     if state:
         encoder.load_state_dict(state["encoder"])
         heads.load_state_dict(state["heads"])
+        averaged.load_state_dict(state["averaged"])
         done, best = state["done"], json.loads(state["best"])
     phases = [("pretrain", config.pretrain_epochs, config.pretrain_lr), ("meld", config.epochs, config.lr)]
     epoch = 0
@@ -168,19 +171,23 @@ def train(config: TextStage, data: Path, out: Path, *, limit: int | None = None)
                 optimiser.step()
                 schedule.step()
                 optimiser.zero_grad()
+                averaged.update_parameters(encoder)
                 losses.append(float(loss.detach()))
                 if step % 100 == 0:
                     rate = (time.monotonic() - started) / (step + 1)
                     print(f"{phase} {epoch} step {step}/{math.ceil(len(rows) / config.batch)} "
                           f"loss {np.mean(losses[-100:]):.4f} {rate:.2f} s/step", flush=True)  # fmt: skip
-            _, logits = predict(encoder, tokenizer, [r.text for r in dev])
+            kept: TextEncoder = averaged.module  # type: ignore[assignment]
+            _, logits = predict(kept, tokenizer, [r.text for r in dev])
             plain = [asr_style(r.text, rng, words, 0.0, 0.0) for r in dev]
-            _, plain_logits = predict(encoder, tokenizer, plain)
+            _, plain_logits = predict(kept, tokenizer, plain)
+            _, last_logits = predict(encoder, tokenizer, [r.text for r in dev])
             truth = np.array([r.label for r in dev])
             figures = {
                 "phase": phase, "epoch": epoch, "loss": float(np.mean(losses)), "seconds": time.monotonic() - started,
                 "weighted_f1": classification_metrics(logits.softmax(-1).numpy(), truth)["weighted_f1"],
                 "weighted_f1_plain": classification_metrics(plain_logits.softmax(-1).numpy(), truth)["weighted_f1"],
+                "weighted_f1_last_step": classification_metrics(last_logits.softmax(-1).numpy(), truth)["weighted_f1"],
             }  # fmt: skip
             with (out / "metrics.jsonl").open("a") as log:
                 log.write(json.dumps(figures) + "\n")
@@ -189,9 +196,9 @@ def train(config: TextStage, data: Path, out: Path, *, limit: int | None = None)
             score = figures["weighted_f1"] + figures["weighted_f1_plain"]
             if phase == "meld" and score > best.get("score", -1.0):
                 best = {**figures, "score": score}
-                torch.save(encoder.state_dict(), out / "best.pt")
+                torch.save(kept.state_dict(), out / "best.pt")
             torch.save(
-                {"encoder": encoder.state_dict(), "heads": heads.state_dict(), "optimiser": optimiser.state_dict(),
+                {"encoder": encoder.state_dict(), "averaged": averaged.state_dict(), "heads": heads.state_dict(), "optimiser": optimiser.state_dict(),
                  "schedule": schedule.state_dict(), "done": epoch, "phase": phase, "best": json.dumps(best)}, resume
             )  # fmt: skip
     (out / "best.json").write_text(json.dumps({"figures": best, "config": encoder.config, "tokenizer": tokenizer_path}))
