@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from livemerc.emotions import LABELS
 from livemerc.errors import InputError
-from trainer.corpora.manifest import COLUMNS, ManifestRow, read_manifest
+from trainer.corpora.corpus import Corpus, LabelledUtterance
+from trainer.corpora.manifest import COLUMNS, ManifestRow, read_manifest, write_manifest
 
 HEADER = "dialogue_id,utterance_id,speaker,audio,start_s,end_s,text,emotion,split"
 
@@ -194,3 +195,33 @@ def test_what_the_csv_module_writes_is_read_back(folder: Path, utterances: list[
     path.write_bytes(out.getvalue().encode())
     rows = sorted(flat(read_manifest(path, LABELS)), key=lambda r: int(r.utterance_id))
     assert [(r.text, r.emotion, r.dialogue_id) for r in rows] == [(t.strip(), e, d) for t, e, d in utterances]
+
+
+def corpus_of(folder: Path) -> Corpus:
+    def said(number: str, emotion: str | None, audio: Path | None, end_s: float | None) -> LabelledUtterance:
+        return LabelledUtterance("d1", number, None, f'words, "{number}"', audio, 1.25, end_s, emotion, None, "x:1")
+
+    (folder / "clips").mkdir()
+    inside = folder / "clips" / "a.wav"
+    inside.write_bytes(b"x")
+    rows = [said("0", "joy", inside, 2.5), said("1", None, inside, None), said("2", "fear", None, 4.0)]
+    return Corpus("mine", LABELS, {"dev": [rows], "test": [[said("9", "anger", inside, None)]]})
+
+
+def test_a_written_manifest_reads_back_as_its_corpus(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    assert write_manifest(corpus_of(tmp_path), path) == 3  # one had no emotion
+    (dialogue,) = read_manifest(path, LABELS, "dev")
+    assert [(r.utterance_id, r.emotion, r.text) for r in dialogue] == [
+        ("0", "joy", 'words, "0"'), ("2", "fear", 'words, "2"'),
+    ]  # fmt: skip
+    assert (dialogue[0].audio, dialogue[0].start_s, dialogue[0].end_s) == (tmp_path / "clips" / "a.wav", 1.25, 2.5)
+    assert (dialogue[1].audio, dialogue[1].start_s, dialogue[1].end_s) == (None, 1.25, 4.0)
+    assert ",clips/a.wav," in path.read_text()  # the folder may be moved as a whole
+
+
+def test_a_corpus_without_a_label_or_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no utterance with an emotion"):
+        write_manifest(Corpus("mine", LABELS, {"dev": []}), tmp_path / "m.csv")
+    with pytest.raises(InputError, match="cannot be written"):
+        write_manifest(corpus_of(tmp_path), tmp_path / "nowhere" / "m.csv")

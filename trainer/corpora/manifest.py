@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from livemerc.errors import InputError
+from trainer.corpora.corpus import Corpus
 
 COLUMNS = ("dialogue_id", "utterance_id", "speaker", "audio", "start_s", "end_s", "text", "emotion", "split")
 
@@ -68,6 +69,42 @@ def read_manifest(path: Path, labels: Collection[str], split: str | None = None)
     if not dialogues:
         raise InputError(f"{path}: no rows{'' if split is None else f' of split {split!r}'}; nothing to evaluate.")
     return list(dialogues.values())
+
+
+def write_manifest(corpus: Corpus, path: Path) -> int:
+    """Writes the labelled utterances of all splits as a manifest; returns how many. Those without an emotion are left
+    out: the contract's `emotion` is never empty.
+
+    Audio below the manifest's folder is named relative to it. Times of an utterance without audio are kept: they say
+    when things were said. Raises `InputError` (nothing labelled, or the file cannot be written).
+    """
+    base = path.resolve().parent
+    rows = [
+        (
+            u.dialogue_id, u.utterance_id, u.speaker or "", _named_from(base, u.audio),
+            "" if u.audio is None and u.end_s is None else f"{u.start_s:.3f}".rstrip("0").rstrip("."),
+            "" if u.end_s is None else f"{u.end_s:.3f}".rstrip("0").rstrip("."),
+            u.text, u.emotion, split,
+        )
+        for split in corpus.splits for u in corpus.utterances(split) if u.emotion is not None
+    ]  # fmt: skip
+    if not rows:
+        raise InputError(f"{corpus.name}: no utterance with an emotion; there is nothing to write to {path}.")
+    try:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(COLUMNS)
+            writer.writerows(rows)
+    except OSError as error:
+        raise InputError(f"{path}: the manifest cannot be written ({error.strerror}); choose another place.") from error
+    return len(rows)
+
+
+def _named_from(base: Path, audio: Path | None) -> str:
+    if audio is None:
+        return ""
+    absolute = audio.resolve()
+    return str(absolute.relative_to(base) if absolute.is_relative_to(base) else absolute)
 
 
 def _check_width(path: Path, line: int, raw: dict[str, str | None]) -> None:
