@@ -17,7 +17,8 @@ from livemerc.emotions import LABELS
 from livemerc.model.merits import ConversationModel
 from trainer.compose import ClipPool, Words, compose, neutral_words, voices_alone, without_speech, without_text
 from trainer.config import ConversationStage, FusionStage, read_stage
-from trainer.fit import fit, window_loss
+from trainer.fit import fit
+from trainer.losses import window_loss
 from trainer.metrics import classification_metrics
 from trainer.windows import DialogueFeatures, WindowBatch, all_cuts, batches, judge
 

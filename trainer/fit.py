@@ -1,36 +1,66 @@
-"""One training loop for the small networks of Stages II and III: early stopping on dev, resumable after any epoch."""
+"""The training loop of every stage: early stopping on dev, resumable to the very weights, on one process or several."""
 
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainer.windows import WindowBatch
+from livemerc.errors import ConfigError, LivemercError
+from trainer import processes
+from trainer.saving import append_line, load_state, save_state, write_whole
 
-LAG_WEIGHT = (1.0, 0.6, 0.6)
-"""Weight of the loss at lag 0, 1, 2: what the monitor shows. Lag 0 is the trained condition, R = 2 the revised one."""
-BACK_WEIGHT = 0.15
-"""Weight further back in the window: those labels are frozen live, but keep the networks good on whole dialogues."""
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+Batch = TypeVar("Batch")
+FORMAT = 2
+"""Of the resume file."""
 
 
-def window_loss(logits: Tensor, batch: WindowBatch, where: Tensor | None = None) -> Tensor:
-    """Cross entropy over the window, weighted by lag. logits (B, N, C); `where` (B, N) bool: only these positions."""
-    weight = torch.full(batch.labels.shape, BACK_WEIGHT)
-    for lag, value in enumerate(LAG_WEIGHT):
-        weight = torch.where(batch.lag == lag, value, weight)
-    # -1 is padding: neither a class nor a target
-    weight = torch.where(batch.labels < 0, 0.0, weight)
-    if where is not None:
-        weight = torch.where(where, weight, 0.0)
-    loss = nn.functional.cross_entropy(logits.flatten(0, 1), batch.labels.clamp(min=0).flatten(), reduction="none")
-    return (loss * weight.flatten()).sum() / weight.sum().clamp(min=1e-6)
+@dataclass(frozen=True, slots=True)
+class LoopOptions:
+    """How a stage is run, beside what it learns.
+
+    `rate`: factor of the learning rate by optimiser step (from 0); None = constant. `accumulate`: batches of a process
+    to one optimiser step. `precision`: bfloat16 = autocast where the module's device is a GPU; float32 elsewhere.
+    `save_every`: optimiser steps between two states inside an epoch, 0 = whole epochs only. `max_steps`: ends the
+    stage after so many optimiser steps. `begun_with`: what a resumed run must share with the one that began it.
+    """
+
+    clip: float = 1.0
+    rate: Callable[[int], float] | None = None
+    accumulate: int = 1
+    precision: Literal["float32", "bfloat16"] = "float32"
+    save_every: int = 0
+    max_steps: int | None = None
+    tracker: Path | None = None
+    begun_with: dict[str, Any] | None = None
+
+
+def warm_up_then_down(step: int, warm: int, total: int) -> float:
+    """Share of the learning rate: linear up over `warm` steps, linear down to 0 at `total`."""
+    return min((step + 1) / max(1, warm), max(0.0, (total - step) / max(1, total - warm)))
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Where training stands: `epoch` is under way, `step` optimiser steps of it and `steps` in all are done."""
+
+    epoch: int = 1
+    step: int = 0
+    steps: int = 0
+    loss: float = 0.0
+    seconds: float = 0.0
 
 
 def fit(
@@ -40,50 +70,215 @@ def fit(
     patience: int,
     lr: float,
     seed: int,
-    make_batches: Callable[[np.random.Generator], Iterable[WindowBatch]],
-    loss_of: Callable[[WindowBatch], Tensor],
+    make_batches: Callable[[np.random.Generator], Iterable[Batch]],
+    loss_of: Callable[[Batch], Tensor],
     evaluate: Callable[[], dict[str, float]],
     out: Path,
     weight_decay: float = 0.01,
+    options: LoopOptions | None = None,
 ) -> dict[str, float]:
-    """Trains `module`; on return it holds the weights of the epoch with the best `evaluate()["score"]`."""
-    out.mkdir(parents=True, exist_ok=True)
-    resume = out / f"{name}.resume.pt"
-    optimiser = torch.optim.AdamW(module.parameters(), lr=lr, weight_decay=weight_decay)
-    best: dict[str, Any] = {"score": -np.inf, "epoch": 0}
-    best_state = {k: v.clone() for k, v in module.state_dict().items()}
-    first = 1
-    if resume.exists():
-        state = torch.load(resume, weights_only=True)
+    """Trains `module`; on return it holds the weights of the epoch with the best `evaluate()["score"]`.
+
+    Writes to `out`: NAME.jsonl (a line an epoch), NAME.best.pt, NAME.resume.pt. A run that was interrupted goes on
+    where its last state was saved and ends with the weights of one that was not: batches, dropout and order are drawn
+    from `seed` and the epoch. Only parameters that require a gradient are trained. Raises `ConfigError` if `out` was
+    begun otherwise, `LivemercError` if the loss is not finite or the disk is full; the states so far are kept.
+    """
+    options = options or LoopOptions()
+    process = processes.accelerator()
+    files = _Files(out, name)
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    device = next(module.parameters()).device
+    processes.same_start(module)
+    optimiser = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay)
+    best: dict[str, Any] = {"score": -math.inf, "epoch": 0}
+    at = _Progress()
+    generators: list[Any] | None = None
+    if files.resume.exists():
+        state = files.read(options, process.num_processes)
         module.load_state_dict(state["module"])
         optimiser.load_state_dict(state["optimiser"])
-        best, best_state, first = json.loads(state["best"]), state["best_state"], state["epoch"] + 1
-    for epoch in range(first, epochs + 1):
-        if epoch - best["epoch"] > patience:
-            break
+        best, generators, at = json.loads(state["best"]), state["generators"], _Progress(**json.loads(state["at"]))
+
+    def save() -> None:
+        drawn = processes.of_all(_generators(device)) if at.step else None
+        if process.is_main_process:
+            save_state(
+                {"format": FORMAT, "module": module.state_dict(), "optimiser": optimiser.state_dict(),
+                 "best": json.dumps(best), "at": json.dumps(_plain(at)), "generators": drawn,
+                 "begun_with": json.dumps(options.begun_with), "processes": process.num_processes},
+                files.resume,
+            )  # fmt: skip
+        process.wait_for_everyone()
+
+    def ended() -> bool:
+        return options.max_steps is not None and at.steps >= options.max_steps
+
+    if process.is_main_process:
+        files.forget_after(at.epoch - 1)
+    while at.epoch <= epochs and at.epoch - best["epoch"] <= patience and not ended():
         # Seeded by epoch: a resumed run draws what an uninterrupted one would.
-        rng = np.random.default_rng([seed, epoch])
-        torch.manual_seed(seed * 1000 + epoch)
-        started, losses = time.monotonic(), []
+        rng = np.random.default_rng([seed, at.epoch])
+        torch.manual_seed(seed * 1000 + at.epoch + 1_000_003 * process.process_index)
+        if at.step and generators is not None:
+            _restore_generators(generators[process.process_index], device)
+        started = time.monotonic() - at.seconds
         module.train()
-        for batch in make_batches(rng):
-            loss = loss_of(batch)
-            optimiser.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(module.parameters(), 1.0)
-            optimiser.step()
-            losses.append(float(loss.detach()))
-        figures = {"epoch": epoch, "loss": float(np.mean(losses)), **evaluate(), "seconds": time.monotonic() - started}
-        with (out / f"{name}.jsonl").open("a") as log:
-            log.write(json.dumps(figures) + "\n")
-        print(name, {k: round(v, 4) for k, v in figures.items()}, flush=True)
-        if figures["score"] > best["score"]:
-            best, best_state = figures, {k: v.clone() for k, v in module.state_dict().items()}
-        part = resume.with_suffix(".part")
-        torch.save(
-            {"module": module.state_dict(), "optimiser": optimiser.state_dict(), "epoch": epoch,
-             "best": json.dumps(best), "best_state": best_state}, part
-        )  # fmt: skip
-        part.replace(resume)  # a run killed while it writes goes on from the epoch before
-    module.load_state_dict(best_state)
+        shared = processes.share(make_batches(rng), process.process_index, process.num_processes)
+        skip = at.step
+        with _bar(process.is_main_process) as bar:
+            task = bar.add_task(f"{name}, epoch {at.epoch}", total=None)
+            for number, group in enumerate(processes.groups(shared, options.accumulate), 1):
+                if number <= skip:
+                    continue
+                if options.rate is not None:
+                    for part in optimiser.param_groups:
+                        part["lr"] = lr * options.rate(at.steps)
+                at.loss += _step(module, parameters, optimiser, group, loss_of, options, f"{name}, epoch {at.epoch}")
+                at.step, at.steps, at.seconds = at.step + 1, at.steps + 1, time.monotonic() - started
+                bar.update(task, advance=1, description=f"{name}, epoch {at.epoch}, loss {at.loss / at.step:.4f}")
+                if ended():
+                    break
+                if options.save_every and at.step % options.save_every == 0:
+                    save()
+        if at.step == 0:
+            raise LivemercError(f"{name}: nothing to train on in epoch {at.epoch}; check the corpus' training split.")
+        figures = {
+            "epoch": at.epoch, "loss": at.loss / at.step, **processes.from_first(_evaluated(process, evaluate)),
+            "seconds": time.monotonic() - started,
+        }  # fmt: skip
+        if math.isnan(figures["score"]):
+            raise LivemercError(
+                f"{name}: the dev score of epoch {at.epoch} is not a number; the epochs so far are kept."
+            )
+        improved = figures["score"] > best["score"]
+        if improved:
+            best = figures
+        if process.is_main_process:
+            files.note(figures, options.tracker)
+            if improved:
+                save_state(module.state_dict(), files.best)
+        at.epoch, at.step, at.loss, at.seconds = at.epoch + 1, 0, 0.0, 0.0
+        save()
+    module.load_state_dict(load_state(files.best))
     return best
+
+
+def _step(
+    module: nn.Module,
+    parameters: list[nn.Parameter],
+    optimiser: torch.optim.Optimizer,
+    group: list[Batch],
+    loss_of: Callable[[Batch], Tensor],
+    options: LoopOptions,
+    where: str,
+) -> float:
+    """One optimiser step over `group`; returns its mean loss in this process."""
+    device = parameters[0].device
+    optimiser.zero_grad()
+    value = 0.0
+    for batch in group:
+        with autocast(device, options.precision):
+            loss = loss_of(batch)
+        (loss / len(group)).backward()
+        value += float(loss.detach()) / len(group)
+    processes.average_gradients(parameters)
+    norm = nn.utils.clip_grad_norm_(parameters, options.clip)
+    if not (math.isfinite(value) and bool(torch.isfinite(norm))):
+        raise LivemercError(
+            f"{where}: the loss or its gradient is not finite; lower the learning rate or look for NaN in the "
+            "features. What was saved before is kept."
+        )
+    optimiser.step()
+    return value
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
+    """bfloat16 on a GPU where asked for; on a processor float32, which is what the tests compare."""
+    if precision == "bfloat16" and device.type == "cuda":
+        return torch.autocast("cuda", torch.bfloat16)
+    return nullcontext()
+
+
+def _evaluated(process: Any, evaluate: Callable[[], dict[str, float]]) -> dict[str, float] | None:
+    """Dev figures, by the first process alone; the others take its word, so that all stop at the same epoch."""
+    return evaluate() if process.is_main_process else None
+
+
+def _generators(device: torch.device) -> dict[str, Tensor]:
+    state = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def _restore_generators(state: dict[str, Tensor], device: torch.device) -> None:
+    torch.set_rng_state(state["cpu"])
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], device)
+
+
+def _plain(at: _Progress) -> dict[str, Any]:
+    return {k: getattr(at, k) for k in _Progress.__slots__}
+
+
+def _bar(main: bool) -> Progress:
+    """A progress bar on a terminal, nothing elsewhere."""
+    from rich.console import Console
+    from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), TextColumn("step {task.completed:.0f}"), TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=True, disable=not (main and console.is_terminal))
+
+
+class _Files:
+    """The files of one stage."""
+
+    def __init__(self, out: Path, name: str):
+        self.name = name
+        self.resume = out / f"{name}.resume.pt"
+        self.best = out / f"{name}.best.pt"
+        self.log = out / f"{name}.jsonl"
+
+    def read(self, options: LoopOptions, world: int) -> dict[str, Any]:
+        state = load_state(self.resume)
+        if state.get("format") != FORMAT:
+            raise ConfigError(f"{self.resume}: written by another version; train this stage again with --overwrite.")
+        begun = json.loads(state["begun_with"])
+        now = json.loads(json.dumps(options.begun_with))
+        if begun != now:
+            raise ConfigError(
+                f"{self.resume}: {_difference(begun or {}, now or {})}; name another --out or --overwrite."
+            )
+        if json.loads(state["at"])["step"] and state["processes"] != world:
+            raise ConfigError(
+                f"{self.resume}: was saved inside an epoch by {state['processes']} processes, not {world}; start as "
+                "many, or --overwrite."
+            )
+        return state
+
+    def forget_after(self, epoch: int) -> None:
+        """Lines of an epoch whose state was not saved any more go: it is trained again."""
+        if self.log.exists():
+            kept = [line for line in self.log.read_text().splitlines(True) if json.loads(line)["epoch"] <= epoch]
+            write_whole(self.log, lambda file: file.write("".join(kept).encode()))
+
+    def note(self, figures: dict[str, float], tracker: Path | None) -> None:
+        append_line(figures, self.log)
+        print(self.name, {k: round(v, 4) for k, v in figures.items()}, flush=True)
+        if tracker is not None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            with SummaryWriter(str(tracker)) as writer:
+                for key, value in figures.items():
+                    if key != "epoch":
+                        writer.add_scalar(f"{self.name}/{key}", value, int(figures["epoch"]))
+
+
+def _difference(begun: dict[str, Any], now: dict[str, Any]) -> str:
+    """The first setting in which two runs differ, in words."""
+    for key in sorted({*begun, *now}):
+        if begun.get(key) != now.get(key):
+            return f"was begun with {key} = {begun.get(key)!r}, now it is {now.get(key)!r}"
+    return "was begun otherwise"

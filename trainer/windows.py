@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -14,13 +14,15 @@ from livemerc.model.merits import ConversationModel, WindowLogits
 
 @dataclass(frozen=True, slots=True)
 class DialogueFeatures:
-    """A dialogue of n utterances: t1 (n, Dt), s1 (n, Ds) float32; has_text, has_speech (n,) bool; labels (n,) int64."""
+    """A dialogue of n utterances: t1 (n, Dt), s1 (n, Ds) float32; has_text, has_speech (n,) bool; labels (n,) int64,
+    -1 where there is none; sentiments (n,) likewise, None where the corpus has none."""
 
     t1: np.ndarray
     s1: np.ndarray
     has_text: np.ndarray
     has_speech: np.ndarray
     labels: np.ndarray
+    sentiments: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -29,7 +31,8 @@ class DialogueFeatures:
 @dataclass(frozen=True, slots=True)
 class WindowBatch:
     """Padded windows. Tensors (B, N, ...) as `ConversationModel.forward` takes them; `labels` (B, N), -1 = padding;
-    `lag` (B, N): how many later utterances the window holds behind each position, -1 = padding."""
+    `lag` (B, N): how many later utterances the window holds behind each position, -1 = padding; `sentiments` (B, N),
+    -1 = padding or unknown."""
 
     t1: Tensor
     s1: Tensor
@@ -38,9 +41,13 @@ class WindowBatch:
     lengths: Tensor
     labels: Tensor
     lag: Tensor
+    sentiments: Tensor
 
     def forward(self, model: ConversationModel) -> WindowLogits:
         return model(self.t1, self.s1, self.has_text, self.has_speech, self.lengths)
+
+    def to(self, device: torch.device) -> WindowBatch:
+        return WindowBatch(*(getattr(self, f.name).to(device) for f in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,17 @@ def all_cuts(dialogues: Sequence[DialogueFeatures], context: int) -> list[Cut]:
     return [Cut(d, max(0, e - context), e) for d, x in enumerate(dialogues) for e in range(1, len(x) + 1)]
 
 
+def random_cuts(dialogues: Sequence[DialogueFeatures], context: int, each: int, rng: np.random.Generator) -> list[Cut]:
+    """Every dialogue whole, and `each` (or as many as it has) of its moments, drawn anew: lag 0 is a trained condition
+    at a cost that does not grow with the square of a dialogue's length."""
+    cuts = []
+    for d, x in enumerate(dialogues):
+        cuts.append(Cut(d, 0, len(x)))
+        ends = rng.permutation(len(x))[:each] + 1
+        cuts += [Cut(d, max(0, int(end) - context), int(end)) for end in sorted(ends)]
+    return cuts
+
+
 def make_batch(dialogues: Sequence[DialogueFeatures], cuts: Sequence[Cut]) -> WindowBatch:
     longest = max(c.end - c.start for c in cuts)
     size = len(cuts)
@@ -67,6 +85,7 @@ def make_batch(dialogues: Sequence[DialogueFeatures], cuts: Sequence[Cut]) -> Wi
     has_speech = torch.zeros(size, longest, dtype=torch.bool)
     labels = torch.full((size, longest), -1)
     lag = torch.full((size, longest), -1)
+    sentiments = torch.full((size, longest), -1)
     for row, cut in enumerate(cuts):
         x, n = dialogues[cut.dialogue], cut.end - cut.start
         inside = slice(cut.start, cut.end)
@@ -76,8 +95,10 @@ def make_batch(dialogues: Sequence[DialogueFeatures], cuts: Sequence[Cut]) -> Wi
         has_speech[row, :n] = torch.from_numpy(x.has_speech[inside])
         labels[row, :n] = torch.from_numpy(x.labels[inside])
         lag[row, :n] = torch.arange(n - 1, -1, -1)
+        if x.sentiments is not None:
+            sentiments[row, :n] = torch.from_numpy(x.sentiments[inside])
     lengths = torch.tensor([c.end - c.start for c in cuts])
-    return WindowBatch(t1, s1, has_text, has_speech, lengths, labels, lag)
+    return WindowBatch(t1, s1, has_text, has_speech, lengths, labels, lag, sentiments)
 
 
 def batches(
@@ -118,11 +139,13 @@ def judge(
                     settles[d, end] = settled
     found: dict[tuple[int, int], tuple[Tensor, Tensor, Tensor]] = {}
     model.eval()
+    device = next(model.parameters()).device
     cuts.sort(key=lambda c: c.end - c.start)
     with torch.inference_mode():
         for start in range(0, len(cuts), batch):
             part = cuts[start : start + batch]
-            out = make_batch(dialogues, part).forward(model)
+            out = make_batch(dialogues, part).to(device).forward(model)
+            out = WindowLogits(out.fused.float().cpu(), out.text.float().cpu(), out.speech.float().cpu())
             for row, cut in enumerate(part):
                 for u in settles[cut.dialogue, cut.end]:
                     i = u - cut.start

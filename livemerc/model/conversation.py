@@ -25,12 +25,25 @@ class ConversationEncoder(nn.Module):
     passing of a turn but no content. Padding is behind the last utterance and never seen (packed sequences).
     """
 
-    def __init__(self, width: int, hidden: int, heads: int, dropout: float, labels: int, normalise: bool = True):
-        """`normalise`: layer-norm the input; not for logits, whose size is how sure Stage I was."""
+    def __init__(
+        self,
+        width: int,
+        hidden: int,
+        heads: int,
+        dropout: float,
+        labels: int,
+        normalise: bool = True,
+        layers: int = 1,
+    ):
+        """`normalise`: layer-norm the input; not for logits, whose size is how sure Stage I was.
+
+        `layers` of the GRU; the compact model has one, the reproduction of the full-size one two.
+        """
         super().__init__()
         self.absent = nn.Parameter(torch.zeros(width))
         self.norm_in = nn.LayerNorm(width) if normalise else nn.Identity()
-        self.gru = nn.GRU(width, hidden, batch_first=True, bidirectional=True)
+        between = dropout if layers > 1 else 0.0  # torch warns of a dropout that has no place
+        self.gru = nn.GRU(width, hidden, layers, batch_first=True, bidirectional=True, dropout=between)
         self.norm_gru = nn.LayerNorm(2 * hidden)
         self.attention = nn.MultiheadAttention(2 * hidden, heads, dropout=dropout, batch_first=True)
         self.norm_out = nn.LayerNorm(2 * hidden)
@@ -40,7 +53,7 @@ class ConversationEncoder(nn.Module):
 
     def forward(self, x: Tensor, present: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """x (B, N, D), present (B, N) bool: modality is there, lengths (B,) -> (B, N, 2H) states, (B, N, C) logits."""
-        inside = torch.arange(x.shape[1], device=x.device)[None] < lengths[:, None]
+        inside = torch.arange(x.shape[1], device=x.device)[None] < lengths.to(x.device)[:, None]
         x = torch.where(present.unsqueeze(-1), self.norm_in(x), self.absent)
         packed = nn.utils.rnn.pack_padded_sequence(
             self.dropout(x), lengths.cpu(), batch_first=True, enforce_sorted=False

@@ -15,7 +15,8 @@ from command_line import environment
 from dialogues import random_dialogue
 from torch import nn
 
-from trainer.fit import BACK_WEIGHT, LAG_WEIGHT, fit, window_loss
+from trainer.fit import fit
+from trainer.losses import BACK_WEIGHT, LAG_WEIGHT, window_loss
 from trainer.windows import Cut, WindowBatch, all_cuts, batches, make_batch
 
 
