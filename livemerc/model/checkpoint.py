@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -16,7 +16,7 @@ from livemerc.events import CheckpointInfo
 from livemerc.model.calibration import Temperatures
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from livemerc.model.merits import MeritsL
 
@@ -60,10 +60,21 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     abstention: Abstention
     speech_trust: float
     """The voice's worth on a corpus never heard, relative to unseen speakers of a known one: 0 = chance, 1 = equal."""
+    speech_front: Part | None = None
+    """Full size: the frozen front end; `speech` is then the head over it. None: `speech` is the compact encoder."""
+    s1: Literal["logits", "embedding"] = "logits"
+    """What Stages II and III get of the voice: Stage I's logits, or the embedding as in the paper."""
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Every file of weights."""
+        front = () if self.speech_front is None else (self.speech_front,)
+        return (self.text, self.speech, *front, self.fusion)
 
     @property
     def licence(self) -> str:
-        return f"text: {self.text.licence}; speech: {self.speech.licence}; fusion: {self.fusion.licence}"
+        front = "" if self.speech_front is None else f"speech front end: {self.speech_front.licence}; "
+        return f"text: {self.text.licence}; speech: {self.speech.licence}; {front}fusion: {self.fusion.licence}"
 
 
 def checkpoint_folder(path: str | Path | None) -> Path:
@@ -92,7 +103,7 @@ def read_manifest(path: str | Path | None = None) -> Manifest:
         raise ModelError(
             f"{where}: {len(manifest.labels)} labels but {len(manifest.prior)} prior shares; export it again."
         )
-    for name in (manifest.text.file, manifest.speech.file, manifest.fusion.file, manifest.tokenizer):
+    for name in (*(part.file for part in manifest.parts), manifest.tokenizer):
         if Path(name).name != name:
             raise ModelError(f"{where}: {name!r} points outside the checkpoint's folder; export it again.")
         if not (folder / name).is_file():
@@ -104,7 +115,7 @@ def verify_files(path: str | Path | None = None) -> Manifest:
     """`read_manifest`, then every file against its SHA-256: a truncated or changed file is a `ModelError`."""
     manifest = read_manifest(path)
     folder = checkpoint_folder(path)
-    expected = {part.file: part.sha256 for part in (manifest.text, manifest.speech, manifest.fusion)}
+    expected = {part.file: part.sha256 for part in manifest.parts}
     expected[manifest.tokenizer] = manifest.tokenizer_sha256
     for name, digest in expected.items():
         if file_sha256(folder / name) != digest:
@@ -127,32 +138,56 @@ def file_sha256(path: Path) -> str:
 def load_checkpoint(path: str | Path | None = None, device: str = "cpu") -> MeritsL:
     """The model of a checkpoint folder in evaluation mode on `device`. Raises `ModelError` (exit 3)."""
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from transformers.initialization import no_init_weights
 
     from livemerc.model.merits import ConversationModel, MeritsL
-    from livemerc.model.speech import SpeechEncoder
     from livemerc.model.text import TextEncoder
 
     manifest = verify_files(path)
     folder = checkpoint_folder(path)
     try:
-        text = TextEncoder(manifest.text.config)
-        text.load_state_dict(unpack_state(load_file(folder / manifest.text.file)))
-        speech = SpeechEncoder(manifest.speech.config)
-        speech.load_state_dict(unpack_state(load_file(folder / manifest.speech.file)))
-        conversation = ConversationModel(manifest.fusion.config)
-        conversation.load_state_dict(unpack_state(load_file(folder / manifest.fusion.file)))
+        with no_init_weights():  # every weight is read below; drawing 450 million at random would take seconds
+            text = TextEncoder(manifest.text.config)
+            speech = _speech_branch(manifest)
+            conversation = ConversationModel(manifest.fusion.config)
+        _read_weights(text, folder, manifest.text)
+        if manifest.speech_front is None:
+            _read_weights(speech, folder, manifest.speech)
+        else:
+            _read_weights(speech.head, folder, manifest.speech)
+            _read_weights(speech.front, folder, manifest.speech_front)
+        _read_weights(conversation, folder, manifest.fusion)
     except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         first = str(error).splitlines()[0]
         raise ModelError(
             f"{folder}: the weights do not fit their manifest ({first}); export the checkpoint again."
         ) from error
-    model = MeritsL(text, speech, conversation, manifest.temperatures, tuple(manifest.labels), tuple(manifest.prior))
+    model = MeritsL(
+        text, speech, conversation, manifest.temperatures, tuple(manifest.labels), tuple(manifest.prior), manifest.s1
+    )
     return model.eval().to(device)
 
 
-def pack_state(state: dict[str, Tensor], quantise: tuple[str, ...] = ()) -> dict[str, Tensor]:
-    """A state dict as it is stored: float16, and the tables named in `quantise` as int8 rows with their scales."""
+def _speech_branch(manifest: Manifest) -> Any:
+    """The speech branch, weights not read: the compact encoder, or a head over a frozen front end."""
+    if manifest.speech_front is None:
+        from livemerc.model.speech import SpeechEncoder
+
+        return SpeechEncoder(manifest.speech.config)
+    from livemerc.model.frozen_speech import build_front
+    from livemerc.model.speech_head import FrozenSpeechBranch, SpeechHead
+
+    return FrozenSpeechBranch(build_front(manifest.speech_front.config), SpeechHead(manifest.speech.config))
+
+
+def _read_weights(module: nn.Module, folder: Path, part: Part) -> None:
+    from safetensors.torch import load_file
+
+    module.load_state_dict(unpack_state(load_file(folder / part.file)))
+
+
+def pack_state(state: dict[str, Tensor], quantise: tuple[str, ...] = (), half: bool = True) -> dict[str, Tensor]:
+    """A state dict as it is stored: float16 if `half`, the tables named in `quantise` as int8 rows with their scales."""
     import torch
 
     from livemerc.model.quantise import quantise_rows
@@ -161,7 +196,7 @@ def pack_state(state: dict[str, Tensor], quantise: tuple[str, ...] = ()) -> dict
     for name, tensor in state.items():
         if name in quantise:
             packed[name + ".scale"], packed[name + ".int8"] = quantise_rows(tensor.float())
-        elif tensor.dtype == torch.float32:
+        elif half and tensor.dtype == torch.float32:
             packed[name] = tensor.half().contiguous()
         else:
             packed[name] = tensor.contiguous()

@@ -14,12 +14,12 @@ from livemerc.model.text import load_tokenizer, tokenize
 
 
 class Encoders:
-    """Tokenizer + text encoder, log-mel + speech encoder, on the model's device."""
+    """Tokenizer + text encoder, and the speech branch, on the model's device."""
 
     def __init__(self, model: MeritsL, tokenizer_path: str | Path):
         self.model = model
         self.device = next(model.parameters()).device
-        self._tokenizer = load_tokenizer(str(tokenizer_path))
+        self._tokenizer = load_tokenizer(str(tokenizer_path), model.text.max_tokens)
 
     @torch.inference_mode()
     def text(self, texts: list[str]) -> Tensor:
@@ -29,14 +29,17 @@ class Encoders:
 
     @torch.inference_mode()
     def speech(self, samples: np.ndarray) -> Tensor:
-        """One utterance, (n,) float32 at 16 kHz -> S1 (Ds,) on the CPU: the Stage I logits.
+        """One utterance, (n,) float32 at 16 kHz -> S1 (Ds,) on the CPU.
 
-        Seven numbers instead of the 128 of the embedding: Stages II and III meet only the few voices set apart for
-        them, and learnt those by heart from the embedding (read speech of others turned from neutral to angry).
+        The compact checkpoint takes the Stage I logits (`MeritsL.s1`), seven numbers instead of the 128 of the
+        embedding: its Stages II and III meet only the few voices set apart for them, and learnt those by heart from
+        the embedding (read speech of others turned from neutral to angry). A full-size one takes the embedding, as in
+        the paper.
         """
         wave = torch.from_numpy(np.ascontiguousarray(samples, np.float32))[None].to(self.device)
         lengths = torch.tensor([wave.shape[1]], device=self.device)
-        return self.model.speech.classify(self.model.speech(wave, lengths))[0].float().cpu()
+        s1 = self.model.speech(wave, lengths)
+        return (s1 if self.model.s1 == "embedding" else self.model.speech.classify(s1))[0].float().cpu()
 
 
 def load_model(checkpoint: str | Path | None, device: str, threads: int) -> tuple[MeritsL, Encoders]:

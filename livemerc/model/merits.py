@@ -6,7 +6,7 @@ Dutta & Ganapathy, "LLM supervised Pre-training for Multimodal Emotion Recogniti
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from livemerc.model.calibration import Temperatures
 from livemerc.model.conversation import ConversationEncoder
 from livemerc.model.fusion import CoAttention
 from livemerc.model.speech import SpeechEncoder
+from livemerc.model.speech_head import FrozenSpeechBranch
 from livemerc.model.text import TextEncoder
 
 
@@ -66,16 +67,20 @@ class ConversationModel(nn.Module):
 
 
 class MeritsL(nn.Module):
-    """The whole model. `labels` and `prior` (label shares of the training dialogues) are in the order of the logits."""
+    """The whole model. `labels` and `prior` (label shares of the training dialogues) are in the order of the logits.
+
+    `s1`: what Stages II and III get of the voice, the Stage I logits or the embedding.
+    """
 
     def __init__(
         self,
         text: TextEncoder,
-        speech: SpeechEncoder,
+        speech: SpeechEncoder | FrozenSpeechBranch,
         conversation: ConversationModel,
         temperatures: Temperatures,
         labels: tuple[str, ...],
         prior: tuple[float, ...],
+        s1: Literal["logits", "embedding"] = "logits",
     ):
         super().__init__()
         self.text = text
@@ -84,6 +89,7 @@ class MeritsL(nn.Module):
         self.temperatures = temperatures
         self.labels = labels
         self.prior = prior
+        self.s1 = s1
 
     @torch.inference_mode()
     def window(
