@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,17 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from livemerc.audio.read import read_samples
 from livemerc.config import SAMPLE_RATE_HZ, DialogueConfig
 from livemerc.dialogue import Cues, Dialogue
-from livemerc.errors import InputError
+from livemerc.errors import InputError, ModelError
+from livemerc.model.calibration import Temperatures
 from livemerc.model.checkpoint import read_manifest as read_checkpoint_manifest
 from livemerc.model.encoders import Encoders, choose_device, load_model
-from livemerc.model.merits import MeritsL
+from livemerc.model.merits import ConversationModel, MeritsL
 from trainer.corpora.manifest import ManifestRow, read_manifest
 from trainer.metrics import classification_metrics
+from trainer.windows import DialogueFeatures
+from trainer.windows import judge as judge_windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,88 @@ class Encoded:
     row: ManifestRow
     t1: Tensor | None
     s1: Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Labelled rows and the probabilities at which the live monitor freezes them, each (N, C); None = no such column.
+
+    truth (N,) int; dialogue (N,) int, 0 .. D - 1; has_text, has_speech (N,) bool.
+    """
+
+    labels: list[str]
+    truth: np.ndarray
+    dialogue: np.ndarray
+    has_text: np.ndarray
+    has_speech: np.ndarray
+    text: np.ndarray | None
+    speech: np.ndarray | None
+    fused: np.ndarray
+
+    def branches(self) -> dict[str, np.ndarray]:
+        """The branches that there are, by name, "fused" last."""
+        named = {"text": self.text, "speech": self.speech, "fused": self.fused}
+        return {name: p for name, p in named.items() if p is not None}
+
+    def figures(self) -> dict[str, Any]:
+        """The object of the contract."""
+        found = {name: classification_metrics(p, self.truth, self.labels) for name, p in self.branches().items()}
+        return {
+            **{name: found.get(name) for name in ("text", "speech", "fused")},
+            "n": len(self.truth),
+            "labels": self.labels,
+        }
+
+
+class Evaluation:
+    """A manifest's dialogues after Stage I of one checkpoint: encoded once, judged at any lag.
+
+    Raises `InputError`, `ModelError`.
+    """
+
+    def __init__(
+        self,
+        manifest: Path,
+        split: str | None = None,
+        checkpoint: str | Path | None = None,
+        context: int | None = None,
+        device: str = "auto",
+        threads: int = 1,
+    ):
+        self.checkpoint = read_checkpoint_manifest(checkpoint)
+        self.labels = self.checkpoint.labels
+        dialogues = read_manifest(manifest, self.labels, split)
+        self.model, self.encoders = load_model(checkpoint, choose_device(device), threads)
+        self.dialogues = encode(dialogues, self.encoders)
+        self.context = context or DialogueConfig().context
+        rows = [e for d in self.dialogues for e in d]
+        self.truth = np.array([self.labels.index(e.row.emotion) for e in rows])
+        self.dialogue = np.repeat(np.arange(len(self.dialogues)), [len(d) for d in self.dialogues])
+        self.has_text = np.array([e.t1 is not None for e in rows])
+        self.has_speech = np.array([e.s1 is not None for e in rows])
+
+    def judge(
+        self, lag: int, *, text: bool = True, speech: bool = True, fuse_ms: list[float] | None = None
+    ) -> np.ndarray:
+        """(N, C) probabilities at lag R with the modalities asked for; see `judge`."""
+        config = DialogueConfig(context=self.context, revise=lag)
+        rule = self.checkpoint.abstention
+        judged = [judge(self.model, d, config, rule, text=text, speech=speech, fuse_ms=fuse_ms) for d in self.dialogues]
+        probabilities = np.concatenate(judged)
+        if not np.isfinite(probabilities).all():
+            raise ModelError(
+                f"checkpoint {self.checkpoint.id}: its probabilities are not numbers (NaN weights?); train it again."
+            )
+        return probabilities
+
+    def judgement(self, lag: int = 0) -> Judgement:
+        """Each branch with the other masked, and both."""
+        return Judgement(
+            self.labels, self.truth, self.dialogue, self.has_text, self.has_speech,
+            self.judge(lag, speech=False) if self.has_text.any() else None,
+            self.judge(lag, text=False) if self.has_speech.any() else None,
+            self.judge(lag),
+        )  # fmt: skip
 
 
 def evaluate(
@@ -45,26 +132,37 @@ def evaluate(
     A branch alone has the other masked; None where its column is empty in every row. `lag` = R, later utterances that
     may still change a label. Raises `InputError`, `ModelError`.
     """
-    labels = read_checkpoint_manifest(checkpoint).labels
-    dialogues = read_manifest(manifest, labels, split)
-    model, encoders = load_model(checkpoint, choose_device(device), threads)
-    encoded = encode(dialogues, encoders)
-    config = DialogueConfig(context=context or DialogueConfig().context, revise=lag)
-    abstention = read_checkpoint_manifest(checkpoint).abstention
-    rows = [e for dialogue in encoded for e in dialogue]
-    truth = np.array([labels.index(e.row.emotion) for e in rows])
+    return Evaluation(manifest, split, checkpoint, context, device, threads).judgement(lag).figures()
 
-    def run(text: bool, speech: bool) -> dict[str, Any]:
-        probabilities = np.concatenate([judge(model, d, config, abstention, text=text, speech=speech) for d in encoded])
-        return classification_metrics(probabilities, truth, labels)
 
-    return {
-        "text": run(True, False) if any(e.t1 is not None for e in rows) else None,
-        "speech": run(False, True) if any(e.s1 is not None for e in rows) else None,
-        "fused": run(True, True),
-        "n": len(rows),
-        "labels": labels,
-    }
+def judge_features(
+    model: ConversationModel,
+    dialogues: Sequence[DialogueFeatures],
+    context: int,
+    lag: int | None,
+    labels: Sequence[str],
+    temperatures: Temperatures | None = None,
+) -> Judgement:
+    """The same on cached features, without encoding anything: for selection and ablations. `lag` None = the whole
+    dialogue. "text" and "speech" are the branches' own heads. Uncalibrated unless `temperatures` are given.
+    """
+    t = temperatures or Temperatures()
+    judged = judge_windows(model, dialogues, context, lag)
+    has_text = np.concatenate([d.has_text for d in dialogues])
+    has_speech = np.concatenate([d.has_speech for d in dialogues])
+    scale = np.where(has_text & has_speech, t.both, np.where(has_text, t.text_only, t.speech_only))
+
+    def softmax(field: str, temperature: np.ndarray | float) -> np.ndarray:
+        logits = torch.cat([getattr(w, field) for w in judged]).double()
+        return (logits / torch.as_tensor(temperature).reshape(-1, 1)).softmax(-1).numpy()
+
+    return Judgement(
+        list(labels), np.concatenate([d.labels for d in dialogues]),
+        np.repeat(np.arange(len(dialogues)), [len(d) for d in dialogues]), has_text, has_speech,
+        softmax("text", t.text_branch) if has_text.all() else None,
+        softmax("speech", t.speech_branch) if has_speech.all() else None,
+        softmax("fused", scale),
+    )  # fmt: skip
 
 
 def encode(dialogues: Sequence[Sequence[ManifestRow]], encoders: Encoders, batch: int = 32) -> list[list[Encoded]]:
@@ -113,15 +211,28 @@ def _stretch(samples: np.ndarray, row: ManifestRow) -> np.ndarray:
 
 
 def judge(
-    model: MeritsL, dialogue: Sequence[Encoded], config: DialogueConfig, abstention: Any, *, text: bool, speech: bool
+    model: MeritsL,
+    dialogue: Sequence[Encoded],
+    config: DialogueConfig,
+    abstention: Any,
+    *,
+    text: bool,
+    speech: bool,
+    fuse_ms: list[float] | None = None,
 ) -> np.ndarray:
-    """(n, C) probabilities at which the live dialogue freezes each utterance, by the live code itself."""
+    """(n, C) probabilities at which the live dialogue freezes each utterance, by the live code itself.
+
+    `fuse_ms` is appended what Stages II and III took for each utterance.
+    """
     window = Dialogue(model, config, abstention)
     frozen = {}
     events = []
     for number, e in enumerate(dialogue):
         duration_s = float("inf") if e.row.end_s is None else e.row.end_s - e.row.start_s
+        began = time.perf_counter()
         events += window.add(str(number), e.t1 if text else None, e.s1 if speech else None, Cues(duration_s))
+        if fuse_ms is not None:
+            fuse_ms.append((time.perf_counter() - began) * 1000)
     events += window.freeze_all()
     for event in events:
         if event.status == "frozen":
