@@ -9,7 +9,8 @@ import pytest
 
 from livemerc.emotions import LABELS
 from livemerc.errors import InputError
-from trainer.corpora.text_corpora import clean_text, read_emorynlp, read_goemotions, read_meld
+from trainer.corpora.rows import clean_text
+from trainer.corpora.text_corpora import read_emorynlp, read_goemotions, read_meld
 
 MELD_HEADER = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime"
 
@@ -19,7 +20,9 @@ def meld(folder: Path, *rows: str, header: str = MELD_HEADER) -> Path:
     lines = [header]
     for number, row in enumerate(rows, start=1):
         utterance, speaker, emotion, dialogue, turn = row.rsplit(",", 4)
-        lines.append(f'{number},{utterance},{speaker},{emotion},x,{dialogue},{turn},1,1,"00:00:00,000","00:00:01,000"')
+        lines.append(
+            f'{number},{utterance},{speaker},{emotion},neutral,{dialogue},{turn},1,1,"00:00:00,000","00:00:01,000"'
+        )
     path = folder / "dev_sent_emo.csv"
     path.write_bytes("\r\n".join([*lines, ""]).encode())
     return path
@@ -81,7 +84,7 @@ def test_a_line_break_inside_quotes_does_not_shift_the_line_that_is_named(tmp_pa
 @pytest.mark.parametrize("column", ["Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID"])
 def test_a_table_without_a_column_is_refused(tmp_path: Path, column: str) -> None:
     path = meld(tmp_path, "x,Ann,joy,0,0", header=MELD_HEADER.replace(column + ",", "Other,", 1))
-    with pytest.raises(InputError, match="line 2: not a MELD row"):
+    with pytest.raises(InputError, match=f"line 1: column {column} is missing"):
         read_meld(path)
 
 

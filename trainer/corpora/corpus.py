@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+SENTIMENTS = ("negative", "neutral", "positive")
+
 
 @dataclass(frozen=True, slots=True)
 class LabelledUtterance:
@@ -40,6 +42,8 @@ class Corpus:
     splits: dict[str, list[list[LabelledUtterance]]]
     missing_audio: list[Path] = field(default_factory=list)
     note: str = ""
+    shares_speakers: bool = False
+    """The official splits share speakers by design (the leading characters of a TV series): a fact, not a mistake."""
 
     def utterances(self, split: str) -> Iterator[LabelledUtterance]:
         for dialogue in self.splits[split]:

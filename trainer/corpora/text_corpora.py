@@ -13,6 +13,8 @@ import numpy as np
 
 from livemerc.emotions import LABELS
 from livemerc.errors import InputError
+from trainer.corpora.meld import parse_meld
+from trainer.corpora.rows import clean_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,38 +32,19 @@ class TextRow:
         return int(self.target.argmax())
 
 
-# MELD's CSV was written as Windows-1252 and read as Latin-1 once: these control characters are its punctuation.
-_MOJIBAKE = {0x85: "...", 0x91: "'", 0x92: "'", 0x93: '"', 0x94: '"', 0x96: "-", 0x97: " - ", 0xA0: " ",
-             0x2018: "'", 0x2019: "'", 0x201C: '"', 0x201D: '"', 0x2026: "...", 0x2013: "-", 0x2014: " - "}  # fmt: skip
-
-
 def _one_hot(label: str) -> np.ndarray:
     target = np.zeros(len(LABELS), np.float32)
     target[LABELS.index(label)] = 1.0
     return target
 
 
-def clean_text(text: str) -> str:
-    """Undoes MELD's mojibake and folds white space."""
-    return " ".join(text.translate(_MOJIBAKE).split())
-
-
 def read_meld(path: Path) -> list[list[TextRow]]:
-    """Dialogues of a MELD `*_sent_emo.csv` in time order (rows are sorted: the release has some out of order).
-
-    Raises `InputError` naming file and line when a row cannot be read.
-    """
-    dialogues: dict[int, dict[int, TextRow]] = {}
-    for number, row in _rows(path):
-        try:
-            dialogue, utterance = int(row["Dialogue_ID"]), int(row["Utterance_ID"])
-            target = _one_hot(row["Emotion"].strip().lower())
-            text = clean_text(row["Utterance"])
-            speaker = row["Speaker"].strip()
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
-            raise InputError(f"{path}, line {number}: not a MELD row ({error}); use the official CSV.") from error
-        dialogues.setdefault(dialogue, {})[utterance] = TextRow(str(dialogue), str(utterance), speaker, text, target)
-    return [[turns[u] for u in sorted(turns)] for _, turns in sorted(dialogues.items())]
+    """Dialogues of a MELD `*_sent_emo.csv` in their order, see `meld.parse_meld`. Raises `InputError`."""
+    dialogues, _ = parse_meld(path)
+    return [
+        [TextRow(u.dialogue_id, u.utterance_id, u.speaker, u.text, _one_hot(u.emotion or "")) for u in dialogue]
+        for dialogue in dialogues
+    ]
 
 
 def read_goemotions(folder: Path, split: str) -> list[TextRow]:

@@ -1,0 +1,147 @@
+"""IEMOCAP (Busso et al. 2008): ten actors, improvised and scripted dialogues, in the release's own tree.
+
+SessionN/dialog/EmoEvaluation/DIALOG.txt   labels and times, with each annotator's lines between
+SessionN/dialog/transcriptions/DIALOG.txt  words
+SessionN/sentences/wav/DIALOG/UTTERANCE.wav
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+from livemerc.errors import InputError
+from trainer.corpora.audio_index import by_stem
+from trainer.corpora.corpus import Corpus, LabelledUtterance
+from trainer.corpora.rows import clean_text, no_such_folder, read_text
+
+SPLITS = {"train": (2, 3, 4), "dev": (1,), "test": (5,)}
+"""Sessions of each split (MERITS-L): 3,205 / 1,085 / 1,241 utterances of the four classes."""
+LABEL_SETS = {
+    # HCAM, MERITS-L: excited counts as happy
+    4: {"ang": "angry", "hap": "happy", "exc": "happy", "sad": "sad", "neu": "neutral"},
+    6: {"ang": "angry", "hap": "happy", "exc": "excited", "sad": "sad", "neu": "neutral", "fru": "frustrated"},
+}
+# xxx: the annotators do not agree
+_CODES = ("ang", "hap", "exc", "sad", "neu", "fru", "fea", "sur", "dis", "oth", "xxx")
+_MEND = "use the files of the release as they are"
+_TURN = r"(?P<turn>Ses0(?P<session>[1-5])[FM]_[A-Za-z0-9_]+_(?P<voice>[FM])[A-Za-z]*\d+)"
+_SUMMARY = re.compile(
+    rf"\[\s*(?P<start>\d+(?:\.\d+)?)\s*-\s*(?P<end>\d+(?:\.\d+)?)\s*\]\s+{_TURN}\s+(?P<code>\S+)\s*(?:\[.*)?", re.ASCII
+)
+_SPOKEN = re.compile(rf"{_TURN}\s*\[[-.\d\s]+\]\s*:(?P<text>.*)", re.ASCII)
+
+
+def read_iemocap(path: Path, *, labels: int = 4) -> Corpus:
+    """IEMOCAP as a corpus, split by session; speakers are Ses01F, Ses01M, ...
+
+    `labels`: 4 (angry, happy + excited, sad, neutral) or 6 (happy and excited apart, and frustrated). Utterances of
+    other labels are left out before the sequence is made (merits-l), the others sorted by time.
+    `path`: the folder with Session1 ... Session5. Raises `InputError` naming file and line.
+    """
+    if labels not in LABEL_SETS:
+        raise InputError(f"iemocap: {labels!r} labels; give 4 or 6.")
+    kept = LABEL_SETS[labels]
+    root = path / "IEMOCAP_full_release" if (path / "IEMOCAP_full_release").is_dir() else path
+    sessions = [n for n in range(1, 6) if (root / f"Session{n}" / "dialog" / "EmoEvaluation").is_dir()]
+    if not sessions:
+        raise no_such_folder(path, "IEMOCAP_full_release, the folder that holds Session1 to Session5")
+    with_audio = any((root / f"Session{n}" / "sentences" / "wav").is_dir() for n in sessions)
+    splits: dict[str, list[list[LabelledUtterance]]] = {split: [] for split in SPLITS}
+    missing: list[Path] = []
+    dropped: Counter[str] = Counter()
+    wordless = 0
+    for split, numbers in SPLITS.items():
+        for number in numbers:
+            if number not in sessions:
+                continue
+            for labels_file in _files(root / f"Session{number}" / "dialog" / "EmoEvaluation"):
+                dialogue = _dialogue(root / f"Session{number}", labels_file, kept, dropped, with_audio, missing)
+                wordless += sum(not u.text for u in dialogue)
+                if dialogue:
+                    splits[split].append(dialogue)
+    notes = [f"left out, of other labels: {', '.join(f'{n} {code}' for code, n in sorted(dropped.items()))}"] * bool(
+        dropped
+    )
+    if wordless:
+        notes.append(f"{wordless} utterances have no line in the transcriptions: no text")
+    if not with_audio:
+        notes.append("text only: there is no sentences/wav")
+    absent = sorted({1, 2, 3, 4, 5} - set(sessions))
+    if absent:
+        notes.append(f"absent: {', '.join(f'Session{n}' for n in absent)}")
+    return Corpus("iemocap", tuple(dict.fromkeys(kept.values())), splits, missing, "; ".join(notes))
+
+
+def _files(folder: Path) -> list[Path]:
+    """The dialogues' files; the release also holds AppleDouble leftovers (`._Ses01F_impro01.txt`)."""
+    return sorted(p for p in folder.glob("*.txt") if not p.name.startswith("."))
+
+
+def _dialogue(
+    session: Path, labels_file: Path, kept: dict[str, str], dropped: Counter[str], with_audio: bool, missing: list[Path]
+) -> list[LabelledUtterance]:
+    name = labels_file.stem
+    words = parse_transcription(session / "dialog" / "transcriptions" / labels_file.name)
+    folder = session / "sentences" / "wav" / name
+    files = by_stem(folder)
+    timed = []
+    for turn, start_s, end_s, code, where in parse_evaluation(labels_file):
+        if code not in kept:
+            dropped[code] += 1
+            continue
+        audio = files.get(turn)
+        if with_audio and audio is None:
+            missing.append(folder / f"{turn}.wav")
+        # Ses01F_impro01_M003: the dialogue's letter says who wore the markers, the turn's who speaks.
+        speaker = turn[:5] + turn.rsplit("_", 1)[1][0]
+        utterance = LabelledUtterance(
+            name, turn, speaker, words.get(turn, ""), audio, 0.0, None, kept[code], None, where
+        )
+        timed.append((start_s, end_s, turn, utterance))
+    return [utterance for _, _, _, utterance in sorted(timed, key=lambda t: t[:3])]
+
+
+def parse_evaluation(path: Path) -> list[tuple[str, float, float, str, str]]:
+    """(turn, start_s, end_s, code, "file, line n") of an EmoEvaluation file, in its order; times are the dialogue's.
+
+    Lines of single annotators (C-E2:, A-F1:, ...), the % header and empty lines are passed over.
+    Raises `InputError` for a summary line that cannot be read, an unknown code and a turn that comes twice.
+    """
+    turns: dict[str, str] = {}
+    found = []
+    for number, line in enumerate(read_text(path, _MEND, latin=True).split("\n"), start=1):
+        line = line.strip()
+        if not line.startswith("["):
+            continue
+        where = f"{path}, line {number}"
+        match = _SUMMARY.fullmatch(line)
+        if match is None:
+            raise InputError(f"{where}: not '[start - end] TURN label [v, a, d]' ({line[:60]!r}); {_MEND}.")
+        turn, code = match["turn"], match["code"]
+        if code not in _CODES:
+            raise InputError(f"{where}: label {code!r} is not one of {', '.join(_CODES)}; {_MEND}.")
+        if turn in turns:
+            raise InputError(f"{where}: {turn} stands at {turns[turn]} already; {_MEND}.")
+        if not turn.startswith(path.stem + "_"):
+            raise InputError(f"{where}: {turn} is no turn of {path.stem}; {_MEND}.")
+        turns[turn] = where
+        found.append((turn, float(match["start"]), float(match["end"]), code, where))
+    return found
+
+
+def parse_transcription(path: Path) -> dict[str, str]:
+    """{turn: text}. Lines that are no labelled turn ("M: ...", "F: ...", FXX turns) are passed over.
+
+    Raises `InputError`: the file cannot be read, or a turn comes twice with other words.
+    """
+    words: dict[str, str] = {}
+    for number, line in enumerate(read_text(path, _MEND, latin=True).split("\n"), start=1):
+        match = _SPOKEN.fullmatch(line.strip())
+        if match is None:
+            continue
+        text = clean_text(match["text"])
+        if words.setdefault(match["turn"], text) != text:
+            raise InputError(f"{path}, line {number}: {match['turn']} comes twice with other words; {_MEND}.")
+    return words
