@@ -187,7 +187,7 @@ def _read_weights(module: nn.Module, folder: Path, part: Part) -> None:
 
 
 def pack_state(state: dict[str, Tensor], quantise: tuple[str, ...] = (), half: bool = True) -> dict[str, Tensor]:
-    """A state dict as it is stored: float16 if `half`, the tables named in `quantise` as int8 rows with their scales."""
+    """A state dict as it is stored: float16 if `half`; the tables in `quantise` as int8 rows with their scales."""
     import torch
 
     from livemerc.model.quantise import quantise_rows

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -27,13 +28,14 @@ FAMILIES = ("wavlm", "hubert", "wav2vec2")
 
 
 class FrozenSpeech(nn.Module):
-    """A front end that is never trained.
+    """A front end that is never trained. Its features are cached by `trainer.feature_cache`.
 
     `name`: what the user called it; `layers` (L) and `dimension` (D) of `features`; `extra` (E): width of one more
     row behind the layers, padded with zeros to D (CARE's semantic vector; 0 = no such row). `config` rebuilds it
     (`build_front`), None where no checkpoint can hold it.
     """
 
+    modality: Literal["text", "speech"] = "speech"
     name: str
     layers: int
     dimension: int
@@ -160,7 +162,10 @@ class TransformerSpeech(FrozenSpeech):
         for row, layer in enumerate(layers, start=1):
             hooks.append(layer.register_forward_hook(lambda _, __, out, row=row: keep(row, out)))
         try:
-            last = self.network.encoder(hidden, attention_mask=mask).last_hidden_state
+            with warnings.catch_warnings():  # WavLM's own call, with a float bias and a bool padding mask
+                warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask")
+                padding = None if bool(mask.all()) else mask
+                last = self.network.encoder(hidden, attention_mask=padding).last_hidden_state
         finally:
             for hook in hooks:
                 hook.remove()
