@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 Batch = TypeVar("Batch")
-FORMAT = 2
+FORMAT = 3
 """Of the resume file."""
 
 
@@ -34,7 +34,9 @@ class LoopOptions:
     `rate`: factor of the learning rate by optimiser step (from 0); None = constant. `accumulate`: batches of a process
     to one optimiser step. `precision`: bfloat16 = autocast where the module's device is a GPU; float32 elsewhere.
     `save_every`: optimiser steps between two states inside an epoch, 0 = whole epochs only. `max_steps`: ends the
-    stage after so many optimiser steps. `begun_with`: what a resumed run must share with the one that began it.
+    stage after so many optimiser steps. `average`: decay, by step, of a moving average of the weights, which is then
+    what dev judges and what is kept; 0 = the weights themselves. `begun_with`: what a resumed run must share with the
+    one that began it.
     """
 
     clip: float = 1.0
@@ -43,6 +45,7 @@ class LoopOptions:
     precision: Literal["float32", "bfloat16"] = "float32"
     save_every: int = 0
     max_steps: int | None = None
+    average: float = 0.0
     tracker: Path | None = None
     begun_with: dict[str, Any] | None = None
 
@@ -93,12 +96,14 @@ def fit(
     optimiser = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay)
     best: dict[str, Any] = {"score": -math.inf, "epoch": 0}
     at = _Progress()
+    average = _Average(module, options.average)
     generators: list[Any] | None = None
     if files.resume.exists():
         state = files.read(options, process.num_processes)
         module.load_state_dict(state["module"])
         optimiser.load_state_dict(state["optimiser"])
         best, generators, at = json.loads(state["best"]), state["generators"], _Progress(**json.loads(state["at"]))
+        average.restore(state["average"])
 
     def save() -> None:
         drawn = processes.of_all(_generators(device)) if at.step else None
@@ -106,7 +111,8 @@ def fit(
             save_state(
                 {"format": FORMAT, "module": module.state_dict(), "optimiser": optimiser.state_dict(),
                  "best": json.dumps(best), "at": json.dumps(_plain(at)), "generators": drawn,
-                 "begun_with": json.dumps(options.begun_with), "processes": process.num_processes},
+                 "average": average.state, "begun_with": json.dumps(options.begun_with),
+                 "processes": process.num_processes},
                 files.resume,
             )  # fmt: skip
         process.wait_for_everyone()
@@ -135,6 +141,7 @@ def fit(
                     for part in optimiser.param_groups:
                         part["lr"] = lr * options.rate(at.steps)
                 at.loss += _step(module, parameters, optimiser, group, loss_of, options, f"{name}, epoch {at.epoch}")
+                average.update(module)
                 at.step, at.steps, at.seconds = at.step + 1, at.steps + 1, time.monotonic() - started
                 bar.update(task, advance=1, description=f"{name}, epoch {at.epoch}, loss {at.loss / at.step:.4f}")
                 if ended():
@@ -143,6 +150,7 @@ def fit(
                     save()
         if at.step == 0:
             raise LivemercError(f"{name}: nothing to train on in epoch {at.epoch}; check the corpus' training split.")
+        trained = average.swap_in(module)
         figures = {
             "epoch": at.epoch, "loss": at.loss / at.step, **processes.from_first(_evaluated(process, evaluate)),
             "seconds": time.monotonic() - started,
@@ -158,10 +166,41 @@ def fit(
             files.note(figures, options.tracker)
             if improved:
                 save_state(module.state_dict(), files.best)
+        if trained is not None:
+            module.load_state_dict(trained)
         at.epoch, at.step, at.loss, at.seconds = at.epoch + 1, 0, 0.0, 0.0
         save()
     module.load_state_dict(load_state(files.best))
     return best
+
+
+class _Average:
+    """Moving average of the trained weights (Polyak & Juditsky 1992): an epoch's end is no longer a matter of luck."""
+
+    def __init__(self, module: nn.Module, decay: float):
+        self.decay = decay
+        self.state = {k: p.detach().clone() for k, p in _trained(module)} if decay else {}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        for key, value in state.items():
+            self.state[key].copy_(value)
+
+    @torch.no_grad()
+    def update(self, module: nn.Module) -> None:
+        for key, parameter in _trained(module) if self.decay else ():
+            self.state[key].lerp_(parameter, 1 - self.decay)
+
+    def swap_in(self, module: nn.Module) -> dict[str, Tensor] | None:
+        """Puts the average in; returns what was there, None where nothing is averaged."""
+        if not self.decay:
+            return None
+        before = {k: v.clone() for k, v in module.state_dict().items()}
+        module.load_state_dict({**before, **self.state})
+        return before
+
+
+def _trained(module: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    return [(k, p) for k, p in module.named_parameters() if p.requires_grad]
 
 
 def _step(

@@ -15,7 +15,7 @@ from command_line import environment
 from dialogues import random_dialogue
 from torch import nn
 
-from trainer.fit import fit
+from trainer.fit import LoopOptions, fit
 from trainer.losses import BACK_WEIGHT, LAG_WEIGHT, window_loss
 from trainer.windows import Cut, WindowBatch, all_cuts, batches, make_batch
 
@@ -81,7 +81,9 @@ class Tiny(nn.Module):
         return self.net(t1)
 
 
-def run_tiny(out: Path, epochs: int, patience: int = 99, scores: list[float] | None = None) -> tuple[Tiny, dict]:
+def run_tiny(
+    out: Path, epochs: int, patience: int = 99, scores: list[float] | None = None, options: LoopOptions | None = None
+) -> tuple[Tiny, dict]:
     """A fresh module, fresh batches and a fresh optimiser, as a new process would make them. The score draws numbers of
     its own (an evaluation may), and is scripted by epoch if `scores` are given."""
     torch.manual_seed(0)
@@ -101,7 +103,10 @@ def run_tiny(out: Path, epochs: int, patience: int = 99, scores: list[float] | N
         batch = make_batch(dialogues, [Cut(0, 0, 5)])
         return {"score": -float(window_loss(module(batch.t1), batch).detach())}
 
-    best = fit("tiny", module, epochs, patience, 1e-2, 5, make, lambda b: window_loss(module(b.t1), b), score, out)
+    best = fit(
+        "tiny", module, epochs, patience, 1e-2, 5, make, lambda b: window_loss(module(b.t1), b), score, out,
+        options=options,
+    )  # fmt: skip
     return module, best
 
 
@@ -109,10 +114,12 @@ def same(a: nn.Module, b: nn.Module) -> bool:
     return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
 
 
-def test_training_in_two_sittings_gives_exactly_the_weights_of_one(tmp_path: Path) -> None:
-    whole, best = run_tiny(tmp_path / "whole", 4)
-    run_tiny(tmp_path / "cut", 2)
-    resumed, best_resumed = run_tiny(tmp_path / "cut", 4)
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_training_in_two_sittings_gives_exactly_the_weights_of_one(tmp_path: Path, average: float) -> None:
+    options = LoopOptions(average=average)
+    whole, best = run_tiny(tmp_path / "whole", 4, options=options)
+    run_tiny(tmp_path / "cut", 2, options=options)
+    resumed, best_resumed = run_tiny(tmp_path / "cut", 4, options=options)
     assert same(whole, resumed)
     assert best["epoch"] == best_resumed["epoch"]
     assert best["score"] == best_resumed["score"]
@@ -123,6 +130,20 @@ def test_training_in_two_sittings_gives_exactly_the_weights_of_one(tmp_path: Pat
 
     assert log("whole") == log("cut")
     assert [line["epoch"] for line in log("cut")] == [1, 2, 3, 4]
+
+
+def test_what_is_kept_of_an_averaged_run_is_the_average_and_training_goes_on_from_the_weights(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    start = Tiny()
+    stepped, _ = run_tiny(tmp_path / "plain", 1, options=LoopOptions(max_steps=1))
+    averaged, _ = run_tiny(tmp_path / "averaged", 1, options=LoopOptions(max_steps=1, average=0.75))
+    for first, last, kept in zip(start.parameters(), stepped.parameters(), averaged.parameters(), strict=True):
+        torch.testing.assert_close(kept, 0.75 * first + 0.25 * last)
+    ends = [
+        torch.load(tmp_path / run / "tiny.resume.pt", weights_only=True)["module"]["net.0.weight"]
+        for run in ("plain", "averaged")
+    ]
+    assert torch.equal(*ends)
 
 
 def test_the_best_epoch_before_an_interruption_is_still_the_one_that_is_kept(tmp_path: Path) -> None:
