@@ -110,6 +110,117 @@ def evaluate(
     return EXIT_OK
 
 
+@app.command(name="pseudo-label")
+def pseudo_label(
+    source: Path,
+    /,
+    *,
+    out: Path,
+    corpus: str | None = None,
+    split: str | None = None,
+    column: str = "text",
+    id_column: str | None = None,
+    gold_column: str | None = None,
+    delimiter: str | None = None,
+    limit: int | None = None,
+    teacher: Literal["vader", "endpoint", "classifier"] = "vader",
+    model: str | None = None,
+    base_url: str | None = None,
+    key_env: str | None = None,
+    label_map: str | None = None,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    concurrency: int = 8,
+    timeout_s: float = 60.0,
+    retries: int = 6,
+    stop_after: int = 8,
+    price_in: float | None = None,
+    price_out: float | None = None,
+    asr: Literal["auto", "faster-whisper", "pocketsphinx"] = "auto",
+    asr_model: str | None = None,
+    language: str | None = None,
+    bad_files: int = 20,
+    journal: Path | None = None,
+    ask_again: bool = False,
+    json: bool = False,
+) -> int:
+    """Let a teacher label texts, or the speech of a folder, as positive, negative or neutral (MERITS-L, section 3.1).
+
+    Resumable: the same command asks only for what has no answer yet.
+
+    Parameters
+    ----------
+    source
+        A table (.csv, .tsv), .jsonl or .txt file, a folder of audio, or with --corpus the corpus itself.
+    out
+        The labelled corpus (.csv); summary, answers that are no labels, and the journal lie beside it.
+    corpus
+        Read SOURCE as this corpus, as `prepare` does; gold sentiment, where it has some, is compared.
+    split
+        Only this split of --corpus.
+    column
+        Column or key of the text (default text); a number counts the columns of a table without header, from 1.
+    id_column
+        Column of unique ids (default: file and line).
+    gold_column
+        Column of the true sentiment: agreement is reported.
+    delimiter
+        What separates columns (default: by the file's suffix).
+    limit
+        The first so many texts only.
+    teacher
+        vader (a lexicon, default), endpoint (any OpenAI-compatible server) or classifier (a transformers model).
+    model
+        Name of the endpoint's model, or name or folder of the classifier.
+    base_url
+        The endpoint (default https://api.openai.com/v1).
+    key_env
+        Environment variable that holds the key (default OPENAI_API_KEY at api.openai.com, none elsewhere).
+    label_map
+        What a classifier's labels mean: LABEL_0=negative,LABEL_1=neutral,LABEL_2=positive.
+    device
+        Where the classifier or Whisper computes (default auto).
+    concurrency
+        Requests under way at once (default 8).
+    timeout_s
+        Longest wait for one answer in seconds (default 60).
+    retries
+        Further tries of a request that fails (default 6), with growing pauses or as long as Retry-After says.
+    stop_after
+        Texts in a row without an answer after which the run stops (default 8).
+    price_in
+        Price of a million prompt tokens.
+    price_out
+        Price of a million answered tokens.
+    asr
+        Recogniser for a folder of audio (default auto: a cached Whisper, else pocketsphinx; fetches nothing).
+    asr_model
+        Whisper size or folder.
+    language
+        Language code of the speech for Whisper.
+    bad_files
+        Audio files that do not decode after which the run stops (default 20).
+    journal
+        Where answers are kept (default beside --out); one journal may serve several corpora.
+    ask_again
+        Ask once more for answers that were no labels.
+    json
+        The summary as one JSON object on standard output.
+    """
+    from trainer.pseudo_label_command import Options, run
+
+    options = Options(
+        source=source, out=out, corpus=corpus, split=split, column=column, id_column=id_column,
+        gold_column=gold_column, delimiter=delimiter, limit=limit, teacher=teacher, model=model, base_url=base_url,
+        key_env=key_env, label_map=label_map, device=device, concurrency=concurrency, timeout_s=timeout_s,
+        retries=retries, stop_after=stop_after, price_in=price_in, price_out=price_out, asr=asr, asr_model=asr_model,
+        language=language, bad_files=bad_files, journal=journal, ask_again=ask_again,
+    )  # fmt: skip
+    summary, lines = run(options)
+    for line in [json_module.dumps(summary)] if json else lines:
+        print(line)
+    return EXIT_OK
+
+
 @app.command
 def export(config: Path, /, *, runs: Path = Path("runs"), out: Path, name: str = "compact-1") -> int:
     """Write a checkpoint folder (safetensors + JSON) from finished runs; temperatures are fitted on dev.

@@ -1,0 +1,148 @@
+"""Texts to be labelled: tables, JSON Lines, plain text, and the corpora that the trainer reads."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from livemerc.errors import ConfigError, InputError
+from livemerc.text_safety import encodable
+from trainer.corpora.corpus import SENTIMENTS, Corpus
+
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+JSON_LINES = (".jsonl", ".ndjson")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceText:
+    """One text; `source` is unique inside its input and says where it comes from; `gold` is a sentiment or None."""
+
+    source: str
+    text: str
+    gold: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Names of columns (or of JSON keys), or their numbers from 1 on in a table without a header."""
+
+    text: str = "text"
+    source: str | None = None
+    gold: str | None = None
+
+    def all(self) -> list[str]:
+        return [c for c in (self.text, self.source, self.gold) if c is not None]
+
+
+def fold(text: str) -> str:
+    """White space folded, lone surrogates made visible: what teachers get and what counts as the same text."""
+    return " ".join(encodable(text).split())
+
+
+def read_texts(path: Path, columns: Columns, delimiter: str | None = None) -> list[SourceText]:
+    """Rows in file order. The suffix says how: .csv, .tsv, .jsonl, .txt (a text a line); `delimiter` makes any a table.
+
+    Quotes count in tables with comma or semicolon only: elsewhere (TSV, LJSpeech's pipes) they belong to the text.
+    Raises `InputError` that names file and line, `ConfigError` for columns and delimiters that cannot be.
+    """
+    if delimiter is not None and len(delimiter) != 1:
+        raise ConfigError(f"--delimiter is one character (a tab: $'\\t'), not {delimiter!r}.")
+    suffix = path.suffix.lower()
+    if delimiter is None and suffix not in (*DELIMITERS, *JSON_LINES, ".txt"):
+        raise InputError(
+            f"{path}: not a .csv, .tsv, .jsonl or .txt file; rename it, or say what separates its columns: --delimiter."
+        )
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            if delimiter is not None or suffix in DELIMITERS:
+                rows = list(_table(path, file, columns, delimiter or DELIMITERS[suffix]))
+            elif suffix in JSON_LINES:
+                rows = list(_json_lines(path, file, columns))
+            else:
+                rows = [SourceText(_line(path, n), fold(line)) for n, line in enumerate(file, start=1)]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); save it as such.") from error
+    except csv.Error as error:
+        raise InputError(f"{path}: no table ({error}); check --delimiter.") from error
+    _check_sources(path, rows)
+    return rows
+
+
+def corpus_texts(corpus: Corpus, split: str | None) -> list[SourceText]:
+    """The utterances of one split, or of all, with their gold sentiment where the release gives one."""
+    if split is not None and split not in corpus.splits:
+        raise ConfigError(f"--split {split}: {corpus.name} has {', '.join(corpus.splits)} here.")
+    return [
+        SourceText(f"{corpus.name}:{name}:{u.dialogue_id}:{u.utterance_id}", fold(u.text), u.sentiment)
+        for name in ([split] if split is not None else corpus.splits)
+        for u in corpus.utterances(name)
+    ]
+
+
+def _line(path: Path, number: int) -> str:
+    return encodable(f"{path.name}:{number}")
+
+
+def _table(path: Path, file: Iterable[str], columns: Columns, delimiter: str) -> Iterator[SourceText]:
+    quoting = csv.QUOTE_MINIMAL if delimiter in ",;" else csv.QUOTE_NONE
+    reader = csv.reader(file, delimiter=delimiter, quoting=quoting)
+    numbered = [c.isdecimal() for c in columns.all()]
+    if any(numbered) and not all(numbered):
+        raise ConfigError(
+            "--column, --id-column and --gold-column are all names, or all numbers (a table without header)."
+        )
+    if all(numbered):
+        places = {c: int(c) - 1 for c in columns.all()}
+        if min(places.values()) < 0:
+            raise ConfigError("--column: columns count from 1.")
+    else:
+        header = [name.strip() for name in next(reader, [])]
+        missing = [c for c in columns.all() if c not in header]
+        if missing:
+            raise InputError(
+                f"{path}: no column {', '.join(missing)}; the header is {', '.join(header) or 'empty'}. Name it with "
+                "--column, or give its number if there is no header."
+            )
+        places = {c: header.index(c) for c in columns.all()}
+    for row in reader:
+        if not row:
+            continue
+        if len(row) <= max(places.values()):
+            raise InputError(
+                f"{path}, line {reader.line_num}: {len(row)} fields, and field {max(places.values()) + 1} is asked for."
+            )
+        yield _row(path, reader.line_num, {c: row[i] for c, i in places.items()}, columns)
+
+
+def _json_lines(path: Path, file: Iterable[str], columns: Columns) -> Iterator[SourceText]:
+    for number, line in enumerate(file, start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except ValueError as error:
+            raise InputError(f"{path}, line {number}: not JSON ({error}).") from error
+        if not isinstance(value, dict) or not isinstance(value.get(columns.text), str):
+            raise InputError(f"{path}, line {number}: no text under {columns.text!r}; name the key with --column.")
+        yield _row(path, number, {c: str(value.get(c) or "") for c in columns.all()}, columns)
+
+
+def _row(path: Path, line: int, value: dict[str, str], columns: Columns) -> SourceText:
+    gold = value[columns.gold].strip().lower() if columns.gold is not None else ""
+    if gold and gold not in SENTIMENTS:
+        raise InputError(f"{path}, line {line}: gold label {gold!r} is none of {', '.join(SENTIMENTS)}; map it first.")
+    source = encodable(value[columns.source].strip()) if columns.source is not None else ""
+    return SourceText(source or _line(path, line), fold(value[columns.text]), gold or None)
+
+
+def _check_sources(path: Path, rows: list[SourceText]) -> None:
+    seen: set[str] = set()
+    for row in rows:
+        if row.source in seen:
+            raise InputError(f"{path}: id {row.source!r} comes twice; --id-column names a column of unique ids.")
+        seen.add(row.source)
