@@ -30,7 +30,8 @@ class Brain:
         self._config = config
         self._model, self._encoders = load_model(config.model.checkpoint, self.device, config.model.threads)
         manifest = read_manifest(config.model.checkpoint)
-        self._dialogue = Dialogue(self._model, config.dialogue, manifest.abstention)
+        self._new_dialogue = lambda: Dialogue(self._model, config.dialogue, manifest.abstention)
+        self._dialogue = self._new_dialogue()
         self.utterances = 0
         # Seconds the recogniser takes for a second of audio, the newest partial or final counting half.
         self._asr_pace = 0.1
@@ -38,6 +39,10 @@ class Brain:
     @property
     def labels(self) -> list[str]:
         return list(self._model.labels)
+
+    def forget(self) -> None:
+        """What comes next is another conversation: nothing said so far is its context."""
+        self._dialogue = self._new_dialogue()
 
     def handle(self, item: EarItem) -> Iterator[Event]:
         if isinstance(item, Utterance):
