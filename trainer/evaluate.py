@@ -82,6 +82,7 @@ class Evaluation:
         device: str = "auto",
         threads: int = 1,
     ):
+        self.path = checkpoint
         self.checkpoint = read_checkpoint_manifest(checkpoint)
         self.labels = self.checkpoint.labels
         dialogues = read_manifest(manifest, self.labels, split)
@@ -176,29 +177,36 @@ def encode(dialogues: Sequence[Sequence[ManifestRow]], encoders: Encoders, batch
     for start in range(0, len(worded), batch):
         part = worded[start : start + batch]
         t1.update(zip(part, encoders.text([rows[i].text for i in part]), strict=True))
-    # A long recording is decoded once and not anew, from its start, for each of its rows.
-    shared = {path for path, n in Counter(r.audio for r in rows).items() if path is not None and n > 1}
-    whole: tuple[Path, np.ndarray] | None = None
+    cuts = Cuts(rows)
     out, number = [], 0
     for dialogue in dialogues:
         encoded = []
         for row in dialogue:
-            s1 = None
-            if row.audio is not None:
-                try:
-                    if row.audio in shared:
-                        if whole is None or whole[0] != row.audio:
-                            whole = (row.audio, read_samples(row.audio, SAMPLE_RATE_HZ))
-                        samples = _stretch(whole[1], row)
-                    else:
-                        samples = read_samples(row.audio, SAMPLE_RATE_HZ, row.start_s, row.end_s)
-                except InputError as error:
-                    raise InputError(f"line {row.line} of the manifest: {error}") from error
-                s1 = encoders.speech(samples)
+            s1 = None if row.audio is None else encoders.speech(cuts.samples(row))
             encoded.append(Encoded(row, t1.get(number), s1))
             number += 1
         out.append(encoded)
     return out
+
+
+class Cuts:
+    """The samples of rows. A long recording is decoded once and not anew, from its start, for each of its rows."""
+
+    def __init__(self, rows: Sequence[ManifestRow]):
+        self._shared = {path for path, n in Counter(r.audio for r in rows).items() if path is not None and n > 1}
+        self._whole: tuple[Path, np.ndarray] | None = None
+
+    def samples(self, row: ManifestRow) -> np.ndarray:
+        """(n,) float32 at 16 kHz, n >= 1, of a row that has audio. Raises `InputError` that names the line."""
+        assert row.audio is not None
+        try:
+            if row.audio not in self._shared:
+                return read_samples(row.audio, SAMPLE_RATE_HZ, row.start_s, row.end_s)
+            if self._whole is None or self._whole[0] != row.audio:
+                self._whole = (row.audio, read_samples(row.audio, SAMPLE_RATE_HZ))
+            return _stretch(self._whole[1], row)
+        except InputError as error:
+            raise InputError(f"line {row.line} of the manifest: {error}") from error
 
 
 def _stretch(samples: np.ndarray, row: ManifestRow) -> np.ndarray:
