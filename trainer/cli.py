@@ -65,9 +65,17 @@ def evaluate(
     *,
     manifest: Path,
     split: str | None = None,
-    checkpoint: Path | None = None,
-    lag: int = 0,
+    checkpoint: list[Path] | None = None,
+    lag: int | None = None,
     context: int | None = None,
+    bootstrap: int | None = None,
+    seed: int = 0,
+    figures: Path | None = None,
+    against: Path | None = None,
+    calibration_halves: bool = False,
+    ladder: bool = False,
+    asr: Literal["auto", "faster-whisper", "pocketsphinx"] = "auto",
+    model: str | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     threads: int = 1,
     json: bool = False,
@@ -81,11 +89,27 @@ def evaluate(
     split
         Only the rows of this split.
     checkpoint
-        Folder of a checkpoint (default: the compact one that ships).
+        Folder of a checkpoint (default: the compact one that ships). Given several times = seeds: mean and deviation.
     lag
         Later utterances that may still change a label (default 0: judged as soon as it ends).
     context
         Utterances the model sees (default 32).
+    bootstrap
+        Resamples for 95 % intervals over dialogues, 100 or more.
+    seed
+        Of resamples, splits and simulated labels (default 0).
+    figures
+        Folder for the confusion matrix, the reliability diagram (PNG) and the per-class table (Markdown).
+    against
+        Folder of another checkpoint: paired comparison on the same rows.
+    calibration_halves
+        Fit temperatures on one half of the dialogues and measure ECE and NLL on the other.
+    ladder
+        From the full dialogue to what is heard live: weighted F1 and latency at each step (lag R: --lag, default 2).
+    asr
+        Recogniser of the ladder (default auto: a cached Whisper, else pocketsphinx).
+    model
+        Whisper size or folder, for the ladder.
     device
         Where to compute (default auto).
     threads
@@ -93,20 +117,16 @@ def evaluate(
     json
         One JSON object on standard output, and nothing else there.
     """
-    if lag < 0:
-        raise ConfigError("--lag counts later utterances: 0 or more.")
-    if context is not None and not 1 <= context <= 512:
-        raise ConfigError("--context must be 1 to 512 utterances.")
-    if threads < 1:
-        raise ConfigError("--threads must be 1 or more.")
-    from trainer.evaluate import evaluate as run
+    from trainer.evaluate_command import Options, run
+    from trainer.evaluate_tables import lines
 
-    figures = run(manifest, split, checkpoint, lag, context, device, threads)
-    if json:
-        print(json_module.dumps(figures))
-    else:
-        for line in _table(figures):
-            print(line)
+    options = Options(
+        split=split, lag=lag, context=context, device=device, threads=threads, bootstrap=bootstrap, seed=seed,
+        figures=figures, against=against, calibration_halves=calibration_halves, ladder=ladder, asr=asr, model=model,
+    )  # fmt: skip
+    found = run(manifest, checkpoint or [None], options)
+    for line in [json_module.dumps(found)] if json else lines(found):
+        print(line)
     return EXIT_OK
 
 
@@ -241,25 +261,6 @@ def export(config: Path, /, *, runs: Path = Path("runs"), out: Path, name: str =
     manifest = recipe.export_checkpoint(config, runs, out, name)
     print(f"{out}: {manifest.id}, temperatures {manifest.temperatures}")
     return EXIT_OK
-
-
-def _table(figures: dict[str, Any]) -> list[str]:
-    lines = [f"{figures['n']} utterances"]
-    for branch in ("text", "speech", "fused"):
-        m = figures[branch]
-        if m is None:
-            lines.append(f"{branch:7} no such column in this manifest")
-            continue
-        lines.append(
-            f"{branch:7} weighted F1 {m['weighted_f1']:.4f}  macro F1 {m['macro_f1']:.4f}  UAR {m['uar']:.4f}  "
-            f"accuracy {m['accuracy']:.4f}  ECE {m['ece']:.4f}  NLL {m['nll']:.4f}"
-        )
-    lines.append("fused, per class:")
-    for label, c in figures["fused"]["per_class"].items():
-        lines.append(
-            f"  {label:10} precision {c['precision']:.3f}  recall {c['recall']:.3f}  F1 {c['f1']:.3f}  n {c['support']}"
-        )
-    return lines
 
 
 def main(argv: Sequence[str] | None = None) -> None:

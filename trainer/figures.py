@@ -81,7 +81,7 @@ def confusion_figure(counts: np.ndarray, labels: list[str], title: str) -> Figur
     axes.spines[:].set_visible(False)
     bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03, format=lambda x, _: f"{100 * x:.0f} %")
     bar.set_label("share of the row")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     return figure
 
 
@@ -101,20 +101,17 @@ def reliability_figure(probabilities: np.ndarray, truth: np.ndarray, floor: Cali
         label="share that is right",
     )  # fmt: skip
     n = found.count[filled]
-    # two standard errors of a share: a bin of five rows says little
-    error = 2 * np.sqrt(found.accuracy[filled] * (1 - found.accuracy[filled]) / n)
+    # Where a calibrated model would lie (consistency bars: Bröcker & Smith 2007): a bin of five rows says little.
+    centre = found.confidence[filled]
+    spread = 2 * np.sqrt(centre * (1 - centre) / n)
     above.errorbar(
-        found.confidence[filled], found.accuracy[filled], np.clip(error, 0, None), fmt="none", ecolor="black",
-        elinewidth=0.8, capsize=2, label="± 2 standard errors",
-    )  # fmt: skip
-    above.scatter(
-        found.confidence[filled], found.confidence[filled], marker="D", s=22, color=VERMILION, zorder=3,
-        label="mean confidence",
+        centre, centre, [centre - np.maximum(centre - spread, 0), np.minimum(centre + spread, 1) - centre], fmt="D",
+        markersize=4.5, color=VERMILION, ecolor="black", elinewidth=0.9, capsize=2.5, zorder=3,
+        label="mean confidence, and ± 2 standard errors of a calibrated model",
     )  # fmt: skip
     above.set_ylabel("share that is right")
     above.set_ylim(0, 1)
     above.set_xlim(0, 1)
-    above.legend(fontsize=8, loc="upper left", frameon=False)
     above.set_title(
         f"{title}\nECE {found.ece:.3f} ({bins} bins, {int(found.count.sum())} rows); perfectly calibrated it would be\n"
         f"{floor.mean:.3f} on average and at most {floor.p95:.3f} in 95 % of cases",
@@ -132,6 +129,7 @@ def reliability_figure(probabilities: np.ndarray, truth: np.ndarray, floor: Cali
     below.set_xlabel("probability of the judged label")
     for axes in (above, below):
         axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside lower left", fontsize=8, frameon=False)
     return figure
 
 
