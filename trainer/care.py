@@ -116,7 +116,7 @@ class _Npz:
     def __init__(self, path: Path):
         loaded = np.load(path, allow_pickle=False)
         if not isinstance(loaded, np.lib.npyio.NpzFile):
-            raise ValueError("one array, not an archive of named ones")
+            raise zipfile.BadZipFile("one array, not an archive of named ones")
         self._file = loaded
 
     def keys(self) -> Iterable[str]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
-
 _NOT_ARCHITECTURE = frozenset(
     {"transformers_version", "architectures", "auto_map", "_name_or_path", "id2label", "label2id", "dtype",
      "torch_dtype", "return_dict", "output_hidden_states", "output_attentions", "problem_type"}
@@ -17,7 +15,7 @@ def describe(config: Any) -> dict[str, Any]:
     return {k: v for k, v in config.to_dict().items() if k not in _NOT_ARCHITECTURE}
 
 
-def build(architecture: dict[str, Any]) -> nn.Module:
+def build(architecture: dict[str, Any]) -> Any:
     """The bare encoder of `describe`'s dictionary, randomly initialised, in evaluation mode.
 
     The configuration classes of the installed `transformers` are asked directly: a folder's own Python (`auto_map`)
@@ -35,8 +33,8 @@ def build(architecture: dict[str, Any]) -> nn.Module:
     return strip(MODEL_MAPPING[type(config)](config))
 
 
-def strip(model: nn.Module) -> nn.Module:
+def strip(model: Any) -> Any:
     """Takes the pooler away: no output passes it, so it would be stored and never trained."""
     if getattr(model, "pooler", None) is not None:
-        model.pooler = None  # type: ignore[assignment]
+        model.pooler = None
     return model.eval()

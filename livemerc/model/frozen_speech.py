@@ -84,15 +84,15 @@ class TransformerSpeech(FrozenSpeech):
             raise ValueError(f"{family!r} is no speech front end; one of {', '.join(FAMILIES)} is needed")
         self.config = config
         self.name = config["name"]
-        self.network: Any = build(architecture)
-        total = self.network.config.num_hidden_layers + 1
+        self.network = network = build(architecture)
+        total = network.config.num_hidden_layers + 1
         chosen = config["layers"]
         self._chosen: list[int] = list(range(total)) if chosen == "all" else [int(i) for i in chosen]
         outside = [i for i in self._chosen if not 0 <= i < total]
         if outside or not self._chosen:
             raise ValueError(f"{self.name} has layers 0 to {total - 1}, not {chosen}")
         self.layers = len(self._chosen)
-        self.dimension = self.network.config.hidden_size
+        self.dimension = network.config.hidden_size
         self.requires_grad_(False)
         self.eval()
 
