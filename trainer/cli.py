@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,40 +24,142 @@ app = App(
 
 
 @app.command
+def prepare(
+    corpus: str,
+    path: Path,
+    /,
+    *,
+    labels: str | None = None,
+    audio: Path | None = None,
+    fold: int | None = None,
+    zero: str | None = None,
+    several: str | None = None,
+    split_file: Path | None = None,
+    decode: bool = False,
+    max_bad_share: float = 0.05,
+    allow_shared_speakers: bool = False,
+    json: bool = False,
+) -> int:
+    """Read a corpus and show what is in it: dialogues, utterances, hours, classes, missing files, shared speakers.
+
+    Parameters
+    ----------
+    corpus
+        meld, iemocap, mosi, ravdess, nemo, emorynlp, goemotions or manifest.
+    path
+        Folder of the corpus' release; of manifest, the CSV file.
+    labels
+        iemocap: 4 (default) or 6; emorynlp: own (default) or ours; manifest: names, separated by commas.
+    audio
+        meld, mosi: folder of the audio or video (default: sought in PATH).
+    fold
+        ravdess: 1 to 6, nemo: 1 to 3; the speakers that are held out as test.
+    zero
+        mosi: what a score of 0 counts as: positive (default), negative or drop.
+    several
+        goemotions: of several labels take the first (default), or drop the comment.
+    split_file
+        mosi: CSV of video_id,split instead of the standard folds.
+    decode
+        Decode all audio, not only its headers and first frames.
+    max_bad_share
+        Share of the audio that may be missing or undecodable (default 0.05); more is an error.
+    allow_shared_speakers
+        Accept speakers that are in two splits.
+    json
+        One JSON object on standard output, and nothing else there.
+    """
+    from livemerc.errors import InputError
+    from trainer import prepare as room
+
+    given = {"labels": labels, "audio": audio, "fold": fold, "zero": zero, "several": several, "split_file": split_file}
+    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if corpus == "manifest" and labels is not None:
+        options["labels"] = [label.strip() for label in labels.split(",")]
+    figures = room.prepare(
+        corpus,
+        path,
+        options,
+        decode=decode,
+        max_bad_share=max_bad_share,
+        allow_shared_speakers=allow_shared_speakers,
+        progress=not json,
+    )
+    for line in [json_module.dumps(figures)] if json else room.table(figures):
+        print(line)
+    if figures["errors"]:
+        raise InputError(figures["errors"][0])
+    return EXIT_OK
+
+
+@app.command
 def train(
     config: Path,
     /,
     *,
     data: Path,
     out: Path = Path("runs"),
-    stage: Literal["all", "text", "speech", "context"] = "all",
+    stage: str = "all",
+    resume: bool = False,
+    overwrite: bool = False,
+    device: Literal["auto", "cpu", "cuda"] | None = None,
+    cache: Path | None = None,
+    pseudo_labels: Path | None = None,
+    max_steps: int | None = None,
+    tracker: Literal["tensorboard"] | None = None,
+    deterministic: bool = False,
     threads: Annotated[int, Parameter(show_default=True)] = 1,
 ) -> int:
-    """Train the compact model stage by stage; an interrupted stage goes on after its last whole epoch.
+    """Train stage by stage. The same command again goes on where the last one stopped; finished stages are kept.
+
+    Several GPUs: `accelerate launch -m trainer train ...` or `torchrun --nproc-per-node N -m trainer train ...`.
 
     Parameters
     ----------
     config
-        For instance configs/compact.toml.
+        For instance configs/compact.toml or configs/merits-l-iemocap.toml.
     data
-        Folder with the corpora (meld, goemotions, emorynlp, ravdess, nemo, transcripts).
+        compact: folder with the corpora (meld, goemotions, emorynlp, ravdess, nemo, transcripts). merits-l: folder of
+        the configuration's corpus.
     out
         Folder of the runs.
     stage
-        text and speech are Stage I; context is Stages II and III.
+        compact: text, speech (Stage I), context (Stages II and III). merits-l: pretrain (Stage 0), text, speech,
+        conversation, fusion. Default: all.
+    resume
+        Insist that a run is there to go on with.
+    overwrite
+        Begin the chosen stages anew.
+    device
+        merits-l: where to compute (default auto).
+    cache
+        merits-l: folder of the frozen speech features (default: OUT/cache).
+    pseudo_labels
+        merits-l: corpus written by `pseudo-label`, for Stage 0; without it Stage 0 is left out.
+    max_steps
+        merits-l: end each stage after so many optimiser steps, to try a set-up.
+    tracker
+        merits-l: tensorboard writes to OUT/tensorboard what the JSONL files hold.
+    deterministic
+        Ask torch for deterministic algorithms: slower on a GPU, equal to the last bit on the same machine.
     threads
         torch threads.
     """
+    if not data.exists():
+        raise ConfigError(f"--data {data} is not there; see the README for the corpora it must hold.")
+    if threads < 1:
+        raise ConfigError("--threads must be 1 or more.")
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
     import torch
 
-    from trainer import recipe
+    from trainer.recipe import TrainOptions
+    from trainer.recipe import train as run
 
-    if not data.is_dir():
-        raise ConfigError(f"--data {data} is no folder; see the README for the corpora it must hold.")
+    torch.use_deterministic_algorithms(deterministic, warn_only=True)
     torch.set_num_threads(threads)
-    for name in recipe.STAGES if stage == "all" else (stage,):
-        print(f"livemerc-train: stage {name}", file=sys.stderr)
-        recipe.run(name, config, data, out)
+    options = TrainOptions(stage, resume, overwrite, device, cache, pseudo_labels, max_steps, tracker)
+    run(config, data, out, options)
     return EXIT_OK
 
 

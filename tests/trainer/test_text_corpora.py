@@ -128,7 +128,7 @@ def test_a_bad_goemotions_row_is_named_by_file_and_line(tmp_path: Path, line: st
 def test_emotions_of_emorynlp_without_a_counterpart_are_left_out(tmp_path: Path) -> None:
     path = tmp_path / "emory.csv"
     emotions = {"a": "Mad", "b": "Peaceful", "c": "Joyful", "d": "Powerful", "e": "Scared", "f": "Sad", "g": "Neutral"}
-    rows = [f"{text},['Ross'],{emotion},1,1,1,1,1" for text, emotion in emotions.items()]
+    rows = [f"{text},['Ross'],{emotion},1,1,1,{i},1" for i, (text, emotion) in enumerate(emotions.items())]
     path.write_text("\n".join(["Utterance,Speaker,Emotion,Scene_ID,Season,Episode,Utterance_ID,x", *rows, ""]))
     read = read_emorynlp(path)
     assert [(r.text, LABELS[r.label]) for r in read] == [

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Literal
 
 from livemerc.errors import InputError
 from trainer.corpora.audio_index import by_stem
@@ -33,15 +34,13 @@ _SUMMARY = re.compile(
 _SPOKEN = re.compile(rf"{_TURN}\s*\[[-.\d\s]+\]\s*:(?P<text>.*)", re.ASCII)
 
 
-def read_iemocap(path: Path, *, labels: int = 4) -> Corpus:
+def read_iemocap(path: Path, *, labels: Literal[4, 6] = 4) -> Corpus:
     """IEMOCAP as a corpus, split by session; speakers are Ses01F, Ses01M, ...
 
     `labels`: 4 (angry, happy + excited, sad, neutral) or 6 (happy and excited apart, and frustrated). Utterances of
     other labels are left out before the sequence is made (merits-l), the others sorted by time.
     `path`: the folder with Session1 ... Session5. Raises `InputError` naming file and line.
     """
-    if labels not in LABEL_SETS:
-        raise InputError(f"iemocap: {labels!r} labels; give 4 or 6.")
     kept = LABEL_SETS[labels]
     root = path / "IEMOCAP_full_release" if (path / "IEMOCAP_full_release").is_dir() else path
     sessions = [n for n in range(1, 6) if (root / f"Session{n}" / "dialog" / "EmoEvaluation").is_dir()]

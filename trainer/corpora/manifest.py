@@ -7,8 +7,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from livemerc.emotions import LABELS
 from livemerc.errors import InputError
-from trainer.corpora.corpus import Corpus
+from trainer.corpora.corpus import Corpus, LabelledUtterance
+from trainer.corpora.rows import no_such_folder
 
 COLUMNS = ("dialogue_id", "utterance_id", "speaker", "audio", "start_s", "end_s", "text", "emotion", "split")
 
@@ -29,8 +31,13 @@ class ManifestRow:
     split: str
 
 
-def read_manifest(path: Path, labels: Collection[str], split: str | None = None) -> list[list[ManifestRow]]:
+def read_manifest(
+    path: Path, labels: Collection[str] | None, split: str | None = None, *, missing: list[Path] | None = None
+) -> list[list[ManifestRow]]:
     """Dialogues in the order of their first row, rows in file order; `split` keeps the rows of one split.
+
+    `labels` None: any emotion but an empty one. `missing` collects audio files that are not there, and their rows stay
+    with `audio` None; without it such a file is an error.
 
     Raises `InputError` that names file and line: a column is missing, an emotion is not of `labels`, a time is no
     number, an `utterance_id` comes twice in its dialogue, an audio file is not there, nothing is left.
@@ -40,16 +47,19 @@ def read_manifest(path: Path, labels: Collection[str], split: str | None = None)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
-            missing = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
-            if missing:
-                raise InputError(f"{path}: column {', '.join(missing)} is missing; the header is {','.join(COLUMNS)}.")
+            absent = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
+            if absent:
+                raise InputError(f"{path}: column {', '.join(absent)} is missing; the header is {','.join(COLUMNS)}.")
             for raw in reader:
                 _check_width(path, reader.line_num, raw)
                 # What is not asked for need be neither labelled for this checkpoint nor on this machine.
                 if split is not None and (raw["split"] or "").strip() != split:
                     continue
-                row = _row(path, reader.line_num, raw)
-                if row.emotion not in labels:
+                row = _row(path, reader.line_num, raw, missing)
+                if labels is None:
+                    if not row.emotion:
+                        raise InputError(f"{path}, line {row.line}: emotion is empty; fill it in or leave the row out.")
+                elif row.emotion not in labels:
                     raise InputError(
                         f"{path}, line {row.line} (dialogue {row.dialogue_id}, utterance {row.utterance_id}): emotion "
                         f"{row.emotion!r} is not one of the checkpoint's ({', '.join(labels)}); map it or leave it out."
@@ -100,6 +110,46 @@ def write_manifest(corpus: Corpus, path: Path) -> int:
     return len(rows)
 
 
+def read_manifest_corpus(path: Path, *, labels: list[str] | None = None) -> Corpus:
+    """A manifest as a corpus, split as its column says. `path`: the CSV.
+
+    `labels`: the classes in their order (any other emotion is an error); default: those of the file, the seven of
+    `emotions.LABELS` first and in their order. An empty speaker is unknown. Audio that is not there is collected.
+    Raises `InputError`: see `read_manifest`; also a row without a split, and a dialogue in two of them.
+    """
+    if path.is_dir() or not path.exists():
+        raise no_such_folder(path, f"the manifest, a CSV file with the columns {','.join(COLUMNS)}")
+    missing: list[Path] = []
+    dialogues = read_manifest(path, labels, missing=missing)
+    splits: dict[str, list[list[LabelledUtterance]]] = {}
+    for rows in dialogues:
+        split = rows[0].split
+        for row in rows:
+            if not row.split:
+                raise InputError(f"{path}, line {row.line}: split is empty; write train, dev or test there.")
+            if row.split != split:
+                raise InputError(
+                    f"{path}, line {row.line}: dialogue {row.dialogue_id!r} is in {split} (line {rows[0].line}) and in "
+                    f"{row.split}; put it in one split."
+                )
+        splits.setdefault(split, []).append(
+            [
+                LabelledUtterance(
+                    r.dialogue_id, r.utterance_id, r.speaker or None, r.text, r.audio, r.start_s, r.end_s, r.emotion,
+                    None, f"{path}, line {r.line}",
+                )
+                for r in rows
+            ]
+        )  # fmt: skip
+    if labels is None:
+        used = dict.fromkeys(row.emotion for rows in dialogues for row in rows)
+        labels = [label for label in LABELS if label in used] + sorted(used.keys() - set(LABELS))
+    order = [s for s in ("train", "dev", "test") if s in splits] + [
+        s for s in splits if s not in ("train", "dev", "test")
+    ]
+    return Corpus(path.stem, tuple(labels), {split: splits[split] for split in order}, missing)
+
+
 def _named_from(base: Path, audio: Path | None) -> str:
     if audio is None:
         return ""
@@ -114,11 +164,16 @@ def _check_width(path: Path, line: int, raw: dict[str, str | None]) -> None:
         )
 
 
-def _row(path: Path, line: int, raw: dict[str, str | None]) -> ManifestRow:
+def _row(path: Path, line: int, raw: dict[str, str | None], missing: list[Path] | None) -> ManifestRow:
     value = {c: (raw[c] or "").strip() for c in COLUMNS}
     audio = path.parent / value["audio"] if value["audio"] else None
-    if audio is not None and not audio.is_file():
-        raise InputError(f"{path}, line {line}: audio {audio} is not there; paths are absolute or relative to the CSV.")
+    if audio is not None and not _is_file(audio):
+        if missing is None:
+            raise InputError(
+                f"{path}, line {line}: audio {audio} is not there; paths are absolute or relative to the CSV."
+            )
+        missing.append(audio)
+        audio = None
     start_s = _time(path, line, "start_s", value["start_s"]) or 0.0
     end_s = _time(path, line, "end_s", value["end_s"])
     if end_s is not None and end_s <= start_s:
@@ -127,6 +182,13 @@ def _row(path: Path, line: int, raw: dict[str, str | None]) -> ManifestRow:
         line, value["dialogue_id"], value["utterance_id"], value["speaker"], audio, start_s, end_s,
         value["text"], value["emotion"], value["split"],
     )  # fmt: skip
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or with a NUL in it
+        return False
 
 
 def _time(path: Path, line: int, column: str, text: str) -> float | None:

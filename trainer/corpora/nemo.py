@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 from livemerc.emotions import LABELS
 from livemerc.errors import InputError
 from trainer.corpora.clips import Clip
+from trainer.corpora.rows import one_of, read_rows
 
 _EMOTIONS = {
     "neutral": "neutral",
@@ -17,32 +17,34 @@ _EMOTIONS = {
     "surprised": "surprise",
     "fear": "fear",
 }
+_COLUMNS = ("file_id", "emotion", "raw_text", "speaker_id", "gender")
+_MEND = "point --data at the folder above nemo/, with nEMO's own data.tsv in it"
 
 
-def read_nemo(folder: Path) -> list[Clip]:
-    """Clips of `folder/data.tsv` in its order; `file_id` ends in .wav, the files may be .opus.
+def read_nemo(folder: Path, *, missing: list[Path] | None = None, texts: dict[str, str] | None = None) -> list[Clip]:
+    """Clips of `folder/data.tsv` in its order; `file_id` ends in .wav, the files may be .opus, here or in samples/.
 
-    Raises `InputError` naming the line for an unreadable row, an unknown emotion or a missing file.
+    `missing` collects the files that are not there (their clips stay), `texts` {clip_id: transcript}.
+    Raises `InputError` naming the line: an unreadable row, an unknown emotion, a clip twice, and a missing file unless
+    they are collected.
     """
     table = folder / "data.tsv"
-    clips = []
-    try:
-        with table.open(encoding="utf-8", newline="") as lines:
-            for number, row in enumerate(csv.DictReader(lines, delimiter="\t"), start=2):
-                try:
-                    stem = row["file_id"].strip().removesuffix(".wav")
-                    speaker, gender = row["speaker_id"].strip(), row["gender"].strip()
-                    label = LABELS.index(_EMOTIONS[row["emotion"].strip()])
-                except (KeyError, AttributeError) as error:
-                    raise InputError(f"{table}, line {number}: not a nEMO row ({error}).") from error
-                path = folder / f"{stem}.opus"
-                if not path.exists():
-                    path = folder / f"{stem}.wav"
-                if not path.exists():
-                    raise InputError(f"{table}, line {number}: {stem}.opus is missing beside the table.")
-                clips.append(Clip(path, "nemo", stem, speaker, gender == "male", label))
-    except OSError as error:
-        raise InputError(
-            f"{table}: cannot be read ({error.strerror}); point --data at the folder above nemo/."
-        ) from error
-    return clips
+    clips: dict[str, Clip] = {}
+    for line, row in read_rows(table, _COLUMNS, _MEND, delimiter="\t"):
+        where = f"{table}, line {line}"
+        stem = row["file_id"].strip().removesuffix(".wav")
+        speaker, gender = row["speaker_id"].strip(), row["gender"].strip()
+        emotion = _EMOTIONS[one_of(row["emotion"].strip(), _EMOTIONS, where, "emotion")]
+        if not stem or stem in clips:
+            raise InputError(f"{where}: clip {stem!r} is {'listed twice' if stem else 'nameless'}; mend the row.")
+        candidates = [folder / place / f"{stem}{end}" for place in ("", "samples") for end in (".opus", ".wav")]
+        path = next((p for p in candidates if p.is_file()), None)
+        if path is None:
+            path = candidates[0]
+            if missing is None:
+                raise InputError(f"{where}: {stem}.opus is missing beside the table; complete the copy.")
+            missing.append(path)
+        if texts is not None:
+            texts[stem] = " ".join(row["raw_text"].split())
+        clips[stem] = Clip(path, "nemo", stem, speaker, gender == "male", LABELS.index(emotion))
+    return list(clips.values())

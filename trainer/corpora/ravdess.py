@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from livemerc.emotions import LABELS
 from livemerc.errors import InputError
+from trainer.corpora.audio_index import audio_files
 from trainer.corpora.clips import Clip
 
 _EMOTIONS = {
@@ -18,20 +20,29 @@ _EMOTIONS = {
     "07": "disgust",
     "08": "surprise",
 }
+STATEMENTS = {"01": "Kids are talking by the door.", "02": "Dogs are sitting by the door."}
+_NAME = re.compile(r"\d\d-\d\d-0[1-8]-\d\d-0[12]-\d\d-(?P<actor>\d\d)", re.ASCII)
 
 
 def read_ravdess(folder: Path) -> list[Clip]:
     """Clips of `folder/*.flac` (or .wav), named modality-channel-EMOTION-INTENSITY-STATEMENT-REPETITION-ACTOR.
 
-    Speakers are "1" .. "24"; odd actors are male. Raises `InputError` for a name of another form and an empty folder.
+    The release's folders Actor_01 ... Actor_24 are looked into. Speakers are "1" .. "24"; odd actors are male.
+    Raises `InputError` for a name of another form, a clip that is there twice and an empty folder.
     """
-    clips = []
-    for path in sorted(p for p in folder.glob("*") if p.suffix in (".flac", ".wav")):
-        parts = path.stem.split("-")
-        if len(parts) != 7 or parts[2] not in _EMOTIONS or not parts[6].isdigit():
+    paths: list[Path] = []
+    if folder.is_dir():
+        for place in (folder, *sorted(p for p in folder.glob("Actor_*") if p.is_dir())):
+            paths += sorted(p for p in audio_files(place) if p.suffix in (".flac", ".wav"))
+    clips: dict[str, Clip] = {}
+    for path in paths:
+        match = _NAME.fullmatch(path.stem)
+        if match is None or not 1 <= int(match["actor"]) <= 24:
             raise InputError(f"{path}: not a RAVDESS name (seven numbers joined by '-'); leave only its clips there.")
-        actor = int(parts[6])
-        clips.append(Clip(path, "ravdess", path.stem, str(actor), actor % 2 == 1, LABELS.index(_EMOTIONS[parts[2]])))
+        if path.stem in clips:
+            raise InputError(f"{path}: the clip lies at {clips[path.stem].path} too; keep one of them.")
+        actor, emotion = int(match["actor"]), _EMOTIONS[path.stem.split("-")[2]]
+        clips[path.stem] = Clip(path, "ravdess", path.stem, str(actor), actor % 2 == 1, LABELS.index(emotion))
     if not clips:
         raise InputError(f"{folder}: no RAVDESS clips (.flac or .wav) here; point --data at the folder above ravdess/.")
-    return clips
+    return list(clips.values())

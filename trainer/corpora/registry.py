@@ -6,7 +6,9 @@ import inspect
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
 
 from livemerc.errors import ConfigError
 from trainer.corpora.check import check as check_corpus
@@ -16,14 +18,22 @@ _READERS = {
     "meld": "meld:read_meld_corpus",
     "iemocap": "iemocap:read_iemocap",
     "mosi": "mosi:read_mosi",
+    "ravdess": "acted:read_ravdess_corpus",
+    "nemo": "acted:read_nemo_corpus",
+    "emorynlp": "emorynlp:read_emorynlp_corpus",
+    "goemotions": "goemotions:read_goemotions_corpus",
+    "manifest": "manifest:read_manifest_corpus",
 }
 CORPORA: tuple[str, ...] = tuple(_READERS)
 """The names that `read_corpus` knows."""
 
 
-def options_of(name: str) -> tuple[str, ...]:
-    """Names of the options of a corpus' reader. Raises `ConfigError` for an unknown corpus."""
-    return tuple(p.name for p in inspect.signature(_reader(name)).parameters.values() if p.kind == p.KEYWORD_ONLY)
+def options_of(name: str) -> dict[str, Any]:
+    """{option: its type} of a corpus' reader. Raises `ConfigError` for an unknown corpus."""
+    reader = _reader(name)
+    hints = get_type_hints(reader)
+    parameters = inspect.signature(reader).parameters.values()
+    return {p.name: hints[p.name] for p in parameters if p.kind == p.KEYWORD_ONLY}
 
 
 def read_corpus(
@@ -34,16 +44,30 @@ def read_corpus(
     `check`: refuse what makes figures void (an empty split, one class only, a speaker in two splits; see
     `corpora.check`). Raises `ConfigError` (unknown corpus or option), `InputError` (whatever is wrong with the files).
     """
-    reader = _reader(name)
     known = options_of(name)
-    for option in options:
+    given = {}
+    for option, value in options.items():
+        shown = option.replace("_", "-")
         if option not in known:
-            raise ConfigError(
-                f"corpus {name} has no option {option.replace('_', '-')}; it takes "
-                f"{', '.join(o.replace('_', '-') for o in known) or 'none'}."
+            others = ", ".join(o.replace("_", "-") for o in known) or "none"
+            raise ConfigError(f"corpus {name} has no option {shown}; it takes {others}.")
+        try:
+            given[option] = msgspec.convert(value, known[option], strict=False, dec_hook=_path)
+        except msgspec.ValidationError as error:
+            choices = ", ".join(
+                str(choice) for choice in get_args(known[option]) if get_origin(known[option]) is Literal
             )
-    corpus: Corpus = reader(Path(path), **options)
+            meant = f"give one of {choices}" if choices else str(error)
+            raise ConfigError(f"corpus {name}, option {shown}: {value!r} will not do; {meant}.") from error
+    corpus: Corpus = _reader(name)(Path(path), **given)
     return check_corpus(corpus, allow_shared_speakers=allow_shared_speakers) if check else corpus
+
+
+def _path(kind: type, value: Any) -> Any:
+    """What msgspec does not convert itself: folders and files, as strings in a configuration."""
+    if kind is Path and isinstance(value, str | Path):
+        return Path(value)
+    raise TypeError(f"expected a path, got {value!r}")
 
 
 def _reader(name: str) -> Callable[..., Corpus]:

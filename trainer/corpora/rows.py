@@ -83,8 +83,11 @@ def one_of(text: str, known: Collection[str], where: str, column: str) -> str:
 
 
 def no_such_folder(path: Path, expected: str) -> InputError:
-    """The error for a path that is not the corpus: says which folder is meant."""
-    state = "is empty" if path.is_dir() and next(path.iterdir(), None) is None else "is not that"
+    """The error for a path that is not the corpus: says which folder (or file) is meant."""
     if not path.exists():
         state = "does not exist"
+    elif not path.is_dir():
+        state = "is a file of another kind"
+    else:
+        state = "is another folder" if any(path.iterdir()) else "is empty"
     return InputError(f"{path}: {state}; give {expected}.")
