@@ -95,7 +95,7 @@ def read_pseudo_labels(path: Path) -> list[tuple[str, str]]:
             missing = [c for c in ("text", "label") if c not in (reader.fieldnames or ())]
             if missing:
                 raise InputError(
-                    f"{path}: column {', '.join(missing)} is missing; make the corpus with `livemerc-train pseudo-label`."
+                    f"{path}: column {', '.join(missing)} is missing; `livemerc-train pseudo-label` writes such files."
                 )
             for row in reader:
                 text, label = (row["text"] or "").strip(), (row["label"] or "").strip()
@@ -144,6 +144,7 @@ def pseudo_label(
             for key in again:
                 del answers[key]
         known = len(answers)
+        teacher.proven = known > 0
         pending = [key for key in texts if key not in answers]
         asked: dict[str, Answer] = {}
         bill = Bill(prices)
@@ -152,14 +153,16 @@ def pseudo_label(
             journal.add(teacher.name, [(pending[i], texts[pending[i]], answer) for i, answer in some])
             asked.update((pending[i], answer) for i, answer in some)
             bill.add(answer for _, answer in some)
-            progress.update(len(asked), bill.cost)
+            progress.update(len(asked), "cost unknown" if bill.cost is None else f"cost {bill.cost:.4f}")
 
         def forget(some: Sequence[int]) -> None:
             journal.forget([pending[i] for i in some])
             for i in some:
                 asked.pop(pending[i], None)
 
-        with Progress(teacher.name, len(pending), known) as progress:
+        with Progress(teacher.name, len(pending), "labelled") as progress:
+            if known:
+                progress.say(f"{known} answers are in the journal already, {len(pending)} are to be asked.")
             try:
                 unanswered = teacher.label_all([texts[key] for key in pending], record, forget)
             except LivemercError as error:
@@ -196,7 +199,7 @@ def pseudo_label(
     _write(outputs.summary, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
     if unanswered:
         raise LivemercError(
-            f"{unanswered} of {len(texts)} texts got no answer in {teacher.retries} retries; {outputs.corpus} holds the "
+            f"{unanswered} of {len(texts)} texts got no answer ({teacher.last_failure}); {outputs.corpus} holds the "
             "others, and the same command asks only for what is missing."
         )
     if not any(summary["labels"].values()):
@@ -216,7 +219,7 @@ def _summary(
     prices: Prices | None,
 ) -> dict[str, Any]:
     unique = dict.fromkeys(keys)
-    status = Counter(answers[key].status for key in unique if key in answers)
+    status: Counter[str] = Counter(answers[key].status for key in unique if key in answers)
     found = [answers[key].label if key in answers else None for key in keys]
     labels = Counter(label for label in found if label)
     bill = Bill(prices)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from livemerc.errors import ConfigError, InputError
+from livemerc.errors import ConfigError
 from trainer.corpora.corpus import SENTIMENTS
 from trainer.pseudo_label import Outputs, Prices, pseudo_label
 from trainer.pseudo_label_agreement import agreement_lines
-from trainer.pseudo_label_input import Columns, SourceText, read_texts
+from trainer.pseudo_label_input import Columns, SourceText, corpus_texts, read_texts
 from trainer.teachers import Teacher
 
 
@@ -76,14 +77,30 @@ def make_teacher(options: Options) -> Teacher:
 
         label_map = None if options.label_map is None else read_label_map(options.label_map)
         return Classifier(options.model, label_map, options.device)
-    raise ConfigError("--teacher endpoint")
+    from trainer.teacher_endpoint import Endpoint, EndpointTeacher
+
+    endpoint = Endpoint(
+        model=options.model, base_url=options.base_url, key_env=options.key_env, concurrency=options.concurrency,
+        timeout_s=options.timeout_s, retries=options.retries, stop_after=options.stop_after,
+    )  # fmt: skip
+    return EndpointTeacher(endpoint, os.environ)
 
 
 def gather(options: Options, outputs: Outputs) -> tuple[list[SourceText], dict[str, Any]]:
     """The texts, and what the summary says of where they come from."""
     about: dict[str, Any] = {"input": str(options.source), "corpus": options.corpus, "split": options.split}
+    if options.corpus is not None:
+        from trainer.corpora.registry import read_corpus
+
+        return corpus_texts(read_corpus(options.corpus, options.source, check=False), options.split), about
     if options.source.is_dir():
-        raise InputError(f"{options.source}: a folder")
+        from trainer.pseudo_label_audio import transcribe_folder
+
+        rows, heard = transcribe_folder(
+            options.source, outputs.journal, asr=options.asr, model=options.asr_model, language=options.language,
+            device=options.device, bad_files=options.bad_files,
+        )  # fmt: skip
+        return rows, about | {"audio": heard}
     columns = Columns(options.column, options.id_column, options.gold_column)
     return read_texts(options.source, columns, options.delimiter), about
 

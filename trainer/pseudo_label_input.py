@@ -89,8 +89,8 @@ def _line(path: Path, number: int) -> str:
 
 
 def _table(path: Path, file: Iterable[str], columns: Columns, delimiter: str) -> Iterator[SourceText]:
-    quoting = csv.QUOTE_MINIMAL if delimiter in ",;" else csv.QUOTE_NONE
-    reader = csv.reader(file, delimiter=delimiter, quoting=quoting)
+    quoted = delimiter in ",;"
+    reader = csv.reader(file, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
     numbered = [c.isdecimal() for c in columns.all()]
     if any(numbered) and not all(numbered):
         raise ConfigError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from datetime import timedelta
 from types import TracebackType
 from typing import Any
 
@@ -11,10 +12,10 @@ LINE_EVERY_S = 30.0
 
 
 class Progress:
-    """Context manager on stderr. `total` texts are to be asked; `known` more have their answer already."""
+    """Context manager on stderr. `total` things are to be done; `done_is` says what each of them is then."""
 
-    def __init__(self, name: str, total: int, known: int) -> None:
-        self._name, self._total, self._known = name, total, known
+    def __init__(self, name: str, total: int, done_is: str) -> None:
+        self._name, self._total, self._done_is = name, total, done_is
         self._bar: Any = None
         self._task: Any = None
 
@@ -26,13 +27,11 @@ class Progress:
 
             self._bar = Progress(
                 TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-                TextColumn("{task.fields[rate]}"), TimeRemainingColumn(), TextColumn("{task.fields[cost]}"),
+                TextColumn("{task.fields[rate]}"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
                 console=Console(stderr=True),
             )  # fmt: skip
-            self._task = self._bar.add_task(self._name, total=self._total, rate="", cost="")
+            self._task = self._bar.add_task(self._name, total=self._total, rate="", note="")
             self._bar.start()
-        if self._known:
-            self.say(f"{self._known} answers are in the journal already, {self._total} are to be asked.")
         return self
 
     def __exit__(
@@ -41,17 +40,16 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
 
-    def update(self, done: int, cost: float | None) -> None:
-        """`done` answers of this run; `cost` None = unknown."""
+    def update(self, done: int, note: str = "") -> None:
+        """`done` of `total`; `note` stands behind the time left, for instance the cost so far."""
         now = time.monotonic()
         rate = done / max(now - self._began, 1e-6)
-        price = "cost unknown" if cost is None else f"cost {cost:.4f}"
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, rate=f"{rate:.1f}/s", cost=price)
+            self._bar.update(self._task, completed=done, rate=f"{rate:.1f}/s", note=note)
         elif now - self._said >= LINE_EVERY_S:
             self._said = now
-            left = time.strftime("%H:%M:%S", time.gmtime((self._total - done) / max(rate, 1e-6)))
-            self.say(f"{done}/{self._total} labelled, {rate:.1f}/s, {left} left, {price}")
+            left = timedelta(seconds=round((self._total - done) / max(rate, 1e-6)))
+            self.say(f"{done}/{self._total} {self._done_is}, {rate:.1f}/s, {left} left{', ' * bool(note)}{note}")
 
     def say(self, sentence: str) -> None:
         """One line, above the bar where there is one."""

@@ -33,7 +33,7 @@ _LABEL = re.compile(rf"\s*({'|'.join(SENTIMENTS)})\s*[.!?,;:]?\s*", re.IGNORECAS
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a teacher said about one text. `label` only with status "label"; `raw` as it came; tokens None if unknown."""
+    """What a teacher said about one text. `label` only with status "label"; `raw` as it came; None = unknown."""
 
     status: Status
     label: str | None
@@ -56,6 +56,9 @@ class Teacher(ABC):
     prompt: str | None = None
     requests = 0
     retries = 0
+    last_failure = ""
+    proven = False
+    """Its answers are in the journal already: where it rejects a text now, the settings are not to blame."""
 
     @abstractmethod
     def label_all(self, texts: Sequence[str], record: Record, forget: Callable[[Sequence[int]], None]) -> int:
@@ -108,12 +111,12 @@ class Vader(LocalTeacher):
 
     def __init__(self) -> None:
         try:
-            from vaderSentiment import vaderSentiment
+            from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer  # type: ignore[import-untyped]
         except ImportError as error:
             raise ModelError(
                 f"VADER cannot be loaded ({error}); run `pip install livemerc[train]` or choose another --teacher."
             ) from error
-        self._analyzer = vaderSentiment.SentimentIntensityAnalyzer()
+        self._analyzer = SentimentIntensityAnalyzer()
         self.identity = identity(teacher="vader", threshold=self.threshold)
 
     def label(self, texts: Sequence[str]) -> list[Answer]:
