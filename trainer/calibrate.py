@@ -26,7 +26,9 @@ def fit_temperatures(
     def logits(condition: str, field: str) -> tuple[Tensor, Tensor]:
         dialogues = conditions[condition]
         out = torch.cat([getattr(w, field) for w in judge(model, dialogues, context, 0)])
-        return out, torch.from_numpy(np.concatenate([d.labels for d in dialogues]))
+        truth = np.concatenate([d.labels for d in dialogues])
+        judged = np.concatenate([d.has_text | d.has_speech for d in dialogues]) & (truth >= 0)
+        return out[torch.from_numpy(judged)], torch.from_numpy(truth[judged])
 
     return Temperatures(
         text_branch=fit_temperature(*logits("text_only", "text")),

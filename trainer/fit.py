@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -18,9 +18,6 @@ from torch import Tensor, nn
 from livemerc.errors import ConfigError, LivemercError
 from trainer import processes
 from trainer.saving import append_line, load_state, save_state, write_whole
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
 
 Batch = TypeVar("Batch")
 FORMAT = 3
@@ -132,7 +129,7 @@ def fit(
         module.train()
         shared = processes.share(make_batches(rng), process.process_index, process.num_processes)
         skip = at.step
-        with _bar(process.is_main_process) as bar:
+        with processes.bar(process.is_main_process) as bar:
             task = bar.add_task(f"{name}, epoch {at.epoch}", total=None)
             for number, group in enumerate(processes.groups(shared, options.accumulate), 1):
                 if number <= skip:
@@ -261,16 +258,6 @@ def _plain(at: _Progress) -> dict[str, Any]:
     return {k: getattr(at, k) for k in _Progress.__slots__}
 
 
-def _bar(main: bool) -> Progress:
-    """A progress bar on a terminal, nothing elsewhere."""
-    from rich.console import Console
-    from rich.progress import Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), TextColumn("step {task.completed:.0f}"), TimeElapsedColumn())
-    return Progress(*columns, console=console, transient=True, disable=not (main and console.is_terminal))
-
-
 class _Files:
     """The files of one stage."""
 
@@ -288,7 +275,7 @@ class _Files:
         now = json.loads(json.dumps(options.begun_with))
         if begun != now:
             raise ConfigError(
-                f"{self.resume}: {_difference(begun or {}, now or {})}; name another --out or --overwrite."
+                f"{self.resume}: {difference(begun or {}, now or {})}; name another --out or --overwrite."
             )
         if json.loads(state["at"])["step"] and state["processes"] != world:
             raise ConfigError(
@@ -315,7 +302,7 @@ class _Files:
                         writer.add_scalar(f"{self.name}/{key}", value, int(figures["epoch"]))
 
 
-def _difference(begun: dict[str, Any], now: dict[str, Any]) -> str:
+def difference(begun: dict[str, Any], now: dict[str, Any]) -> str:
     """The first setting in which two runs differ, in words."""
     for key in sorted({*begun, *now}):
         if begun.get(key) != now.get(key):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from livemerc.errors import InputError
+from trainer.corpora.corpus import SENTIMENTS
 from trainer.windows import WindowBatch
 
 LAG_WEIGHT = (1.0, 0.6, 0.6)
@@ -80,3 +81,26 @@ def balanced_class_weights(labels: np.ndarray, classes: int) -> Tensor:
     weights = np.zeros(classes)
     weights[present] = counts.sum() / (present.sum() * counts[present])
     return torch.from_numpy(weights).float()
+
+
+class ExtraTerms(nn.Module):
+    """The terms over a stage's states that are off by default: supervised contrastive, and a joint sentiment head.
+
+    Trained with the stage and left behind at its end: no checkpoint holds it.
+    """
+
+    def __init__(self, width: int, contrastive: float, temperature: float, sentiment: float):
+        super().__init__()
+        self.contrastive = contrastive
+        self.temperature = temperature
+        self.sentiment = sentiment
+        self.sentiment_head = nn.Linear(width, len(SENTIMENTS)) if sentiment else None
+
+    def forward(self, states: Tensor, labels: Tensor, sentiments: Tensor) -> Tensor:
+        """States (N, D), labels (N,), sentiments (N,), both -1 where unknown -> the weighted sum, a scalar."""
+        total = states.new_zeros(())
+        if self.contrastive:
+            total = total + self.contrastive * supervised_contrastive(states, labels, self.temperature)
+        if self.sentiment_head is not None:
+            total = total + self.sentiment * cross_entropy(self.sentiment_head(states), sentiments)
+        return total

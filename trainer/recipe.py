@@ -1,14 +1,86 @@
-"""The recipe of the compact checkpoint, stage by stage; each is resumable and reads what the one before froze."""
+"""Which recipe a configuration is for, and the stages of the compact one; each reads what the one before froze."""
 
 from __future__ import annotations
 
+import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
 
 from livemerc.errors import ConfigError
 from livemerc.model.checkpoint import Abstention, Manifest
-from trainer.config import FusionStage, TextStage, read_stage
+from trainer.config import ConversationStage, FusionStage, SpeechStage, TextStage, read_stage
+from trainer.full_config import read_recipe
+from trainer.runs import RunFolder
 
 STAGES = ("text", "speech", "context")
+"""Of the compact recipe."""
+_FOLDERS = {"text": ("text", "features"), "speech": ("speech",), "context": ("context",)}
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """What `livemerc-train train` says beside configuration, data and folder. None = not said."""
+
+    stage: str = "all"
+    resume: bool = False
+    overwrite: bool = False
+    device: Literal["auto", "cpu", "cuda"] | None = None
+    cache: Path | None = None
+    pseudo_labels: Path | None = None
+    max_steps: int | None = None
+    tracker: Literal["tensorboard"] | None = None
+
+
+def train(config: Path, data: Path, out: Path, options: TrainOptions) -> None:
+    """The chosen stages of the configuration's recipe. Raises the errors of `livemerc.errors`."""
+    if options.resume and options.overwrite:
+        raise ConfigError("--resume and --overwrite contradict each other; give one of them.")
+    if options.max_steps is not None and options.max_steps < 1:
+        raise ConfigError("--max-steps must be 1 or more.")
+    recipe = read_recipe(config)
+    if recipe == "merits-l":
+        from trainer.full_recipe import train_full
+
+        train_full(config, data, out, options)
+        return
+    for name in ("device", "cache", "max_steps", "tracker", "pseudo_labels"):
+        if getattr(options, name) is not None:
+            raise ConfigError(
+                f"--{name.replace('_', '-')} belongs to the recipe merits-l; {config} is the compact one."
+            )
+    stages = chosen_stages(options.stage, STAGES)
+    folder = RunFolder(out, recipe)
+    if options.resume:
+        folder.resume()
+    if options.overwrite:
+        folder.overwrite([f for s in stages for f in _FOLDERS[s]], stages)
+    for stage in stages:
+        folder.begin(stage, _settings(config, stage))
+        print(f"livemerc-train: stage {stage}", file=sys.stderr)
+        run(stage, config, data, out)
+
+
+def chosen_stages(stage: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """All of `known`, or the one that `--stage` names."""
+    if stage != "all" and stage not in known:
+        raise ConfigError(f"--stage {stage}: this recipe has all, {', '.join(known)}.")
+    return known if stage == "all" else (stage,)
+
+
+def _settings(config: Path, stage: str) -> dict[str, Any]:
+    of: dict[str, dict[str, Any]] = {
+        "text": {"text": TextStage},
+        "speech": {"speech": SpeechStage},
+        "context": {"conversation": ConversationStage, "fusion": FusionStage},
+    }
+    return {
+        f"{name}.{key}": value
+        for name, kind in of[stage].items()
+        for key, value in msgspec.to_builtins(read_stage(config, name, kind)).items()
+    }
 
 
 def run(stage: str, config: Path, data: Path, out: Path) -> None:
@@ -35,7 +107,11 @@ def run(stage: str, config: Path, data: Path, out: Path) -> None:
 
 
 def export_checkpoint(config: Path, runs: Path, out: Path, name: str) -> Manifest:
-    """Finished runs -> a checkpoint folder."""
+    """Finished runs of either recipe -> a checkpoint folder."""
+    if read_recipe(config) == "merits-l":
+        from trainer.full_export import export_full_run
+
+        return export_full_run(config, runs, out, name)
     from trainer.export import export
 
     _need(runs / "context/figures.json", "context")
