@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from livemerc.emotions import LABELS
-from livemerc.errors import InputError
 from trainer.corpora.corpus import Corpus, LabelledUtterance
-from trainer.corpora.rows import clean_text, no_such_folder, one_of, read_rows, whole_number
+from trainer.corpora.rows import clean_text, no_such_folder, one_of, read_rows, twice, whole_number
 
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Scene_ID", "Utterance_ID", "Season", "Episode")
 OWN_LABELS = ("Neutral", "Joyful", "Peaceful", "Powerful", "Mad", "Scared", "Sad")
@@ -34,7 +33,7 @@ def parse_emorynlp(path: Path) -> list[list[LabelledUtterance]]:
         number = whole_number(row["Utterance_ID"], where, "Utterance_ID")
         turns = scenes.setdefault(scene, {})
         if number in turns:
-            raise InputError(f"{where}: utterance {number} of {scene} stands at {turns[number].where} too; keep one.")
+            raise twice(f"utterance {number} of {scene}", where, turns[number].where)
         emotion = one_of(row["Emotion"].strip(), OWN_LABELS, where, "Emotion")
         # A Python list as text: ['Monica Geller', "Mr. O'Neill"]
         names = [single or double for single, double in re.findall(r"'([^']*)'|\"([^\"]*)\"", row["Speaker"])]

@@ -15,7 +15,7 @@ from typing import Literal
 from livemerc.errors import InputError
 from trainer.corpora.audio_index import by_stem
 from trainer.corpora.corpus import Corpus, LabelledUtterance
-from trainer.corpora.rows import clean_text, no_such_folder, read_text
+from trainer.corpora.rows import clean_text, no_such_folder, read_text, twice
 
 SPLITS = {"train": (2, 3, 4), "dev": (1,), "test": (5,)}
 """Sessions of each split (MERITS-L): 3,205 / 1,085 / 1,241 utterances of the four classes."""
@@ -122,7 +122,7 @@ def parse_evaluation(path: Path) -> list[tuple[str, float, float, str, str]]:
         if code not in _CODES:
             raise InputError(f"{where}: label {code!r} is not one of {', '.join(_CODES)}; {_MEND}.")
         if turn in turns:
-            raise InputError(f"{where}: {turn} stands at {turns[turn]} already; {_MEND}.")
+            raise twice(turn, where, turns[turn])
         if not turn.startswith(path.stem + "_"):
             raise InputError(f"{where}: {turn} is no turn of {path.stem}; {_MEND}.")
         turns[turn] = where

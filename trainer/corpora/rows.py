@@ -82,6 +82,11 @@ def one_of(text: str, known: Collection[str], where: str, column: str) -> str:
     return text
 
 
+def twice(what: str, where: str, before: str) -> InputError:
+    """The error for an id at `where` that stood at `before` ("file, line n" both) already."""
+    return InputError(f"{where}: {what} stands on {before.rpartition(', ')[2]} already; keep one of them.")
+
+
 def no_such_folder(path: Path, expected: str) -> InputError:
     """The error for a path that is not the corpus: says which folder (or file) is meant."""
     if not path.exists():
