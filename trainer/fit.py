@@ -304,7 +304,15 @@ class _Files:
 
 def difference(begun: dict[str, Any], now: dict[str, Any]) -> str:
     """The first setting in which two runs differ, in words."""
-    for key in sorted({*begun, *now}):
-        if begun.get(key) != now.get(key):
-            return f"was begun with {key} = {begun.get(key)!r}, now it is {now.get(key)!r}"
+    before, after = _flat(begun), _flat(now)
+    for key in sorted({*before, *after}):
+        if before.get(key) != after.get(key):
+            return f"was begun with {key} = {before.get(key)!r}, now it is {after.get(key)!r}"
     return "was begun otherwise"
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat

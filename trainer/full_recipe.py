@@ -21,7 +21,7 @@ from torch import nn
 
 from livemerc.errors import ConfigError
 from livemerc.model.calibration import Temperatures
-from livemerc.model.checkpoint import file_sha256
+from livemerc.model.checkpoint import MANIFEST, file_sha256
 from livemerc.model.merits import ConversationModel
 from livemerc.model.speech_head import SpeechHead
 from livemerc.model.text import TextEncoder
@@ -82,7 +82,7 @@ def train_full(config: Path, data: Path, out: Path, options: TrainOptions) -> No
     if process.is_main_process:
         for line in summary(out):
             print(line)
-        if "fusion" in stages:
+        if "fusion" in run.trained or ("fusion" in stages and not (out / "checkpoint" / MANIFEST).exists()):
             export_full_run(config, out, out / "checkpoint", f"merits-l-{run.config.corpus.name}")
             print(f"{out / 'checkpoint'}: a checkpoint for `livemerc run --checkpoint`")
     process.wait_for_everyone()
@@ -103,6 +103,8 @@ class FullRun:
         self.splits = {name: make_split(self.corpus, name) for name in SPLITS}
         self.labels = len(self.corpus.labels)
         self.seed = self.config.run.seed
+        self.trained: list[str] = []
+        """Stages that this process did not find done."""
 
     def run(self, stage: str) -> None:
         """One of `STAGES`. Raises `ConfigError` where an earlier one is missing or the folder was begun otherwise."""
@@ -263,6 +265,7 @@ class FullRun:
             tracker=self.options.out / "tensorboard" if self.options.tensorboard else None,
         )  # fmt: skip
         figures = work(out, options)
+        self.trained.append(name)
         if self.process.is_main_process:
             save_json({"begun_with": begun, "fingerprint": file_sha256(out / made), **figures}, record)
         self.process.wait_for_everyone()
