@@ -31,6 +31,9 @@ class TextStage(_Stage, frozen=True):
     word_swap: float
     label_smoothing: float
     average: float
+    pseudo_labels: str = ""
+    pseudo_epochs: int = 0
+    pseudo_lr: float = 0.0
 
 
 class SpeechStage(_Stage, frozen=True):
@@ -64,7 +67,7 @@ class SpeechStage(_Stage, frozen=True):
 
 
 class _WindowStage(_Stage, frozen=True):
-    """What `trainer.fit` needs; `batch` in dialogues, `patience` in epochs, `context` = K."""
+    """What `trainer.fit` needs; `batch` in dialogues, `patience` in epochs, `context` = K, `average` = decay a step."""
 
     heads: int
     dropout: float
@@ -73,6 +76,7 @@ class _WindowStage(_Stage, frozen=True):
     epochs: int
     patience: int
     context: int
+    average: float
 
 
 class ConversationStage(_WindowStage, frozen=True):

@@ -10,14 +10,16 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import torch
 
 from livemerc.emotions import LABELS
+from livemerc.model.checkpoint import file_sha256
 from livemerc.model.merits import ConversationModel
 from trainer.compose import ClipPool, Words, compose, neutral_words, voices_alone, without_speech, without_text
 from trainer.config import ConversationStage, FusionStage, read_stage
-from trainer.fit import fit
+from trainer.fit import LoopOptions, fit
 from trainer.losses import window_loss
 from trainer.metrics import classification_metrics
 from trainer.windows import DialogueFeatures, WindowBatch, all_cuts, batches, judge
@@ -32,6 +34,7 @@ class TextFeatures:
     def __init__(self, path: Path):
         arrays = np.load(path)
         self.arrays = {k: arrays[k] for k in arrays.files}
+        self.sha256 = file_sha256(path)
 
     def dialogues(self, split: str, style: str) -> list[Words]:
         """style: "clean" | "plain"."""
@@ -95,6 +98,10 @@ def figures(
     return classification_metrics(logits.softmax(-1).numpy(), truth, LABELS)
 
 
+def _options(stage: ConversationStage | FusionStage, features: str) -> LoopOptions:
+    return LoopOptions(average=stage.average, begun_with=msgspec.to_builtins(stage) | {"features": features})
+
+
 def train_text_context(
     model: ConversationModel, text: TextFeatures, stage: ConversationStage, out: Path, speech_width: int
 ) -> dict[str, float]:
@@ -114,6 +121,7 @@ def train_text_context(
     return fit(
         "text", model.text_context, stage.epochs, stage.patience, stage.lr, stage.seed, make,
         lambda b: window_loss(model.text_context(b.t1, b.has_text, b.lengths)[1], b, b.has_text), score, out,
+        options=_options(stage, text.sha256),
     )  # fmt: skip
 
 
@@ -149,6 +157,7 @@ def train_speech_context(
     return fit(
         "speech", model.speech_context, stage.epochs, stage.patience, stage.lr, stage.seed, make,
         lambda b: window_loss(model.speech_context(b.s1, b.has_speech, b.lengths)[1], b, b.has_speech), score, out,
+        options=_options(stage, text.sha256),
     )  # fmt: skip
 
 
@@ -207,6 +216,7 @@ def train_fusion(
     return fit(
         "fusion", model.fusion, stage.epochs, stage.patience, stage.lr, stage.seed, make,
         lambda b: window_loss(b.forward(model).fused, b, b.has_text | b.has_speech), score, out,
+        options=_options(stage, text.sha256),
     )  # fmt: skip
 
 

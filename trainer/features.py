@@ -15,6 +15,7 @@ import torch
 from livemerc.model.text import TextEncoder, load_tokenizer
 from trainer.config import TextStage
 from trainer.corpora.text_corpora import TextRow, read_meld
+from trainer.saving import save_arrays
 from trainer.text_stage import asr_style, predict
 
 SPLITS = ("train", "dev")
@@ -52,10 +53,10 @@ def extract(config: TextStage, data: Path, text_stage: Path, out: Path) -> Path:
         rng = random.Random(config.seed)
         words = [w for r in rows for w in re.findall(r"[\w']+", r.text.lower())]
         noise = (config.word_drop, config.word_swap) if split == "train" else (0.0, 0.0)
-        arrays[f"{split}_clean"] = predict(encoder, tokenizer, [r.text for r in rows])[0].numpy()
-        arrays[f"{split}_plain"] = predict(encoder, tokenizer, [asr_style(r.text, rng, words, *noise) for r in rows])[
-            0
-        ].numpy()
+        texts = {"clean": [r.text for r in rows], "plain": [asr_style(r.text, rng, words, *noise) for r in rows]}
+        for style, chosen in texts.items():
+            t1, logits = predict(encoder, tokenizer, chosen)
+            arrays[f"{split}_{style}"], arrays[f"{split}_{style}_logits"] = t1.numpy(), logits.numpy()
         arrays[f"{split}_labels"] = np.array([r.label for r in rows])
         arrays[f"{split}_speakers"] = np.array([r.speaker or "" for r in rows])
         arrays[f"{split}_lengths"] = np.array([len(d) for d in dialogues])
@@ -65,5 +66,5 @@ def extract(config: TextStage, data: Path, text_stage: Path, out: Path) -> Path:
     arrays["neutral_is_ravdess"] = np.array([any(s.startswith(r) for r in RAVDESS_STATEMENTS) for s in sentences])
     out.mkdir(parents=True, exist_ok=True)
     path = out / "text.npz"
-    np.savez(path, **arrays)
+    save_arrays(arrays, path)
     return path

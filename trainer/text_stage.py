@@ -16,16 +16,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from livemerc.errors import ConfigError
 from livemerc.model.quantise import quantise_rows
 from livemerc.model.text import TextEncoder, load_tokenizer, tokenize
 from trainer.config import TextStage, read_stage
+from trainer.corpora.corpus import SENTIMENTS
 from trainer.corpora.text_corpora import TextRow, read_emorynlp, read_goemotions, read_meld
 from trainer.metrics import classification_metrics
+from trainer.pseudo_label import read_pseudo_labels
+from trainer.saving import append_line, load_state, save_json, save_state
 
 
 def asr_style(text: str, rng: random.Random, words: list[str], drop: float, swap: float) -> str:
@@ -68,6 +73,15 @@ def build_encoder(init: str) -> tuple[TextEncoder, str]:
     return encoder, str(folder / "tokenizer.json")
 
 
+def pseudo_rows(path: Path) -> list[TextRow]:
+    """Rows of `livemerc-train pseudo-label`, (3,) one-hot over `SENTIMENTS` (MERITS-L, section 3.1)."""
+    one = np.eye(len(SENTIMENTS), dtype=np.float32)
+    return [
+        TextRow("pseudo", str(number), None, text, one[SENTIMENTS.index(label)])
+        for number, (text, label) in enumerate(read_pseudo_labels(path))
+    ]
+
+
 def batches(rows: list[TextRow], size: int, rng: random.Random) -> Iterator[list[int]]:
     """Indices in random batches of about equal text length: less padding."""
     order = list(range(len(rows)))
@@ -105,7 +119,7 @@ def predict(encoder: TextEncoder, tokenizer: Any, texts: list[str], batch: int =
 
 
 def train(config: TextStage, data: Path, out: Path, *, limit: int | None = None) -> dict[str, Any]:
-    """Both phases of Stage I text; returns the dev figures of the kept epoch. `limit`: the first rows only (tests)."""
+    """The phases of Stage I text; returns the dev figures of the kept epoch. `limit`: the first rows only (tests)."""
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     encoder, tokenizer_path = build_encoder(config.init)
@@ -114,23 +128,36 @@ def train(config: TextStage, data: Path, out: Path, *, limit: int | None = None)
     dev = [row for dialogue in read_meld(data / "meld/dev_sent_emo.csv") for row in dialogue][:limit]
     emory = [row for path in sorted((data / "emorynlp").glob("*.csv")) for row in read_emorynlp(path)][:limit]
     corpora = {"meld": meld, "goemotions": read_goemotions(data / "goemotions", "train")[:limit], "emorynlp": emory}
-    heads = nn.ModuleDict({name: nn.Linear(encoder.dimension, 7) for name in corpora if name != "meld"})
+    if config.pseudo_epochs:
+        corpora["pseudo"] = pseudo_rows(data / config.pseudo_labels)[:limit]
+    heads = nn.ModuleDict(
+        {n: nn.Linear(encoder.dimension, len(rows[0].target)) for n, rows in corpora.items() if n != "meld"}
+    )
     words = [word for row in meld for word in re.findall(r"[\w']+", row.text.lower())]
 
     averaged = AveragedModel(encoder, multi_avg_fn=get_ema_multi_avg_fn(config.average))
     done = 0
     best: dict[str, Any] = {"weighted_f1": -1.0}
     resume = out / "resume.pt"
-    state = torch.load(resume, weights_only=True) if resume.exists() else None
+    begun_with = msgspec.to_builtins(config) | {"rows": {name: len(rows) for name, rows in corpora.items()}}
+    state = load_state(resume) if resume.exists() else None
     if state:
+        if json.loads(state["begun_with"]) != begun_with:
+            raise ConfigError(f"{out}: was begun with another configuration or other rows; remove it or name another.")
         encoder.load_state_dict(state["encoder"])
         heads.load_state_dict(state["heads"])
         averaged.load_state_dict(state["averaged"])
         done, best = state["done"], json.loads(state["best"])
-    phases = [("pretrain", config.pretrain_epochs, config.pretrain_lr), ("meld", config.epochs, config.lr)]
+    phases = (
+        ("pseudo", config.pseudo_epochs, config.pseudo_lr, ("pseudo",)),
+        ("pretrain", config.pretrain_epochs, config.pretrain_lr, ("meld", "goemotions", "emorynlp")),
+        ("meld", config.epochs, config.lr, ("meld",)),
+    )
     epoch = 0
-    for phase, epochs, lr in phases:
-        rows = [(n, r) for n, c in corpora.items() for r in c] if phase == "pretrain" else [("meld", r) for r in meld]
+    for phase, epochs, lr, names in phases:
+        if not epochs:
+            continue
+        rows = [(n, r) for n in names for r in corpora[n]]
         parameters = [p for p in [*encoder.parameters(), *heads.parameters()] if p.requires_grad]
         optimiser = torch.optim.AdamW(parameters, lr=lr, weight_decay=config.weight_decay, fused=True)
         total = epochs * math.ceil(len(rows) / config.batch)
@@ -156,16 +183,16 @@ def train(config: TextStage, data: Path, out: Path, *, limit: int | None = None)
                     if rng.random() < config.noise else r.text
                     for _, r in chosen
                 ]  # fmt: skip
-                target = torch.from_numpy(np.stack([r.target for _, r in chosen]))
                 with torch.autocast("cpu", torch.bfloat16):
                     t1 = encoder(*tokenize(tokenizer, texts))
                 loss = torch.zeros(())
                 for name in corpora:
-                    mask = torch.tensor([n == name for n, _ in chosen])
-                    if mask.any():
+                    mask = [i for i, (n, _) in enumerate(chosen) if n == name]
+                    if mask:
                         head = encoder.head if name == "meld" else heads[name]
-                        part = soft_cross_entropy(head(t1[mask]), target[mask], config.label_smoothing)
-                        loss = loss + part * mask.float().mean()
+                        target = torch.from_numpy(np.stack([chosen[i][1].target for i in mask]))
+                        part = soft_cross_entropy(head(t1[mask]), target, config.label_smoothing)
+                        loss = loss + part * (len(mask) / len(chosen))
                 loss.backward()
                 nn.utils.clip_grad_norm_(parameters, config.clip)
                 optimiser.step()
@@ -189,19 +216,19 @@ def train(config: TextStage, data: Path, out: Path, *, limit: int | None = None)
                 "weighted_f1_plain": classification_metrics(plain_logits.softmax(-1).numpy(), truth)["weighted_f1"],
                 "weighted_f1_last_step": classification_metrics(last_logits.softmax(-1).numpy(), truth)["weighted_f1"],
             }  # fmt: skip
-            with (out / "metrics.jsonl").open("a") as log:
-                log.write(json.dumps(figures) + "\n")
+            append_line(figures, out / "metrics.jsonl")
             print(figures, flush=True)
             # ASR text is what the monitor sees most, so both conditions select.
             score = figures["weighted_f1"] + figures["weighted_f1_plain"]
             if phase == "meld" and score > best.get("score", -1.0):
                 best = {**figures, "score": score}
-                torch.save(kept.state_dict(), out / "best.pt")
-            torch.save(
-                {"encoder": encoder.state_dict(), "averaged": averaged.state_dict(), "heads": heads.state_dict(), "optimiser": optimiser.state_dict(),
+                save_state(kept.state_dict(), out / "best.pt")
+            save_state(
+                {"begun_with": json.dumps(begun_with), "encoder": encoder.state_dict(),
+                 "averaged": averaged.state_dict(), "heads": heads.state_dict(), "optimiser": optimiser.state_dict(),
                  "schedule": schedule.state_dict(), "done": epoch, "phase": phase, "best": json.dumps(best)}, resume
             )  # fmt: skip
-    (out / "best.json").write_text(json.dumps({"figures": best, "config": encoder.config, "tokenizer": tokenizer_path}))
+    save_json({"figures": best, "config": encoder.config, "tokenizer": tokenizer_path}, out / "best.json")
     return best
 
 
