@@ -25,6 +25,7 @@ Weights = Literal["pretrained", "random"]
 
 MAX_TOKENS = 128
 """Longest text, as in the paper's reproduction; an encoder with fewer positions gets what it has."""
+SMALLEST_VOCABULARY = 100
 
 
 def build_text_encoder(
@@ -52,7 +53,7 @@ def build_text_encoder(
     config, state = _pretrained(source, name)
     encoder = _text_module(config, labels, max_tokens, name)
     _load(encoder.encoder, state, name)
-    return encoder, prepare_tokenizer(_tokenizer_of(source, name), encoder.max_tokens)
+    return encoder, prepare_tokenizer(_tokenizer_of(source, name, config["vocab_size"]), encoder.max_tokens)
 
 
 def build_speech_frontend(
@@ -244,7 +245,7 @@ def _load(module: nn.Module, state: dict[str, Tensor], name: str) -> None:
         raise ModelError(f"{name}: weights and config.json do not fit ({_first(error)}); take a whole copy.") from error
 
 
-def _tokenizer_of(source: str, name: str) -> Any:
+def _tokenizer_of(source: str, name: str, vocabulary: int) -> Any:
     """The fast tokenizer of a folder or a hub name, as `tokenizers.Tokenizer`: what a checkpoint can store."""
     from transformers import AutoTokenizer
 
@@ -257,7 +258,14 @@ def _tokenizer_of(source: str, name: str) -> Any:
         raise ModelError(f"{name}: its tokenizer has no tokenizer.json form; save it with the fast tokenizers first.")
     from tokenizers import Tokenizer
 
-    return Tokenizer.from_str(backend.to_str())
+    fast = Tokenizer.from_str(backend.to_str())
+    # A folder without vocabulary files gives an empty tokenizer, without a word from transformers.
+    if not SMALLEST_VOCABULARY <= fast.get_vocab_size() <= vocabulary:
+        raise ModelError(
+            f"{name}: its tokenizer has {fast.get_vocab_size()} tokens, the encoder {vocabulary}; take a whole copy, "
+            "with tokenizer.json."
+        )
+    return fast
 
 
 def _normalises(source: str, config: dict[str, Any]) -> bool:
