@@ -227,6 +227,7 @@ def _summary(
     return {
         "teacher": teacher.name,
         "teacher_settings": json.loads(teacher.identity),
+        "endpoint": teacher.account() or None,
         "prompt": teacher.prompt,
         "prompt_sha256": sha256(teacher.prompt) if teacher.prompt is not None else None,
         "rows": len(rows),

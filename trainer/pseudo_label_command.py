@@ -136,7 +136,7 @@ def _lines(summary: dict[str, Any], outputs: Outputs) -> list[str]:
     if apart:
         lines.append(f"{outputs.apart}: {', '.join(f'{n} {name}' for name, n in apart.items())}")
     if summary["cost"] is not None:
-        lines.append(f"cost {summary['cost']:.4f} in all, {summary['cost_of_this_run']} in this run")
+        lines.append(f"cost {summary['cost']:.4f}, of it {summary['cost_of_this_run'] or 0.0:.4f} now")
     if summary["agreement"] is not None:
         lines += agreement_lines(summary["agreement"])
     return lines

@@ -98,7 +98,11 @@ class EndpointTeacher(Teacher):
         self.identity = identity(
             teacher="endpoint", model=endpoint.model, prompt=PROMPT, temperature=0, max_tokens=MAX_TOKENS
         )
-        self.answered_by: set[str] = set()
+        self._answered_by: set[str] = set()
+
+    def account(self) -> dict[str, Any]:
+        """The address, and the model names that the answers carry."""
+        return {"base_url": self.base_url, "answered_by": sorted(self._answered_by)}
 
     def _check_url(self) -> None:
         try:
@@ -196,7 +200,7 @@ class EndpointTeacher(Teacher):
         message = getattr(choice, "message", None)
         if choice is None or message is None:
             raise _Transient("answers something that is no chat completion")
-        self.answered_by.add(str(completion.model))
+        self._answered_by.add(str(completion.model))
         usage = getattr(completion, "usage", None)
         tokens = [getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens")]
         prompt_tokens, completion_tokens = (t if isinstance(t, int) and t >= 0 else None for t in tokens)

@@ -60,6 +60,10 @@ class Teacher(ABC):
     proven = False
     """Its answers are in the journal already: where it rejects a text now, the settings are not to blame."""
 
+    def account(self) -> dict[str, Any]:
+        """What the summary says of the way that the answers came."""
+        return {}
+
     @abstractmethod
     def label_all(self, texts: Sequence[str], record: Record, forget: Callable[[Sequence[int]], None]) -> int:
         """Asks each text; returns how many stay unanswered. `forget` takes back answers that say nothing of the text.
@@ -182,6 +186,7 @@ class Classifier(LocalTeacher):
 
     def __init__(self, model: str, label_map: Mapping[str, str] | None = None, device: str = "auto") -> None:
         import torch
+        from safetensors import SafetensorError
         from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
         from livemerc.model.encoders import choose_device
@@ -195,10 +200,17 @@ class Classifier(LocalTeacher):
                 )
             self._sentiments = map_labels(config.id2label, label_map, model)
             self._tokenizer: Any = AutoTokenizer.from_pretrained(model)
-            self._model: Any = AutoModelForSequenceClassification.from_pretrained(model)
-        except (OSError, ValueError, KeyError) as error:
+            self._model: Any
+            self._model, loading = AutoModelForSequenceClassification.from_pretrained(model, output_loading_info=True)
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             why = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
             raise ModelError(f"{model}: this classifier cannot be loaded ({why}); check --model.") from error
+        if loading["missing_keys"]:
+            # transformers fills them with random numbers, and goes on
+            raise ModelError(
+                f"{model}: its file lacks the weights {', '.join(sorted(loading['missing_keys'])[:3])}; a classifier "
+                "that was trained has them, choose another --model."
+            )
         self._device = torch.device(choose_device(device))
         self._model = self._model.eval().to(self._device)
         positions = getattr(config, "max_position_embeddings", 512)
