@@ -183,7 +183,10 @@ def _draw(
         what = f"{'bundled checkpoint' if path is None else path.name}, {manifest.name}"
         what += "" if options.split is None else f" ({options.split})"
         what += f", lag {options.lag or 0}"
-        for name, probabilities in judgement.branches().items():
+        branches = judgement.branches()
+        if len(branches) == 2:  # one modality: its branch is what is fused
+            branches = {"fused": judgement.fused}
+        for name, probabilities in branches.items():
             figures = objects[number - 1][name]
             floor = calibration_floor(probabilities, figures["ece"], options.seed)
             written += draw(own, name, probabilities, judgement.truth, judgement.labels, figures, floor, what)
