@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from livemerc.errors import InputError
+
 # What is preferred where an utterance lies there twice: sound files before the video they were cut from.
 EXTENSIONS = (".wav", ".flac", ".opus", ".ogg", ".mp3", ".m4a", ".mp4", ".mkv", ".webm", ".avi")
 
@@ -12,13 +14,16 @@ EXTENSIONS = (".wav", ".flac", ".opus", ".ogg", ".mp3", ".m4a", ".mp4", ".mkv", 
 def audio_files(folder: Path, *, deep: bool = False) -> Iterable[Path]:
     """Audio and video files of `folder` (`deep`: and below), the preferred format of a name first.
 
-    AppleDouble files (`._name`), which several releases carry, are no audio.
+    AppleDouble files (`._name`), which several releases carry, are no audio. Raises `InputError`.
     """
-    found = [
-        p
-        for p in (folder.rglob("*") if deep else folder.iterdir())
-        if p.suffix.lower() in EXTENSIONS and not p.name.startswith(".") and p.is_file()
-    ]
+    try:
+        found = [
+            p
+            for p in (folder.rglob("*") if deep else folder.iterdir())
+            if p.suffix.lower() in EXTENSIONS and not p.name.startswith(".") and p.is_file()
+        ]
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be listed ({error.strerror}); check its permissions.") from error
     return sorted(found, key=lambda p: (EXTENSIONS.index(p.suffix.lower()), p))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -31,7 +32,8 @@ _TURN = r"(?P<turn>Ses0(?P<session>[1-5])[FM]_[A-Za-z0-9_]+_(?P<voice>[FM])[A-Za
 _SUMMARY = re.compile(
     rf"\[\s*(?P<start>\d+(?:\.\d+)?)\s*-\s*(?P<end>\d+(?:\.\d+)?)\s*\]\s+{_TURN}\s+(?P<code>\S+)\s*(?:\[.*)?", re.ASCII
 )
-_SPOKEN = re.compile(rf"{_TURN}\s*\[[-.\d\s]+\]\s*:(?P<text>.*)", re.ASCII)
+# Turns with XX (Ses01F_impro01_MXX0) were not labelled: back-channels, overlaps.
+_SPOKEN = re.compile(r"(?P<turn>Ses0[1-5][FM]_[A-Za-z0-9_]+_[FM]\d+)\s*\[[-.\d\s]+\]\s*:(?P<text>.*)", re.ASCII)
 
 
 def read_iemocap(path: Path, *, labels: Literal[4, 6] = 4) -> Corpus:
@@ -48,29 +50,44 @@ def read_iemocap(path: Path, *, labels: Literal[4, 6] = 4) -> Corpus:
         raise no_such_folder(path, "IEMOCAP_full_release, the folder that holds Session1 to Session5")
     with_audio = any((root / f"Session{n}" / "sentences" / "wav").is_dir() for n in sessions)
     splits: dict[str, list[list[LabelledUtterance]]] = {split: [] for split in SPLITS}
-    missing: list[Path] = []
-    dropped: Counter[str] = Counter()
-    wordless = 0
+    tally = _Tally()
     for split, numbers in SPLITS.items():
-        for number in numbers:
-            if number not in sessions:
-                continue
-            for labels_file in _files(root / f"Session{number}" / "dialog" / "EmoEvaluation"):
-                dialogue = _dialogue(root / f"Session{number}", labels_file, kept, dropped, with_audio, missing)
-                wordless += sum(not u.text for u in dialogue)
+        for session in (root / f"Session{n}" for n in numbers if n in sessions):
+            for labels_file in _files(session / "dialog" / "EmoEvaluation"):
+                dialogue = _dialogue(session, labels_file, kept, with_audio, tally)
                 if dialogue:
                     splits[split].append(dialogue)
-    notes = [f"left out, of other labels: {', '.join(f'{n} {code}' for code, n in sorted(dropped.items()))}"] * bool(
-        dropped
-    )
-    if wordless:
-        notes.append(f"{wordless} utterances have no line in the transcriptions: no text")
+    notes = tally.notes()
     if not with_audio:
         notes.append("text only: there is no sentences/wav")
-    absent = sorted({1, 2, 3, 4, 5} - set(sessions))
+    absent = [f"Session{n}" for n in range(1, 6) if n not in sessions]
     if absent:
-        notes.append(f"absent: {', '.join(f'Session{n}' for n in absent)}")
-    return Corpus("iemocap", tuple(dict.fromkeys(kept.values())), splits, missing, "; ".join(notes))
+        notes.append(f"absent: {', '.join(absent)}")
+    return Corpus("iemocap", tuple(dict.fromkeys(kept.values())), splits, tally.missing, "; ".join(notes))
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What is counted over all dialogues."""
+
+    missing: list[Path] = field(default_factory=list)
+    dropped: Counter[str] = field(default_factory=Counter)
+    wordless: int = 0
+    contradicted: list[str] = field(default_factory=list)
+
+    def notes(self) -> list[str]:
+        said = []
+        if self.dropped:
+            counts = ", ".join(f"{n} {code}" for code, n in sorted(self.dropped.items()))
+            said.append(f"left out, of other labels: {counts}")
+        if self.wordless:
+            said.append(f"{self.wordless} utterances have no line in the transcriptions: no text")
+        if self.contradicted:
+            said.append(
+                f"{len(self.contradicted)} lines repeat a turn with other words, the first count "
+                f"({self.contradicted[0]})"
+            )
+        return said
 
 
 def _files(folder: Path) -> list[Path]:
@@ -79,22 +96,24 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _dialogue(
-    session: Path, labels_file: Path, kept: dict[str, str], dropped: Counter[str], with_audio: bool, missing: list[Path]
+    session: Path, labels_file: Path, kept: dict[str, str], with_audio: bool, tally: _Tally
 ) -> list[LabelledUtterance]:
     name = labels_file.stem
-    words = parse_transcription(session / "dialog" / "transcriptions" / labels_file.name)
+    words, again = parse_transcription(session / "dialog" / "transcriptions" / labels_file.name)
+    tally.contradicted += again
     folder = session / "sentences" / "wav" / name
     files = by_stem(folder)
     timed = []
     for turn, start_s, end_s, code, where in parse_evaluation(labels_file):
         if code not in kept:
-            dropped[code] += 1
+            tally.dropped[code] += 1
             continue
         audio = files.get(turn)
         if with_audio and audio is None:
-            missing.append(folder / f"{turn}.wav")
+            tally.missing.append(folder / f"{turn}.wav")
         # Ses01F_impro01_M003: the dialogue's letter says who wore the markers, the turn's who speaks.
         speaker = turn[:5] + turn.rsplit("_", 1)[1][0]
+        tally.wordless += not words.get(turn)
         utterance = LabelledUtterance(
             name, turn, speaker, words.get(turn, ""), audio, 0.0, None, kept[code], None, where
         )
@@ -130,17 +149,18 @@ def parse_evaluation(path: Path) -> list[tuple[str, float, float, str, str]]:
     return found
 
 
-def parse_transcription(path: Path) -> dict[str, str]:
-    """{turn: text}. Lines that are no labelled turn ("M: ...", "F: ...", FXX turns) are passed over.
+def parse_transcription(path: Path) -> tuple[dict[str, str], list[str]]:
+    """{turn: text}, and where ("file, line n") a turn comes again with other words: the first ones count.
 
-    Raises `InputError`: the file cannot be read, or a turn comes twice with other words.
+    Lines that are no labelled turn ("M: ...", "F: ...", XX turns) are passed over. Raises `InputError`.
     """
     words: dict[str, str] = {}
+    contradicted = []
     for number, line in enumerate(read_text(path, _MEND, latin=True).split("\n"), start=1):
         match = _SPOKEN.fullmatch(line.strip())
         if match is None:
             continue
         text = clean_text(match["text"])
         if words.setdefault(match["turn"], text) != text:
-            raise InputError(f"{path}, line {number}: {match['turn']} comes twice with other words; {_MEND}.")
-    return words
+            contradicted.append(f"{path}, line {number}")
+    return words, contradicted

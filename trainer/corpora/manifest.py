@@ -10,7 +10,7 @@ from pathlib import Path
 from livemerc.emotions import LABELS
 from livemerc.errors import InputError
 from trainer.corpora.corpus import Corpus, LabelledUtterance
-from trainer.corpora.rows import no_such_folder
+from trainer.corpora.rows import is_file, no_such_folder
 
 COLUMNS = ("dialogue_id", "utterance_id", "speaker", "audio", "start_s", "end_s", "text", "emotion", "split")
 
@@ -167,7 +167,7 @@ def _check_width(path: Path, line: int, raw: dict[str, str | None]) -> None:
 def _row(path: Path, line: int, raw: dict[str, str | None], missing: list[Path] | None) -> ManifestRow:
     value = {c: (raw[c] or "").strip() for c in COLUMNS}
     audio = path.parent / value["audio"] if value["audio"] else None
-    if audio is not None and not _is_file(audio):
+    if audio is not None and not is_file(audio):
         if missing is None:
             raise InputError(
                 f"{path}, line {line}: audio {audio} is not there; paths are absolute or relative to the CSV."
@@ -182,13 +182,6 @@ def _row(path: Path, line: int, raw: dict[str, str | None], missing: list[Path] 
         line, value["dialogue_id"], value["utterance_id"], value["speaker"], audio, start_s, end_s,
         value["text"], value["emotion"], value["split"],
     )  # fmt: skip
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name that is too long, or with a NUL in it
-        return False
 
 
 def _time(path: Path, line: int, column: str, text: str) -> float | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from livemerc.emotions import LABELS
 from livemerc.errors import InputError
 from trainer.corpora.clips import Clip
-from trainer.corpora.rows import one_of, read_rows
+from trainer.corpora.rows import is_file, one_of, read_rows
 
 _EMOTIONS = {
     "neutral": "neutral",
@@ -38,7 +38,7 @@ def read_nemo(folder: Path, *, missing: list[Path] | None = None, texts: dict[st
         if not stem or stem in clips:
             raise InputError(f"{where}: clip {stem!r} is {'listed twice' if stem else 'nameless'}; mend the row.")
         candidates = [folder / place / f"{stem}{end}" for place in ("", "samples") for end in (".opus", ".wav")]
-        path = next((p for p in candidates if p.is_file()), None)
+        path = next((p for p in candidates if is_file(p)), None)
         if path is None:
             path = candidates[0]
             if missing is None:

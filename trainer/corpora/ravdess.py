@@ -21,7 +21,7 @@ _EMOTIONS = {
     "08": "surprise",
 }
 STATEMENTS = {"01": "Kids are talking by the door.", "02": "Dogs are sitting by the door."}
-_NAME = re.compile(r"\d\d-\d\d-0[1-8]-\d\d-0[12]-\d\d-(?P<actor>\d\d)", re.ASCII)
+_NAME = re.compile(r"\d\d-01-0[1-8]-\d\d-0[12]-\d\d-(?P<actor>\d\d)", re.ASCII)
 
 
 def read_ravdess(folder: Path) -> list[Clip]:
@@ -38,7 +38,9 @@ def read_ravdess(folder: Path) -> list[Clip]:
     for path in paths:
         match = _NAME.fullmatch(path.stem)
         if match is None or not 1 <= int(match["actor"]) <= 24:
-            raise InputError(f"{path}: not a RAVDESS name (seven numbers joined by '-'); leave only its clips there.")
+            raise InputError(
+                f"{path}: no RAVDESS speech clip (seven numbers joined by '-', the second 01); leave only those there."
+            )
         if path.stem in clips:
             raise InputError(f"{path}: the clip lies at {clips[path.stem].path} too; keep one of them.")
         actor, emotion = int(match["actor"]), _EMOTIONS[path.stem.split("-")[2]]

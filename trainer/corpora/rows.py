@@ -82,6 +82,14 @@ def one_of(text: str, known: Collection[str], where: str, column: str) -> str:
     return text
 
 
+def is_file(path: Path) -> bool:
+    """Whether a file lies there; a name that no file can have (too long, a NUL in it) is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def twice(what: str, where: str, before: str) -> InputError:
     """The error for an id at `where` that stood at `before` ("file, line n" both) already."""
     return InputError(f"{where}: {what} stands on {before.rpartition(', ')[2]} already; keep one of them.")
@@ -94,5 +102,8 @@ def no_such_folder(path: Path, expected: str) -> InputError:
     elif not path.is_dir():
         state = "is a file of another kind"
     else:
-        state = "is another folder" if any(path.iterdir()) else "is empty"
+        try:
+            state = "is another folder" if any(path.iterdir()) else "is empty"
+        except OSError as error:
+            state = f"cannot be listed ({error.strerror})"
     return InputError(f"{path}: {state}; give {expected}.")
