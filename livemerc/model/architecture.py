@@ -21,13 +21,17 @@ def build(architecture: dict[str, Any]) -> Any:
     The configuration classes of the installed `transformers` are asked directly: a folder's own Python (`auto_map`)
     is never run. Raises ValueError for a model type that `transformers` lacks, and for encoder-decoders.
     """
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import CONFIG_MAPPING, MODEL_MAPPING
 
     options = {k: v for k, v in architecture.items() if k not in _NOT_ARCHITECTURE}
     model_type = options.pop("model_type", None)
     if model_type not in CONFIG_MAPPING:
         raise ValueError(f"the installed transformers has no model type {model_type!r}")
-    config = CONFIG_MAPPING[model_type](**options)
+    try:
+        config = CONFIG_MAPPING[model_type](**options)
+    except StrictDataclassError as error:
+        raise ValueError(f"{model_type}: {' '.join(str(error).split())}") from error
     if config.is_encoder_decoder:
         raise ValueError(f"{model_type} is an encoder-decoder; an encoder alone is needed")
     return strip(MODEL_MAPPING[type(config)](config))
