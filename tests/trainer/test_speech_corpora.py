@@ -42,7 +42,7 @@ def test_ravdess_refuses_a_foreign_name(tmp_path: Path, name: str) -> None:
 
 
 def test_empty_ravdess_folder_is_an_error_with_a_mend(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="point --data"):
+    with pytest.raises(InputError, match="--data, the folder above it"):
         read_ravdess(tmp_path)
 
 
@@ -73,7 +73,7 @@ def test_nemo_names_the_line_of_a_bad_row(tmp_path: Path, row: str, said: str) -
 
 
 def test_absent_nemo_is_an_error_with_a_mend(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="point --data"):
+    with pytest.raises(InputError, match="--data, the folder above it"):
         read_nemo(tmp_path)
 
 

@@ -18,7 +18,7 @@ _EMOTIONS = {
     "fear": "fear",
 }
 _COLUMNS = ("file_id", "emotion", "raw_text", "speaker_id", "gender")
-_MEND = "point --data at the folder above nemo/, with nEMO's own data.tsv in it"
+_MEND = "give the folder with nEMO's own data.tsv (a training run: --data, the folder above it)"
 
 
 def read_nemo(folder: Path, *, missing: list[Path] | None = None, texts: dict[str, str] | None = None) -> list[Clip]:

@@ -9,6 +9,7 @@ from livemerc.emotions import LABELS
 from livemerc.errors import InputError
 from trainer.corpora.audio_index import audio_files
 from trainer.corpora.clips import Clip
+from trainer.corpora.rows import no_such_folder
 
 _EMOTIONS = {
     "01": "neutral",
@@ -46,5 +47,8 @@ def read_ravdess(folder: Path) -> list[Clip]:
         actor, emotion = int(match["actor"]), _EMOTIONS[path.stem.split("-")[2]]
         clips[path.stem] = Clip(path, "ravdess", path.stem, str(actor), actor % 2 == 1, LABELS.index(emotion))
     if not clips:
-        raise InputError(f"{folder}: no RAVDESS clips (.flac or .wav) here; point --data at the folder above ravdess/.")
+        raise no_such_folder(
+            folder,
+            "the folder with RAVDESS's speech clips, .flac or .wav (a training run: --data, the folder above it)",
+        )
     return list(clips.values())
