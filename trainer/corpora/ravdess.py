@@ -49,6 +49,6 @@ def read_ravdess(folder: Path) -> list[Clip]:
     if not clips:
         raise no_such_folder(
             folder,
-            "the folder with RAVDESS's speech clips, .flac or .wav (a training run: --data, the folder above it)",
+            "the folder of RAVDESS's speech clips, .flac or .wav (a training run: --data, the folder above it)",
         )
     return list(clips.values())
