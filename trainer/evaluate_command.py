@@ -71,14 +71,14 @@ def run(manifest: Path, checkpoints: Sequence[Path | None], options: Options) ->
     Raises `LivemercError`.
     """
     options.check(len(checkpoints))
-    evaluations = []
     judgements: list[Judgement] = []
+    evaluation: Evaluation | None = None
     for path in checkpoints:
+        evaluation = None  # one model in memory at a time
         evaluation = Evaluation(manifest, options.split, path, options.context, options.device, options.threads)
         judgements.append(evaluation.judgement(options.lag or 0))
         if judgements[-1].labels != judgements[0].labels:
             raise ConfigError(f"--checkpoint {path}: its labels are not those of the first; evaluate it by itself.")
-        evaluations = [evaluation]  # one model in memory at a time
     _remark(judgements[0])
     objects = [_object(j, options) for j in judgements]
     found = objects[0] if len(objects) == 1 else _over_seeds(objects, checkpoints)
@@ -94,6 +94,7 @@ def run(manifest: Path, checkpoints: Sequence[Path | None], options: Options) ->
         ).judgement(options.lag or 0)
         found["against"] = compare(judgements[0], other, options.bootstrap or DEFAULT_RESAMPLES, options.seed)
     if options.ladder:
+        assert evaluation is not None
         from trainer.ladder import LadderOptions, ladder
 
         rungs = LadderOptions(
@@ -101,7 +102,7 @@ def run(manifest: Path, checkpoints: Sequence[Path | None], options: Options) ->
             asr=AsrConfig(engine=options.asr, model=options.model),
             device=options.device, threads=options.threads, bootstrap=options.bootstrap, seed=options.seed,
         )  # fmt: skip
-        found["ladder"] = ladder(evaluations[0], rungs, announce)
+        found["ladder"] = ladder(evaluation, rungs, announce)
     return found
 
 

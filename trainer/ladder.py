@@ -60,33 +60,34 @@ def ladder(evaluation: Evaluation, options: LadderOptions, announce: Callable[[s
     times), "wait_utterances" the same in utterances, "compute_ms" measured here. At the end of a dialogue nothing more
     is waited for. `announce` is told which recogniser runs. Raises `InputError`, `ModelError`.
     """
+    lag = min(options.lag, evaluation.context - 1)  # as in `Dialogue`: a revision needs the utterance in the window
     timed = _Timed(evaluation)
     whole_ms: list[float] = []
     whole = np.concatenate([judge_whole(evaluation.model, d, whole_ms) for d in evaluation.dialogues])
     lag_ms: list[float] = []
-    at_lag = evaluation.judge(options.lag, fuse_ms=lag_ms)
+    at_lag = evaluation.judge(lag, fuse_ms=lag_ms)
     zero_ms: list[float] = []
     at_zero = evaluation.judge(0, fuse_ms=zero_ms)
     zero = at_zero.argmax(1)
 
-    def rung(name: str, probabilities: np.ndarray, lag: int | None, fuse_ms: list[float]) -> dict[str, Any]:
+    def rung(name: str, probabilities: np.ndarray, waits: int | None, fuse_ms: list[float]) -> dict[str, Any]:
         return {
             "rung": name,
             "n": len(probabilities),
             "dialogues": len(evaluation.dialogues),
             **label_metrics(probabilities.argmax(1), evaluation.truth, len(evaluation.labels)),
             "lag_0_same_rows": float(label_metrics(zero, evaluation.truth, len(evaluation.labels))["weighted_f1"]),
-            "latency": {**_waits(evaluation.dialogues, lag), "compute_ms": timed.with_fusion(fuse_ms)},
+            "latency": {**_waits(evaluation.dialogues, waits), "compute_ms": timed.with_fusion(fuse_ms)},
         }
 
     rungs = [
         rung("full dialogue", whole, None, whole_ms),
-        rung(f"lag {options.lag}", at_lag, options.lag, lag_ms),
+        rung(f"lag {lag}", at_lag, lag, lag_ms),
         rung("lag 0", at_zero, 0, zero_ms),
         *_heard_rungs(evaluation, options, zero, announce),
     ]
     out = {
-        "lag": options.lag,
+        "lag": lag,
         "context": evaluation.context,
         "rungs": rungs,
         "cost_of_streaming_points": 100 * (rungs[0]["weighted_f1"] - rungs[2]["weighted_f1"]),

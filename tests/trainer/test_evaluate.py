@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import wav_file as wav
 from audio.synthetic import RATE_HZ, buzz
 from command_line import environment
@@ -19,12 +20,13 @@ from livemerc.api import Turn, load
 from livemerc.config import DialogueConfig
 from livemerc.dialogue import Cues, Dialogue
 from livemerc.emotions import LABELS
-from livemerc.errors import InputError
+from livemerc.errors import InputError, ModelError
 from livemerc.model.checkpoint import read_manifest as read_checkpoint_manifest
 from livemerc.model.encoders import load_model
 from trainer.corpora.manifest import read_manifest
-from trainer.evaluate import encode, evaluate, judge
+from trainer.evaluate import Evaluation, encode, evaluate, judge, judge_features
 from trainer.metrics import classification_metrics
+from trainer.windows import DialogueFeatures
 
 HEADER = "dialogue_id,utterance_id,speaker,audio,start_s,end_s,text,emotion,split"
 LONG = np.concatenate([buzz(0.7, seed=1), buzz(0.9, seed=2), buzz(0.8, seed=3)])
@@ -233,3 +235,35 @@ def test_mistakes_have_their_exit_code_and_say_what_to_mend(
     assert done.stdout == b""
     assert says in done.stderr.decode().lower()
     assert "Traceback" not in done.stderr.decode()
+
+
+@pytest.mark.parametrize("lag", [0, 1, None])
+def test_cached_features_are_judged_as_the_manifest_is(tmp_path: Path, checkpoint: Path, lag: int | None) -> None:
+    rows = [f"{d},{i},,,,,w{7 * i} w{d},{LABELS[(d + i) % 7]}," for d in range(3) for i in range(4 + d)]
+    evaluation = Evaluation(table(tmp_path / "m.csv", *rows), None, checkpoint, device="cpu")
+    features = []
+    for number, dialogue in enumerate(evaluation.dialogues):
+        n = len(dialogue)
+        t1 = np.stack([e.t1.numpy() for e in dialogue if e.t1 is not None])
+        labels = evaluation.truth[evaluation.dialogue == number]
+        features.append(DialogueFeatures(t1, np.zeros((n, 7), np.float32), np.ones(n, bool), np.zeros(n, bool), labels))
+    conversation = evaluation.model.conversation
+    cached = judge_features(conversation, features, 32, lag, LABELS, evaluation.model.temperatures)
+    fused = evaluation.judge(50 if lag is None else lag)
+    np.testing.assert_allclose(cached.fused, fused, atol=1e-5)
+    assert (
+        cached.figures()["fused"]["weighted_f1"]
+        == evaluate(tmp_path / "m.csv", None, checkpoint, 50 if lag is None else lag, device="cpu")["fused"][
+            "weighted_f1"
+        ]
+    )
+    np.testing.assert_array_equal(cached.dialogue, evaluation.dialogue)
+    assert cached.speech is None
+
+
+def test_weights_that_are_not_numbers_are_the_checkpoints_fault(tmp_path: Path, checkpoint: Path) -> None:
+    evaluation = Evaluation(table(tmp_path / "m.csv", "a,1,,,,,w1,joy,"), None, checkpoint, device="cpu")
+    with torch.no_grad():
+        evaluation.model.conversation.text_context.head.bias[0] = float("nan")
+    with pytest.raises(ModelError, match="not numbers"):
+        evaluation.judgement()
