@@ -61,6 +61,13 @@ class Bill:
             return None
         return (self.prompt * self._prices.prompt + self.completion * self._prices.completion) / 1e6
 
+    @property
+    def note(self) -> str:
+        """For the progress bar; nothing where no price was given."""
+        if self._prices is None:
+            return ""
+        return "cost unknown" if self.cost is None else f"cost {self.cost:.4f}"
+
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
@@ -153,7 +160,7 @@ def pseudo_label(
             journal.add(teacher.name, [(pending[i], texts[pending[i]], answer) for i, answer in some])
             asked.update((pending[i], answer) for i, answer in some)
             bill.add(answer for _, answer in some)
-            progress.update(len(asked), "cost unknown" if bill.cost is None else f"cost {bill.cost:.4f}")
+            progress.update(len(asked), bill.note)
 
         def forget(some: Sequence[int]) -> None:
             journal.forget([pending[i] for i in some])

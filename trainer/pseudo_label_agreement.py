@@ -14,7 +14,8 @@ PAPER = 0.5298
 def agreement(pairs: Sequence[tuple[str, str | None]]) -> dict[str, Any] | None:
     """(gold, label)s -> figures over the labelled ones, and how many of the gold ones have no label; None without gold.
 
-    `confusion[gold][label]` counts; `per_class` as in the evaluate contract.
+    `majority`: what always saying the most frequent gold label would give. `confusion[gold][label]` counts; `per_class`
+    as in the evaluate contract.
     """
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
@@ -28,6 +29,7 @@ def agreement(pairs: Sequence[tuple[str, str | None]]) -> dict[str, Any] | None:
     counts = confusion_matrix(truth, guess, labels=list(SENTIMENTS))
     return {
         "overall": sum(g == label for g, label in labelled) / len(labelled),
+        "majority": float(support.max() / support.sum()),
         "paper": PAPER,
         "n": len(labelled),
         "without_label": len(pairs) - len(labelled),
@@ -47,7 +49,8 @@ def agreement_lines(figures: dict[str, Any]) -> list[str]:
     """The same for people."""
     lines = [
         f"agreement with gold: {figures['overall']:.2%} of {figures['n']} (the paper's GPT-3.5, on its own data: "
-        f"{figures['paper']:.2%}), weighted F1 {figures['weighted_f1']:.4f}",
+        f"{figures['paper']:.2%}; always the most frequent label: {figures['majority']:.2%}), weighted F1 "
+        f"{figures['weighted_f1']:.4f}",
         f"  {'gold':9} precision  recall      F1  support   labelled {'  '.join(f'{s:>8}' for s in SENTIMENTS)}",
     ]
     for name, c in figures["per_class"].items():

@@ -77,11 +77,13 @@ def make_teacher(options: Options) -> Teacher:
 
         label_map = None if options.label_map is None else read_label_map(options.label_map)
         return Classifier(options.model, label_map, options.device)
+    from trainer.teacher_crowd import Patience
     from trainer.teacher_endpoint import Endpoint, EndpointTeacher
 
+    patience = Patience(concurrency=options.concurrency, retries=options.retries, stop_after=options.stop_after)
     endpoint = Endpoint(
-        model=options.model, base_url=options.base_url, key_env=options.key_env, concurrency=options.concurrency,
-        timeout_s=options.timeout_s, retries=options.retries, stop_after=options.stop_after,
+        model=options.model, base_url=options.base_url, key_env=options.key_env, timeout_s=options.timeout_s,
+        patience=patience,
     )  # fmt: skip
     return EndpointTeacher(endpoint, os.environ)
 

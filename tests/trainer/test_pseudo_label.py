@@ -128,6 +128,7 @@ def test_agreement_counts_gold_in_rows_and_labels_in_columns() -> None:
     assert figures is not None
     assert figures["overall"] == 0.5
     assert figures["paper"] == 0.5298
+    assert figures["majority"] == 0.5
     assert (figures["n"], figures["without_label"]) == (4, 1)
     assert figures["per_class"]["neutral"] == pytest.approx(
         {"precision": 1 / 3, "recall": 1.0, "f1": 0.5, "support": 1}
