@@ -38,7 +38,7 @@ from trainer.saving import load_state, save_arrays, save_json, save_state
 from trainer.stages import conversation as conversation_stages
 from trainer.stages import speech as speech_stage
 from trainer.stages import text as text_stage
-from trainer.stages.data import check_finite, dev_figures, fingerprint, make_split
+from trainer.stages.data import check_finite, check_modalities, dev_figures, fingerprint, make_split
 from trainer.stages.features import speech_features
 
 SPLITS = ("train", "dev")
@@ -101,6 +101,8 @@ class FullRun:
         corpus_options: dict[str, Any] = self.config.corpus.options
         self.corpus = read_corpus(self.config.corpus.name, options.data, **corpus_options)
         self.splits = {name: make_split(self.corpus, name) for name in SPLITS}
+        for split in self.splits.values():
+            check_modalities(split)
         self.labels = len(self.corpus.labels)
         self.seed = self.config.run.seed
         self.trained: list[str] = []

@@ -86,6 +86,15 @@ def make_split(corpus: Corpus, name: str) -> Split:
     return Split(name, utterances, [len(d) for d in dialogues], labels, sentiments, has_text)
 
 
+def check_modalities(split: Split) -> None:
+    """Raises `InputError` where no utterance has words, or none has audio: this recipe needs both."""
+    mend = "this recipe needs words and voices; complete the corpus (`livemerc-train prepare` shows what is missing)."
+    if not split.has_text.any():
+        raise InputError(f"no utterance of split {split.name!r} has a text, and {mend}")
+    if all(u.audio is None for u in split.utterances):
+        raise InputError(f"no utterance of split {split.name!r} has its audio, and {mend}")
+
+
 def fingerprint(splits: Iterable[Split]) -> str:
     """SHA-256 in hex of everything that a stage reads of these splits: a resumed run must meet the same."""
     digest = hashlib.sha256()

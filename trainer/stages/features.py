@@ -45,17 +45,11 @@ def _fetch(voiced: np.ndarray, values: np.ndarray) -> Fetch:
 def speech_features(
     section: SpeechSection, splits: Mapping[str, Split], folder: Path, seed: int, device: torch.device
 ) -> SpeechFeatures:
-    """Extracts what the cache in `folder` lacks and reads all of it. Raises `InputError` where a split has no audio
-    at all, `ConfigError` where the cache belongs to another front end, `ModelError` where the front end is missing."""
+    """Extracts what the cache in `folder` lacks and reads all of it. Raises `InputError` where no audio of a split
+    can be used, `ConfigError` where the cache belongs to another front end, `ModelError` where that is missing."""
     from trainer.encoders import build_speech_frontend
     from trainer.feature_cache import FeatureCache, Item
 
-    for name, split in splits.items():
-        if all(u.audio is None for u in split.utterances):
-            raise InputError(
-                f"no utterance of split {name!r} has its audio, and this recipe needs words and voices; complete the "
-                "corpus (`livemerc-train prepare` lists the missing files)."
-            )
     torch.manual_seed(seed)  # random weights, where those are asked for, are the same in every run
     front = build_speech_frontend(section.front, weights=section.weights).to(device)
     cache = FeatureCache(folder)
