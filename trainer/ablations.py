@@ -75,12 +75,11 @@ def fused_figures(
     }  # fmt: skip
 
 
-def one_seed(seed: int, features: Path, speech: Path, config: Path, out: Path) -> dict[str, dict[str, float]]:
-    """All variants with one seed; finished stages below `out` are not trained again."""
+def one_seed(seed: int, features: Path, speech: Path | None, config: Path, out: Path) -> dict[str, dict[str, float]]:
+    """All variants with one seed, without `speech` those of the text; what is finished below `out` stays."""
     conversation = msgspec.structs.replace(read_stage(config, "conversation", ConversationStage), seed=seed)
     fusion = msgspec.structs.replace(read_stage(config, "fusion", FusionStage), seed=seed)
     text = stages.TextFeatures(features)
-    pools = stages.clip_pools(speech, fusion.dev_actors, fusion.readers, fusion.soften)
     width = text.arrays["train_clean"].shape[1]
 
     def fresh() -> ConversationModel:
@@ -97,6 +96,9 @@ def one_seed(seed: int, features: Path, speech: Path, config: Path, out: Path) -
     rows["Stage II"] = words(conversation.context, 0)
     rows |= {f"K = {k}": words(k, 0) for k in CONTEXTS}
     rows |= {f"R = {lag}" if lag is not None else "whole dialogue": words(conversation.context, lag) for lag in LAGS}
+    if speech is None:
+        return rows
+    pools = stages.clip_pools(speech, fusion.dev_actors, fusion.readers, fusion.soften)
     stages.train_speech_context(model, text, pools, conversation, out)
     stage_two = {k: v.clone() for k, v in model.state_dict().items() if not k.startswith("fusion.")}
 
@@ -133,7 +135,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("features", type=Path, nargs="+")
     parser.add_argument("--config", type=Path, default=Path("configs/compact.toml"))
-    parser.add_argument("--speech", type=Path, required=True)
+    parser.add_argument("--speech", type=Path, help="embeddings of `trainer.speech_stage embed`; without: text alone")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     torch.set_num_threads(1)

@@ -12,12 +12,11 @@ class CoAttention(nn.Module):
     """Cross attention both ways (MERITS-L, Stage III); equations after the reproduction:
 
         t = Wt T2,  a = Wa S2,  t' = LN(t + drop(MHA(t, a, a))),  a' = LN(a + drop(MHA(a, t, t)))
-        logits = mt ms W drop(ReLU(Wh [t'; a'; t; a; mt; ms; lt; ls])) + wt lt + ws ls
+        logits = W drop(ReLU(Wh [t'; a'; t; a; m; lt; ls])) + wt lt + ws ls
 
-    mt and ms are 1 where the modality is there; lt and ls are the log-probabilities of the Stage II heads (zero where
-    absent). The last two terms and the factor mt ms are this project's: fusion starts from the product of the branches
-    and learns what to correct where both are there, so that a lone branch loses nothing on its way through. A modality
-    that is absent is no key and its half is zero.
+    m is the pair of presence flags; lt and ls are the log-probabilities of the Stage II heads (zero where absent).
+    The last two terms are this project's: fusion starts from the product of the branches and learns what to correct,
+    so that a lone branch loses nothing on its way through. A modality that is absent is no key and its half is zero.
     """
 
     def __init__(self, text_width: int, speech_width: int, width: int, heads: int, dropout: float, labels: int):
@@ -44,7 +43,7 @@ class CoAttention(nn.Module):
         lengths: Tensor,
     ) -> Tensor:
         """States (B, N, Dt), (B, N, Ds), branch logits (B, N, C), flags (B, N), lengths (B,) -> logits (B, N, C)."""
-        inside = torch.arange(text.shape[1], device=text.device)[None] < lengths.to(text.device)[:, None]
+        inside = torch.arange(text.shape[1], device=text.device)[None] < lengths[:, None]
         there_t = has_text.unsqueeze(-1).float()
         there_s = has_speech.unsqueeze(-1).float()
         t = self.text_in(text) * there_t
@@ -54,8 +53,7 @@ class CoAttention(nn.Module):
         lt = text_logits.log_softmax(-1) * there_t
         ls = speech_logits.log_softmax(-1) * there_s
         joined = torch.cat([t2, a2, t, a, there_t, there_s, lt, ls], -1)
-        # Fusion corrects where there is something to fuse; a lone branch passes as it is.
-        correction = self.head(self.dropout(torch.relu(self.hidden(joined)))) * (there_t * there_s)
+        correction = self.head(self.dropout(torch.relu(self.hidden(joined))))
         return correction + self.branch_weight[0] * lt + self.branch_weight[1] * ls
 
     def _attend(self, attention: nn.MultiheadAttention, query: Tensor, key: Tensor, keys: Tensor) -> Tensor:

@@ -55,18 +55,6 @@ def test_what_an_absent_modality_holds_changes_nothing() -> None:
 
 
 @torch.inference_mode()
-@torch.inference_mode()
-@pytest.mark.parametrize("text", [True, False])
-def test_a_lone_branch_passes_fusion_as_it_is(text: bool) -> None:
-    model = conversation_model()
-    t1, s1, _, _, lengths = _padded([random_dialogue(6, seed=1)], junk=0.0)
-    there, absent = torch.ones(1, 6, dtype=torch.bool), torch.zeros(1, 6, dtype=torch.bool)
-    out = model(t1, s1, there if text else absent, absent if text else there, lengths)
-    branch = out.text if text else out.speech
-    weight = model.fusion.branch_weight[0 if text else 1]
-    torch.testing.assert_close(out.fused, weight * branch.log_softmax(-1))
-
-
 @pytest.mark.parametrize(("text", "speech"), [(False, False), (True, False), (False, True)])
 def test_whole_windows_without_a_modality_are_finite(text: bool, speech: bool) -> None:
     model = merits()
