@@ -43,7 +43,7 @@ class CoAttention(nn.Module):
         lengths: Tensor,
     ) -> Tensor:
         """States (B, N, Dt), (B, N, Ds), branch logits (B, N, C), flags (B, N), lengths (B,) -> logits (B, N, C)."""
-        inside = torch.arange(text.shape[1], device=text.device)[None] < lengths[:, None]
+        inside = torch.arange(text.shape[1], device=text.device)[None] < lengths.to(text.device)[:, None]
         there_t = has_text.unsqueeze(-1).float()
         there_s = has_speech.unsqueeze(-1).float()
         t = self.text_in(text) * there_t
