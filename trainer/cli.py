@@ -38,6 +38,7 @@ def prepare(
     decode: bool = False,
     max_bad_share: float = 0.05,
     allow_shared_speakers: bool = False,
+    manifest: Path | None = None,
     json: bool = False,
 ) -> int:
     """Read a corpus and show what is in it: dialogues, utterances, hours, classes, missing files, shared speakers.
@@ -66,6 +67,8 @@ def prepare(
         Share of the audio that may be missing or undecodable (default 0.05); more is an error.
     allow_shared_speakers
         Accept speakers that are in two splits.
+    manifest
+        Write the labelled utterances to this CSV, which `evaluate` reads.
     json
         One JSON object on standard output, and nothing else there.
     """
@@ -84,6 +87,7 @@ def prepare(
         max_bad_share=max_bad_share,
         allow_shared_speakers=allow_shared_speakers,
         progress=not json,
+        manifest=manifest,
     )
     for line in [json_module.dumps(figures)] if json else room.table(figures):
         print(line)

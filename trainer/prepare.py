@@ -11,6 +11,7 @@ from livemerc.text_safety import encodable, sure_width
 from trainer.corpora.audio_check import AudioReport, check_audio
 from trainer.corpora.check import faults, shared_speakers
 from trainer.corpora.corpus import Corpus
+from trainer.corpora.manifest import write_manifest
 from trainer.corpora.registry import read_corpus
 
 _NAMED = 5  # files and speakers that are named of a longer list
@@ -25,6 +26,7 @@ def prepare(
     max_bad_share: float = 0.05,
     allow_shared_speakers: bool = False,
     progress: bool = False,
+    manifest: Path | None = None,
 ) -> dict[str, Any]:
     """The corpus as one object: {"corpus", "path", "labels", "note", "splits": {split: {"dialogues", "utterances",
     "hours"|None, "speakers", "classes": {label: n}, "unlabelled", "without_text", "without_audio"}}, "audio":
@@ -33,7 +35,8 @@ def prepare(
 
     "errors" holds the sentences that forbid training (empty: none), in the order of their weight; hours are of audio
     that can be used. `decode`: decode all audio instead of headers and first frames. `max_bad_share`: of utterances
-    that should have audio, the share that may lack it. Raises `ConfigError`, and `InputError` for a row or folder that
+    that should have audio, the share that may lack it. `manifest`: where the labelled utterances of all splits are
+    written, if there are no errors; "manifest" {"path", "rows"} then says so. Raises `ConfigError`, and `InputError` for a row or folder that
     cannot be read.
     """
     if not 0 <= max_bad_share <= 1:
@@ -47,6 +50,9 @@ def prepare(
         {"splits": list(pair), "count": len(speakers), "speakers": [encodable(s) for s in speakers]}
         for pair, speakers in shared_speakers(corpus).items()
     ]
+    written = {}
+    if manifest is not None and not errors:
+        written = {"manifest": {"path": encodable(str(manifest)), "rows": write_manifest(corpus, manifest)}}
     return {
         "corpus": corpus.name,
         "path": encodable(str(path)),
@@ -57,6 +63,7 @@ def prepare(
         "shared_speakers": shared,
         "warnings": [*_warnings(corpus), *map(encodable, audio.warnings)],
         "errors": [encodable(e) for e in errors],
+        **written,
     }
 
 
@@ -136,6 +143,8 @@ def table(figures: dict[str, Any]) -> list[str]:
     if figures["note"]:
         lines.append(f"note: {figures['note']}")
     lines += [f"warning: {w}" for w in figures["warnings"]]
+    if "manifest" in figures:
+        lines.append(f"manifest: {figures['manifest']['rows']} utterances in {figures['manifest']['path']}")
     return [sure_width(line) for line in lines]
 
 

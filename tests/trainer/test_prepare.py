@@ -11,6 +11,7 @@ from releases import MELD, iemocap, meld, meld_table, mosi, mp4, wav
 from livemerc.cli import call
 from livemerc.errors import ConfigError
 from trainer.cli import app
+from trainer.corpora.manifest import read_manifest
 from trainer.prepare import prepare, table
 
 HEADER = "dialogue_id,utterance_id,speaker,audio,start_s,end_s,text,emotion,split"
@@ -244,3 +245,22 @@ def test_real_clips_have_their_hours(shared_data: Path) -> None:
     assert 1.0 < sum(s["hours"] for s in figures["splits"].values()) < 1.5
     assert figures["errors"] == []
     assert figures["audio"]["usable"] == 1439
+
+
+def test_the_manifest_of_a_corpus_is_what_evaluate_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, target = calls(tmp_path, 8, 0), tmp_path / "out" / "mine.csv"
+    target.parent.mkdir()
+    code, out, err = run(capsys, "manifest", source, "--labels", "joy,anger", "--manifest", target)
+    assert (code, err) == (0, "")
+    assert f"8 utterances in {target}" in out
+    before, after = (read_manifest(p, ("joy", "anger"), "dev") for p in (source, target))
+    assert [[(r.utterance_id, r.audio, r.text, r.emotion) for r in d] for d in after] == [
+        [(r.utterance_id, r.audio, r.text, r.emotion) for r in d] for d in before
+    ]
+
+
+def test_no_manifest_is_written_of_a_corpus_with_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "mine.csv"
+    code, *_ = run(capsys, "manifest", calls(tmp_path, 8, 4), "--labels", "joy,anger", "--manifest", target, "--json")
+    assert code == 5
+    assert not target.exists()
