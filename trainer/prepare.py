@@ -36,7 +36,7 @@ def prepare(
     "errors" holds the sentences that forbid training (empty: none), in the order of their weight; hours are of audio
     that can be used. `decode`: decode all audio instead of headers and first frames. `max_bad_share`: of utterances
     that should have audio, the share that may lack it. `manifest`: where the labelled utterances of all splits are
-    written, if there are no errors; "manifest" {"path", "rows"} then says so. Raises `ConfigError`, and `InputError` for
+    written, if there are no errors; "manifest" {"path", "rows"} then says so. Raises `ConfigError`; `InputError` for
     a row or folder that cannot be read or a manifest that cannot be written.
     """
     if not 0 <= max_bad_share <= 1:
