@@ -37,6 +37,7 @@ def test_each_condition_gets_the_temperature_of_its_own_output() -> None:
 
         def __init__(self) -> None:
             nn.Module.__init__(self)
+            self.unused = nn.Parameter(torch.zeros(1))  # where a model lives is told by its parameters
 
         def forward(self, t1, s1, has_text, has_speech, lengths):
             both = (has_text & has_speech).unsqueeze(-1)
