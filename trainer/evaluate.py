@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from livemerc.audio.read import read_samples
+from livemerc.audio.read import read_samples, stretch
 from livemerc.config import SAMPLE_RATE_HZ, DialogueConfig
 from livemerc.dialogue import Cues, Dialogue
 from livemerc.errors import InputError, ModelError
@@ -204,18 +204,9 @@ class Cuts:
                 return read_samples(row.audio, SAMPLE_RATE_HZ, row.start_s, row.end_s)
             if self._whole is None or self._whole[0] != row.audio:
                 self._whole = (row.audio, read_samples(row.audio, SAMPLE_RATE_HZ))
-            return _stretch(self._whole[1], row)
+            return stretch(self._whole[1], SAMPLE_RATE_HZ, row.start_s, row.end_s, row.audio)
         except InputError as error:
             raise InputError(f"line {row.line} of the manifest: {error}") from error
-
-
-def _stretch(samples: np.ndarray, row: ManifestRow) -> np.ndarray:
-    """The row's part of its recording, (n,) at 16 kHz, n >= 1."""
-    end = None if row.end_s is None else round(row.end_s * SAMPLE_RATE_HZ)
-    part = samples[round(row.start_s * SAMPLE_RATE_HZ) : end]
-    if not len(part):
-        raise InputError(f"{row.audio}: no audio from {row.start_s:g} s on; the recording ends before.")
-    return part
 
 
 def judge(

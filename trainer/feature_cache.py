@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from livemerc.audio.read import read_samples
+from livemerc.audio.read import read_samples, stretch
 from livemerc.errors import ConfigError, InputError, LivemercError
 from trainer.corpora.corpus import LabelledUtterance
 from trainer.feature_shards import (
@@ -315,7 +315,7 @@ class FeatureCache:
                 if times[item.audio] > 1:  # a long recording is not decoded from its start for each utterance
                     if whole[0] != item.audio:
                         whole = (item.audio, read_samples(item.audio, SAMPLE_RATE_HZ))
-                    samples = _stretch(whole[1], item)
+                    samples = stretch(whole[1], SAMPLE_RATE_HZ, item.start_s, item.end_s, item.audio)
                 else:
                     samples = read_samples(item.audio, SAMPLE_RATE_HZ, item.start_s, item.end_s)
                 if not np.isfinite(samples).all():
@@ -389,14 +389,6 @@ def _batches(inputs: list[tuple[str, Item, Any]], size: int) -> Iterator[list[tu
 def _slices(entries: list[Any], size: int) -> Iterator[list[Any]]:
     for start in range(0, len(entries), size):
         yield entries[start : start + size]
-
-
-def _stretch(samples: np.ndarray, item: Item) -> np.ndarray:
-    end = None if item.end_s is None else round(item.end_s * SAMPLE_RATE_HZ)
-    part = samples[round(item.start_s * SAMPLE_RATE_HZ) : end]
-    if not len(part):
-        raise InputError(f"{item.audio}: no audio from {item.start_s:g} s on.")
-    return part
 
 
 def _differences(there: dict[str, Any], here: dict[str, Any]) -> str:

@@ -36,7 +36,7 @@ def draw(
     `figures` is `M` of the contract. Raises `ConfigError` where matplotlib is missing or the folder cannot be written.
     """
     try:
-        import matplotlib.figure  # noqa: F401
+        import matplotlib.figure  # noqa: F401 - asked for before anything is computed or written
     except ImportError as error:
         raise ConfigError(
             "--figures draws with matplotlib, which is not installed; run `pip install 'livemerc[train]'`."

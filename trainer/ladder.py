@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -44,7 +44,7 @@ class LadderOptions:
 
     lag: int = DialogueConfig().revise
     asr: AsrConfig = field(default_factory=AsrConfig)
-    device: str = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 1
     bootstrap: int | None = None
     seed: int = 0
@@ -135,7 +135,7 @@ def _heard_rungs(
         asr=options.asr,
         model=ModelConfig(
             checkpoint=None if evaluation.path is None else str(evaluation.path),
-            device=options.device,  # type: ignore[arg-type]
+            device=options.device,
             threads=options.threads,
         ),
         dialogue=DialogueConfig(context=evaluation.context, revise=0),
@@ -265,10 +265,10 @@ def _waits(dialogues: Sequence[Sequence[Encoded]], lag: int | None) -> dict[str,
         last = len(dialogue) - 1
         until = [last if lag is None else min(i + lag, last) for i in range(len(dialogue))]
         utterances += [float(u - i) for i, u in enumerate(until)]
-        ends = [e.row.end_s for e in dialogue]
-        if None in ends or len({e.row.audio for e in dialogue}) > 1 or ends != sorted(ends):  # type: ignore[type-var]
+        ends = [e.row.end_s for e in dialogue if e.row.end_s is not None]
+        if len(ends) < len(dialogue) or len({e.row.audio for e in dialogue}) > 1 or ends != sorted(ends):
             continue
-        seconds += [ends[u] - ends[i] for i, u in enumerate(until)]  # type: ignore[operator]
+        seconds += [ends[u] - ends[i] for i, u in enumerate(until)]
     return {"wait_s": _percentiles(seconds) if seconds else None, "wait_utterances": _percentiles(utterances)}
 
 

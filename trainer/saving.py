@@ -64,7 +64,7 @@ def load_state(path: Path) -> Any:
 
 
 def save_arrays(arrays: dict[str, np.ndarray], path: Path) -> None:
-    write_whole(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
+    write_whole(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]  # its stub takes no name from a dict
 
 
 def save_json(value: Any, path: Path) -> None:

@@ -115,7 +115,7 @@ class Vader(LocalTeacher):
 
     def __init__(self) -> None:
         try:
-            from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer  # type: ignore[import-untyped]
+            from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer  # type: ignore[import-untyped]  # no stubs
         except ImportError as error:
             raise ModelError(
                 f"VADER cannot be loaded ({error}); run `pip install livemerc[train]` or choose another --teacher."

@@ -204,7 +204,7 @@ def train(config: TextStage, data: Path, out: Path, *, limit: int | None = None)
                     rate = (time.monotonic() - started) / (step + 1)
                     print(f"{phase} {epoch} step {step}/{math.ceil(len(rows) / config.batch)} "
                           f"loss {np.mean(losses[-100:]):.4f} {rate:.2f} s/step", flush=True)  # fmt: skip
-            kept: TextEncoder = averaged.module  # type: ignore[assignment]
+            kept: TextEncoder = averaged.module  # type: ignore[assignment]  # typed Module; a copy of encoder
             _, logits = predict(kept, tokenizer, [r.text for r in dev])
             plain = [asr_style(r.text, rng, words, 0.0, 0.0) for r in dev]
             _, plain_logits = predict(kept, tokenizer, plain)

@@ -10,6 +10,14 @@ from livemerc.audio.file_source import FileSource
 from livemerc.errors import InputError
 
 
+def stretch(samples: np.ndarray, rate_hz: int, start_s: float, end_s: float | None, path: str | Path) -> np.ndarray:
+    """The part of a decoded recording from `start_s` to `end_s` (None = its end), (n,), n >= 1. Raises `InputError`."""
+    part = samples[round(start_s * rate_hz) : None if end_s is None else round(end_s * rate_hz)]
+    if not len(part):
+        raise InputError(f"{path}: no audio from {start_s:g} s on; the recording ends before.")
+    return part
+
+
 def read_samples(path: str | Path, rate_hz: int, start_s: float = 0.0, end_s: float | None = None) -> np.ndarray:
     """Mono samples of `path` from `start_s` to `end_s` (None = the end): (n,) float32 at `rate_hz`, n >= 1.
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -27,7 +28,7 @@ WINDOW_S = 30.0
 FAMILIES = ("wavlm", "hubert", "wav2vec2")
 
 
-class FrozenSpeech(nn.Module):
+class FrozenSpeech(nn.Module, ABC):
     """A front end that is never trained. Its features are cached by `trainer.feature_cache`.
 
     `name`: what the user called it; `layers` (L) and `dimension` (D) of `features`; `extra` (E): width of one more
@@ -61,9 +62,9 @@ class FrozenSpeech(nn.Module):
             digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).tobytes())
         return digest.hexdigest()
 
+    @abstractmethod
     def features(self, samples: Sequence[np.ndarray]) -> Tensor:
         """Utterances, each (n,) float32 at 16 kHz, n >= 1 -> (B, rows, D) float32 on the front end's device."""
-        raise NotImplementedError
 
 
 class TransformerSpeech(FrozenSpeech):

@@ -56,7 +56,9 @@ def test_halves_are_of_dialogues_and_the_measured_rows_never_fit(monkeypatch: py
     fitted: list[np.ndarray] = []
     rescaled = halves._rescaled
 
-    def spy(p: np.ndarray, truth: np.ndarray, condition: np.ndarray, fit: np.ndarray, measured: np.ndarray):  # type: ignore[no-untyped-def]
+    def spy(
+        p: np.ndarray, truth: np.ndarray, condition: np.ndarray, fit: np.ndarray, measured: np.ndarray
+    ) -> np.ndarray:
         assert not (fit & measured).any()
         assert (fit | measured).all()
         assert not set(j.dialogue[fit]) & set(j.dialogue[measured])
