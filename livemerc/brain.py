@@ -84,7 +84,7 @@ class Brain:
             start_s=utterance.start_s,
             end_s=utterance.end_s,
             text=transcript.text,
-            speaker=transcript.speaker,
+            speaker=transcript.speaker or utterance.speaker,
             asr=FinalAsr(
                 engine=self.asr.engine, model=self.asr.model, confidence=transcript.confidence, gated=transcript.gated
             ),

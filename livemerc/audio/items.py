@@ -33,6 +33,8 @@ class Speech:
     """(n,) float32 at 16 kHz."""
     start_s: float
     t_s: float
+    speaker: str | None = None
+    """Whose channel it came from; None = unknown."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +53,8 @@ class Utterance:
     """Audio time at which the endpointer decided."""
     forced_cut: bool
     """Cut at the maximum, at its quietest point: the speech goes on in the next utterance."""
+    speaker: str | None = None
+    """Whose channel it came from; None = unknown."""
 
 
 @dataclass(frozen=True, slots=True)
