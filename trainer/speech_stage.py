@@ -1,9 +1,10 @@
 """Stage I, speech: trains the encoder of `livemerc.model.speech` on acted clips. Resumable after any epoch.
 
-    python -m trainer.speech_stage prepare|final|folds|cross|embed --data ../shared/data --out runs/speech
+    python -m trainer.speech_stage prepare|final|folds|nemo-folds|cross|embed --data ../shared/data --out runs/speech
 
 prepare  decodes and augments once          final  the encoder that ships, and its figures on B, C and read speech
-folds    RAVDESS, six folds by actor        cross  train on one corpus, test on the other      embed  S1 of all clips
+folds    RAVDESS, six folds by actor        cross  train on one corpus, test on the other
+nemo-folds  nEMO, three folds by speaker    embed  S1 of all clips
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -225,27 +225,48 @@ def train_final(config: SpeechStage, everything: dict[str, Features], out: Path)
     return result
 
 
-def train_folds(
-    config: SpeechStage, everything: dict[str, Features], out: Path, folds: Sequence[int] = range(1, 7)
-) -> dict[str, Any]:
-    """RAVDESS, speaker-independent: six folds of four actors; the other actors and all of nEMO train.
-
-    `folds` other than all six: a part of the work, for a second process; finished folds are not trained again.
-    """
-    ravdess, rows, truths = everything["ravdess"], [], []
-    result: dict[str, Any] = {"folds": []}
-    for fold in folds:
+def ravdess_folds(everything: dict[str, Features]) -> dict[int, tuple[Features, Features]]:
+    """RAVDESS, six folds of four actors, as {fold: (train, test)}: the other actors and all of nEMO train."""
+    ravdess, folds = everything["ravdess"], {}
+    for fold in range(1, 7):
         actors = {str(a) for a in range(4 * fold - 3, 4 * fold + 1)}
-        test = pick(ravdess, lambda c, a=actors: c.speaker in a)
         train = pick(ravdess, lambda c, a=actors: c.speaker not in a) + everything["nemo"]
+        folds[fold] = (train, pick(ravdess, lambda c, a=actors: c.speaker in a))
+    return folds
+
+
+def nemo_folds(everything: dict[str, Features]) -> dict[int, tuple[Features, Features]]:
+    """nEMO, three folds of three speakers in the order of their names: the other six and all of RAVDESS train."""
+    nemo, folds = everything["nemo"], {}
+    speakers = sorted({c.speaker for c in nemo.clips})
+    for fold in range(1, 4):
+        held = set(speakers[3 * fold - 3 : 3 * fold])
+        train = pick(nemo, lambda c, h=held: c.speaker not in h) + everything["ravdess"]
+        folds[fold] = (train, pick(nemo, lambda c, h=held: c.speaker in h))
+    return folds
+
+
+def train_folds(
+    config: SpeechStage,
+    everything: dict[str, Features],
+    out: Path,
+    folds: dict[int, tuple[Features, Features]],
+) -> dict[str, Any]:
+    """Speaker-independent figures: an encoder for each fold's train part, measured on its test part.
+
+    `folds` other than all of a corpus: a part of the work, for a second process; finished folds are not trained again.
+    """
+    rows, truths = [], []
+    result: dict[str, Any] = {"folds": []}
+    for fold, (train, test) in folds.items():
         if config.neutral_share > 0:
             train = train + pick(everything["librispeech"], lambda c: c.speaker in BABBLE_READERS)
         encoder = train_encoder(train, config, config.fold_epochs, out / f"fold{fold}")
-        logits = encode(encoder, test)[1]
-        truth = np.array([c.label for c in test.clips])
-        rows.append(softmax(logits))
-        truths.append(truth)
-        result["folds"].append(summary(classification_metrics(rows[-1], truth, LABELS)))
+        rows.append(softmax(encode(encoder, test)[1]))
+        truths.append(np.array([c.label for c in test.clips]))
+        speakers = sorted({c.speaker for c in test.clips})
+        figures_of_fold = summary(classification_metrics(rows[-1], truths[-1], LABELS))
+        result["folds"].append({"speakers": speakers, **figures_of_fold})
         print(json.dumps({"fold": fold, **result["folds"][-1]}), flush=True)
     result["mean_uar"] = float(np.mean([f["uar"] for f in result["folds"]]))
     result["pooled"] = summary(classification_metrics(np.concatenate(rows), np.concatenate(truths), LABELS))
@@ -302,12 +323,14 @@ def load_encoder(folder: Path) -> SpeechEncoder:
 def main(arguments: list[str] | None = None) -> None:
     """Command line of this stage."""
     parser = argparse.ArgumentParser(prog="python -m trainer.speech_stage", description=__doc__.splitlines()[0])
-    parser.add_argument("mode", choices=("prepare", "final", "folds", "cross", "embed"))
+    parser.add_argument("mode", choices=("prepare", "final", "folds", "nemo-folds", "cross", "embed"))
     parser.add_argument("--config", type=Path, default=Path("configs/compact.toml"))
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("runs/speech"))
     parser.add_argument("--name", help="folder of the run below --out; default: the mode")
-    parser.add_argument("--folds", type=int, nargs="+", choices=range(1, 7), default=range(1, 7), help="for folds")
+    parser.add_argument(
+        "--folds", type=int, nargs="+", choices=range(1, 7), help="for folds and nemo-folds; default: all"
+    )
     parser.add_argument("--processes", type=int, default=1, help="for prepare")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -322,9 +345,11 @@ def main(arguments: list[str] | None = None) -> None:
     if given.mode == "embed":
         write_embeddings(load_encoder(run), everything, run / "embeddings.npz")
         return
-    if given.mode == "folds":
-        result = train_folds(config, everything, run, given.folds)
-        if len(given.folds) < 6:
+    if given.mode in ("folds", "nemo-folds"):
+        folds = (ravdess_folds if given.mode == "folds" else nemo_folds)(everything)
+        chosen = {fold: folds[fold] for fold in folds if not given.folds or fold in given.folds}
+        result = train_folds(config, everything, run, chosen)
+        if len(chosen) < len(folds):
             return
     else:
         result = {"final": train_final, "cross": train_cross}[given.mode](config, everything, run)
