@@ -18,7 +18,7 @@ import msgspec
 from livemerc import __version__
 from livemerc.asr.select import choose_engine
 from livemerc.audio.ears import EarItem, Ears, Onset, Speech, Utterance
-from livemerc.audio.source import Source
+from livemerc.audio.source import Block, Source
 from livemerc.brain import Brain
 from livemerc.config import Config
 from livemerc.errors import LivemercError
@@ -89,16 +89,27 @@ class _WallClock:
 class Monitor:
     """One session. `events()` once; `stop()` and `gauges()` from any thread.
 
-    `announce` is told which ASR was chosen and why, in a sentence. Raises `LivemercError` from `events()`.
+    `announce` is told which ASR was chosen and why, in a sentence. `tap` gets every block of the source, in the thread
+    that hears: it must not block. Raises `LivemercError` from `events()`.
     """
 
-    def __init__(self, source: Source, config: Config, *, demo: bool = False, terminal: bool = False):
+    def __init__(
+        self,
+        source: Source,
+        config: Config,
+        *,
+        demo: bool = False,
+        terminal: bool = False,
+        tap: Callable[[Block], None] | None = None,
+    ):
         self.source = source
         self.config = config
         self.demo = demo
         self.terminal = terminal
         self.announcements: list[str] = []
         self.announce = self.announcements.append
+        self._tap = tap
+        self._notices: dict[str, str] = {}
         # The microphone already listens; the model's folder is looked at before anything heavy is loaded.
         self._checkpoint = checkpoint_info(config.model.checkpoint)
         snapshots = config.live.partial_every_s if source.live else None
@@ -119,10 +130,26 @@ class Monitor:
         self._stopping = True
         self.source.close()
 
+    def switch(self, device: str | int) -> None:
+        """The same session goes on with another microphone. Raises `MicrophoneError`; nothing to a file or a pipe."""
+        change = getattr(self.source, "switch", None)
+        if change is not None:
+            change(device)
+
+    def notice(self, key: str, sentence: str | None) -> None:
+        """`status.degraded` tells `sentence` from now on, until None takes it back. From any thread."""
+        if sentence is None:
+            self._notices.pop(key, None)
+        else:
+            self._notices[key] = sentence
+
     def gauges(self) -> Gauges:
         health = self.source.health()
         since = self._working_since_s
         lag = 0.0 if since is None or not self.source.live else max(0.0, self._ears.t_s - since)
+        notices = list(self._notices.values())
+        if lag > BEHIND_S:
+            notices.append("behind: no partial hypotheses until caught up")
         return Gauges(
             t_s=self._ears.t_s,
             level_dbfs=self._ears.level_dbfs,
@@ -132,7 +159,7 @@ class Monitor:
             dropped_s=health.dropped_s,
             overruns=health.overruns,
             mic=health.mic,
-            degraded=f"{lag:.0f} s behind: no partial hypotheses until caught up" if lag > BEHIND_S else None,
+            degraded="; ".join(notices) or None,
             elapsed_s=time.monotonic() - self._started,
             loading=self._loading,
         )
@@ -149,7 +176,7 @@ class Monitor:
             yield start
             failure: LivemercError | None = None
             try:
-                for block in self.source.blocks():
+                for block in self._blocks():
                     for item in self._ears.feed(block):
                         yield from map(_compute_only, brain.handle(item))
                     yield from self._status()
@@ -205,7 +232,7 @@ class Monitor:
 
     def _ears_thread(self) -> None:
         try:
-            for block in self.source.blocks():
+            for block in self._blocks():
                 items = self._ears.feed(block)
                 self._clock.heard(self._ears.t_s)
                 for item in items:
@@ -250,6 +277,12 @@ class Monitor:
             # On a failure nobody takes utterances any more: wake the ears if they wait to hand one over.
             self._items.abandon()
             self._events.close()
+
+    def _blocks(self) -> Iterator[Block]:
+        for block in self.source.blocks():
+            if self._tap is not None:
+                self._tap(block)
+            yield block
 
     # -- shared ----------------------------------------------------------------------------------------------------
 
