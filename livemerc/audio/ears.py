@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -14,12 +15,42 @@ from livemerc.audio.source import Block
 from livemerc.audio.vad import FloorGate, make_vad
 from livemerc.config import SAMPLE_RATE_HZ, Config
 
-__all__ = ["Dropped", "EarItem", "Ears", "Onset", "Quiet", "Speech", "Utterance"]
+if TYPE_CHECKING:
+    from livemerc.audio.source import Source
+
+__all__ = ["Dropped", "EarItem", "Ears", "Onset", "Quiet", "Speech", "Utterance", "make_ears"]
 
 FLOOR_DBFS = -120.0
 _JUMP_S = 0.2
 """A clock that runs ahead of the samples by more than this has jumped; less is the device's jitter."""
 _LEVEL_SAMPLES = SAMPLE_RATE_HZ // 10
+
+_Timed = tuple[float, EarItem]
+"""An item and the audio time at which it was decided."""
+
+
+class AnyEars(Protocol):
+    """Blocks of a source in, `EarItem`s out; see `Ears`."""
+
+    @property
+    def t_s(self) -> float: ...
+    @property
+    def level_dbfs(self) -> float: ...
+    @property
+    def speaking(self) -> bool: ...
+    def feed(self, block: Block) -> list[EarItem]: ...
+    def flush(self) -> list[EarItem]: ...
+
+
+def make_ears(config: Config, source: Source, snapshot_every_s: float | None = None) -> AnyEars:
+    """Ears for `source`: one detector and endpointer, or one for each of its speakers."""
+    speakers = getattr(source, "speakers", ())  # a source of somebody's own may not know of speakers
+    if not speakers:
+        return Ears(config, source.rate_hz, snapshot_every_s)
+    from livemerc.audio.channels import ChannelEars
+
+    in_step = getattr(source, "in_step", True)
+    return ChannelEars(config, source.rate_hz, speakers, snapshot_every_s, in_step=in_step)
 
 
 class Ears:
@@ -63,8 +94,20 @@ class Ears:
         """Whether an utterance is open."""
         return self._endpointer.speaking
 
+    @property
+    def framed_s(self) -> float:
+        """Audio time up to which everything was decided."""
+        return self._out_anchor_s + self._framed_samples / SAMPLE_RATE_HZ
+
     def feed(self, block: Block) -> list[EarItem]:
-        items: list[EarItem] = []
+        return [item for _, item in self.feed_timed(block)]
+
+    def flush(self) -> list[EarItem]:
+        """The end of the stream: what is held back is heard, and an open utterance ends."""
+        return [item for _, item in self.flush_timed()]
+
+    def feed_timed(self, block: Block) -> list[_Timed]:
+        items: list[_Timed] = []
         if self._in_anchor_s is None:
             self._in_anchor_s = self._out_anchor_s = block.start_s
         elif block.gap_s > 0 or block.start_s - self.t_s > _JUMP_S:
@@ -73,43 +116,42 @@ class Ears:
         items.extend(self._hear(self._resampler.feed(block.samples)))
         return items
 
-    def flush(self) -> list[EarItem]:
-        """The end of the stream: what is held back is heard, and an open utterance ends."""
+    def flush_timed(self) -> list[_Timed]:
         items = self._hear(self._resampler.flush())
         items.extend(self._end_framing())
-        items.extend(self._endpointer.interrupt(self.t_s))
+        items.extend((self.t_s, item) for item in self._endpointer.interrupt(self.t_s))
         # Nothing more will come: let go of soxr's stream now, or its binding reports a leak when the interpreter ends.
         self._resampler = Resampler(SAMPLE_RATE_HZ)
         return items
 
-    def _discontinuity(self, t_s: float) -> list[EarItem]:
+    def _discontinuity(self, t_s: float) -> list[_Timed]:
         items = self._hear(self._resampler.flush())
         missing = round((t_s - self._out_anchor_s) * SAMPLE_RATE_HZ) - self._out_samples
         items.extend(self._hear(np.zeros(max(0, min(missing, self._max_fill_samples)), np.float32)))
         if missing > self._max_fill_samples:
             items.extend(self._end_framing())
-            items.extend(self._endpointer.interrupt(t_s))
+            items.extend((t_s, item) for item in self._endpointer.interrupt(t_s))
             self._vad.reset()
             self._out_anchor_s, self._out_samples, self._framed_samples = t_s, 0, 0
         self._in_anchor_s, self._in_samples = t_s, 0
         return items
 
-    def _hear(self, samples: np.ndarray) -> list[EarItem]:
+    def _hear(self, samples: np.ndarray) -> list[_Timed]:
         if not len(samples):
             return []
         self._out_samples += len(samples)
         self._measure(samples)
-        items: list[EarItem] = []
+        items: list[_Timed] = []
         for frame in self._framer.feed(samples):
             items.extend(self._frame(frame, len(frame)))
         return items
 
-    def _end_framing(self) -> list[EarItem]:
+    def _end_framing(self) -> list[_Timed]:
         real = self._framer.held_samples
         padded = self._framer.flush()
         return [] if padded is None else self._frame(padded, real)
 
-    def _frame(self, frame: np.ndarray, real: int) -> list[EarItem]:
+    def _frame(self, frame: np.ndarray, real: int) -> list[_Timed]:
         """`real` samples of the frame are audio, the rest is padding that only the detector sees."""
         start_s = self._out_anchor_s + self._framed_samples / SAMPLE_RATE_HZ
         self._framed_samples += real
@@ -117,7 +159,7 @@ class Ears:
         audio = frame[:real]
         heard = self._vad.probability(frame)  # always: the detector keeps its own account of the past
         probability = heard if self._gate.is_open(audio) else 0.0
-        return self._endpointer.step(audio, probability, start_s, end_s)
+        return [(end_s, item) for item in self._endpointer.step(audio, probability, start_s, end_s)]
 
     def _measure(self, samples: np.ndarray) -> None:
         self._tail = np.concatenate((self._tail, samples[-_LEVEL_SAMPLES:]))[-_LEVEL_SAMPLES:]

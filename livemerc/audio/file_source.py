@@ -35,6 +35,7 @@ class FileSource:
         self.speed = speed
         self.name = name if name is not None else encodable(f"file:{self._path.name}")
         self.live = speed > 0
+        self.speakers: tuple[str, ...] = ()
         self.warnings: list[str] = []
         self._closed = threading.Event()
         self._iterating = threading.Lock()

@@ -9,7 +9,10 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Onset:
-    """An utterance has opened. Ids are "u1", "u2", ... in the order of the finals."""
+    """An utterance has opened. Ids are "u1", "u2", ... in the order of the finals.
+
+    While several channels speak at once, the one that began first holds the lower id; whoever ends first gets it.
+    """
 
     utterance_id: str
     start_s: float

@@ -54,6 +54,7 @@ class MicSource:
         self.name = f"mic:{found.name}"
         self.rate_hz = found.rate_hz
         self.live = True
+        self.speakers: tuple[str, ...] = ()
         self.warnings: list[str] = []
         self._block_samples = block_length(self.rate_hz, block_ms)
         self._ring_samples = round(ring_s * self.rate_hz)

@@ -32,6 +32,8 @@ class Block:
     """Time of samples[0] on the session clock."""
     gap_s: float = 0.0
     """Audio lost just before this block (overrun, device gone); 0 = contiguous."""
+    channel: int = 0
+    """Index into the source's `speakers`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +46,18 @@ class SourceHealth:
 
 
 class Source(Protocol):
-    """A stream of mono audio. `blocks()` is for one thread; `close()` and `health()` for any."""
+    """One stream of audio, or one for each speaker, all at `rate_hz`.
+
+    `blocks()` is for one thread; `close()` and `health()` for any.
+    """
 
     name: str
     """Goes to `session.start`: "file:call.wav", "mic:Built-in", "stdin", "demo"."""
     rate_hz: int
     live: bool
     """True: the pace is the world's (microphone, stdin, file at speed 1). False: as fast as it goes."""
+    speakers: tuple[str, ...]
+    """Who speaks on each channel; () = one channel, and nobody knows who."""
     warnings: list[str]
     """Sentences for the user, for instance "truncated after 12.3 s"; complete once `blocks()` has ended."""
 

@@ -34,6 +34,7 @@ class StdinSource:
         self.name = "stdin"
         self.rate_hz = rate_hz
         self.live = True
+        self.speakers: tuple[str, ...] = ()
         self.warnings: list[str] = []
         self._stream = stream
         self._block_bytes = 2 * block_length(rate_hz, block_ms)

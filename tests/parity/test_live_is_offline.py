@@ -27,6 +27,7 @@ class Samples:
     """The first `SECONDS` of the demo as a source whose pace this test sets. `endless`: blocks until closed."""
 
     name = "samples"
+    speakers: tuple[str, ...] = ()
 
     def __init__(self, block_ms: float, live: bool, endless: bool = False, fail: bool = False):
         self.rate_hz, self.live, self.warnings = 16_000, live, list[str]()
