@@ -34,12 +34,17 @@ class AudioConfig(_Section, frozen=True):
 
 
 class VadConfig(_Section, frozen=True):
-    engine: Literal["webrtc", "silero"] = "webrtc"
+    engine: Literal["webrtc", "silero"] = "silero"
+    """webrtc takes keys, music and a sudden fan for speech for seconds to minutes an hour, and behind its floor gate
+    misses a quarter of what is said 10 dB above a noise; silero does neither, for .003 of a core (docs/noise.md)."""
+    silero_forget_after_s: Annotated[float, Meta(ge=0.1, le=60)] = 0.5
+    """Silero's memory begins anew after so long without speech: else it drifts over a conversation and misses whole
+    utterances (8 % of clean speech instead of 2 %)."""
     webrtc_level: Annotated[int, Meta(ge=0, le=3)] = 2
     """webrtcvad aggressiveness: 3 clips quiet speech, 0-1 call fan noise speech."""
     floor_gate_db: Annotated[float, Meta(ge=0, le=40)] = 6.0
-    """A frame less than this above the noise floor is no speech, whatever the detector says: it takes the tail off
-    webrtcvad's own hangover (about 100 ms of every endpoint wait) and rejects steady noise. 0 = off."""
+    """Behind webrtc only: a frame less than this above the noise floor is no speech, whatever the detector says. It
+    takes the tail off webrtcvad's hangover (100 ms of every endpoint wait) and rejects steady noise. 0 = off."""
 
 
 class EndpointConfig(_Section, frozen=True):
@@ -70,13 +75,17 @@ class AsrConfig(_Section, frozen=True):
     model: str | None = None
     """Whisper size or local path; `auto` takes a cached one."""
     language: str | None = None
-    """Whisper's language code; null = detected per utterance."""
+    """Code of the language spoken, for instance "de"; null = Whisper detects it per utterance, and all else counts as
+    English. Text in a language that the checkpoint's text branch has not learnt is shown, and not judged."""
     beam_size: Annotated[int, Meta(ge=1, le=10)] = 1
     """1 = greedy: half the time of beam 5 for a fraction of a point of word error on short utterances."""
     compute_type: str = "default"
     word_timestamps: bool = False
     transcript: str | None = None
     """Sidecar transcript (VTT, SRT, STM) for engine `transcript`."""
+    time_limit_s: Annotated[float, Meta(gt=0, le=3600)] = 120.0
+    """A recogniser that has not answered for this long hangs: its utterance goes on without words, and so do later
+    ones until it comes back. The longest utterance (12 s) at ten times its length is honest work."""
 
 
 class ScreeningConfig(_Section, frozen=True):
@@ -91,6 +100,10 @@ class ScreeningConfig(_Section, frozen=True):
     """zlib ratio of the text above which it is a loop (Whisper's own threshold)."""
     silence_dbfs: float = -60.0
     """RMS of the voiced stretch below which any text is invented."""
+    language_probability: Annotated[float, Meta(ge=0, le=1)] = 0.5
+    """Whisper: from this probability of a language on that the checkpoint's text branch has not learnt, text is gated
+    (the voice is still judged). Below, on a word or two, Whisper guesses: English "no" and "okay" would be lost. A
+    language that is given (`asr.language`) is certain. 0 = whatever Whisper guesses counts."""
 
 
 class ModelConfig(_Section, frozen=True):
@@ -101,6 +114,9 @@ class ModelConfig(_Section, frozen=True):
     """torch threads: two spinning OpenMP threads beside another job slow small networks down 200-fold."""
     text_only: bool = False
     """No inference from the voice."""
+    time_limit_s: Annotated[float, Meta(gt=0, le=3600)] = 60.0
+    """A model that has not answered for this long hangs: the utterance gets the prior and no label, and so do later
+    ones until it comes back. The full-size encoders on a busy CPU take ten seconds for the longest utterance."""
 
 
 class DialogueConfig(_Section, frozen=True):
@@ -121,6 +137,35 @@ class LiveConfig(_Section, frozen=True):
     """A partial is tried only if the recogniser's speed so far says it takes no longer: it must not delay a final."""
     status_every_s: Annotated[float, Meta(ge=0.5, le=60)] = 0.5
     """At most two status events a second."""
+    stop_within_s: Annotated[float, Meta(ge=0.5, le=60)] = 4.0
+    """From a stop to `session.end`: what is not transcribed or judged by then is marked. A second under the five that
+    people wait before they kill a program, for writing and for ending the process."""
+    failures_in_a_row: Annotated[int, Meta(ge=1, le=1000)] = 5
+    """A recogniser or model that raises on so many utterances one after the other is broken: the session ends. One
+    failure alone costs its utterance's words or label."""
+
+
+class OverloadConfig(_Section, frozen=True):
+    """Lag at which less is done. A level is left below half of its lag, after `calm_s`. Seconds of source audio."""
+
+    skip_partials_after_s: Annotated[float, Meta(gt=0, le=86_400)] = 3.0
+    """No partial hypotheses: the first words to go are those that are superseded anyway."""
+    fast_asr_after_s: Annotated[float, Meta(gt=0, le=86_400)] = 6.0
+    """Greedy and the smallest recogniser at hand: about the length of a turn behind."""
+    speech_only_after_s: Annotated[float, Meta(gt=0, le=86_400)] = 10.0
+    """Nobody waits for words any more: later than this a label is no monitor's. The lag's bound while the recogniser
+    cannot keep up."""
+    unjudged_after_s: Annotated[float, Meta(gt=0, le=86_400)] = 30.0
+    """Not even the voice can be judged in time: the prior, no label. The lag's bound while the model cannot keep up."""
+    calm_s: Annotated[float, Meta(ge=0, le=600)] = 5.0
+    """How long the lag must be low before a level is left; doubled, up to 16 times, where it comes back soon."""
+
+
+class RecordConfig(_Section, frozen=True):
+    consent: str = "not recorded"
+    """What those who are heard have agreed to, in your words; goes into the header of a recorded session."""
+    retention_days: Annotated[int, Meta(ge=0)] | None = None
+    """How long a recording is to be kept; null = not said. Noted in its header; nothing is deleted by itself."""
 
 
 class Config(_Section, frozen=True):
@@ -132,6 +177,8 @@ class Config(_Section, frozen=True):
     model: ModelConfig = ModelConfig()
     dialogue: DialogueConfig = DialogueConfig()
     live: LiveConfig = LiveConfig()
+    record: RecordConfig = RecordConfig()
+    overload: OverloadConfig = OverloadConfig()
     offline: bool = False
     """Make no network call at all."""
 

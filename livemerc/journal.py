@@ -211,7 +211,7 @@ class NewerSchemaError(InputError):
 
 def _newer(name: str, schema: int) -> NewerSchemaError:
     return NewerSchemaError(
-        f"{name}: recorded by a newer livemerc (schema {schema}; this one reads up to {SCHEMA_VERSION}); update livemerc."
+        f"{name}: recorded by a newer livemerc (schema {schema}; this reads up to {SCHEMA_VERSION}); update livemerc."
     )
 
 
