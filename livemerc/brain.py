@@ -30,6 +30,7 @@ class Brain:
         self._config = config
         self._model, self._encoders = load_model(config.model.checkpoint, self.device, config.model.threads)
         manifest = read_manifest(config.model.checkpoint)
+        self._text_languages = manifest.text_languages
         self._new_dialogue = lambda: Dialogue(self._model, config.dialogue, manifest.abstention)
         self._dialogue = self._new_dialogue()
         self.utterances = 0
@@ -75,7 +76,10 @@ class Brain:
 
         began = time.perf_counter()
         given = self.asr.engine == "transcript"  # a person wrote these words: nothing was hallucinated
-        transcript = screen(self.asr.transcribe(utterance), utterance, self._config.screening, words_are_given=given)
+        transcript = screen(
+            self.asr.transcribe(utterance), utterance, self._config.screening, words_are_given=given,
+            languages=self._text_languages, spoken=self._config.asr.language,
+        )  # fmt: skip
         heard = time.perf_counter()
         self._learn_pace(len(utterance.samples), heard - began)
         self.utterances += 1

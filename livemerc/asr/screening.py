@@ -17,6 +17,8 @@ import numpy as np
 from livemerc.config import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from livemerc.asr.engine import Transcript
     from livemerc.audio.items import Utterance
     from livemerc.config import ScreeningConfig
@@ -49,16 +51,25 @@ _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
 def screen(
-    transcript: Transcript, utterance: Utterance, config: ScreeningConfig, *, words_are_given: bool = False
+    transcript: Transcript,
+    utterance: Utterance,
+    config: ScreeningConfig,
+    *,
+    words_are_given: bool = False,
+    languages: Collection[str] | None = None,
+    spoken: str | None = None,
 ) -> Transcript:
     """The transcript with `gated` set to a reason, or unchanged when it passes or is gated already.
 
-    Reasons: "empty", "silence", "no speech", "low probability", "too fast", "repetition", "closing phrase".
-    `words_are_given`: the text is a person's transcript, no recogniser's guess; then only "empty" applies.
+    Reasons: "empty", "silence", "no speech", "low probability", "language CODE", "too fast", "repetition",
+    "closing phrase". `words_are_given`: the text is a person's transcript, no recogniser's guess; then only "empty"
+    and "language" apply. `languages`: codes of what the text branch has learnt (None: any); `spoken`: the language
+    that the user declared, which outranks the recogniser's.
     """
     if transcript.gated is not None:
         return transcript
-    reason = _reason(transcript, utterance, config, words_are_given)
+    foreign = _foreign(transcript, config, languages, spoken)
+    reason = _reason(transcript, utterance, config, words_are_given, foreign)
     return transcript if reason is None else dataclasses.replace(transcript, gated=reason)
 
 
@@ -73,13 +84,31 @@ def voiced_level(utterance: Utterance) -> tuple[float, float]:
     return len(voiced) / SAMPLE_RATE_HZ, 10.0 * math.log10(max(power, 1e-12)) if math.isfinite(power) else -120.0
 
 
-def _reason(transcript: Transcript, utterance: Utterance, config: ScreeningConfig, words_are_given: bool) -> str | None:
+def _foreign(
+    transcript: Transcript, config: ScreeningConfig, languages: Collection[str] | None, spoken: str | None
+) -> str | None:
+    """The code of the text's language if the text branch has not learnt it."""
+    if languages is None:
+        return None
+    code = _primary(spoken or transcript.language or "")
+    unsure = spoken is None and (transcript.language_probability or 0.0) < config.language_probability
+    return None if not code or unsure or code in map(_primary, languages) else code
+
+
+def _primary(code: str) -> str:
+    """ "en" of "en-US": dialects do not count."""
+    return re.split("[-_]", code.strip().lower(), maxsplit=1)[0]
+
+
+def _reason(
+    transcript: Transcript, utterance: Utterance, config: ScreeningConfig, words_are_given: bool, foreign: str | None
+) -> str | None:
     # [Music], (applause), ♪: descriptions of sounds, no words
     words = _WORD.findall(_ANNOTATION.sub(" ", transcript.text).lower().replace("’", "'"))
     if not words:
         return "empty"
     if words_are_given:
-        return None
+        return foreign and f"language {foreign}"
     voiced_s, level_dbfs = voiced_level(utterance)
     if level_dbfs < config.silence_dbfs:
         return "silence"
@@ -93,6 +122,8 @@ def _reason(transcript: Transcript, utterance: Utterance, config: ScreeningConfi
             and log_probability < config.mean_log_probability
         ):
             return "no speech"
+    if foreign:
+        return f"language {foreign}"
     if is_loop(words) or _compression_ratio(transcript.text) > config.compression_ratio:
         return "repetition"
     weak = (

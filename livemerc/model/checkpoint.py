@@ -64,6 +64,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Full size: the frozen front end; `speech` is then the head over it. None: `speech` is the compact encoder."""
     s1: Literal["logits", "embedding"] = "logits"
     """What Stages II and III get of the voice: Stage I's logits, or the embedding as in the paper."""
+    text_languages: tuple[str, ...] = ("en",)
+    """Codes of the languages that the text branch has learnt; text in any other never reaches it."""
 
     @property
     def parts(self) -> tuple[Part, ...]:
