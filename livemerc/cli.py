@@ -61,6 +61,8 @@ def run(
     device: Annotated[Literal["auto", "cpu", "cuda"] | None, Parameter(group=_model)] = None,
     context: Annotated[int | None, Parameter(group=_model)] = None,
     text_only: Annotated[bool, Parameter(group=_model)] = False,
+    record: Annotated[Path | None, Parameter(group=_output)] = None,
+    record_audio: Annotated[bool, Parameter(group=_output)] = False,
     json: Annotated[bool, Parameter(group=_output)] = False,
     plain: Annotated[bool, Parameter(group=_output)] = False,
     offline: Annotated[bool, Parameter(group=_other)] = False,
@@ -86,7 +88,7 @@ def run(
     block_ms
         Audio handed over at once, in milliseconds (default 20); results do not depend on it.
     vad
-        Voice activity detector (default webrtc).
+        Voice activity detector (default silero; webrtc is lighter, and hears noise as speech).
     asr
         Speech recogniser (default auto: a cached Whisper, else pocketsphinx; on a terminal a Whisper may be fetched).
     transcript
@@ -103,6 +105,10 @@ def run(
         Earlier utterances the model sees (default 32).
     text_only
         Judge the words alone: no inference from the voice.
+    record
+        Folder that becomes this session's record: it must be new or empty. Without it nothing is written.
+    record_audio
+        Record what is heard, too (audio.flac).
     json
         Events as JSON Lines on standard output, and nothing else there.
     plain
@@ -129,6 +135,8 @@ def run(
         raise ConfigError(f"--transcript and --asr {asr} exclude each other; leave one out.")
     if text_only and asr == "none":
         raise ConfigError("--text-only and --asr none leave nothing to judge; leave one out.")
+    if record_audio and record is None:
+        raise ConfigError("--record-audio goes with --record DIR, which says where to; give both.")
     settings = _load_config(
         config,
         {
@@ -150,10 +158,15 @@ def run(
         os.environ["HF_HUB_OFFLINE"] = "1"  # before any library reads it
     from livemerc import session
 
+    if record is not None:
+        session.check_new(record)  # before a microphone listens
     with process.StopOnSignal() as signals:
         try:
             source = session.open_source(source_flag, mic, file, rate, 1.0 if speed is None else speed, settings)
-            return session.monitor(source, settings, signals, demo=demo, json=json, plain=plain)
+            return session.monitor(
+                source, settings, signals,
+                demo=demo, json=json, plain=plain, record=record, record_audio=record_audio,
+            )  # fmt: skip
         except KeyboardInterrupt:
             return EXIT_OK  # nothing was heard yet: nothing to flush
 

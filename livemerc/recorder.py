@@ -128,6 +128,11 @@ class Recorder:
         """For the user: where, and what."""
         return f"{self.folder} (events{' and audio' if self._track is not None else ', no audio'})"
 
+    @property
+    def short(self) -> str:
+        """For a narrow screen."""
+        return "rec + audio" if self._track is not None else "rec"
+
     # -- what comes in -------------------------------------------------------------------------------------------------
 
     def write(self, event: Event) -> None:

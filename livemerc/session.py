@@ -5,18 +5,22 @@ from __future__ import annotations
 import errno
 import io
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import cast
 
 from livemerc import process
-from livemerc.audio.source import Source
+from livemerc.audio.source import Block, Source
 from livemerc.chain import Monitor
 from livemerc.config import Config
 from livemerc.errors import EXIT_OK, ConfigError
 from livemerc.events import Event, SessionStart, encode
 from livemerc.fetching import fetch_before_screen
+from livemerc.model.checkpoint import checkpoint_info
+from livemerc.recorder import Recorder, check_new
 from livemerc.text_safety import plain_text
+
+__all__ = ["DEMO_FOLDER", "RecordedMonitor", "check_new", "monitor", "open_source"]
 
 DEMO_FOLDER = Path(__file__).parent / "demo"
 
@@ -58,12 +62,29 @@ def open_source(
 
 
 def monitor(
-    source: Source, settings: Config, signals: process.StopOnSignal, *, demo: bool, json: bool, plain: bool
+    source: Source,
+    settings: Config,
+    signals: process.StopOnSignal,
+    *,
+    demo: bool,
+    json: bool,
+    plain: bool,
+    record: Path | None = None,
+    record_audio: bool = False,
 ) -> int:
-    """Watch `source` to its end or to a stop signal and show its events. Returns the exit code."""
+    """Watch `source` to its end or to a stop signal and show its events. Returns the exit code.
+
+    record: folder that becomes the session's own (`livemerc.recorder`); with `record_audio` what is heard, too.
+    """
     screen = not json and not plain and process.has_screen()
+    recorder: Recorder | None = None
     try:
-        monitor = Monitor(source, settings, demo=demo)
+        if record is None:
+            monitor = Monitor(source, settings, demo=demo)
+        else:
+            monitor = RecordedMonitor(source, settings, record, audio=record_audio, demo=demo)
+            recorder = monitor.recorder
+            print(f"livemerc: recording to {plain_text(recorder.what)}", file=sys.stderr, flush=True)
         signals.call(monitor.stop)
         if screen:
             code = _show_dashboard(monitor)
@@ -72,9 +93,45 @@ def monitor(
             code = EXIT_OK
     finally:
         source.close()
-    for warning in source.warnings:
+    for warning in [*source.warnings, *([recorder.stopped] if recorder is not None and recorder.stopped else [])]:
         print(f"livemerc: warning: {plain_text(warning)}", file=sys.stderr)
     return code
+
+
+class RecordedMonitor(Monitor):
+    """A monitor whose events go to a journal first, and its audio if asked for, and then to whoever iterates."""
+
+    def __init__(self, source: Source, settings: Config, folder: Path, *, audio: bool, demo: bool = False) -> None:
+        super().__init__(source, settings, demo=demo, tap=self._hear if audio else None)
+        self.recorder = Recorder(
+            folder,
+            source=source.name,
+            rate_hz=source.rate_hz,
+            speakers=source.speakers,
+            live=source.live,
+            checkpoint=checkpoint_info(settings.model.checkpoint),
+            config=settings,
+            audio=audio,
+            notice=lambda sentence: self.notice("record", sentence),
+        )
+
+    @property
+    def recording(self) -> str | None:
+        """What is being recorded, for the screen; None once that has stopped."""
+        return None if self.recorder.stopped else self.recorder.short
+
+    def events(self) -> Iterator[Event]:
+        events = cast("Generator[Event]", super().events())
+        try:
+            for event in events:
+                self.recorder.write(event)
+                yield event
+        finally:
+            events.close()
+            self.recorder.close()
+
+    def _hear(self, block: Block) -> None:
+        self.recorder.audio(block)
 
 
 def _show_dashboard(monitor: Monitor) -> int:
