@@ -143,6 +143,10 @@ def _show_dashboard(monitor: Monitor) -> int:
     return code
 
 
+def _nowhere(event: Event) -> None:
+    """Shows nothing."""
+
+
 def _print_events(monitor: Monitor, *, json: bool) -> None:
     stdout = process.claim_stdout()
     show: Callable[[Event], None]
@@ -168,6 +172,8 @@ def _print_events(monitor: Monitor, *, json: bool) -> None:
                     raise
                 monitor.stop()  # the reader or the terminal has gone: nobody is left to flush for
                 process.silence_output()
-                break
+                if not isinstance(monitor, RecordedMonitor):
+                    break
+                show = _nowhere  # but the record, which is to have the last utterance
     finally:
         events.close()
