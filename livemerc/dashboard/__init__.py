@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from livemerc.dashboard.worker import MonitorLike
+    from livemerc.player import Player
 
-__all__ = ["run_dashboard"]
+__all__ = ["run_dashboard", "run_replay"]
 
 
 def run_dashboard(monitor: MonitorLike, *, exit_at_end: bool = False) -> int:
@@ -20,3 +21,11 @@ def run_dashboard(monitor: MonitorLike, *, exit_at_end: bool = False) -> int:
     from livemerc.dashboard.app import show
 
     return show(monitor, exit_at_end=exit_at_end)
+
+
+def run_replay(player: Player) -> int:
+    """Show a recorded session until the user leaves; returns the exit code."""
+    from livemerc.dashboard.app import run_app
+    from livemerc.dashboard.replay_app import ReplayApp
+
+    return run_app(ReplayApp(player))

@@ -26,7 +26,7 @@ from livemerc.dashboard.status_line import HeaderLine, StatusLine, TroubleBanner
 from livemerc.dashboard.terminal import own_signals, own_terminal
 from livemerc.dashboard.timeline import TimelinePanel
 from livemerc.dashboard.transcript import Transcript
-from livemerc.dashboard.worker import EventWorker, MonitorLike
+from livemerc.dashboard.worker import EventWorker, MonitorLike, WorkerLike
 from livemerc.errors import EXIT_OK, EXIT_RUNTIME, LivemercError
 from livemerc.process import EXIT_AT_ONCE, STOP_SIGNALS
 
@@ -102,14 +102,17 @@ class DashboardApp(App[int]):
         self._dirty = True
         self._leaving = False
         self._ended = False
-        self._worker = EventWorker(
+        self._worker = self._listen(monitor)
+        for palette in PALETTES:
+            self.register_theme(palette.theme())
+        self.theme = self.palette.name
+
+    def _listen(self, monitor: MonitorLike) -> WorkerLike:
+        return EventWorker(
             monitor,
             arrived=lambda: self.post_message(self.Arrived()),
             ended=lambda error: self.post_message(self.Ended(error)),
         )
-        for palette in PALETTES:
-            self.register_theme(palette.theme())
-        self.theme = self.palette.name
 
     def compose(self) -> ComposeResult:
         yield HeaderLine(self.state, id="header")
@@ -171,8 +174,13 @@ class DashboardApp(App[int]):
         """Ten times a second: gauges, what events are left, and one redraw."""
         self._drain()
         self.state.apply_gauges(self._monitor.gauges())
+        self._tell_state()
         self._dirty = True
         self._redraw_if_due()
+
+    def _tell_state(self) -> None:
+        """What is neither event nor gauge."""
+        self.state.recording = getattr(self._monitor, "recording", None)
 
     def _drain(self) -> None:
         until_s = self._clock() + _DRAIN_FOR_S
@@ -242,7 +250,11 @@ class DashboardApp(App[int]):
 
 def show(monitor: MonitorLike, *, exit_at_end: bool = False) -> int:
     """`run_dashboard`, once Textual is loaded."""
-    app = DashboardApp(monitor, exit_at_end=exit_at_end)
+    return run_app(DashboardApp(monitor, exit_at_end=exit_at_end))
+
+
+def run_app(app: DashboardApp) -> int:
+    """The screen in this process's own terminal. Returns the exit code; raises what the events raised."""
     with own_terminal(), own_signals():
         code = app.run()
     if app.failure is not None:

@@ -37,6 +37,13 @@ class Course:
                 _count(self.columns[index], label, sign * overlap_s)
         _count(self.totals_s, label, sign * (end_s - start_s))
 
+    def copy(self) -> Course:
+        """One that goes its own way."""
+        other = Course(self._max_columns, self.column_s)
+        other.columns = [dict(column) for column in self.columns]
+        other.totals_s = dict(self.totals_s)
+        return other
+
     def strip(self, width: int, duration_s: float) -> tuple[list[Column], float]:
         """At most `width` columns that cover `duration_s`, and the seconds each spans (a power of two of the first)."""
         needed = max(len(self.columns), int(duration_s / self.column_s) + 1)

@@ -40,17 +40,18 @@ class HelpScreen(ModalScreen[None]):
         Binding("q", "app.leave", show=False),  # a modal screen hides the app's own keys
     ]
 
-    def __init__(self, labels: list[str]) -> None:
+    def __init__(self, labels: list[str], keys: tuple[tuple[str, str], ...] = KEYS) -> None:
         super().__init__()
         self._labels = labels
+        self._keys = keys
 
     def compose(self) -> ComposeResult:
-        yield Static(_help(cast("DashboardApp", self.app).palette, self._labels), id="help")
+        yield Static(_help(cast("DashboardApp", self.app).palette, self._labels, self._keys), id="help")
 
 
-def _help(palette: Palette, labels: list[str]) -> Text:
+def _help(palette: Palette, labels: list[str], all_keys: tuple[tuple[str, str], ...]) -> Text:
     text = Text()
-    for keys, what in KEYS:
+    for keys, what in all_keys:
         text.append(f"{keys:<13}", style=palette.style(palette.accent, bold=True))
         text.append(f" {what}\n", style=palette.text)
     text.append("\n")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from livemerc.dashboard.course import NOT_SURE, Course
@@ -135,6 +136,18 @@ class Health:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Playback:
+    """Where the replay of a recorded session is. `growing`: it is still being recorded; `ended`: nothing will follow."""
+
+    position_s: float
+    duration_s: float
+    speed: float
+    paused: bool
+    growing: bool
+    ended: bool
+
+
 class SessionState:
     """Everything the dashboard knows, from events and gauges alone.
 
@@ -152,6 +165,8 @@ class SessionState:
         self.levels_dbfs: deque[float] = deque(maxlen=_LEVELS_KEPT)
         self.newest: Utterance | None = None  # the last one that has an estimate: "now"
         self.speakers: set[str] = set()
+        self.recording: str | None = None
+        self.playback: Playback | None = None
         self._by_id: dict[str, Utterance] = {}
         self._latencies_ms: deque[float] = deque(maxlen=_LATENCIES_KEPT)
         self._changed_from: int | None = None
@@ -177,6 +192,37 @@ class SessionState:
             return self.end.duration_s
         last = self.utterances[-1] if self.utterances else None
         return max(self.health.t_s, (last.end_s or last.start_s) if last else 0.0)
+
+    # -- moments of a replay -------------------------------------------------------------------------------------------
+
+    def copy(self) -> SessionState:
+        """One that goes its own way."""
+        other = SessionState()
+        other.start, other.end, other.phase = self.start, self.end, self.phase
+        other.labels, other.speakers = list(self.labels), set(self.speakers)
+        other.utterances = [copy.copy(utterance) for utterance in self.utterances]
+        other._by_id = {utterance.utterance_id: utterance for utterance in other.utterances}
+        other.newest = None if self.newest is None else other._by_id[self.newest.utterance_id]
+        other.health, other.course = replace(self.health), self.course.copy()
+        other._latencies_ms = self._latencies_ms.copy()
+        return other
+
+    def become(self, other: SessionState) -> None:
+        """Take over everything of `other`, which is not to be used any more. Rows that are the same stay in place."""
+        before = self.utterances
+        for name in (
+            "start", "end", "phase", "labels", "speakers", "utterances", "newest", "health", "course", "_by_id",
+            "_latencies_ms",
+        ):  # fmt: skip
+            setattr(self, name, getattr(other, name))
+        self.levels_dbfs.clear()
+        same = 0
+        for old, new in zip(before, self.utterances, strict=False):
+            if (old.utterance_id, old.version, old.start_s) != (new.utterance_id, new.version, new.start_s):
+                break
+            same += 1
+        if same < max(len(before), len(self.utterances)):
+            self._touch(same)
 
     # -- what happens --------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from rich.text import Text
 
 from livemerc.dashboard.panel import Panel, spread
-from livemerc.dashboard.state import LAG_TROUBLE_S
+from livemerc.dashboard.palette import Palette
+from livemerc.dashboard.state import LAG_TROUBLE_S, Playback
 from livemerc.notation import clock
 from livemerc.text_safety import sure_width
 
@@ -22,6 +23,8 @@ class HeaderLine(Panel):
         left = Text(" livemerc ", style=palette.style(palette.accent, bold=True))
         if state.start is not None:
             left.append(sure_width(state.start.source), style=palette.text)
+        if state.playback is not None:
+            return [spread(left, _playback(palette, state.playback, self.following), width)]
         if state.health.loading and state.phase in ("loading", "live"):
             right = Text("◌ loading models... listening already", style=palette.style(palette.accent))
         elif state.phase == "loading":
@@ -37,6 +40,22 @@ class HeaderLine(Panel):
             right = Text("scrolled back, f follows  ", style=palette.style(palette.accent)).append_text(right)
         right.append(f"  {clock(max(state.health.elapsed_s, state.duration_s))} ", style=palette.text)
         return [spread(left, right, width)]
+
+
+def _playback(palette: Palette, playback: Playback, following: bool) -> Text:
+    """`► replay 2x  00:12 / 12:30`."""
+    if playback.paused:
+        right = Text("‖ paused", style=palette.style(palette.accent, bold=True))
+    elif playback.ended:
+        right = Text("■ end", style=palette.style(palette.foreground, bold=True))
+    else:
+        right = Text("► replay", style=palette.style(palette.good, bold=True))
+    right.append(f" {playback.speed:g}x" if playback.speed else " at once", style=palette.text)
+    if not following:
+        right = Text("scrolled back, f follows  ", style=palette.style(palette.accent)).append_text(right)
+    growing = "+" if playback.growing else ""
+    times = f"  {clock(playback.position_s)} / {clock(playback.duration_s)}{growing} "
+    return right.append(times, style=palette.text)
 
 
 class StatusLine(Panel):
@@ -60,11 +79,13 @@ class StatusLine(Panel):
         palette, state = self.palette, self.state
         health, start = state.health, state.start
         bad = palette.style(palette.trouble, bold=True, reverse=True)
-        items = []
+        items: list[str] = []
         if start is not None:
             asr = start.asr.engine + (f" {start.asr.model}" if start.asr.model else "")
             items += [sure_width(asr), sure_width(start.device), sure_width(start.checkpoint.id)]
         figures = [Text(item, style=palette.dim) for item in items]
+        if state.recording is not None:
+            figures.insert(0, Text(f"● {state.recording}", style=palette.style(palette.trouble, bold=True)))
         p50, p95 = state.latency_ms(0.5), state.latency_ms(0.95)
         latency = "-" if p50 is None or p95 is None else f"{p50:.0f}/{p95:.0f} ms"
         figures.append(Text.assemble(("latency ", palette.dim), (latency, palette.text)))
