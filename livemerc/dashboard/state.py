@@ -138,7 +138,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Playback:
-    """Where the replay of a recorded session is. `growing`: it is still being recorded; `ended`: nothing will follow."""
+    """Where a replay is. `growing`: the session is still being recorded; `ended`: nothing will follow."""
 
     position_s: float
     duration_s: float

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from livemerc.dashboard.panel import Panel, spread
 from livemerc.dashboard.palette import Palette
+from livemerc.dashboard.panel import Panel, spread
 from livemerc.dashboard.state import LAG_TROUBLE_S, Playback
 from livemerc.notation import clock
 from livemerc.text_safety import sure_width
