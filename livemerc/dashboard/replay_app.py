@@ -24,10 +24,11 @@ REPLAY_KEYS = (
 )
 
 
-class ReplayApp(DashboardApp):
+class ReplayApp(DashboardApp, inherit_bindings=False):
     """The player is polled by the screen's own timer: a seek replaces the state, and no event is on its way."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        DashboardApp.BINDINGS[0],  # q; a narrow footer shows the first ones
         Binding("space", "pause", "Pause"),
         Binding("left", "seek(-10)", "Seek", key_display="←→"),
         Binding("right", "seek(10)", show=False),
@@ -35,6 +36,7 @@ class ReplayApp(DashboardApp):
         Binding("shift+right,right_square_bracket", "seek(60)", show=False),
         Binding("minus", "speed(-1)", "Speed", key_display="-+"),
         Binding("plus,equals_sign", "speed(1)", show=False),
+        *DashboardApp.BINDINGS[1:],
     ]
 
     def __init__(self, player: Player, *, clock: Callable[[], float] = time.monotonic, ticking: bool = True) -> None:
