@@ -43,14 +43,18 @@ class VadConfig(_Section, frozen=True):
     webrtc_level: Annotated[int, Meta(ge=0, le=3)] = 2
     """webrtcvad aggressiveness: 3 clips quiet speech, 0-1 call fan noise speech."""
     floor_gate_db: Annotated[float, Meta(ge=0, le=40)] = 6.0
-    """Behind webrtc only: a frame less than this above the noise floor is no speech, whatever the detector says. It
-    takes the tail off webrtcvad's hangover (100 ms of every endpoint wait) and rejects steady noise. 0 = off."""
+    """A frame less than this above the noise floor is no speech, whatever the detector says. It takes the tail off the
+    detector's hangover (webrtcvad's own is 100 ms of every endpoint wait); with webrtc it rejects steady noise, too,
+    and speech in it. 0 = off."""
+    pause_depth_db: Annotated[float, Meta(ge=0, le=60)] = 20.0
+    """silero: the floor gate closes only on frames that are also this far below the recent peak. Without this it
+    misses a quarter of what is said 10 dB above a noise."""
 
 
 class EndpointConfig(_Section, frozen=True):
     onset_threshold: Annotated[float, Meta(gt=0, le=1)] = 0.6
-    """Mean speech probability over `onset_ms` that opens an utterance."""
-    offset_threshold: Annotated[float, Meta(ge=0, lt=1)] = 0.35
+    """Mean speech probability over `onset_ms` that opens an utterance: at .5 webrtc opens on the hiss of a quiet room."""
+    offset_threshold: Annotated[float, Meta(ge=0, lt=1)] = 0.3
     """Speech probability under which a frame counts towards the hangover (hysteresis: below the onset threshold)."""
     onset_ms: Annotated[float, Meta(ge=10, le=1000)] = 140.0
     """Window of the onset decision: shorter opens on clicks (webrtcvad makes one 80 ms), longer loses short words."""

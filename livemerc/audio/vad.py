@@ -51,12 +51,15 @@ class SileroVad:
     """Silero VAD v6: the ONNX file that faster-whisper carries, through onnxruntime, 32 ms frames.
 
     The network sees each frame with the last 64 samples before it, and keeps its recurrent state (h, c).
+    `forget_after_s`: the state begins anew after so long a stretch without speech (None: never). Over a conversation
+    it drifts: whole utterances that it finds when it hears them alone are missed (`livemerc bench vad`).
     """
 
     frame_samples = 512
     _CONTEXT_SAMPLES = 64
+    _QUIET = 0.1
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, forget_after_s: float | None = None) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -71,6 +74,9 @@ class SileroVad:
         self._context: np.ndarray
         self._h: np.ndarray
         self._c: np.ndarray
+        frames = None if forget_after_s is None else max(1, round(forget_after_s * SAMPLE_RATE_HZ / self.frame_samples))
+        self._forget_after_frames = frames
+        self._quiet_frames = 0
         self.reset()
 
     def probability(self, frame: np.ndarray) -> float:
@@ -78,10 +84,18 @@ class SileroVad:
         window = np.concatenate((self._context, frame)).astype(np.float32, copy=False)[None, :]
         probabilities, self._h, self._c = self._session.run(None, {"input": window, "h": self._h, "c": self._c})
         self._context = window[0, -self._CONTEXT_SAMPLES :].copy()
-        return float(probabilities.reshape(-1)[0])
+        probability = float(probabilities.reshape(-1)[0])
+        self._quiet_frames = self._quiet_frames + 1 if probability < self._QUIET else 0
+        if self._quiet_frames == self._forget_after_frames:
+            self._forget()
+        return probability
 
     def reset(self) -> None:
         self._context = np.zeros(self._CONTEXT_SAMPLES, np.float32)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._quiet_frames = 0
         self._h = np.zeros((1, 1, 128), np.float32)
         self._c = np.zeros((1, 1, 128), np.float32)
 
@@ -92,15 +106,19 @@ class FloorGate:
     The floor is the running minimum of the level (smoothed over two frames), which rises 3 dB a second: the pauses
     between words hold it down, steady noise lifts it within seconds. It starts, and ends, at -80 dBFS, so that a
     recording that begins inside a word is not taken for noise.
+
+    `depth_db`: it closes only on what is also so far below the recent peak, which falls as slowly as the floor rises.
+    Then it finds pauses in speech that stands out, and is not in the way of speech in noise.
     """
 
     _RISE_DB_PER_S = 3.0
     _LOWEST_DBFS = -80.0
 
-    def __init__(self, margin_db: float, frame_s: float) -> None:
+    def __init__(self, margin_db: float, frame_s: float, depth_db: float | None = None) -> None:
         self._margin_db = margin_db
+        self._depth_db = depth_db
         self._rise_db = self._RISE_DB_PER_S * frame_s
-        self._floor_dbfs = self._smooth_dbfs = self._LOWEST_DBFS
+        self._floor_dbfs = self._smooth_dbfs = self._peak_dbfs = self._LOWEST_DBFS
 
     def is_open(self, frame: np.ndarray) -> bool:
         """Of one frame, (n,) float32, in order."""
@@ -109,6 +127,9 @@ class FloorGate:
         level_dbfs = 10.0 * math.log10(float(np.dot(frame, frame)) / max(1, len(frame)) + 1e-12)
         self._smooth_dbfs = 0.5 * (self._smooth_dbfs + level_dbfs)
         self._floor_dbfs = max(self._LOWEST_DBFS, min(self._smooth_dbfs, self._floor_dbfs + self._rise_db))
+        self._peak_dbfs = max(self._smooth_dbfs, self._peak_dbfs - self._rise_db)
+        if self._depth_db is not None and level_dbfs >= self._peak_dbfs - self._depth_db:
+            return True
         return level_dbfs >= self._floor_dbfs + self._margin_db
 
 
@@ -125,5 +146,12 @@ def silero_file() -> Path:
 
 
 def make_vad(config: VadConfig) -> Vad:
-    """The detector that `config.vad.engine` names."""
-    return SileroVad() if config.engine == "silero" else WebRtcVad(config.webrtc_level)
+    """The detector that `config.engine` names."""
+    if config.engine == "silero":
+        return SileroVad(forget_after_s=config.silero_forget_after_s)
+    return WebRtcVad(config.webrtc_level)
+
+
+def make_gate(config: VadConfig, frame_s: float) -> FloorGate:
+    """The floor gate behind that detector: for Silero it must not be in the way of speech in noise (docs/noise.md)."""
+    return FloorGate(config.floor_gate_db, frame_s, config.pause_depth_db if config.engine == "silero" else None)
