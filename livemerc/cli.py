@@ -47,6 +47,7 @@ def run(
     file: Annotated[Path | None, Parameter(group=_source)] = None,
     stdin: Annotated[bool, Parameter(group=_source)] = False,
     demo: Annotated[bool, Parameter(group=_source)] = False,
+    speakers: Annotated[str | None, Parameter(group=_source, metavar="NAME,NAME")] = None,
     rate: Annotated[int | None, Parameter(group=_source)] = None,
     speed: Annotated[float | None, Parameter(group=_source)] = None,
     block_ms: Annotated[float | None, Parameter(group=_source)] = None,
@@ -74,13 +75,16 @@ def run(
     Parameters
     ----------
     mic
-        A microphone: bare for the system's default, or its NAME or INDEX as `livemerc devices` lists them.
+        A microphone: bare for the system's default, or its NAME or INDEX as `livemerc devices` lists them. Given
+        twice, both are heard, each as a speaker of its own: --mic default --mic MONITOR is both sides of a call.
     file
         An audio file, or the audio of a video.
     stdin
         Raw signed 16-bit little-endian mono samples from standard input.
     demo
         The conversation that comes with the program; fetches nothing.
+    speakers
+        Who speaks on each channel of --mic or --file, in order, for instance left,right; or at each --mic.
     rate
         Sample rate of --stdin in Hz (default 16000).
     speed
@@ -131,12 +135,15 @@ def run(
         raise ConfigError(f"--rate goes with --stdin, not with {source_flag}, which knows its own rate.")
     if rate is not None and not 1000 <= rate <= 384_000:
         raise ConfigError("--rate must be a sample rate between 1000 and 384000 Hz.")
+    if speakers is not None and source_flag not in ("--mic", "--file"):
+        raise ConfigError(f"--speakers goes with --mic or --file, not with {source_flag}, which has one channel.")
     if transcript is not None and asr not in (None, "transcript"):
         raise ConfigError(f"--transcript and --asr {asr} exclude each other; leave one out.")
     if text_only and asr == "none":
         raise ConfigError("--text-only and --asr none leave nothing to judge; leave one out.")
     if record_audio and record is None:
         raise ConfigError("--record-audio goes with --record DIR, which says where to; give both.")
+    names = () if speakers is None else _speaker_names(speakers)
     settings = _load_config(
         config,
         {
@@ -162,7 +169,8 @@ def run(
         session.check_new(record)  # before a microphone listens
     with process.StopOnSignal() as signals:
         try:
-            source = session.open_source(source_flag, mic, file, rate, 1.0 if speed is None else speed, settings)
+            pace = 1.0 if speed is None else speed
+            source = session.open_source(source_flag, mic, file, rate, pace, names, settings)
             return session.monitor(
                 source, settings, signals,
                 demo=demo, json=json, plain=plain, record=record, record_audio=record_audio,
@@ -174,13 +182,15 @@ def run(
 @app.command(sort_key=2)
 def devices() -> int:
     """List the microphones with the names and indexes that `run --mic` takes."""
-    from livemerc.audio.devices import list_inputs
+    from livemerc.audio.devices import far_side_hint, list_inputs
 
     inputs = list_inputs()
     if not inputs:
         raise MicrophoneError("No microphone was found; connect one and check the system's sound settings.")
     for device in inputs:
         print(device)
+    if not any(device.monitor for device in inputs):
+        print(f"livemerc: {far_side_hint()}", file=sys.stderr)
     return EXIT_OK
 
 
@@ -337,7 +347,7 @@ def call(argv: list[str], application: App = app) -> int:
     _quiet_libraries(debug)
     try:
         # parsing apart from running: a ValueError inside a command is no usage error
-        command, bound, _ = application.parse_args(argv, print_error=False, exit_on_error=False)
+        command, bound, _ = application.parse_args(_microphones_named(argv), print_error=False, exit_on_error=False)
         result = command(*bound.args, **bound.kwargs)
         sys.stdout.flush()
         return result if isinstance(result, int) else EXIT_OK
@@ -354,6 +364,16 @@ def call(argv: list[str], application: App = app) -> int:
         what = " ".join(str(error).split()) or "no message"
         hint = "" if debug else "; run it again with --debug for the traceback"
         return _fail(f"an unexpected {type(error).__name__} ({what}){hint}.", EXIT_RUNTIME, debug)
+
+
+def _microphones_named(argv: list[str]) -> list[str]:
+    """A bare --mic beside another one is the default: a flag that may be bare cannot be given twice."""
+    if argv.count("--mic") < 2:
+        return argv
+    named = []
+    for word, following in zip(argv, [*argv[1:], "-"], strict=True):
+        named += [word, "default"] if word == "--mic" and following.startswith("-") else [word]
+    return named
 
 
 def _fail(sentence: str, code: int, debug: bool) -> int:
@@ -396,6 +416,15 @@ def _one_source(**given: bool) -> str:
     if len(chosen) > 1:
         raise ConfigError(f"{' and '.join(chosen)} exclude each other; give exactly one source.")
     return chosen[0]
+
+
+def _speaker_names(given: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in given.split(","))
+    if not all(names):
+        raise ConfigError(f"--speakers {given!r} has an empty name; give one for each channel, for instance ann,ben.")
+    if len(set(names)) < len(names):
+        raise ConfigError(f"--speakers {given!r} names one speaker twice; give every channel a name of its own.")
+    return names
 
 
 def _load_config(path: Path | None, overrides: dict[str, Any], *, demo: bool) -> Config:

@@ -26,22 +26,27 @@ DEMO_FOLDER = Path(__file__).parent / "demo"
 
 
 def open_source(
-    flag: str, mic: list[str] | None, file: Path | None, rate: int | None, speed: float, settings: Config
+    flag: str,
+    mic: list[str] | None,
+    file: Path | None,
+    rate: int | None,
+    speed: float,
+    speakers: tuple[str, ...],
+    settings: Config,
 ) -> Source:
     """The source that `flag` names. Raises `ConfigError`, `InputError` or `MicrophoneError`."""
     block_ms = settings.audio.block_ms
     watched = sys.stdout is not None and sys.stdout.isatty()
     if flag == "--mic":
+        from livemerc.audio.mic_group import MicGroup
         from livemerc.audio.mic_source import MicSource
 
-        if mic and len(mic) > 1:
-            raise ConfigError("--mic was given more than once; one microphone can be heard at a time.")
-        name: str | int | None = mic[0] if mic else None
-        if isinstance(name, str) and name.isdecimal():
-            name = int(name)
+        names: list[str | int | None] = [int(name) if name.isdecimal() else name for name in mic or ()]
         if watched:  # first: a microphone that waits for a download overflows
             fetch_before_screen(settings)
-        return MicSource(name, block_ms, settings.audio.ring_s)
+        if len(names) > 1:
+            return MicGroup(names, block_ms, settings.audio.ring_s, speakers)
+        return MicSource(names[0] if names else None, block_ms, settings.audio.ring_s, speakers)
     if flag == "--stdin":
         if sys.stdin is None or sys.stdin.isatty():
             raise ConfigError("--stdin wants samples piped in, and standard input is a terminal; see the README.")
@@ -55,7 +60,7 @@ def open_source(
     if flag == "--demo":
         return FileSource(DEMO_FOLDER / "demo.flac", speed=speed, block_ms=block_ms, name="demo")
     assert file is not None
-    source = FileSource(file, speed=speed, block_ms=block_ms)
+    source = FileSource(file, speed=speed, block_ms=block_ms, speakers=speakers)
     if watched:
         fetch_before_screen(settings)
     return source

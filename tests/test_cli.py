@@ -78,8 +78,12 @@ def settings_of(monkeypatch: pytest.MonkeyPatch) -> Any:
         (["run", "--demo", "--json", "--plain"], "--json and --plain"),
         (["run", "--demo", "--transcript", "a.vtt", "--asr", "pocketsphinx"], "--transcript"),
         (["run", "--demo", "--text-only", "--asr", "none"], "--text-only"),
+        (["run", "--demo", "--speakers", "a,b"], "--speakers goes with --mic or --file"),
+        (["run", "--stdin", "--speakers", "a,b"], "--speakers goes with --mic or --file"),
+        (["run", "--mic", "--speakers", "a,"], "an empty name"),
+        (["run", "--mic", "--speakers", ""], "an empty name"),
+        (["run", "--mic", "--speakers", "a,b,a"], "one speaker twice"),
         (["run", "--mic", "a", "b"], "--mic"),
-        (["run", "--mic", "a", "--mic", "b"], "--mic was given more than once"),
         (["listen"], 'unknown command "listen"'),
         (["models", "pull"], "NAME"),
     ],
@@ -146,12 +150,25 @@ def test_the_hubs_own_switch_means_offline(settings_of: Any, monkeypatch: pytest
 
 @pytest.mark.parametrize(
     ("flags", "names"),
-    [(["--mic"], []), (["--mic", "--json"], []), (["--mic", "Built-in"], ["Built-in"]), (["--mic=2"], ["2"])],
+    [
+        (["--mic"], []),
+        (["--mic", "--json"], []),
+        (["--mic", "Built-in"], ["Built-in"]),
+        (["--mic=2"], ["2"]),
+        (["--mic", "default", "--mic", "Monitor of Speakers"], ["default", "Monitor of Speakers"]),
+        (["--mic", "--mic", "Monitor of Speakers", "--json"], ["default", "Monitor of Speakers"]),
+        (["--mic", "Monitor of Speakers", "--mic"], ["Monitor of Speakers", "default"]),
+    ],
 )
 def test_a_microphone_is_bare_or_named(settings_of: Any, flags: list[str], names: list[str]) -> None:
     flag, mic = settings_of(*flags)[:2]
     assert flag == "--mic"
     assert mic == names
+
+
+def test_speakers_are_named_in_order(settings_of: Any) -> None:
+    assert settings_of("--mic", "--speakers", "left, right")[-2] == ("left", "right")
+    assert settings_of("--file", "a.wav")[-2] == ()
 
 
 def test_the_demo_brings_its_own_transcript(settings_of: Any) -> None:

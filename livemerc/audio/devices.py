@@ -1,16 +1,20 @@
-"""Inputs as PortAudio sees them. PortAudio loads on the first question, quietly."""
+"""Inputs as PortAudio sees them, and what PulseAudio has behind its one device. Both are asked quietly, when needed."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from livemerc.audio.pulse_sources import pulse_sources
 from livemerc.errors import MicrophoneError
 
 _MONITOR = re.compile(r"\bmonitor\b|loopback|stereo mix|what u hear|blackhole|soundflower", re.IGNORECASE)
@@ -18,6 +22,12 @@ _NO_PORTAUDIO = {
     "linux": "PortAudio is missing, and no microphone can be heard without it; run `apt-get install libportaudio2`.",
     "darwin": "PortAudio does not load, and no microphone can be heard without it; run `brew install portaudio`.",
 }
+_FAR_SIDE = {
+    "linux": "PulseAudio and PipeWire list a monitor of every output; `pactl` (pulseaudio-utils) must be installed",
+    "darwin": "install BlackHole, and play through a Multi-Output Device that has it (Audio MIDI Setup)",
+    "win32": "switch on Stereo Mix under Sound > Recording, or install a virtual cable (WASAPI loopback is no input)",
+}
+_LISTED_WITHIN_S = 10.0
 _stderr_lock = threading.Lock()
 
 
@@ -34,9 +44,14 @@ class InputDevice:
     default: bool
     monitor: bool
     """Hears what the computer plays (a monitor or loopback input), as far as its name tells."""
+    pulse: str | None = None
+    """PulseAudio's name of the source, of inputs that only PulseAudio tells apart."""
+    opens: int | None = None
+    """PortAudio's index, where it is not `index`."""
 
     def __str__(self) -> str:
-        marks = [word for word, is_so in (("default", self.default), ("monitor", self.monitor)) if is_so]
+        far_side = "monitor: hears what the speakers play"
+        marks = [word for word, is_so in (("default", self.default), (far_side, self.monitor)) if is_so]
         channels = f"{self.channels} channel" + ("s" if self.channels != 1 else "")
         mark = f"  [{', '.join(marks)}]" if marks else ""
         return f"{self.index:>3}  {self.name}  ({self.host_api}, {self.rate_hz} Hz, {channels}){mark}"
@@ -61,7 +76,7 @@ def list_inputs() -> list[InputDevice]:
     except sd.PortAudioError as error:
         raise MicrophoneError(f"PortAudio cannot list the inputs ({error}); is the sound server running?") from error
     default = default_index(sd)
-    return [
+    inputs = [
         InputDevice(
             index=index,
             name=device["name"],
@@ -74,6 +89,58 @@ def list_inputs() -> list[InputDevice]:
         for index, device in enumerate(devices)
         if device["max_input_channels"] > 0
     ]
+    return _with_pulse(inputs, first_index=len(devices))
+
+
+def _with_pulse(inputs: list[InputDevice], first_index: int) -> list[InputDevice]:
+    """ALSA shows a sound server as one device, "pulse": what is behind it is listed too, and opened through it."""
+    through = next((entry for entry in inputs if entry.host_api == "ALSA" and entry.name == "pulse"), None)
+    if through is None:
+        return inputs
+    sources = pulse_sources()
+    hears_speakers = any(source.default and source.monitor for source in sources)
+    listed = [
+        replace(entry, monitor=True) if hears_speakers and entry.name in ("pulse", "default") else entry
+        for entry in inputs
+    ]
+    return listed + [
+        InputDevice(
+            index=first_index + number,
+            name=source.description,
+            host_api="PulseAudio",
+            rate_hz=source.rate_hz,
+            channels=source.channels,
+            default=False,
+            monitor=source.monitor,
+            pulse=source.name,
+            opens=through.index,
+        )
+        for number, source in enumerate(sources)
+    ]
+
+
+def inputs_now() -> list[InputDevice]:
+    """The inputs as they are at this moment: PortAudio lists them once in a process, so another process is asked.
+
+    Where none can be started, the list of this one. Raises `MicrophoneError` without PortAudio.
+    """
+    here = str(Path(__file__).resolve().parents[2])
+    paths = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
+    try:
+        answer = subprocess.run(
+            [sys.executable, "-m", "livemerc.audio.devices"],
+            capture_output=True, timeout=_LISTED_WITHIN_S, check=True, stdin=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONPATH": paths},
+        ).stdout  # fmt: skip
+        return [InputDevice(**entry) for entry in json.loads(answer)]
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return list_inputs()
+
+
+def far_side_hint() -> str:
+    """How to hear the other people of a call on this system, where no monitor is listed."""
+    how = _FAR_SIDE.get(sys.platform, "choose a monitor or loopback input of the sound system")
+    return f"No input hears what the speakers play (the far side of a call): {how}."
 
 
 def default_index(sd: Any) -> int | None:
@@ -83,7 +150,7 @@ def default_index(sd: Any) -> int | None:
 
 
 def find_input(device: str | int | None) -> InputDevice:
-    """The input that `device` names: None = the default, an index, or a part of its name in any case.
+    """The input that `device` names: None or "default" = the default, an index, or a part of its name in any case.
 
     An exact name wins over a part; of several, the default one or the first. Raises `MicrophoneError`.
     """
@@ -95,12 +162,14 @@ def find_input(device: str | int | None) -> InputDevice:
         )
     if device is None:
         return next((entry for entry in inputs if entry.default), inputs[0])
+    if device == "default" and (default := [entry for entry in inputs if entry.default]):
+        return default[0]
     if isinstance(device, int):
         found = [entry for entry in inputs if entry.index == device]
     else:
         wanted = device.casefold()
-        found = [entry for entry in inputs if entry.name.casefold() == wanted]
-        found = found or [entry for entry in inputs if wanted in entry.name.casefold()]
+        found = [entry for entry in inputs if wanted in (entry.name.casefold(), (entry.pulse or "").casefold())]
+        found = found or [entry for entry in inputs if wanted in f"{entry.name} {entry.pulse or ''}".casefold()]
     if not found:
         known = ", ".join(f"{entry.index} {entry.name!r}" for entry in inputs)
         raise MicrophoneError(
@@ -125,3 +194,7 @@ def quiet_stderr() -> Iterator[None]:
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+
+
+if __name__ == "__main__":
+    print(json.dumps([asdict(entry) for entry in list_inputs()]))

@@ -12,7 +12,7 @@ from livemerc.audio.frames import Framer
 from livemerc.audio.items import Dropped, EarItem, Onset, Quiet, Speech, Utterance
 from livemerc.audio.resample import Resampler
 from livemerc.audio.source import Block
-from livemerc.audio.vad import FloorGate, make_vad
+from livemerc.audio.vad import make_gate, make_vad
 from livemerc.config import SAMPLE_RATE_HZ, Config
 
 if TYPE_CHECKING:
@@ -22,7 +22,11 @@ __all__ = ["Dropped", "EarItem", "Ears", "Onset", "Quiet", "Speech", "Utterance"
 
 FLOOR_DBFS = -120.0
 _JUMP_S = 0.2
-"""A clock that runs ahead of the samples by more than this has jumped; less is the device's jitter."""
+"""A clock that runs ahead of the samples by more than this has jumped; less is the device's jitter or its drift."""
+_FOLLOWED_S = 0.001
+"""Less than this is rounding: the times of a file are those of its samples."""
+_SLEW = 0.01
+"""The count of the samples follows the clock by this share of the time: a drift at once, jitter hardly."""
 _LEVEL_SAMPLES = SAMPLE_RATE_HZ // 10
 
 _Timed = tuple[float, EarItem]
@@ -58,7 +62,8 @@ class Ears:
 
     `feed` blocks in order, then `flush` once. `snapshot_every_s` asks for a `Speech` snapshot of the open utterance
     that often. A block that begins later than the samples so far (a gap, a silent device) moves the clock: short
-    stretches are heard as silence, longer ones end the utterance. Time never runs back.
+    stretches are heard as silence, longer ones end the utterance; a slow drift is followed, either way. Time never
+    runs back.
     """
 
     def __init__(self, config: Config, rate_hz: int, snapshot_every_s: float | None = None) -> None:
@@ -66,7 +71,7 @@ class Ears:
         self._resampler = Resampler(rate_hz)
         self._vad = make_vad(config.vad)
         frame_s = self._vad.frame_samples / SAMPLE_RATE_HZ
-        self._gate = FloorGate(config.vad.floor_gate_db, frame_s)
+        self._gate = make_gate(config.vad, frame_s)
         self._framer = Framer(self._vad.frame_samples)
         self._endpointer = Endpointer(config.endpoint, frame_s, config.dialogue.freeze_after_s, snapshot_every_s)
         # silence long enough to end any utterance by itself: beyond it the clock may jump
@@ -76,6 +81,7 @@ class Ears:
         self._out_anchor_s = 0.0  # clock behind the resampler: time of 16 kHz sample 0 since the last jump
         self._out_samples = 0
         self._framed_samples = 0
+        self._framed_end_s = 0.0
         self._tail = np.zeros(0, np.float32)
         self._level_dbfs = FLOOR_DBFS
 
@@ -112,6 +118,8 @@ class Ears:
             self._in_anchor_s = self._out_anchor_s = block.start_s
         elif block.gap_s > 0 or block.start_s - self.t_s > _JUMP_S:
             items.extend(self._discontinuity(max(block.start_s, self.t_s)))
+        else:
+            self._follow(block.start_s - self.t_s, len(block.samples) / self._rate_hz)
         self._in_samples += len(block.samples)
         items.extend(self._hear(self._resampler.feed(block.samples)))
         return items
@@ -123,6 +131,13 @@ class Ears:
         # Nothing more will come: let go of soxr's stream now, or its binding reports a leak when the interpreter ends.
         self._resampler = Resampler(SAMPLE_RATE_HZ)
         return items
+
+    def _follow(self, ahead_s: float, block_s: float) -> None:
+        """The clock is `ahead_s` of the samples (behind, if negative)."""
+        if abs(ahead_s) >= _FOLLOWED_S and self._in_anchor_s is not None:
+            step_s = max(-_SLEW * block_s, min(_SLEW * block_s, ahead_s))
+            self._in_anchor_s += step_s
+            self._out_anchor_s += step_s
 
     def _discontinuity(self, t_s: float) -> list[_Timed]:
         items = self._hear(self._resampler.flush())
@@ -153,9 +168,9 @@ class Ears:
 
     def _frame(self, frame: np.ndarray, real: int) -> list[_Timed]:
         """`real` samples of the frame are audio, the rest is padding that only the detector sees."""
-        start_s = self._out_anchor_s + self._framed_samples / SAMPLE_RATE_HZ
+        start_s = max(self._framed_end_s, self.framed_s)
         self._framed_samples += real
-        end_s = self._out_anchor_s + self._framed_samples / SAMPLE_RATE_HZ
+        self._framed_end_s = end_s = max(start_s, self.framed_s)
         audio = frame[:real]
         heard = self._vad.probability(frame)  # always: the detector keeps its own account of the past
         probability = heard if self._gate.is_open(audio) else 0.0

@@ -1,4 +1,4 @@
-"""Files: whatever PyAV (FFmpeg) decodes, streamed, mono, at the file's own rate."""
+"""Files: whatever PyAV (FFmpeg) decodes, streamed at the file's own rate, mono or a channel for each speaker."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from livemerc.audio.source import Block, SourceHealth, block_length
-from livemerc.errors import InputError
+from livemerc.audio.source import Block, SourceHealth, block_length, speakers_and_channels
+from livemerc.errors import ConfigError, InputError
 from livemerc.text_safety import encodable
 
 # Containers whose header declares the length; elsewhere FFmpeg guesses it from the bit rate: no evidence.
@@ -24,22 +24,35 @@ _MEND = "give a file that FFmpeg can decode (wav, flac, mp3, m4a, opus, or a vid
 class FileSource:
     """Plays a file: `speed` 1.0 at real pace, 2.0 twice as fast, 0 as fast as it goes.
 
-    The container is opened and its first audio decoded here, so nothing starts on bad input.
-    Raises `InputError`: missing, a directory, empty, unreadable, not audio, no audio stream, no samples.
+    `speakers`: who is on which channel, in order; one name or none: the channels are mixed. The container is opened
+    and its first audio decoded here, so nothing starts on bad input.
+    Raises `InputError`: missing, a directory, empty, unreadable, not audio, no audio stream, no samples;
+    `ConfigError`: not as many speakers as channels.
     """
 
-    def __init__(self, path: str | Path, speed: float = 1.0, block_ms: float = 20.0, name: str | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        speed: float = 1.0,
+        block_ms: float = 20.0,
+        name: str | None = None,
+        speakers: tuple[str, ...] = (),
+    ) -> None:
         if speed < 0 or not math.isfinite(speed):
             raise InputError(f"--speed {speed} is not a pace; give 1.0 for real time or 0 for as fast as it goes.")
         self._path = Path(path)
         self.speed = speed
         self.name = name if name is not None else encodable(f"file:{self._path.name}")
         self.live = speed > 0
-        self.speakers: tuple[str, ...] = ()
+        self.speakers = speakers
         self.warnings: list[str] = []
         self._closed = threading.Event()
         self._iterating = threading.Lock()
-        self._decoder = _Decoder(self._path)
+        self._decoder = _Decoder(self._path, separate=len(speakers) > 1)
+        if len(speakers) > 1 and self._decoder.channels != len(speakers):
+            channels = self._decoder.channels
+            self._decoder.close()
+            raise ConfigError(speakers_and_channels(speakers, channels, str(path)))
         self.rate_hz = self._decoder.rate_hz
         self._block_samples = block_length(self.rate_hz, block_ms)
 
@@ -57,18 +70,20 @@ class FileSource:
             for samples in self._rechunk():
                 if self.speed > 0:
                     # a block is due when its last sample has sounded
-                    due_s = begin_s + (done + len(samples)) / self.rate_hz / self.speed
+                    due_s = begin_s + (done + samples.shape[1]) / self.rate_hz / self.speed
                     self._closed.wait(max(0.0, due_s - time.monotonic()))
                 if self._closed.is_set():
                     return
-                yield Block(samples, done / self.rate_hz)
-                done += len(samples)
+                for channel, heard in enumerate(samples):
+                    yield Block(heard, done / self.rate_hz, channel=channel)
+                done += samples.shape[1]
             if not self._closed.is_set():  # a stop is no truncation
                 self.warnings.extend(self._decoder.verdict(done))
         finally:
             self._decoder.close()
 
     def _rechunk(self) -> Iterator[np.ndarray]:
+        """(channels, n) float32."""
         pending: list[np.ndarray] = []
         held = 0
         size = self._block_samples
@@ -76,16 +91,16 @@ class FileSource:
             if self._closed.is_set():
                 return
             pending.append(piece)
-            held += len(piece)
+            held += piece.shape[1]
             if held < size:
                 continue
-            joined = np.concatenate(pending) if len(pending) > 1 else piece
+            joined = np.concatenate(pending, axis=1) if len(pending) > 1 else piece
             whole = held - held % size
             for start in range(0, whole, size):
-                yield joined[start : start + size]
-            pending, held = [joined[whole:]], held - whole
+                yield joined[:, start : start + size]
+            pending, held = [joined[:, whole:]], held - whole
         if held:
-            yield np.concatenate(pending)
+            yield np.concatenate(pending, axis=1)
 
     def close(self) -> None:
         self._closed.set()
@@ -98,10 +113,14 @@ class FileSource:
 
 
 class _Decoder:
-    """One audio stream of a container as float32 mono pieces at the rate of its first frame."""
+    """One audio stream of a container as pieces, (channels, n) float32, at the rate of its first frame.
 
-    def __init__(self, path: Path) -> None:
+    Mono, unless `separate`: then as many channels as the first frame has.
+    """
+
+    def __init__(self, path: Path, *, separate: bool = False) -> None:
         self._path = path
+        self._separate = separate
         _check_path(path)
         import av
         import av.logging
@@ -130,6 +149,8 @@ class _Decoder:
                 raise InputError(f"{path}: nothing in this file can be decoded; {_MEND}.")
             raise InputError(f"{path}: this file holds no audio (0 samples); {_MEND}.")
         self.rate_hz = int(self._first.sample_rate)
+        self._layout = self._first.layout
+        self.channels = self._layout.nb_channels if separate else 1
         self.declared_s = self._declared_length()
 
     def _decode(self) -> Iterator[Any]:
@@ -159,12 +180,12 @@ class _Decoder:
         frame = self._first
         self._first = None
         while frame is not None:
-            yield from self._mono(frame)
+            yield from self._resampled(frame)
             frame = next(self._frames, None)
         if self._resampler is not None:
             yield from self._arrays(self._resampler.resample(None))
 
-    def _mono(self, frame: Any) -> Iterator[np.ndarray]:
+    def _resampled(self, frame: Any) -> Iterator[np.ndarray]:
         seen = (frame.format.name, frame.layout.name, frame.sample_rate)
         if seen != self._format_seen:
             if self._resampler is not None:
@@ -178,6 +199,8 @@ class _Decoder:
         yield from self._arrays(self._resampler.resample(frame))
 
     def _target_layout(self, frame: Any) -> Any:
+        if self._separate:
+            return self._layout
         # FFmpeg downmixes known layouts with their proper weights; unknown ones stay, and are averaged below
         return "mono" if frame.layout.nb_channels <= 2 or "channels" not in frame.layout.name else frame.layout
 
@@ -185,9 +208,10 @@ class _Decoder:
         for frame in frames:
             if frame.samples > 0:
                 planes = frame.to_ndarray()
-                mono = planes[0] if planes.shape[0] == 1 else planes.mean(axis=0)
-                mono = np.nan_to_num(mono, nan=0.0, posinf=1.0, neginf=-1.0)
-                yield np.clip(mono, -1.0, 1.0).astype(np.float32, copy=False)
+                if planes.shape[0] != self.channels:
+                    planes = planes.mean(axis=0, keepdims=True)
+                planes = np.nan_to_num(planes, nan=0.0, posinf=1.0, neginf=-1.0)
+                yield np.clip(planes, -1.0, 1.0).astype(np.float32, copy=False)
 
     def _declared_length(self) -> float | None:
         names = set(self._container.format.name.split(","))

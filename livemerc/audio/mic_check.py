@@ -1,4 +1,5 @@
-"""Is the microphone any good? Digital silence, nothing at all, clipping: each with its mend for this system."""
+"""Is the microphone any good? Digital silence, nothing at all, no level, clipping, the wrong one: each with its mend
+for this system."""
 
 from __future__ import annotations
 
@@ -6,10 +7,17 @@ import sys
 
 import numpy as np
 
+from livemerc.audio.devices import InputDevice
+
 _FIRST_S = 3.0
 """Audio (or waiting) after which the first verdict falls."""
 _LATER_SILENCE_S = 30.0
 """Digital silence after sound was heard: noise gates send it between words, a mute button for longer."""
+_NO_LEVEL = 1e-4
+"""Peak under which a microphone is as good as off: three steps of 16 bits, far below the noise of any that is on."""
+_NO_LEVEL_S = 10.0
+_LOUD = 0.01
+"""Peak that shows that it works: afterwards near-silence is a pause through a noise gate."""
 _CLIP_LEVEL = 0.99
 _CLIP_SHARE = 0.01
 
@@ -30,15 +38,24 @@ class SignalCheck:
         self._rate_hz = rate_hz
         self._zeros = 0
         self._heard = False
+        self._faint = 0
+        self._loud = False
         self._window = 0
         self._clipped = 0
         self._clips = False
+
+    @property
+    def heard(self) -> bool:
+        """Whether anything but digital silence ever came."""
+        return self._heard
 
     def feed(self, samples: np.ndarray) -> None:
         """(n,) or (n, channels) float32."""
         peak = float(np.abs(samples).max(initial=0.0))
         self._zeros = self._zeros + len(samples) if peak == 0.0 else 0
         self._heard = self._heard or peak > 0.0
+        self._faint = self._faint + len(samples) if peak < _NO_LEVEL else 0
+        self._loud = self._loud or peak >= _LOUD
         self._window += len(samples)
         if peak >= _CLIP_LEVEL:
             per_sample = np.abs(samples).reshape(len(samples), -1).max(axis=1)
@@ -55,10 +72,32 @@ class SignalCheck:
                 f"only digital silence arrives: {mend}, or choose another (`livemerc devices`); "
                 "a monitor of an output is silent until something plays"
             )
-        if self._clips:
-            where = _LEVEL_MEND.get(sys.platform, "the sound settings (`pavucontrol`)")
-            return f"the input clips: lower its level in {where}"
+        if not self._loud and self._zeros < self._faint and self._faint >= _NO_LEVEL_S * self._rate_hz:
+            return (
+                f"hardly any level arrives: raise the input's level in {_level_settings()}, come nearer, or choose "
+                "another (`livemerc devices`)"
+            )
+        return self.why_too_loud()
+
+    def why_too_loud(self) -> str | None:
+        """None unless the signal clips."""
+        return f"the input clips: lower its level in {_level_settings()}" if self._clips else None
+
+
+def _level_settings() -> str:
+    return _LEVEL_MEND.get(sys.platform, "the sound settings (`pavucontrol`)")
+
+
+def wrong_default(inputs: list[InputDevice]) -> str | None:
+    """What to say if the default input is a monitor though a microphone is there; None = there is none."""
+    real = [entry for entry in inputs if not entry.monitor]
+    microphone = next((entry for entry in real if entry.pulse), real[0] if real else None)
+    if microphone is None:
         return None
+    return (
+        f"the default input hears what the speakers play and not you: choose {microphone.name!r} with --mic, or make "
+        f"it the default in {_level_settings()}"
+    )
 
 
 def nothing_arrives(waited_s: float) -> str | None:

@@ -1,4 +1,4 @@
-"""From the source's rate to 16 kHz, in pieces, without losing the clock."""
+"""From one rate to another, mostly 16 kHz, in pieces, without losing the clock."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from livemerc.config import SAMPLE_RATE_HZ
 class Resampler:
     """Streaming resampler: pieces give the same samples as the whole (soxr, HQ: it holds back about 33 ms).
 
-    `feed` takes and gives (n,) float32. Output sample k lies k / 16,000 s after the first input sample: soxr
+    `feed` takes and gives (n,) float32. Output sample k lies k / `to_hz` s after the first input sample: soxr
     compensates its own delay. `flush` gives the rest and makes the object ready for a fresh signal.
     """
 
-    def __init__(self, rate_hz: int) -> None:
+    def __init__(self, rate_hz: int, to_hz: int = SAMPLE_RATE_HZ) -> None:
         self._stream: Any = None
-        if rate_hz != SAMPLE_RATE_HZ:
+        if rate_hz != to_hz:
             import soxr
 
-            self._stream = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
+            self._stream = soxr.ResampleStream(rate_hz, to_hz, 1, dtype="float32", quality="HQ")
         self._quantum = max(1, rate_hz // 100)
         self._held = np.zeros(0, np.float32)
 

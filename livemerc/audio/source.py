@@ -77,6 +77,13 @@ def block_length(rate_hz: int, block_ms: float) -> int:
     return max(1, round(rate_hz * block_ms / 1000.0))
 
 
+def speakers_and_channels(speakers: tuple[str, ...], channels: int, where: str) -> str:
+    """What to say when `where` has not a channel for each of the speakers."""
+    many = f"{channels} channel" + ("s" if channels != 1 else "")
+    names = " or ".join(["one name", *([f"{channels} names"] if channels > 1 else [])])
+    return f"--speakers names {len(speakers)} ({', '.join(speakers)}), and {where} has {many}; give {names}."
+
+
 def __getattr__(name: str) -> Any:
     if name in _SOURCES:
         return getattr(import_module(f"livemerc.audio.{_SOURCES[name]}"), name)

@@ -46,7 +46,7 @@ def test_inputs_are_listed_with_what_a_user_needs_to_choose():
     assert [entry.monitor for entry in found] == [False, True, False]
     assert found[2] == InputDevice(3, "USB Headset", "ALSA", 16_000, 1, default=False, monitor=False)
     assert str(found[0]) == "  1  Built-in Audio Analog Stereo  (ALSA, 48000 Hz, 2 channels)  [default]"
-    assert "[monitor]" in str(found[1])
+    assert "[monitor: hears what the speakers play]" in str(found[1])
 
 
 @pytest.mark.usefixtures("scripted")
