@@ -53,7 +53,7 @@ class VadConfig(_Section, frozen=True):
 
 class EndpointConfig(_Section, frozen=True):
     onset_threshold: Annotated[float, Meta(gt=0, le=1)] = 0.6
-    """Mean speech probability over `onset_ms` that opens an utterance: at .5 webrtc opens on the hiss of a quiet room."""
+    """Mean speech probability over `onset_ms` that opens an utterance: at .5 webrtc opens on a quiet room's hiss."""
     offset_threshold: Annotated[float, Meta(ge=0, lt=1)] = 0.3
     """Speech probability under which a frame counts towards the hangover (hysteresis: below the onset threshold)."""
     onset_ms: Annotated[float, Meta(ge=10, le=1000)] = 140.0
