@@ -1,88 +1,214 @@
-"""ASR, screening, encoders, dialogue: what happens to one endpointed utterance. One thread runs this: no locks."""
+"""ASR, screening, encoders, dialogue: what happens to one endpointed utterance. One thread runs this: no locks.
+
+Recogniser and model each run at arm's length (`livemerc.words`, `livemerc.judge`): whatever becomes of them, every
+utterance gets its final, its first estimate and its frozen one.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from livemerc.asr.screening import screen
-from livemerc.audio.ears import EarItem, Quiet, Speech, Utterance
-from livemerc.config import SAMPLE_RATE_HZ, Config
+from livemerc import judge, words
+from livemerc.asr.engine import AsrEngine
+from livemerc.audio.items import EarItem, Quiet, Speech, Utterance
+from livemerc.config import Config
+from livemerc.errors import LivemercError
+from livemerc.estimates import Cues, unjudged_estimate
 from livemerc.events import EmotionEvent, Event, FinalAsr, Timing, UtteranceFinal, UtterancePartial
+from livemerc.guard import GiveUp
+from livemerc.judge import Judge, Unjudged
+from livemerc.overload import SENTENCES, Level, Overload
+from livemerc.words import Heard, Words
 
 if TYPE_CHECKING:
-    from livemerc.asr.engine import AsrEngine
+    from livemerc.dialogue import Dialogue
+    from livemerc.model.merits import WindowProbabilities
+
+_WORDS_SHARE = 0.4
+"""Of the time that a stopping session has left, so much is kept from the recogniser for the voice and the label."""
+_LAST_MOMENT_S = 0.1
+
+
+def _no_lag(_: float) -> float:
+    return 0.0
+
+
+def _no_hurry() -> float | None:
+    return None
+
+
+def _nobody(key: str, sentence: str | None) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the brain is told of the world around it; as it stands, nothing presses (a file as fast as it goes).
+
+    behind_s: how far an item that the ears decided at t_s (source time) is behind now, in seconds of source audio.
+    left_s: seconds until a stopping session must have ended, None while it goes on; may raise to end all waiting.
+    notice: what `status.degraded` tells under a key, or None to take it back.
+    """
+
+    behind_s: Callable[[float], float] = _no_lag
+    left_s: Callable[[], float | None] = _no_hurry
+    notice: Callable[[str, str | None], None] = _nobody
 
 
 class Brain:
-    """`handle(item)` gives the events of one item of the ears, `finish()` those of the end. It loads torch."""
+    """`handle(item)` gives the events of one item of the ears, `catch_up()` what came late, `finish()` the end's.
 
-    def __init__(self, config: Config, asr: AsrEngine):
-        from livemerc.dialogue import Dialogue
-        from livemerc.model.checkpoint import read_manifest
-        from livemerc.model.encoders import choose_device, load_model
+    Loads the model unless `load` is False: then `load()` does. Raises `ModelError`.
+    """
 
-        self.asr = asr
-        self.device = choose_device(config.model.device)
+    def __init__(self, config: Config, asr: AsrEngine, situation: Situation | None = None, *, load: bool = True):
         self._config = config
-        self._model, self._encoders = load_model(config.model.checkpoint, self.device, config.model.threads)
-        manifest = read_manifest(config.model.checkpoint)
-        self._text_languages = manifest.text_languages
-        self._new_dialogue = lambda: Dialogue(self._model, config.dialogue, manifest.abstention)
-        self._dialogue = self._new_dialogue()
+        self._situation = situation or Situation()
+        self._judge = Judge(config, self._situation.notice)
+        languages = self._judge.manifest.text_languages
+        self._words = Words(asr, config, languages=languages, notice=self._situation.notice)
+        self._overload = Overload(config.overload)
+        self._dialogue: Dialogue | None = None
+        self._in_hand_s: float | None = None  # when the utterance in hand was decided, source time
+        self._late_lag_s = 0.0  # how late the last late words came
         self.utterances = 0
-        # Seconds the recogniser takes for a second of audio, the newest partial or final counting half.
-        self._asr_pace = 0.1
+        if load:
+            self.load()
+
+    def load(self, give_up: GiveUp | None = None) -> None:
+        """Brings the model; without it (`give_up` gave a reason) utterances get the prior. Raises `ModelError`."""
+        if self._judge.load(*(() if give_up is None else (give_up,))) is None:
+            self._dialogue = self._judge.dialogue()
+
+    @property
+    def asr(self) -> AsrEngine:
+        return self._words.asr
+
+    @property
+    def device(self) -> str:
+        return self._judge.device
 
     @property
     def labels(self) -> list[str]:
-        return list(self._model.labels)
+        return list(self._judge.manifest.labels)
+
+    @property
+    def failure(self) -> LivemercError | None:
+        """Why the session should end: a part that failed again and again."""
+        return self._judge.failure or self._words.failure
+
+    @property
+    def owes(self) -> bool:
+        """Whether words are still being sought for an utterance that was judged without them."""
+        return self._words.owed
 
     def forget(self) -> None:
         """What comes next is another conversation: nothing said so far is its context."""
-        self._dialogue = self._new_dialogue()
+        self._dialogue = self._judge.dialogue()
 
     def handle(self, item: EarItem) -> Iterator[Event]:
         if isinstance(item, Utterance):
+            self._in_hand_s = item.decided_s
             yield from self._utterance(item)
+            self._in_hand_s = None
         elif isinstance(item, Quiet):
-            yield from self._dialogue.freeze_all()
+            yield from self._freeze_all()
         elif isinstance(item, Speech):
             yield from self._partial(item)
 
+    def catch_up(self) -> Iterator[Event]:
+        """Late words and what they revise; also when nothing has happened, a few times a second: lag is measured."""
+        self._observe()
+        late = self._words.late(self._still_open, fast=self._overload.level >= Level.FAST_ASR)
+        if late is not None:
+            utterance, heard = late
+            self._late_lag_s = self._situation.behind_s(utterance.decided_s)
+            yield from self._revise(utterance, heard)
+
     def finish(self) -> Iterator[Event]:
-        """Freezes what is open and lets go of the engine."""
-        yield from self._dialogue.freeze_all()
-        self.asr.close()
+        """Waits for late words as long as there is time, freezes what is open and lets go of the parts."""
+        while self._words.owed and self._words.failure is None:
+            yield from self.catch_up()
+            if not self._words.owed or self._words.wait(self._patience(self._config.asr.time_limit_s)) is not None:
+                break
+        yield from self.catch_up()
+        yield from self._freeze_all()
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of engine, model and threads; idempotent, never waits for a call that hangs."""
+        self._words.close()
+        self._judge.close()
+
+    # -- lag and patience ------------------------------------------------------------------------------------------
+
+    def _observe(self) -> None:
+        """Feeds the measured lag to the degrade order. While nobody waits for words, theirs is the lag that counts."""
+        behind_s = self._situation.behind_s
+        lag_s = 0.0 if self._in_hand_s is None else behind_s(self._in_hand_s)
+        if self._overload.level >= Level.SPEECH_ONLY:
+            sought = self._words.seeking
+            lag_s = max(lag_s, self._late_lag_s if sought is None else behind_s(sought.decided_s))
+        before = self._overload.level
+        level = self._overload.observe(time.monotonic(), lag_s)
+        if level != before:
+            self._late_lag_s = 0.0 if before < Level.SPEECH_ONLY else self._late_lag_s
+            self._situation.notice("overload", SENTENCES.get(level))
+
+    def _patience(self, limit_s: float) -> GiveUp:
+        """How long a call may be waited for when only the end of the session presses."""
+
+        def give_up(ran_s: float) -> str | None:
+            left_s = self._situation.left_s()
+            if left_s is not None and left_s <= _WORDS_SHARE * self._config.live.stop_within_s:
+                return words.STOPPED
+            return words.HUNG if ran_s > limit_s else None
+
+        return give_up
+
+    def _for_words(self, ran_s: float) -> str | None:
+        self._observe()
+        if self._overload.level >= Level.SPEECH_ONLY:
+            return words.HUNG if self._words.hangs else words.BEHIND
+        reason = self._patience(self._config.asr.time_limit_s)(ran_s)
+        if reason == words.HUNG:
+            self._words.tell_hang()
+        return reason
+
+    def _for_label(self, ran_s: float) -> str | None:
+        left_s = self._situation.left_s()
+        if left_s is not None and left_s <= _LAST_MOMENT_S:
+            return judge.STOPPED
+        if self._in_hand_s is not None:
+            self._observe()
+            if self._situation.behind_s(self._in_hand_s) >= self._config.overload.unjudged_after_s:
+                return judge.BEHIND
+        return judge.HUNG if ran_s > self._config.model.time_limit_s else None
+
+    # -- one item --------------------------------------------------------------------------------------------------
 
     def _partial(self, speech: Speech) -> Iterator[Event]:
-        """A hypothesis, if it can be had within its budget: whatever it takes, a final may have to wait for it."""
-        if len(speech.samples) / SAMPLE_RATE_HZ * self._asr_pace * 1000 > self._config.live.partial_budget_ms:
+        self._observe()
+        if self._overload.level >= Level.NO_PARTIALS:
             return
-        began = time.perf_counter()
-        text = self.asr.partial(speech.samples)
-        self._learn_pace(len(speech.samples), time.perf_counter() - began)
+        budget_s = self._config.live.partial_budget_ms / 1000
+        text = self._words.partial(speech.samples, budget_s=budget_s, give_up=self._for_words)
         if text:
             yield UtterancePartial(utterance_id=speech.utterance_id, start_s=speech.start_s, text=text)
 
-    def _learn_pace(self, samples: int, took_s: float) -> None:
-        self._asr_pace = (self._asr_pace + took_s / max(samples / SAMPLE_RATE_HZ, 0.1)) / 2
-
     def _utterance(self, utterance: Utterance) -> Iterator[Event]:
-        from livemerc.dialogue import Cues
-
+        self._observe()
         began = time.perf_counter()
-        given = self.asr.engine == "transcript"  # a person wrote these words: nothing was hallucinated
-        transcript = screen(
-            self.asr.transcribe(utterance), utterance, self._config.screening, words_are_given=given,
-            languages=self._text_languages, spoken=self._config.asr.language,
-        )  # fmt: skip
-        heard = time.perf_counter()
-        self._learn_pace(len(utterance.samples), heard - began)
+        fast = self._overload.level >= Level.FAST_ASR
+        heard = self._words.hear(utterance, fast=fast, give_up=self._for_words)
+        asr_ms = (time.perf_counter() - began) * 1000
         self.utterances += 1
+        transcript = heard.transcript
         yield UtteranceFinal(
             utterance_id=utterance.utterance_id,
             start_s=utterance.start_s,
@@ -90,30 +216,67 @@ class Brain:
             text=transcript.text,
             speaker=transcript.speaker or utterance.speaker,
             asr=FinalAsr(
-                engine=self.asr.engine, model=self.asr.model, confidence=transcript.confidence, gated=transcript.gated
+                engine=heard.engine, model=heard.model, confidence=transcript.confidence, gated=transcript.gated
             ),
         )
-        resumed = time.perf_counter()
-        # Screened text never reaches the model, nor the context of later utterances.
-        words = "" if transcript.gated else transcript.text.strip()
-        t1 = self._encoders.text([words])[0] if words else None
-        s1 = None if self._config.model.text_only else self._encoders.speech(utterance.samples)
-        encoded = time.perf_counter()
-        cues = Cues(duration_s=utterance.end_s - utterance.start_s, asr_confidence=transcript.confidence)
-        estimates = self._dialogue.add(utterance.utterance_id, t1, s1, cues)
-        fused = time.perf_counter()
-        timing = Timing(
-            endpoint_wait_ms=(utterance.decided_s - utterance.end_s) * 1000,
-            asr_ms=(heard - began) * 1000,
-            encode_ms=(encoded - resumed) * 1000,
-            fuse_ms=(fused - encoded) * 1000,
-        )
+        timing = Timing(endpoint_wait_ms=(utterance.decided_s - utterance.end_s) * 1000, asr_ms=asr_ms)
+        for estimate, timed in self._estimates(utterance, heard, timing):
+            own = estimate.utterance_id == utterance.utterance_id and estimate.status == "provisional"
+            yield msgspec.structs.replace(estimate, timing=timed) if own else estimate
+
+    def _estimates(self, utterance: Utterance, heard: Heard, timing: Timing) -> Iterator[tuple[EmotionEvent, Timing]]:
+        """The utterance's first estimate and what it revises, or the prior and the reason."""
+        if self._dialogue is None:
+            prior = dict(zip(self.labels, self._judge.manifest.prior, strict=True))
+            first = unjudged_estimate(utterance.utterance_id, prior, judge.STOPPED)
+            yield first, timing
+            yield msgspec.structs.replace(first, status="frozen", revision=1), timing
+            return
+        cues = _cues(utterance, heard)
+        samples = None if self._config.model.text_only else utterance.samples
+        began = time.perf_counter()
+        encoded = None
+        try:
+            t1, s1 = self._judge.embed(_words_for_model(heard), samples, self._for_label)
+            encoded = time.perf_counter()
+            estimates = self._dialogue.add(utterance.utterance_id, t1, s1, cues, self._run)
+            self._judge.judged()
+        except Unjudged as reason:
+            estimates = self._dialogue.add_unjudged(utterance.utterance_id, cues, str(reason))
+        ended = time.perf_counter()
+        encoded = ended if encoded is None else encoded
+        timing = msgspec.structs.replace(timing, encode_ms=(encoded - began) * 1000, fuse_ms=(ended - encoded) * 1000)
         for estimate in estimates:
-            yield _timed(estimate, utterance.utterance_id, timing)
+            yield estimate, timing
+
+    def _revise(self, utterance: Utterance, heard: Heard) -> Iterator[Event]:
+        text = _words_for_model(heard)
+        if not text or self._dialogue is None or not self._still_open(utterance):
+            return
+        try:
+            t1, _ = self._judge.embed(text, None, self._for_label)
+            assert t1 is not None
+            events = self._dialogue.add_words(utterance.utterance_id, text, t1, _cues(utterance, heard), self._run)
+            self._judge.judged()
+        except Unjudged:
+            return  # the estimate by the voice stands
+        yield from events
+
+    def _still_open(self, utterance: Utterance) -> bool:
+        return self._dialogue is not None and self._dialogue.is_open(utterance.utterance_id)
+
+    def _freeze_all(self) -> Iterator[Event]:
+        if self._dialogue is not None:
+            yield from self._dialogue.freeze_all()
+
+    def _run(self, work: Callable[[], WindowProbabilities]) -> WindowProbabilities:
+        return self._judge.run(work, self._for_label)
 
 
-def _timed(estimate: EmotionEvent, utterance_id: str, timing: Timing) -> EmotionEvent:
-    """Only the first estimate of the utterance just heard carries its timing."""
-    if estimate.utterance_id == utterance_id and estimate.status == "provisional":
-        return msgspec.structs.replace(estimate, timing=timing)
-    return estimate
+def _words_for_model(heard: Heard) -> str:
+    """Screened text never reaches the model, nor the context of later utterances."""
+    return "" if heard.transcript.gated else heard.transcript.text.strip()
+
+
+def _cues(utterance: Utterance, heard: Heard) -> Cues:
+    return Cues(duration_s=utterance.end_s - utterance.start_s, asr_confidence=heard.transcript.confidence)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,10 +15,12 @@ from datetime import UTC, datetime
 import msgspec
 
 from livemerc import __version__
+from livemerc.asr.engine import AsrEngine, NoAsr
 from livemerc.asr.select import choose_engine
-from livemerc.audio.ears import EarItem, Ears, Onset, Speech, Utterance
+from livemerc.audio.ears import EarItem, Onset, Speech, Utterance, make_ears
 from livemerc.audio.source import Block, Source
-from livemerc.brain import Brain
+from livemerc.brain import Brain, Situation
+from livemerc.clocks import DueClock, WallClock
 from livemerc.config import Config
 from livemerc.errors import LivemercError
 from livemerc.events import (
@@ -32,14 +33,17 @@ from livemerc.events import (
     Status,
     Timing,
 )
+from livemerc.guard import Worker
 from livemerc.lanes import Closed, Lane
 from livemerc.model.checkpoint import checkpoint_info
 
 FINALS_WAITING = 64
 """Finals that may wait for the brain before the ears wait too; then the microphone's ring holds `audio.ring_s` more."""
 EVENTS_WAITING = 4096
-BEHIND_S = 3.0
-"""Lag that is shown as a degraded mode; finals that wait always go before partials."""
+_LOOK_EVERY_S = 0.25
+"""How often the brain looks up from waiting: for words that came late, for lag that has passed, for a stop."""
+_TOO_LATE_S = 0.1
+"""A stopping session has no more time than this: what is left to say is said without asking anybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,33 +61,6 @@ class Gauges:
     degraded: str | None = None
     elapsed_s: float = 0.0
     loading: str | None = None
-
-
-class _WallClock:
-    """Source time -> monotonic time, from when blocks arrive: the smallest delay of the last minute counts, so that
-    neither a late block nor the drift of the device's clock enters. `pace`: source seconds a second (`--speed`).
-
-    One thread calls `heard`, another `at`: what they share is one number.
-    """
-
-    def __init__(self, pace: float = 1.0) -> None:
-        self._pace = pace
-        self._delays: deque[tuple[float, float]] = deque()
-        self._smallest_s: float | None = None
-
-    def heard(self, t_s: float) -> None:
-        now = time.monotonic()
-        delay = now - t_s / self._pace
-        while self._delays and self._delays[-1][1] >= delay:
-            self._delays.pop()
-        self._delays.append((now, delay))
-        while now - self._delays[0][0] > 60.0:
-            self._delays.popleft()
-        self._smallest_s = self._delays[0][1]
-
-    def at(self, t_s: float) -> float | None:
-        delay = self._smallest_s
-        return None if delay is None else t_s / self._pace + delay
 
 
 class Monitor:
@@ -113,21 +90,27 @@ class Monitor:
         # The microphone already listens; the model's folder is looked at before anything heavy is loaded.
         self._checkpoint = checkpoint_info(config.model.checkpoint)
         snapshots = config.live.partial_every_s if source.live else None
-        self._ears = Ears(config, source.rate_hz, snapshot_every_s=snapshots)
+        self._ears = make_ears(config, source, snapshots)
         self._items: Lane[EarItem] = Lane(FINALS_WAITING)
         self._events: Lane[Event] = Lane(EVENTS_WAITING)
-        self._clock = _WallClock(getattr(source, "speed", 1.0) or 1.0)
+        pace = getattr(source, "speed", 1.0) or 1.0
+        self._clock = WallClock(pace)
+        self._due = DueClock(pace)
         self._started = time.monotonic()
         self._loading: str | None = "models"
         self._working_since_s: float | None = None
+        self._inherited_s = 0.0  # lag that loading left behind, and that is no sign of a machine too slow
         self._failure: BaseException | None = None
         self._brain: Brain | None = None
         self._last_status = 0.0
-        self._stopping = False
+        self._stopped_s: float | None = None
+        self._gone = False  # nobody takes events any more
 
     def stop(self) -> None:
-        """Stop listening; what was heard is still transcribed and judged, then `session.end` comes."""
-        self._stopping = True
+        """Stop listening; what was heard is still transcribed and judged, then `session.end` comes. What takes longer
+        than `live.stop_within_s` is given up: words and labels then say so, and no utterance is lost."""
+        if self._stopped_s is None:
+            self._stopped_s = time.monotonic()
         self.source.close()
 
     def switch(self, device: str | int) -> None:
@@ -146,10 +129,7 @@ class Monitor:
     def gauges(self) -> Gauges:
         health = self.source.health()
         since = self._working_since_s
-        lag = 0.0 if since is None or not self.source.live else max(0.0, self._ears.t_s - since)
-        notices = list(self._notices.values())
-        if lag > BEHIND_S:
-            notices.append("behind: no partial hypotheses until caught up")
+        lag = 0.0 if since is None or not self.source.live else max(0.0, self._due.now_s() - since)
         return Gauges(
             t_s=self._ears.t_s,
             level_dbfs=self._ears.level_dbfs,
@@ -159,7 +139,7 @@ class Monitor:
             dropped_s=health.dropped_s,
             overruns=health.overruns,
             mic=health.mic,
-            degraded="; ".join(notices) or None,
+            degraded="; ".join(list(self._notices.values())) or None,
             elapsed_s=time.monotonic() - self._started,
             loading=self._loading,
         )
@@ -171,6 +151,7 @@ class Monitor:
     # -- one thread ------------------------------------------------------------------------------------------------
 
     def _offline(self) -> Iterator[Event]:
+        brain: Brain | None = None
         try:
             brain, start = self._load()
             yield start
@@ -178,18 +159,24 @@ class Monitor:
             try:
                 for block in self._blocks():
                     for item in self._ears.feed(block):
+                        yield from map(_compute_only, brain.catch_up())
                         yield from map(_compute_only, brain.handle(item))
                     yield from self._status()
+                    if brain.failure is not None:
+                        break
             except LivemercError as error:
                 failure = error  # what was heard before is flushed first
             for item in self._ears.flush():
                 yield from map(_compute_only, brain.handle(item))
-            yield from brain.finish()
+            yield from map(_compute_only, brain.finish())
             yield self._end()
+            failure = failure or brain.failure
             if failure is not None:
                 raise failure
         finally:
             self.source.close()
+            if brain is not None:
+                brain.close()
 
     # -- three threads ---------------------------------------------------------------------------------------------
 
@@ -211,12 +198,15 @@ class Monitor:
                 if self._loading is None and not isinstance(event, SessionEnd):
                     yield from self._status()
         finally:
-            # Stop all, then join. Closing one after the other would leave one waiting for another.
+            # Stop all, then join. Closing one after the other would leave one waiting for another. A thread that is
+            # stuck in native code is left behind: it is a daemon, and the process ends without it.
+            self._gone = True
             self.source.close()
             self._items.abandon()
             self._events.abandon()
+            until_s = time.monotonic() + self.config.live.stop_within_s
             for thread in threads:
-                thread.join()
+                thread.join(max(0.0, until_s - time.monotonic()))
         if self._failure is not None:
             raise self._failure
 
@@ -235,6 +225,7 @@ class Monitor:
             for block in self._blocks():
                 items = self._ears.feed(block)
                 self._clock.heard(self._ears.t_s)
+                self._due.heard(self._ears.t_s)
                 for item in items:
                     self._hand_over(item)
         finally:
@@ -254,29 +245,64 @@ class Monitor:
             self._items.put(item)
 
     def _brain_thread(self) -> None:
+        brain: Brain | None = None
         try:
             brain, start = self._load()
             self._events.put(start)
             while True:
                 try:
-                    item = self._items.get()
+                    item = self._items.get(_LOOK_EVERY_S)
                 except Closed:
                     break
-                if item is None or (self._stopping and isinstance(item, Speech)):
+                self._put(brain.catch_up())
+                if item is None:
+                    left_s = self._left_s()
+                    if left_s is not None and left_s <= _TOO_LATE_S:
+                        break  # the ears have not come to their end in time
+                    continue
+                if isinstance(item, Speech) and self._stopped_s is not None:
                     continue  # when stopping, what is left to say are finals
-                if isinstance(item, Utterance):
-                    self._working_since_s = item.decided_s
-                for event in brain.handle(item):
-                    self._events.put(self._with_total(event, item))
-                if not len(self._items):
-                    self._working_since_s = None
-            for event in brain.finish():
-                self._events.put(event)
+                self._put(self._handled(brain, item))
+                if brain.failure is not None and self._failure is None:
+                    self._failure = brain.failure
+                    self.source.close()  # what was heard is flushed
+            self._put(brain.finish())
             self._events.put(self._end())
         finally:
             # On a failure nobody takes utterances any more: wake the ears if they wait to hand one over.
             self._items.abandon()
             self._events.close()
+            if brain is not None:
+                brain.close()
+
+    def _put(self, events: Iterator[Event]) -> None:
+        for event in events:
+            self._events.put(event)
+
+    def _handled(self, brain: Brain, item: EarItem) -> Iterator[Event]:
+        if isinstance(item, Utterance):
+            self._working_since_s = item.decided_s
+        for event in brain.handle(item):
+            yield self._with_total(event, item)
+        if not len(self._items):
+            self._working_since_s = None
+            self._inherited_s = 0.0
+
+    def _behind_s(self, decided_s: float) -> float:
+        """Lag of an item by this machine's own doing, in seconds of source audio."""
+        if not self.source.live:
+            return 0.0
+        raw_s = max(0.0, self._due.now_s() - decided_s)
+        self._inherited_s = min(self._inherited_s, raw_s)
+        return raw_s - self._inherited_s
+
+    def _left_s(self) -> float | None:
+        """Seconds that a stopping session has left; raises `Closed` when nobody takes events any more."""
+        if self._gone:
+            raise Closed
+        if self._stopped_s is None:
+            return None
+        return self._stopped_s + self.config.live.stop_within_s - time.monotonic()
 
     def _blocks(self) -> Iterator[Block]:
         for block in self.source.blocks():
@@ -287,19 +313,45 @@ class Monitor:
     # -- shared ----------------------------------------------------------------------------------------------------
 
     def _load(self) -> tuple[Brain, SessionStart]:
-        asr = choose_engine(self.config, demo=self.demo, terminal=self.terminal, announce=self.announce)
-        brain = Brain(self.config, asr)
+        """Recogniser and model. A stop does not wait for them longer than what was heard is worth."""
+        situation = Situation(behind_s=self._behind_s, left_s=self._left_s, notice=self.notice)
+        asr = self._load_asr()
+        brain = Brain(self.config, asr or NoAsr(), situation, load=False)
         self._brain = brain
+        if asr is not None:
+            brain.load(self._in_vain)
         self._loading = None
+        since_s = self._working_since_s
+        self._inherited_s = 0.0 if since_s is None else max(0.0, self._due.now_s() - since_s)
+        name = AsrInfo(engine=self.config.asr.engine) if asr is None else AsrInfo(engine=asr.engine, model=asr.model)
         return brain, SessionStart(
             version=__version__,
             labels=brain.labels,
             checkpoint=self._checkpoint,
-            asr=AsrInfo(engine=asr.engine, model=asr.model),
+            asr=name,
             device=brain.device,
             source=self.source.name,
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
+
+    def _load_asr(self) -> AsrEngine | None:
+        """None when the session was stopped before the recogniser was there."""
+        worker = Worker("livemerc-load")
+        job = worker.start(
+            lambda: choose_engine(self.config, demo=self.demo, terminal=self.terminal, announce=self.announce)
+        )
+        reason = job.wait(self._in_vain)
+        worker.close()
+        return job.result() if reason is None else None
+
+    def _in_vain(self, _: float) -> str | None:
+        """Why nobody waits for a model that loads: the session was stopped, and nothing was heard or time is up."""
+        left_s = self._left_s()
+        if left_s is None:
+            return None
+        if not self.source.live or self._items.finished:
+            return "nothing was heard"
+        return "no time" if left_s <= self.config.live.stop_within_s / 4 else None
 
     def _with_total(self, event: Event, item: EarItem) -> Event:
         if not isinstance(event, EmotionEvent) or event.timing is None or not isinstance(item, Utterance):

@@ -6,6 +6,7 @@ the session. The estimate of an utterance never depends on what comes after it w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -13,19 +14,20 @@ import torch
 from torch import Tensor
 
 from livemerc.config import DialogueConfig
+from livemerc.estimates import NOTHING_TO_JUDGE, Cues, abstention_reason, unjudged_estimate
 from livemerc.events import EmotionEvent, EmotionStatus, Modality, Probabilities
 from livemerc.model.checkpoint import Abstention
-from livemerc.model.merits import MeritsL
+from livemerc.model.merits import MeritsL, WindowProbabilities
 
-NOTHING_TO_JUDGE = "nothing to judge"
+__all__ = ["NOTHING_TO_JUDGE", "Cues", "Dialogue", "abstention_reason"]
+
+Windows = Callable[[Callable[[], WindowProbabilities]], WindowProbabilities]
+"""Runs a pass of the model and gives what it gave, for instance on another thread; may raise what it likes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cues:
-    """What else is known of an utterance when its label is in doubt. `asr_confidence` 0..1 or None."""
-
-    duration_s: float
-    asr_confidence: float | None = None
+def at_once(work: Callable[[], WindowProbabilities]) -> WindowProbabilities:
+    """Here and now."""
+    return work()
 
 
 @dataclass(slots=True)
@@ -34,6 +36,8 @@ class _Entry:
     has_text: bool
     has_speech: bool
     cues: Cues
+    unjudged: str | None = None
+    late_text: str | None = None
     last: EmotionEvent | None = None
     shown: Probabilities | None = None
 
@@ -45,7 +49,6 @@ class Dialogue:
         self._model = model
         self._config = config
         self._abstention = abstention
-        self._device = next(model.parameters()).device
         # A revision needs the utterance in the window, so R is at most K - 1.
         self._revise = min(config.revise, config.context - 1)
         self._t1: Tensor | None = None
@@ -53,25 +56,66 @@ class Dialogue:
         self._window: list[_Entry] = []
         self._open: list[_Entry] = []
 
-    def add(self, utterance_id: str, t1: Tensor | None, s1: Tensor | None, cues: Cues) -> list[EmotionEvent]:
+    def add(
+        self, utterance_id: str, t1: Tensor | None, s1: Tensor | None, cues: Cues, run: Windows = at_once
+    ) -> list[EmotionEvent]:
         """A new utterance with its embeddings T1 (Dt,) and S1 (Ds,); None = the modality is absent or was screened.
 
-        Returns revisions of earlier utterances, the new one's provisional estimate, then what is frozen now.
+        Returns revisions of earlier utterances, the new one's provisional estimate, then what is frozen now. What
+        `run` or the model raises leaves the conversation as it was.
         """
         entry = _Entry(utterance_id, t1 is not None, s1 is not None, cues)
-        self._window.append(entry)
+        before = self._window, self._t1, self._s1
+        self._push(entry, t1, s1)
+        try:
+            estimates = self._judge([*self._open, entry], run)
+        except BaseException:
+            self._window, self._t1, self._s1 = before
+            raise
         self._open.append(entry)
-        widths = self._model.conversation.config
-        self._t1 = self._push(self._t1, t1, widths["text"]["width"])
-        self._s1 = self._push(self._s1, s1, widths["speech"]["width"])
-        del self._window[: -self._config.context]
-        estimates = self._judge()
         events: list[EmotionEvent] = []
         for earlier in self._open[:-1]:
             events += self._revision(earlier, estimates)
         events.append(self._event(entry, estimates[entry.utterance_id], "provisional"))
-        while len(self._open) > self._revise:
-            events.append(self._freeze(self._open.pop(0)))
+        return events + self._freeze_settled()
+
+    def add_unjudged(self, utterance_id: str, cues: Cues, reason: str) -> list[EmotionEvent]:
+        """An utterance that could not be judged: the prior, withheld for `reason`. It stands in the window without
+        words or voice; the model is not asked."""
+        entry = _Entry(utterance_id, False, False, cues, unjudged=reason)
+        self._push(entry, None, None)
+        self._open.append(entry)
+        prior = dict(zip(self._model.labels, self._model.prior, strict=True))
+        events = [self._event(entry, unjudged_estimate(utterance_id, prior, reason), "provisional")]
+        return events + self._freeze_settled()
+
+    def is_open(self, utterance_id: str) -> bool:
+        """Whether its estimate may still be revised."""
+        return any(entry.utterance_id == utterance_id for entry in self._open)
+
+    def add_words(
+        self, utterance_id: str, text: str, t1: Tensor, cues: Cues, run: Windows = at_once
+    ) -> list[EmotionEvent]:
+        """Words of an open utterance that come after it was judged without them: its revision, which carries them as
+        `late_text`, and those of its neighbours. `add` without t1 and then `add_words` is `add` with t1."""
+        at = next(i for i, entry in enumerate(self._window) if entry.utterance_id == utterance_id)
+        entry = self._window[at]
+        assert self._t1 is not None
+        before = self._t1, entry.has_text, entry.cues
+        self._t1 = torch.cat([self._t1[:at], t1.cpu()[None], self._t1[at + 1 :]])
+        entry.has_text, entry.cues = True, cues
+        try:
+            estimates = self._judge(self._open, run)
+        except BaseException:
+            self._t1, entry.has_text, entry.cues = before
+            raise
+        entry.late_text = text
+        events: list[EmotionEvent] = []
+        for open_one in self._open:
+            if open_one is entry:
+                events.append(self._event(entry, estimates[utterance_id], "revised"))
+            else:
+                events += self._revision(open_one, estimates)
         return events
 
     def freeze_all(self) -> list[EmotionEvent]:
@@ -80,27 +124,47 @@ class Dialogue:
         self._open.clear()
         return events
 
-    def _push(self, cache: Tensor | None, row: Tensor | None, width: int) -> Tensor:
-        new = torch.zeros(1, width, device=self._device) if row is None else row.to(self._device)[None]
+    def _freeze_settled(self) -> list[EmotionEvent]:
+        events = []
+        while len(self._open) > self._revise:
+            events.append(self._freeze(self._open.pop(0)))
+        return events
+
+    def _push(self, entry: _Entry, t1: Tensor | None, s1: Tensor | None) -> None:
+        widths = self._model.conversation.config
+        kept = self._config.context - 1
+        self._window = [*(self._window[-kept:] if kept else []), entry]
+        self._t1 = self._longer(self._t1, t1, widths["text"]["width"])
+        self._s1 = self._longer(self._s1, s1, widths["speech"]["width"])
+
+    def _longer(self, cache: Tensor | None, row: Tensor | None, width: int) -> Tensor:
+        new = torch.zeros(1, width) if row is None else row.cpu()[None]
         if cache is None:
             return new
         return torch.cat([cache[-(self._config.context - 1) :] if self._config.context > 1 else cache[:0], new])
 
-    def _judge(self) -> dict[str, EmotionEvent]:
+    def _judge(self, open_ones: list[_Entry], run: Windows) -> dict[str, EmotionEvent]:
         """Estimates (without status) of the open utterances in the present window, by id."""
-        assert self._t1 is not None
-        assert self._s1 is not None
-        size = len(self._window)
-        out = self._model.window(
-            self._t1[None], self._s1[None],
-            torch.tensor([[e.has_text for e in self._window]], device=self._device),
-            torch.tensor([[e.has_speech for e in self._window]], device=self._device),
-            torch.tensor([size]),
-        )  # fmt: skip
+        t1, s1, window = self._t1, self._s1, list(self._window)
+        assert t1 is not None
+        assert s1 is not None
+        has_text, has_speech = ([e.has_text for e in window], [e.has_speech for e in window])
+
+        def work() -> WindowProbabilities:
+            device = next(self._model.parameters()).device  # asked each time: the model may have had to move
+            return self._model.window(
+                t1[None].to(device), s1[None].to(device),
+                torch.tensor([has_text], device=device), torch.tensor([has_speech], device=device),
+                torch.tensor([len(window)]),
+            )  # fmt: skip
+
+        out = run(work)
         fused, text, speech = (x[0].cpu().double() for x in (out.fused, out.text, out.speech))
-        still_open = {e.utterance_id for e in self._open}
+        if not bool(fused.isfinite().all()):
+            raise ArithmeticError("the model gave probabilities that are not finite")
+        still_open = {e.utterance_id for e in open_ones}
         estimates = {}
-        for i, entry in enumerate(self._window):
+        for i, entry in enumerate(window):
             if entry.utterance_id not in still_open:
                 continue
             probabilities = self._named(fused[i])
@@ -112,7 +176,7 @@ class Dialogue:
             estimates[entry.utterance_id] = EmotionEvent(
                 utterance_id=entry.utterance_id, revision=0, status="provisional", label=label,
                 confidence=probabilities[label], probabilities=probabilities, modality=modality,
-                abstained=abstention_reason(probabilities, modality, entry.cues, self._abstention),
+                abstained=entry.unjudged or abstention_reason(probabilities, modality, entry.cues, self._abstention),
             )  # fmt: skip
         return estimates
 
@@ -137,29 +201,11 @@ class Dialogue:
 
     def _event(self, entry: _Entry, estimate: EmotionEvent, status: EmotionStatus) -> EmotionEvent:
         revision = 0 if entry.last is None else entry.last.revision + 1
-        entry.last = msgspec.structs.replace(estimate, status=status, revision=revision)
+        late = entry.late_text
+        entry.last = msgspec.structs.replace(estimate, status=status, revision=revision, late_text=late)
         entry.shown = entry.last.probabilities
         return entry.last
 
     def _freeze(self, entry: _Entry) -> EmotionEvent:
         assert entry.last is not None
         return self._event(entry, entry.last, "frozen")
-
-
-def abstention_reason(probabilities: Probabilities, modality: Modality, cues: Cues, rule: Abstention) -> str | None:
-    """Why the label is withheld, or None. Withheld when its calibrated probability is too low; the reason is the
-    likeliest cause: a short utterance, doubtful words, words and voice at odds, or plain doubt."""
-    if modality.text is None and modality.speech is None:
-        return NOTHING_TO_JUDGE
-    if max(probabilities.values()) >= rule.min_confidence:
-        return None
-    if cues.duration_s < rule.short_s:
-        return "short"
-    if modality.text is not None and cues.asr_confidence is not None and cues.asr_confidence < rule.asr_confidence:
-        return "words doubtful"
-    if modality.text is not None and modality.speech is not None:
-        by_text, by_speech = (max(m, key=m.__getitem__) for m in (modality.text, modality.speech))
-        apart = sum(abs(modality.text[k] - modality.speech[k]) for k in probabilities) / 2
-        if by_text != by_speech and apart >= rule.disagreement:
-            return "words and voice disagree"
-    return "low confidence"

@@ -100,6 +100,7 @@ class EmotionEvent(_Event, tag="emotion", frozen=True, kw_only=True):
     probabilities: Probabilities
     modality: Modality
     timing: Timing | None = None
+    late_text: str | None = None  # words that came after a final without any (the recogniser was behind)
 
 
 class MicState(msgspec.Struct, frozen=True, kw_only=True):

@@ -32,6 +32,11 @@ class Lane(Generic[T]):
     def __len__(self) -> int:
         return len(self._items)
 
+    @property
+    def finished(self) -> bool:
+        """Closed, and nothing is left to take."""
+        return (self._closed or self._abandoned) and not self._items and self._latest is None
+
     def put(self, item: T) -> None:
         """Waits for room. Raises `Closed` once the reader has abandoned the lane."""
         with self._changed:

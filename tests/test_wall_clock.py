@@ -8,14 +8,14 @@ import time
 
 import pytest
 
-from livemerc.chain import _WallClock
+from livemerc.clocks import WallClock
 
 
 @pytest.mark.parametrize("pace", [0.5, 1.0, 2.0])
 def test_a_moment_of_the_source_is_found_again_at_any_pace(monkeypatch: pytest.MonkeyPatch, pace: float) -> None:
     now = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    clock = _WallClock(pace)
+    clock = WallClock(pace)
     for block in range(1, 3000):
         now = 1000.0 + block * 0.02 / pace + (0.3 if block % 7 == 0 else 0.0)  # some blocks come late
         clock.heard(block * 0.02)
@@ -23,7 +23,7 @@ def test_a_moment_of_the_source_is_found_again_at_any_pace(monkeypatch: pytest.M
 
 
 def test_one_thread_hears_while_another_asks() -> None:
-    clock = _WallClock()
+    clock = WallClock()
     clock.heard(0.0)
     stop = threading.Event()
 

@@ -37,6 +37,10 @@ class Transcript:
     gated: str | None = None  # why the text must not reach the model; set by screening
 
 
+class GpuMemoryError(Exception):
+    """The GPU's memory did not suffice for this utterance: `livemerc.asr.select.engine_on_cpu` gives a way out."""
+
+
 class AsrEngine(Protocol):
     """A recogniser. `engine` and `model` go into `session.start`.
 
@@ -48,7 +52,7 @@ class AsrEngine(Protocol):
     model: str | None
 
     def transcribe(self, utterance: Utterance) -> Transcript:
-        """The final text of one endpointed utterance."""
+        """The final text of one endpointed utterance. Raises `GpuMemoryError`."""
         ...
 
     def partial(self, samples: np.ndarray) -> str:

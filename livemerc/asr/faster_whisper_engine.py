@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from livemerc.asr.engine import Transcript, Word
+from livemerc.asr.engine import GpuMemoryError, Transcript, Word
 from livemerc.asr.models import is_complete
 from livemerc.errors import ConfigError, ModelError
 
@@ -28,15 +28,17 @@ class FasterWhisperEngine:
     thresholds and the conditioning on earlier text are off, so that each utterance stands alone and screening happens
     in one place (`livemerc.asr.screening`).
 
-    Raises `ModelError` when the folder is missing or broken, or the GPU libraries are.
+    Raises `ModelError` when the folder is missing or broken, or the GPU libraries are; `GpuMemoryError` when the GPU's
+    memory is full.
     """
 
     engine = "faster-whisper"
 
     def __init__(self, folder: str | Path, config: AsrConfig, device: str = "auto", name: str | None = None) -> None:
         """`folder`: the model; `device`: auto, cpu or cuda; `name`: what `session.start` calls it (default: folder)."""
-        folder = Path(folder)
+        self.folder = folder = Path(folder)
         self.model: str | None = name or str(folder)
+        self.device = device
         self._config = config
         if not folder.is_dir():
             raise ModelError(f"{folder}: no such folder with a Whisper model; give a folder or a size such as base.")
@@ -63,6 +65,8 @@ class FasterWhisperEngine:
             )
         # A boundary: three native libraries, each with its own errors; tokenizers raises bare Exception.
         except Exception as error:
+            if _is_gpu_memory(error):
+                raise GpuMemoryError(str(error)) from error
             raise _model_error(error, folder, device, config.compute_type) from error
         if config.language is not None and config.language not in self._whisper.supported_languages:
             raise ConfigError(
@@ -95,7 +99,7 @@ class FasterWhisperEngine:
         try:
             segment = next(iter(generated), None)
         except RuntimeError as error:
-            raise _model_error(error, Path(str(self.model)), "cuda", self._config.compute_type) from error
+            raise self._use_error(error) from error
         if segment is None or " ".join(segment.text.split()) != text:
             return ()
         start_s = utterance.samples_start_s
@@ -121,7 +125,12 @@ class FasterWhisperEngine:
                 vad_filter=False,
             )
         except RuntimeError as error:
-            raise _model_error(error, Path(str(self.model)), "cuda", self._config.compute_type) from error
+            raise self._use_error(error) from error
+
+    def _use_error(self, error: RuntimeError) -> ModelError | GpuMemoryError:
+        if _is_gpu_memory(error):
+            return GpuMemoryError(str(error))
+        return _model_error(error, Path(str(self.model)), "cuda", self._config.compute_type)
 
     def _decode(self, samples: np.ndarray, beam_size: int) -> Transcript:
         if len(samples) < SHORTEST_SAMPLES:
@@ -130,7 +139,7 @@ class FasterWhisperEngine:
         try:
             segments = list(generated)
         except RuntimeError as error:
-            raise _model_error(error, Path(str(self.model)), "cuda", self._config.compute_type) from error
+            raise self._use_error(error) from error
         counts = [max(1, len(segment.tokens)) for segment in segments]
         total = sum(counts)
         log_probability = no_speech = None
@@ -146,6 +155,12 @@ class FasterWhisperEngine:
             mean_log_probability=log_probability,
             tokens=total,
         )
+
+
+def _is_gpu_memory(error: Exception) -> bool:
+    """CTranslate2 has no class for it: "CUDA failed with error out of memory", or CUBLAS_STATUS_ALLOC_FAILED."""
+    what = str(error).lower()
+    return isinstance(error, RuntimeError) and ("out of memory" in what or "alloc_failed" in what)
 
 
 def _model_error(error: Exception, folder: Path, device: str, compute_type: str) -> ModelError:

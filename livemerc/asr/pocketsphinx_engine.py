@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,8 @@ MAX_GAIN = 100.0  # 40 dB: a whisper is raised, the noise floor of a muted line 
 SEARCH = {"maxhmmpf": 3000, "maxwpf": 10}
 """Fewer paths a frame than the default 30,000 HMMs and any number of words: telephone speech takes half the time (RTF
 .19 against .35, WER .84 against .88), read speech hears the same (.304), the demo hardly less (.066 against .046)."""
+HURRIED_SEARCH = {"maxhmmpf": 800, "maxwpf": 4}
+"""For a machine that cannot keep up: three fifths of the time (RTF .13 on telephone speech; the demo's WER .19)."""
 _ALTERNATE = re.compile(r"\(\d+\)$")  # "read(2)": the second pronunciation of "read"
 
 
@@ -34,9 +37,10 @@ class PocketsphinxEngine:
     """
 
     engine = "pocketsphinx"
-    model: str | None = "en-us"
 
-    def __init__(self) -> None:
+    def __init__(self, search: Mapping[str, int] = SEARCH, model: str = "en-us") -> None:
+        """`search`: its beams; `model`: what `session.start` calls it."""
+        self.model: str | None = model
         try:
             from pocketsphinx import Decoder
         except ImportError as error:
@@ -45,7 +49,7 @@ class PocketsphinxEngine:
             ) from error
         try:
             # FATAL: its log would land on stderr in the middle of the dashboard
-            self._decoder: Any = Decoder(samprate=SAMPLE_RATE_HZ, cmn="batch", loglevel="FATAL", **SEARCH)
+            self._decoder: Any = Decoder(samprate=SAMPLE_RATE_HZ, cmn="batch", loglevel="FATAL", **search)
         except (RuntimeError, ValueError) as error:
             raise ModelError(
                 f"pocketsphinx finds no usable English model ({error}); unset POCKETSPHINX_PATH or reinstall it."
@@ -88,8 +92,10 @@ class PocketsphinxEngine:
         decoder.start_utt()
         # full_utt: cepstral means of the whole utterance. WER on LJSpeech + LibriVox .29 against .53 with the running
         # estimate, which starts wrong in each utterance.
-        decoder.process_raw(pcm, no_search=False, full_utt=True)
-        decoder.end_utt()
+        try:
+            decoder.process_raw(pcm, no_search=False, full_utt=True)
+        finally:
+            decoder.end_utt()  # or the next utterance could not begin
         if decoder.hyp() is None:
             return []
         return [

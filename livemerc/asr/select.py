@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
+
 from livemerc.asr.cuda import load_cublas
-from livemerc.asr.engine import AsrEngine, NoAsr
+from livemerc.asr.engine import AsrEngine, GpuMemoryError, NoAsr
 from livemerc.asr.models import cached_path, hub_is_offline, pull, repository_of
 from livemerc.config import Config
 from livemerc.errors import ConfigError, ModelError
@@ -23,6 +25,11 @@ PREFERENCE_CPU = (
 PREFERENCE_CUDA = (
     "large-v3-turbo", "distil-large-v3.5", "distil-large-v3", "large-v3", "distil-large-v2", "large-v2", "medium",
     "medium.en", "distil-medium.en", "small", "small.en", "distil-small.en", "base", "base.en", "tiny", "tiny.en",
+    "large-v1",
+)  # fmt: skip
+FASTEST_FIRST = (
+    "tiny.en", "tiny", "base.en", "base", "distil-small.en", "small.en", "small", "distil-medium.en", "medium.en",
+    "medium", "large-v3-turbo", "distil-large-v3.5", "distil-large-v3", "distil-large-v2", "large-v3", "large-v2",
     "large-v1",
 )  # fmt: skip
 
@@ -82,11 +89,51 @@ def _named_whisper(config: Config, *, demo: bool, terminal: bool, announce: Anno
     return _whisper(model, path, config, "as asked", announce)
 
 
+def fastest_engine(engine: AsrEngine, config: Config) -> AsrEngine | None:
+    """What to use instead of `engine` while the machine cannot keep up: the smallest cached Whisper that knows the
+    language, decoding greedily; pocketsphinx with narrower beams. None where nothing is faster. No network; loads it.
+    """
+    if engine.engine == "pocketsphinx":
+        from livemerc.asr.pocketsphinx_engine import HURRIED_SEARCH, PocketsphinxEngine
+
+        return PocketsphinxEngine(HURRIED_SEARCH, "en-us, hurried")
+    if engine.engine != "faster-whisper":
+        return None
+    from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
+
+    assert isinstance(engine, FasterWhisperEngine)
+    greedy = msgspec.structs.replace(config.asr, beam_size=1)
+    name = next((n for n in _knowing(config.asr.language, FASTEST_FIRST) if cached_path(n) is not None), None)
+    folder = None if name is None else cached_path(name)
+    if folder is not None and _bytes(folder) < _bytes(engine.folder):
+        return FasterWhisperEngine(folder, greedy, device=engine.device, name=name)
+    if config.asr.beam_size > 1:
+        return FasterWhisperEngine(engine.folder, greedy, device=engine.device, name=engine.model)
+    return None
+
+
+def engine_on_cpu(engine: AsrEngine, config: Config) -> AsrEngine:
+    """The same recogniser on the CPU, for a GPU whose memory is full. Raises `ModelError`."""
+    from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
+
+    if not isinstance(engine, FasterWhisperEngine):
+        raise ModelError(f"{engine.engine} has no way from the GPU to the CPU; use --device cpu.")
+    return FasterWhisperEngine(engine.folder, config.asr, device="cpu", name=engine.model)
+
+
+def _bytes(folder: Path) -> int:
+    return (folder / "model.bin").stat().st_size
+
+
+def _knowing(language: str | None, names: Sequence[str]) -> list[str]:
+    if language in (None, "en"):
+        return list(names)
+    return [name for name in names if not name.endswith(".en") and not name.startswith("distil-")]
+
+
 def best_cached(config: Config) -> str | None:
     """The cached Whisper that suits this machine and language best, or None. No network."""
-    names = [name for name in PREFERENCE_CPU if cached_path(name) is not None]
-    if config.asr.language not in (None, "en"):
-        names = [name for name in names if not name.endswith(".en") and not name.startswith("distil-")]
+    names = [name for name in _knowing(config.asr.language, PREFERENCE_CPU) if cached_path(name) is not None]
     if len(names) < 2:
         return names[0] if names else None
     if _has_cuda(config):
@@ -111,7 +158,11 @@ def _whisper(name: str, path: Path | None, config: Config, why: str, announce: A
     # loading it is the point: CTranslate2 then finds it by name
     if device != "cpu" and _has_cuda(config) and not load_cublas() and device == "auto":
         device, why = "cpu", f"{why}; on the CPU, because CUDA 12's cuBLAS is missing: see `livemerc doctor`"
-    engine = FasterWhisperEngine(path, config.asr, device=device, name=name)
+    try:
+        engine = FasterWhisperEngine(path, config.asr, device=device, name=name)
+    except GpuMemoryError:
+        engine = FasterWhisperEngine(path, config.asr, device="cpu", name=name)
+        why = f"{why}; on the CPU, because the GPU's memory is full"
     announce(f"ASR: faster-whisper {name} ({why}).")
     return engine
 

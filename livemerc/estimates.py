@@ -1,0 +1,48 @@
+"""What can be said without the model: when a label is withheld, and what stands where there is no estimate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from livemerc.events import EmotionEvent, Modality, Probabilities
+from livemerc.model.checkpoint import Abstention
+
+NOTHING_TO_JUDGE = "nothing to judge"
+
+
+@dataclass(frozen=True, slots=True)
+class Cues:
+    """What else is known of an utterance when its label is in doubt. `asr_confidence` 0..1 or None."""
+
+    duration_s: float
+    asr_confidence: float | None = None
+
+
+def unjudged_estimate(utterance_id: str, prior: Probabilities, reason: str) -> EmotionEvent:
+    """The estimate of an utterance that the model has not seen: the prior, withheld for `reason`."""
+    total = sum(prior.values())
+    prior = {name: share / total for name, share in prior.items()}
+    label = max(prior, key=prior.__getitem__)
+    return EmotionEvent(
+        utterance_id=utterance_id, revision=0, status="provisional", label=label, confidence=prior[label],
+        abstained=reason, probabilities=prior, modality=Modality(),
+    )  # fmt: skip
+
+
+def abstention_reason(probabilities: Probabilities, modality: Modality, cues: Cues, rule: Abstention) -> str | None:
+    """Why the label is withheld, or None. Withheld when its calibrated probability is too low; the reason is the
+    likeliest cause: a short utterance, doubtful words, words and voice at odds, or plain doubt."""
+    if modality.text is None and modality.speech is None:
+        return NOTHING_TO_JUDGE
+    if max(probabilities.values()) >= rule.min_confidence:
+        return None
+    if cues.duration_s < rule.short_s:
+        return "short"
+    if modality.text is not None and cues.asr_confidence is not None and cues.asr_confidence < rule.asr_confidence:
+        return "words doubtful"
+    if modality.text is not None and modality.speech is not None:
+        by_text, by_speech = (max(m, key=m.__getitem__) for m in (modality.text, modality.speech))
+        apart = sum(abs(modality.text[k] - modality.speech[k]) for k in probabilities) / 2
+        if by_text != by_speech and apart >= rule.disagreement:
+            return "words and voice disagree"
+    return "low confidence"

@@ -1,0 +1,238 @@
+"""The recogniser at arm's length: one that fails, hangs or is too slow costs words, never the session."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from livemerc.asr.engine import AsrEngine, GpuMemoryError, Transcript
+from livemerc.asr.screening import screen
+from livemerc.asr.select import engine_on_cpu, fastest_engine
+from livemerc.audio.items import Utterance
+from livemerc.config import SAMPLE_RATE_HZ, Config
+from livemerc.errors import LivemercError, ModelError
+from livemerc.guard import GiveUp, Job, Worker
+
+FAILED = "recogniser failed"
+HUNG = "recogniser does not answer"
+BEHIND = "behind: words later"
+STOPPED = "stopped before it was transcribed"
+
+_KEPT = 64
+"""Utterances that wait for words which may still come; only those whose label is open are ever taken."""
+
+Tell = Callable[[str, str | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Words of one utterance, screened; `transcript.gated` says why there are none."""
+
+    transcript: Transcript
+    engine: str
+    model: str | None
+    took_s: float
+
+
+class Words:
+    """Transcribes on a thread of its own. `notice(key, sentence | None)` tells what is wrong and when it is well again.
+
+    `failure` is set once the recogniser has failed `live.failures_in_a_row` times: then nothing is asked of it any
+    more.
+    """
+
+    def __init__(
+        self,
+        asr: AsrEngine,
+        config: Config,
+        *,
+        languages: Collection[str] | None = None,
+        notice: Tell = lambda key, sentence: None,
+    ) -> None:
+        self.asr = asr
+        self.failure: LivemercError | None = None
+        self.lag_s = 0.0
+        self._config = config
+        self._languages = languages
+        self._notice = notice
+        self._worker = Worker("livemerc-asr")
+        self._fast: AsrEngine | None = None
+        self._fast_sought = False
+        self._failures = 0
+        self._pace = 0.1  # seconds it takes for a second of audio, the newest partial or final counting half
+        self._late: tuple[Utterance, Job[Heard]] | None = None
+        self._come: deque[tuple[Utterance, Job[Heard]]] = deque()
+        self._waiting: deque[Utterance] = deque(maxlen=_KEPT)
+
+    # -- now -------------------------------------------------------------------------------------------------------
+
+    def hear(self, utterance: Utterance, *, fast: bool, give_up: GiveUp) -> Heard:
+        """The words, or none and the reason. Words that were given up on while they were sought may come by `late`."""
+        if self.failure is not None:
+            return self._nothing(FAILED)
+        reason = self._worker.until_free(give_up)
+        if reason is not None:
+            if reason != STOPPED:
+                self._waiting.append(utterance)
+            return self._nothing(reason)
+        self._collect()
+        job = self._worker.start(lambda: self._transcribe(utterance, fast))
+        reason = job.wait(give_up)
+        if reason is not None:
+            self._late = (utterance, job)
+            return self._nothing(reason)
+        return self._outcome(utterance, job)
+
+    def partial(self, samples: np.ndarray, *, budget_s: float, give_up: GiveUp) -> str:
+        """A hypothesis, if it can be had within the budget: whatever it takes, a final may have to wait for it."""
+        length_s = len(samples) / SAMPLE_RATE_HZ
+        if self.failure is not None or self._worker.busy or length_s * self._pace > budget_s:
+            return ""
+        job = self._worker.start(lambda: self.asr.partial(samples))
+        if job.wait(give_up) is not None:
+            self._learn_pace(length_s, job.ran_s)
+            return ""
+        self._learn_pace(length_s, job.ran_s)
+        try:
+            return job.result()
+        except Exception as error:  # noqa: BLE001 - the boundary of a part: the final will say whether it is broken
+            self._notice("asr", _failed(error))
+            return ""
+
+    # -- later -----------------------------------------------------------------------------------------------------
+
+    @property
+    def owed(self) -> bool:
+        """Whether words are being sought, or wait to be, that nobody waits for."""
+        return self._late is not None or bool(self._come) or bool(self._waiting)
+
+    @property
+    def seeking(self) -> Utterance | None:
+        """The utterance whose words are being sought that nobody waits for."""
+        return None if self._late is None else self._late[0]
+
+    def late(self, wanted: Callable[[Utterance], bool], *, fast: bool) -> tuple[Utterance, Heard] | None:
+        """Words that have come since, if any; then the newest wanted utterance is begun. Never waits."""
+        self._collect()
+        found = None
+        if self._come:
+            utterance, job = self._come.popleft()
+            found = utterance, self._outcome(utterance, job)
+        while self._late is None and self._waiting and self.failure is None and not self._worker.busy:
+            newest = self._waiting.pop()  # it stays open for longest
+            if wanted(newest):
+                self._late = newest, self._worker.start(partial(self._transcribe, newest, fast))
+        if not self.hangs:
+            self._notice("asr hangs", None)
+        return found
+
+    def _collect(self) -> None:
+        if self._late is not None and self._late[1].done:
+            self._come.append(self._late)
+            self._late = None
+
+    def wait(self, give_up: GiveUp) -> str | None:
+        """Waits for the words that are being sought."""
+        return None if self._late is None else self._late[1].wait(give_up)
+
+    @property
+    def hangs(self) -> bool:
+        """Whether a call has run for longer than `asr.time_limit_s`."""
+        return self._worker.ran_s > self._config.asr.time_limit_s
+
+    def tell_hang(self) -> None:
+        self._notice(
+            "asr hangs",
+            f"the recogniser has not answered for over {self._config.asr.time_limit_s:.0f} s: "
+            "judging by the voice alone until it does",
+        )
+
+    def close(self) -> None:
+        """Lets go of the engines, unless a call is still in them."""
+        if not self._worker.busy:
+            self.asr.close()
+            if self._fast is not None:
+                self._fast.close()
+        self._worker.close()
+
+    # -- in the worker's thread ------------------------------------------------------------------------------------
+
+    def _transcribe(self, utterance: Utterance, fast: bool) -> Heard:
+        began = time.perf_counter()
+        engine = self._engine(fast)
+        try:
+            transcript = engine.transcribe(utterance)
+        except GpuMemoryError:
+            engine = self._on_cpu(engine)
+            transcript = engine.transcribe(utterance)
+        given = engine.engine == "transcript"  # a person wrote these words: nothing was hallucinated
+        transcript = screen(
+            transcript, utterance, self._config.screening, words_are_given=given,
+            languages=self._languages, spoken=self._config.asr.language,
+        )  # fmt: skip
+        return Heard(transcript, engine.engine, engine.model, time.perf_counter() - began)
+
+    def _engine(self, fast: bool) -> AsrEngine:
+        if not fast:
+            return self.asr
+        if not self._fast_sought:
+            self._fast_sought = True
+            self._fast = fastest_engine(self.asr, self._config)
+        return self._fast or self.asr
+
+    def _on_cpu(self, engine: AsrEngine) -> AsrEngine:
+        moved = engine_on_cpu(engine, self._config)
+        if engine is self._fast:
+            self._fast = moved
+        else:
+            self.asr = moved
+        engine.close()
+        self._notice("asr on cpu", "the GPU's memory is full: the recogniser runs on the CPU")
+        return moved
+
+    # -- outcome ---------------------------------------------------------------------------------------------------
+
+    def _outcome(self, utterance: Utterance, job: Job[Heard]) -> Heard:
+        self._learn_pace(len(utterance.samples) / SAMPLE_RATE_HZ, job.ran_s)
+        try:
+            heard = job.result()
+        except Exception as error:  # noqa: BLE001 - the boundary of a part: native libraries, each with its own errors
+            self._failures += 1
+            self._notice("asr", _failed(error))
+            if self._failures >= self._config.live.failures_in_a_row and self.failure is None:
+                self.failure = _broken(error, self._failures)
+                self._waiting.clear()
+            return self._nothing(FAILED)
+        if self._failures:
+            self._failures = 0
+        self._notice("asr", None)
+        return heard
+
+    def _nothing(self, reason: str) -> Heard:
+        return Heard(Transcript(text="", gated=reason), self.asr.engine, self.asr.model, 0.0)
+
+    def _learn_pace(self, length_s: float, took_s: float) -> None:
+        self._pace = (self._pace + took_s / max(length_s, 0.1)) / 2
+
+
+def _what(error: BaseException) -> str:
+    lines = str(error).split("\n", 1)
+    return f"{type(error).__name__}: {lines[0]}".rstrip(": .") if lines[0] else type(error).__name__
+
+
+def _failed(error: BaseException) -> str:
+    return f"the recogniser failed ({_what(error)}): judged by the voice alone"
+
+
+def _broken(error: BaseException, times: int) -> LivemercError:
+    if isinstance(error, ModelError):
+        return error
+    return LivemercError(
+        f"the recogniser failed on {times} utterances in a row ({_what(error)}); what was heard before is kept. "
+        "Run `livemerc doctor`, or choose another --asr or --model."
+    )
