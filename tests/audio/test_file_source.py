@@ -9,10 +9,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import wav_file
 
 from livemerc.audio.file_source import FileSource
 from livemerc.audio.read import read_samples
-from livemerc.errors import EXIT_INPUT, InputError
+from livemerc.errors import EXIT_INPUT, ConfigError, InputError
 
 
 def tone(rate_hz: int, seconds: float = 1.0, level: float = 0.5) -> np.ndarray:
@@ -85,6 +86,52 @@ def test_every_format_is_heard_whole_in_mono_at_its_own_rate(tmp_path, name, cod
 def test_channels_without_a_known_layout_are_averaged(tmp_path):
     source = FileSource(write_wav(tmp_path / "three.wav", tone(16_000), 16_000, channels=3), speed=0)
     assert np.abs(heard(source) - tone(16_000)).max() < 1e-3
+
+
+def stereo(folder: Path, seconds: float = 1.0, rate_hz: int = 16_000) -> tuple[Path, np.ndarray, np.ndarray]:
+    left, right = tone(rate_hz, seconds), tone(rate_hz, seconds, level=0.1)[::-1]
+    return wav_file.write(folder / "two.wav", np.stack([left, right], axis=1), rate_hz), left, right
+
+
+@pytest.mark.parametrize("block_ms", [7.0, 20.0, 3000.0])
+def test_the_channels_of_a_file_are_heard_apart_if_their_speakers_are_named(tmp_path, block_ms):
+    path, left, right = stereo(tmp_path)
+    source = FileSource(path, speed=0, block_ms=block_ms, speakers=("ann", "ben"))
+    blocks = list(source.blocks())
+    assert [block.channel for block in blocks] == [0, 1] * (len(blocks) // 2)
+    assert [block.start_s for block in blocks[::2]] == [block.start_s for block in blocks[1::2]]
+    for channel, expected in enumerate((left, right)):
+        heard = np.concatenate([block.samples for block in blocks if block.channel == channel])
+        assert heard == pytest.approx(expected, abs=1e-4)
+    assert source.warnings == []
+
+
+def test_one_name_is_for_all_channels_together(tmp_path):
+    path, _, _ = stereo(tmp_path)
+    mixed = heard(FileSource(path, speed=0))
+    assert np.array_equal(heard(FileSource(path, speed=0, speakers=("everybody",))), mixed)
+
+
+@pytest.mark.parametrize(
+    ("channels", "speakers", "mend"),
+    [(2, ("a", "b", "c"), "has 2 channels; give one name or 2 names"), (1, ("a", "b"), "has 1 channel; give one name")],
+)
+def test_names_and_channels_must_agree(tmp_path, channels, speakers, mend):
+    path = write_wav(tmp_path / "some.wav", tone(16_000), 16_000, channels)
+    with pytest.raises(ConfigError, match=mend) as caught:
+        FileSource(path, speed=0, speakers=speakers)
+    assert caught.value.exit_code == 2
+
+
+def test_a_truncated_stereo_file_is_heard_as_far_as_it_goes_on_both_channels(tmp_path):
+    path, left, _ = stereo(tmp_path)
+    path.write_bytes(path.read_bytes()[: len(path.read_bytes()) * 2 // 3])
+    source = FileSource(path, speed=0, speakers=("ann", "ben"))
+    blocks = list(source.blocks())
+    lengths = [sum(len(b.samples) for b in blocks if b.channel == channel) for channel in (0, 1)]
+    assert lengths[0] == lengths[1] == pytest.approx(len(left) * 2 / 3, rel=0.01)
+    (warning,) = source.warnings
+    assert "truncated" in warning
 
 
 def test_blocks_have_the_asked_length_and_contiguous_times(tmp_path):
