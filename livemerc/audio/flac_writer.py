@@ -17,6 +17,8 @@ _STREAMINFO_AT = 8  # after "fLaC" and the metadata block's header
 _LENGTH_AT = _STREAMINFO_AT + 10  # 8 bytes: rate 20 bits, channels 3, bits a sample 5, samples 36
 _MD5_AT = _STREAMINFO_AT + 18
 _LENGTH_EVERY_S = 1.0
+_LARGEST_FRAME_SAMPLES = 100_000
+"""Of all channels: FFmpeg's own parser finds no frame that is larger (8 channels at 192 kHz)."""
 
 
 class FlacWriter:
@@ -45,6 +47,8 @@ class FlacWriter:
             raise ValueError(f"FLAC does not take {channels} channels at {rate_hz} Hz ({error})") from error
         self._codec = codec
         self._frame_samples = int(codec.frame_size)
+        if self._frame_samples * channels > _LARGEST_FRAME_SAMPLES:
+            raise ValueError(f"FLAC does not take {channels} channels at {rate_hz} Hz (decoders refuse such frames)")
         self._held = np.zeros((0, channels), np.int16)
         self._digest = hashlib.md5(usedforsecurity=False)
         self._given = 0  # samples that went into the encoder, which keeps a frame back
