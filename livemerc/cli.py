@@ -335,6 +335,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # started with the descriptor closed: nobody reads, which is no failure
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - stays open for as long as the process
+    process.catch_early_signals()
     process.leave(call(sys.argv[1:] if argv is None else list(argv)))
 
 

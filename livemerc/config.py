@@ -141,9 +141,9 @@ class LiveConfig(_Section, frozen=True):
     """A partial is tried only if the recogniser's speed so far says it takes no longer: it must not delay a final."""
     status_every_s: Annotated[float, Meta(ge=0.5, le=60)] = 0.5
     """At most two status events a second."""
-    stop_within_s: Annotated[float, Meta(ge=0.5, le=60)] = 4.0
-    """From a stop to `session.end`: what is not transcribed or judged by then is marked. A second under the five that
-    people wait before they kill a program, for writing and for ending the process."""
+    stop_within_s: Annotated[float, Meta(ge=0.5, le=60)] = 3.0
+    """From a stop to `session.end`: what is not transcribed or judged by then is marked. People kill a program after
+    five seconds; two of them are for a machine so busy that threads wait for their turn."""
     failures_in_a_row: Annotated[int, Meta(ge=1, le=1000)] = 5
     """A recogniser or model that raises on so many utterances one after the other is broken: the session ends. One
     failure alone costs its utterance's words or label."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import select
 import signal
 import sys
 import threading
@@ -22,17 +23,42 @@ if TYPE_CHECKING:
 EXIT_AT_ONCE = 130
 """A second Ctrl+C: 128 + SIGINT, the shell's own number. The last utterance was not waited for."""
 
+EXIT_STUCK = 6
+"""A failure while running."""
+
 STOP_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
 )
 
 
+STUCK_AFTER_S = 4.8
+"""After a stop: the main thread that still writes then has a reader that does not read. Under the promised 5 s."""
+HOPELESS_AFTER_S = 15.0
+"""After a stop: whatever keeps the process, it goes."""
+
+_writing_since_s: float | None = None
+_over = False
+
+
+def _before_and_after(number: int, frame: FrameType | None) -> None:
+    if not _over:  # else the session has ended, and its exit code stands
+        raise KeyboardInterrupt
+
+
+def catch_early_signals() -> None:
+    """From here on a stop signal raises KeyboardInterrupt until a session takes over (`StopOnSignal`), and is ignored
+    once that has ended. For a process that does nothing else."""
+    for number in STOP_SIGNALS:
+        if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _before_and_after)
+
+
 class StopOnSignal:
     """Context manager: the first stop signal calls `stop` once, the second leaves the process at once.
 
-    Before `stop` is known (sources opening, models loading) a signal raises KeyboardInterrupt: there is nothing to
-    flush. Afterwards `stop` runs on a thread of its own: a signal handler runs between two bytecodes of the main
-    thread, which may hold the very lock that `stop` needs.
+    Before `stop` is known (sources opening) a signal raises KeyboardInterrupt: there is nothing to flush. Afterwards
+    `stop` runs on a thread of its own: a signal handler runs between two bytecodes of the main thread, which may hold
+    the very lock that `stop` needs. A main thread that hangs in a write after a stop is not waited for.
     """
 
     def __init__(self) -> None:
@@ -40,6 +66,7 @@ class StopOnSignal:
         self._read_fd, self._write_fd = os.pipe()
         self._stop: Callable[[], None] | None = None
         self._thread: threading.Thread | None = None
+        self._left = threading.Event()
         self._before: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> StopOnSignal:
@@ -50,11 +77,16 @@ class StopOnSignal:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        global _over
+        _over = True
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal itself returned
+        self._left.set()
         os.close(self._write_fd)  # ends the thread
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(1.0)  # `stop` may be stuck in a device driver
+            if self._thread.is_alive():
+                return
         os.close(self._read_fd)
 
     def call(self, stop: Callable[[], None]) -> None:
@@ -66,7 +98,20 @@ class StopOnSignal:
     def _wait(self) -> None:
         if os.read(self._read_fd, 1):
             assert self._stop is not None
+            threading.Thread(target=self._see_it_through, name="stop-in-time", daemon=True).start()
             self._stop()
+
+    def _see_it_through(self) -> None:
+        began_s = time.monotonic()
+        while not self._left.wait(0.1):
+            passed_s, since_s = time.monotonic() - began_s, _writing_since_s
+            stuck = since_s is not None and time.monotonic() - since_s > 1.0
+            if (passed_s > STUCK_AFTER_S and stuck) or passed_s > HOPELESS_AFTER_S:
+                what = "the reader of standard output does not read" if stuck else "a part of it does not let go"
+                with contextlib.suppress(OSError):
+                    os.set_blocking(2, False)  # perhaps nobody reads that either
+                    os.write(2, f"livemerc: the session could not be ended in time: {what}.\n".encode())
+                os._exit(EXIT_STUCK)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._stop is None:
@@ -75,6 +120,39 @@ class StopOnSignal:
             os._exit(EXIT_AT_ONCE)
         self.received = True
         os.write(self._write_fd, b"!")  # the only thing that is safe here
+
+
+class ReaderWatch:
+    """Context manager: `gone` is called, once and on a thread of its own, when nobody can read `descriptor` any more.
+
+    A closed pipe is otherwise noticed by the next write, and while models load there is none. Nothing is watched where
+    the system has no `poll`.
+    """
+
+    def __init__(self, descriptor: int, gone: Callable[[], None]) -> None:
+        self._descriptor = descriptor
+        self._gone = gone
+        self._wake_read, self._wake_write = os.pipe()
+        self._thread = threading.Thread(target=self._watch, name="reader-watch", daemon=True)
+
+    def __enter__(self) -> ReaderWatch:
+        if hasattr(select, "poll"):
+            self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        os.close(self._wake_write)
+        if self._thread.ident is not None:
+            self._thread.join(1.0)
+        if not self._thread.is_alive():
+            os.close(self._wake_read)
+
+    def _watch(self) -> None:
+        poll = select.poll()
+        poll.register(self._descriptor, 0)  # errors and hang-ups are told unasked
+        poll.register(self._wake_read, select.POLLIN)
+        if any(descriptor == self._descriptor for descriptor, _ in poll.poll()):
+            self._gone()
 
 
 def claim_stdout() -> BinaryIO:
@@ -97,14 +175,19 @@ class WholeWrites(io.FileIO):
     """
 
     def write(self, data: Buffer, /) -> int:
+        global _writing_since_s
         view = memoryview(data).cast("B")
         done = 0
-        while done < len(view):
-            taken = super().write(view[done:])
-            if taken is None:
-                time.sleep(0.01)  # the reader is behind
-            else:
-                done += taken
+        _writing_since_s = time.monotonic()
+        try:
+            while done < len(view):
+                taken = super().write(view[done:])
+                if taken is None:
+                    time.sleep(0.01)  # the reader is behind
+                else:
+                    done += taken
+        finally:
+            _writing_since_s = None
         return done
 
 
@@ -117,12 +200,13 @@ def silence_output() -> None:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process with `code`, past the interpreter's own end where a daemon thread still runs.
+    """End the process with `code`, past the interpreter's own end where a daemon thread still runs or torch is loaded.
 
     A thread that comes back from native code while the interpreter is being torn down aborts the process: exit 134
-    and "terminate called without an active exception" after everything had gone well.
+    and "terminate called without an active exception" after everything had gone well. And taking torch apart takes
+    up to seconds of the five in which a stopped session must be gone.
     """
-    if all(thread is threading.current_thread() for thread in threading.enumerate()):
+    if all(thread is threading.current_thread() for thread in threading.enumerate()) and "torch" not in sys.modules:
         sys.exit(code)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):

@@ -7,16 +7,17 @@ import io
 import sys
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, cast
 
 from livemerc import process
 from livemerc.audio.source import Block, Source
 from livemerc.chain import Monitor
 from livemerc.config import Config
-from livemerc.errors import EXIT_OK, ConfigError
-from livemerc.events import Event, SessionStart, encode
+from livemerc.errors import EXIT_OK, ConfigError, LivemercError
+from livemerc.events import Event, SessionStart, Status, encode
 from livemerc.fetching import fetch_before_screen
 from livemerc.model.checkpoint import checkpoint_info
+from livemerc.notation import clock
 from livemerc.recorder import Recorder, check_new
 from livemerc.text_safety import plain_text
 
@@ -156,29 +157,49 @@ def _print_events(monitor: Monitor, *, json: bool) -> None:
     stdout = process.claim_stdout()
     show: Callable[[Event], None]
     if json:
-
-        def show(event: Event) -> None:
-            stdout.write(encode(event) + b"\n")
-
+        show = _JsonLines(stdout).write
     else:
         from livemerc.plain import PlainPrinter
 
         show = PlainPrinter(io.TextIOWrapper(stdout, encoding="utf-8"), log=sys.stderr).write
+    failure: LivemercError | None = None
     events = cast("Generator[Event]", monitor.events())
-    try:
-        for event in events:
-            try:
-                if isinstance(event, SessionStart):
-                    for announcement in monitor.announcements:
-                        print(f"livemerc: {plain_text(announcement)}", file=sys.stderr, flush=True)
-                show(event)
-            except OSError as error:
-                if error.errno not in (errno.EPIPE, errno.EIO):
-                    raise
-                monitor.stop()  # the reader or the terminal has gone: nobody is left to flush for
-                process.silence_output()
-                if not isinstance(monitor, RecordedMonitor):
-                    break
-                show = _nowhere  # but the record, which is to have the last utterance
-    finally:
-        events.close()
+    with process.ReaderWatch(stdout.fileno(), monitor.stop):
+        try:
+            for event in events:
+                try:
+                    if isinstance(event, SessionStart):
+                        for announcement in monitor.announcements:
+                            print(f"livemerc: {plain_text(announcement)}", file=sys.stderr, flush=True)
+                    show(event)
+                except OSError as error:
+                    monitor.stop()
+                    if error.errno in (errno.EPIPE, errno.EIO):
+                        process.silence_output()  # the reader or the terminal has gone: nobody is left to flush for
+                    else:
+                        failure = LivemercError(
+                            f"standard output cannot be written ({error.strerror}); free space there, or send it "
+                            "somewhere else."
+                        )
+                    if not isinstance(monitor, RecordedMonitor):
+                        break
+                    show = _nowhere  # but the record, which is to have the last utterance
+        finally:
+            events.close()
+    if failure is not None:
+        raise failure
+
+
+class _JsonLines:
+    """One event a line; a degraded part is logged on standard error when it begins, changes or ends."""
+
+    def __init__(self, stdout: BinaryIO) -> None:
+        self._stdout = stdout
+        self._degraded: str | None = None
+
+    def write(self, event: Event) -> None:
+        self._stdout.write(encode(event) + b"\n")
+        if isinstance(event, Status) and event.degraded != self._degraded:
+            self._degraded = event.degraded
+            what = f"degraded: {plain_text(event.degraded)}" if event.degraded else "well again"
+            print(f"livemerc: {clock(event.t_s)}  {what}", file=sys.stderr, flush=True)
