@@ -173,6 +173,7 @@ class Player:
         self._reader.read_new()
         if not growing:
             self._reader.finish()
+            self._reader.close()
             self.growing = False
         for index in range(len(self._times_s), len(self.journal.events)):
             event = self.journal.events[index]

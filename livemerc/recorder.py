@@ -112,7 +112,7 @@ class Recorder:
             self._journal = self._create(EVENTS_FILE)
             _hold(self._journal)
             if track is not None:
-                self._track = _Track(self._create(AUDIO_FILE), track)
+                self._track = self._begin_track(track)
         except (OSError, ValueError) as error:
             self._close_files()
             self._remove()
@@ -132,6 +132,14 @@ class Recorder:
     def short(self) -> str:
         """For a narrow screen."""
         return "rec + audio" if self._track is not None else "rec"
+
+    def _begin_track(self, track: AudioTrack) -> _Track:
+        try:
+            return _Track(self._create(AUDIO_FILE), track)
+        except ValueError as error:
+            self._close_files()
+            self._remove()
+            raise ConfigError(f"--record-audio: {error}; leave it out, or choose another rate or device.") from error
 
     # -- what comes in -------------------------------------------------------------------------------------------------
 

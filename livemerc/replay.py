@@ -29,7 +29,7 @@ from livemerc.text_safety import plain_text, sure_width
 
 def seconds(text: str) -> float:
     """`12:30`, `1:02:03.5` or plain seconds. Raises `ConfigError`."""
-    if not re.fullmatch(r"(?:(?:\d{1,4}:)?[0-5]?\d:[0-5]?\d|\d{1,8})(?:\.\d{1,9})?", text, re.ASCII):
+    if not re.fullmatch(r"(?:\d{1,4}:[0-5]?\d:[0-5]?\d|\d{1,5}:[0-5]?\d|\d{1,8})(?:\.\d{1,9})?", text, re.ASCII):
         raise ConfigError(f"--from {text}: not a time; write 12:30 (minutes:seconds), 1:02:03 or plain seconds.")
     total = 0.0
     for part in text.split(":"):

@@ -64,7 +64,7 @@ def conversation(utterances: int = 5, every_s: float = 10.0, text: str = "words"
             events.append(emotion(n - 1, "revised", 1, joy=0.1))
             events.append(emotion(n - 1, "frozen", 2, joy=0.1))
         half_s = begin_s + 2.5
-        while half_s < begin_s + every_s:
+        while half_s < n * every_s:
             events.append(Status(t_s=half_s, lag_s=0.1, queued={"asr": 0}, level_dbfs=-40.0 - n))
             half_s += 0.5
     if ends:

@@ -67,7 +67,8 @@ class ReplayApp(DashboardApp, inherit_bindings=False):
 
     def action_pause(self) -> None:
         self.player.pause(not self.player.paused)
-        self.tick()
+        self._tell_state()
+        self.redraw()
 
     def action_seek(self, by_s: float) -> None:
         self._go(self.player.position_s + by_s)
@@ -76,7 +77,8 @@ class ReplayApp(DashboardApp, inherit_bindings=False):
     def action_speed(self, step: int) -> None:
         nearest = min(range(len(SPEEDS)), key=lambda index: abs(SPEEDS[index] - self.player.speed))
         self.player.set_speed(SPEEDS[max(0, min(len(SPEEDS) - 1, nearest + step))])
-        self.tick()
+        self._tell_state()
+        self.redraw()
 
     def action_help(self) -> None:
         self.push_screen(HelpScreen(self.state.labels, (*REPLAY_KEYS, *KEYS[1:])))
