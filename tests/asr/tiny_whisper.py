@@ -2,8 +2,8 @@
 
 The real architecture, file format and code path (transformers -> ctranslate2 -> faster_whisper.WhisperModel) with
 its own byte-level tokenizer and Whisper's special tokens: what is tested with it is our engine on the real library,
-not the quality of a recogniser. English only, like tiny.en: CTranslate2 takes a Whisper for multilingual from 51,865
-tokens on, and such an embedding table would take most of the training time.
+not the quality of a recogniser. English only, like tiny.en; `multilingual_whisper` detects
+languages.
 """
 
 from __future__ import annotations

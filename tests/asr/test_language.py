@@ -1,0 +1,123 @@
+"""Text that is not in a language of the text branch is shown with its reason and never judged; the voice goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from asr.multilingual_whisper import build_multilingual
+from asr.speech import noise, utterance
+from networks import write_checkpoint
+
+from livemerc.asr.engine import Transcript
+from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
+from livemerc.asr.screening import screen
+from livemerc.brain import Brain
+from livemerc.config import AsrConfig, Config, ScreeningConfig, load_config
+from livemerc.events import EmotionEvent, UtteranceFinal
+from livemerc.model.checkpoint import BUNDLED, MANIFEST, read_manifest
+
+
+def reason(languages=("en",), spoken=None, given=False, text="ich weiß es nicht", **figures) -> str | None:
+    transcript = Transcript(text=text, **figures)
+    screened = screen(
+        transcript, utterance(noise(3.0, -22)), ScreeningConfig(), words_are_given=given, languages=languages,
+        spoken=spoken,
+    )  # fmt: skip
+    assert screened.text == text
+    return screened.gated
+
+
+def test_another_language_is_gated_when_whisper_is_sure() -> None:
+    assert reason(language="de", language_probability=0.97) == "language de"
+    assert reason(language="de", language_probability=0.5) == "language de"
+    assert reason(language="de", language_probability=0.49) is None
+    assert reason(language="en", language_probability=0.97) is None
+    assert reason() is None  # an engine that says nothing of languages
+
+
+def test_a_declared_language_is_certain_and_outranks_the_recogniser() -> None:
+    assert reason(spoken="de") == "language de"
+    assert reason(spoken="de", language="en", language_probability=1.0) == "language de"
+    assert reason(spoken="en", language="de", language_probability=0.9) is None
+    assert reason(spoken="en-GB") is None
+    assert reason(spoken="de", given=True) == "language de"
+
+
+def test_the_checkpoint_says_which_languages_its_text_branch_knows() -> None:
+    assert reason(languages=("en", "de"), language="de", language_probability=0.97) is None
+    assert reason(languages=("de-DE",), language="de", language_probability=0.97) is None
+    assert reason(languages=("de",), language="en", language_probability=0.97) == "language en"
+    assert reason(languages=None, language="de", language_probability=0.97) is None
+
+
+def test_empty_text_is_empty_in_every_language() -> None:
+    assert reason(language="de", language_probability=0.97, text="") == "empty"
+
+
+def test_a_manifest_without_the_key_means_english(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "checkpoint")
+    where = folder / MANIFEST
+    raw = msgspec.json.decode(where.read_bytes())
+    raw.pop("text_languages", None)
+    where.write_bytes(msgspec.json.encode(raw))
+    assert read_manifest(folder).text_languages == ("en",)
+    where.write_bytes(msgspec.json.encode(raw | {"text_languages": ["de", "en"]}))
+    assert read_manifest(folder).text_languages == ("de", "en")
+    if (BUNDLED / MANIFEST).is_file():
+        assert read_manifest().text_languages == ("en",)
+
+
+@pytest.fixture(scope="module")
+def german(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_multilingual(tmp_path_factory.mktemp("german"), {"de": 9.0, "en": 2.0, "pl": 2.0})
+
+
+@pytest.fixture(scope="module")
+def undecided(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_multilingual(tmp_path_factory.mktemp("undecided"), {"de": 2.1, "en": 2.0, "pl": 2.0})
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_checkpoint(tmp_path_factory.mktemp("language") / "checkpoint")
+
+
+def judged(model: Path, checkpoint: Path, **overrides: str) -> tuple[UtteranceFinal, EmotionEvent]:
+    """The final and the first estimate of two seconds that the real faster-whisper hears."""
+    settings: dict[str, object] = {"model.checkpoint": str(checkpoint), "model.device": "cpu"}
+    config: Config = load_config(overrides=settings | overrides, environ={})
+    engine = FasterWhisperEngine(model, config.asr, device="cpu")
+    brain = Brain(config, engine)
+    events = list(brain.handle(utterance(noise(2.0, -22))))
+    final = next(event for event in events if isinstance(event, UtteranceFinal))
+    return final, next(event for event in events if isinstance(event, EmotionEvent))
+
+
+def test_what_whisper_hears_as_german_is_shown_and_only_the_voice_is_judged(german: Path, checkpoint: Path) -> None:
+    final, estimate = judged(german, checkpoint)
+    assert final.text
+    assert final.asr.gated == "language de"
+    assert estimate.modality.text is None
+    assert estimate.modality.speech is not None
+
+
+def test_whisper_says_how_sure_it_is(german: Path, undecided: Path) -> None:
+    sure = FasterWhisperEngine(german, AsrConfig(), device="cpu").transcribe(utterance(noise(2.0)))
+    assert (sure.language, sure.language_probability) == ("de", pytest.approx(1.0, abs=0.01))
+    unsure = FasterWhisperEngine(undecided, AsrConfig(), device="cpu").transcribe(utterance(noise(2.0)))
+    assert unsure.language == "de"
+    assert unsure.language_probability == pytest.approx(0.36, abs=0.02)
+
+
+def test_a_guess_is_not_gated_for_its_language(undecided: Path, checkpoint: Path) -> None:
+    final, _ = judged(undecided, checkpoint)
+    assert final.asr.gated != "language de"
+
+
+def test_a_language_that_is_given_decides(german: Path, undecided: Path, checkpoint: Path) -> None:
+    assert judged(german, checkpoint, **{"asr.language": "en"})[0].asr.gated != "language de"
+    final, estimate = judged(undecided, checkpoint, **{"asr.language": "pl"})
+    assert final.asr.gated == "language pl"
+    assert estimate.modality.text is None
