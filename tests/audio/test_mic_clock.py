@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scripted_portaudio import BEGIN_S, Device, World, install
+from audio.scripted_portaudio import BEGIN_S, Device, World, install
 
 from livemerc.audio.mic_source import MicSource
 from livemerc.errors import ConfigError, MicrophoneError
@@ -212,6 +212,6 @@ def test_a_device_that_cannot_be_opened_is_refused_with_the_mend(world, source):
         raise World.PortAudioError("Device unavailable")
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("scripted_portaudio.Stream.start", refuse)
+        patched.setattr("audio.scripted_portaudio.Stream.start", refuse)
         with pytest.raises(MicrophoneError, match=r"'Scripted' cannot be opened \(Device unavailable\); close other"):
             MicSource()

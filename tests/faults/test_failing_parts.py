@@ -1,0 +1,289 @@
+"""A recogniser or model that raises, hangs or finds no memory costs words or labels, never an utterance."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from faults.scripted import Recited, ScriptedAsr, Talk, Watched, no_thread_stays, script_model, use, utterances
+from networks import write_checkpoint
+
+from livemerc.asr.engine import GpuMemoryError, NoAsr
+from livemerc.chain import Monitor
+from livemerc.config import Config, load_config
+from livemerc.errors import LivemercError, ModelError
+from livemerc.events import Event, UtteranceFinal
+
+TALK_S = 26.0
+UTTERANCES = utterances(Talk(TALK_S), Config())
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_checkpoint(tmp_path_factory.mktemp("faults")))
+
+
+@pytest.fixture
+def configured(checkpoint: str) -> Callable[..., Config]:
+    def configure(**overrides: Any) -> Config:
+        keys = {key.replace("__", "."): value for key, value in overrides.items()}
+        return load_config(overrides={"model.checkpoint": checkpoint, **keys}, environ={})
+
+    return configure
+
+
+@pytest.fixture
+def held() -> Iterator[threading.Event]:
+    """What hangs waits for this; released in the end, or the process would keep the thread."""
+    event = threading.Event()
+    yield event
+    event.set()
+    no_thread_stays()
+
+
+def on(*numbers: int, do: Callable[[], Any]) -> Callable[[int], None]:
+    """`do` at these calls."""
+
+    def before(number: int) -> None:
+        if number in numbers or not numbers:
+            do()
+
+    return before
+
+
+def fails() -> None:
+    raise RuntimeError("the decoder lost its way\nand more")
+
+
+LIVE = pytest.mark.parametrize("live", [False, True], ids=["offline", "live"])
+
+
+# -- the recogniser --------------------------------------------------------------------------------------------------
+
+
+@LIVE
+def test_a_recogniser_that_raises_costs_that_utterances_words(
+    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, live: bool
+) -> None:
+    use(ScriptedAsr(on(2, 4, do=fails), Recited()), monkeypatch)
+    watched = Watched(Monitor(Talk(TALK_S, live=live, pace=20), configured()))
+    assert watched.error is None
+    watched.keeps_the_contract(UTTERANCES)
+    for number, final in enumerate(watched.finals, start=1):
+        (first, *_) = watched.emotions(final.utterance_id)
+        assert first.modality.speech is not None
+        if number in (2, 4):
+            assert (final.text, final.asr.gated) == ("", "recogniser failed")
+            assert first.modality.text is None
+        else:
+            assert final.text
+            assert first.modality.text is not None
+    no_thread_stays()
+
+
+def test_one_failure_changes_nothing_for_the_utterances_before_it(
+    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def firsts(before: Callable[[int], None]) -> list[Any]:
+        use(ScriptedAsr(before, Recited()), monkeypatch)
+        watched = Watched(Monitor(Talk(TALK_S), configured()))
+        return [watched.emotions(f.utterance_id)[0].probabilities for f in watched.finals]
+
+    assert firsts(on(5, do=fails))[:4] == firsts(lambda _: None)[:4]
+
+
+@LIVE
+def test_a_recogniser_that_always_raises_ends_the_session_with_everything_flushed(
+    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, live: bool
+) -> None:
+    asr = ScriptedAsr(on(do=fails), Recited())
+    use(asr, monkeypatch)
+    watched = Watched(Monitor(Talk(TALK_S, live=live, pace=20), configured(live__failures_in_a_row=3)))
+    watched.keeps_the_contract()
+    assert len(watched.finals) >= 3
+    assert asr.calls == 3
+    assert all(final.asr.gated == "recogniser failed" for final in watched.finals)
+    assert isinstance(watched.error, LivemercError)
+    assert watched.error.exit_code == 6
+    assert "RuntimeError: the decoder lost its way" in str(watched.error)
+    assert "\n" not in str(watched.error)
+    no_thread_stays()
+
+
+def test_a_recogniser_whose_model_is_broken_ends_with_the_code_for_models(
+    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise ModelError("base: this Whisper model cannot be used; fetch it again.")
+
+    use(ScriptedAsr(on(do=broken), Recited()), monkeypatch)
+    watched = Watched(Monitor(Talk(TALK_S), configured(live__failures_in_a_row=2)))
+    watched.keeps_the_contract()
+    assert isinstance(watched.error, ModelError)
+    assert watched.error.exit_code == 3
+
+
+@LIVE
+def test_a_recogniser_that_hangs_costs_words_until_it_comes_back(
+    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, held: threading.Event, live: bool
+) -> None:
+    asr = ScriptedAsr(on(2, do=held.wait), Recited())
+    use(asr, monkeypatch)
+
+    def release(event: Event) -> None:
+        if isinstance(event, UtteranceFinal) and event.utterance_id == "u4":
+            held.set()
+
+    config = configured(asr__time_limit_s=0.2)
+    watched = Watched(Monitor(Talk(TALK_S, live=live, pace=4), config), release)
+    assert watched.error is None
+    watched.keeps_the_contract(UTTERANCES)
+    gated = [final.asr.gated for final in watched.finals]
+    assert gated[0] is None
+    assert gated[1:4] == ["recogniser does not answer"] * 3
+    assert gated[-1] is None  # it came back
+    assert watched.said("has not answered for over 0 s")
+    assert len(asr.threads) == 1
+    no_thread_stays()
+
+
+def test_a_recogniser_that_never_comes_back_does_not_keep_the_session(
+    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, held: threading.Event
+) -> None:
+    asr = ScriptedAsr(on(1, do=held.wait), Recited())
+    use(asr, monkeypatch)
+    watched = Watched(Monitor(Talk(TALK_S), configured(asr__time_limit_s=0.2)))
+    watched.keeps_the_contract(UTTERANCES)
+    assert all(final.asr.gated == "recogniser does not answer" for final in watched.finals)
+    assert all(watched.emotions(f.utterance_id)[-1].modality.speech for f in watched.finals)
+    assert asr.calls == 1
+    no_thread_stays("livemerc-asr")
+
+
+def test_a_full_gpu_moves_the_recogniser_to_the_cpu(
+    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full() -> None:
+        raise GpuMemoryError("CUDA failed with error out of memory")
+
+    use(ScriptedAsr(on(2, do=full), Recited()), monkeypatch)
+    moved: list[str] = []
+    monkeypatch.setattr("livemerc.words.engine_on_cpu", lambda engine, _: moved.append(engine.engine) or Recited())
+    watched = Watched(Monitor(Talk(TALK_S), configured()))
+    watched.keeps_the_contract(UTTERANCES)
+    assert moved == ["scripted"]
+    assert all(final.text for final in watched.finals)
+    assert [final.asr.engine for final in watched.finals] == ["scripted"] + ["recited"] * (UTTERANCES - 1)
+    assert watched.said("the recogniser runs on the CPU")
+
+
+# -- the model -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", ["speech", "text", "window"])
+def test_a_model_that_raises_costs_that_utterances_label(
+    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    use(Recited(), monkeypatch)
+    script_model(monkeypatch, on(3, do=fails), what)
+    watched = Watched(Monitor(Talk(TALK_S), configured()))
+    assert watched.error is None
+    watched.keeps_the_contract(UTTERANCES)
+    assert all(final.text for final in watched.finals)
+    for number, final in enumerate(watched.finals, start=1):
+        (first, *_, last) = watched.emotions(final.utterance_id)
+        if number == 3:
+            assert first.abstained == last.abstained == "model failed"
+            assert first.modality.text is None
+            assert first.modality.speech is None
+            assert max(first.probabilities.values()) == pytest.approx(0.4)  # the prior of these weights
+        else:
+            assert first.abstained != "model failed"
+            assert first.modality.speech is not None
+    no_thread_stays()
+
+
+def test_an_embedding_that_is_not_finite_does_not_spoil_its_neighbours(
+    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from livemerc.model.encoders import Encoders
+
+    real, calls = Encoders.speech, list[int]()
+
+    def speech(self: Encoders, samples: Any) -> torch.Tensor:
+        calls.append(1)
+        row = real(self, samples)
+        return row * float("nan") if len(calls) == 3 else row
+
+    monkeypatch.setattr(Encoders, "speech", speech)
+    use(Recited(), monkeypatch)
+    watched = Watched(Monitor(Talk(TALK_S), configured()))
+    watched.keeps_the_contract(UTTERANCES)
+    withheld = [watched.emotions(f.utterance_id)[-1].abstained == "model failed" for f in watched.finals]
+    assert withheld == [number == 3 for number in range(1, UTTERANCES + 1)]
+
+
+@LIVE
+def test_a_model_that_always_raises_ends_with_the_code_for_models(
+    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, live: bool
+) -> None:
+    use(NoAsr(), monkeypatch)
+    calls = script_model(monkeypatch, on(do=fails))
+    watched = Watched(Monitor(Talk(TALK_S, live=live, pace=20), configured(live__failures_in_a_row=3)))
+    watched.keeps_the_contract()
+    assert len(calls) == 3
+    assert isinstance(watched.error, ModelError)
+    assert watched.error.exit_code == 3
+    assert watched.said("the model failed (RuntimeError: the decoder lost its way)")
+    no_thread_stays()
+
+
+@LIVE
+def test_a_model_that_hangs_costs_labels_until_it_comes_back(
+    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, held: threading.Event, live: bool
+) -> None:
+    use(Recited(), monkeypatch)
+    script_model(monkeypatch, on(2, do=held.wait))
+
+    def release(event: Event) -> None:
+        if isinstance(event, UtteranceFinal) and event.utterance_id == "u4":
+            held.set()
+
+    config = configured(model__time_limit_s=0.5)
+    watched = Watched(Monitor(Talk(TALK_S, live=live, pace=4), config), release)
+    assert watched.error is None
+    watched.keeps_the_contract(UTTERANCES)
+    reasons = [watched.emotions(f.utterance_id)[0].abstained for f in watched.finals]
+    assert reasons[1:3] == ["model does not answer"] * 2
+    assert reasons[-1] != "model does not answer"
+    assert watched.said("the model has not answered")
+
+
+def test_a_full_gpu_moves_the_model_to_the_cpu(
+    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU, as far as a machine without one can tell: the judge believes that it has one."""
+    from livemerc import judge as room
+
+    def full() -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+
+    use(Recited(), monkeypatch)
+    calm = Watched(Monitor(Talk(TALK_S), configured()))
+    real = room.Judge._load
+
+    def load(self: room.Judge) -> None:
+        real(self)
+        self.device = "cuda"
+
+    monkeypatch.setattr(room.Judge, "_load", load)
+    script_model(monkeypatch, on(3, do=full))
+    watched = Watched(Monitor(Talk(TALK_S), configured()))
+    watched.keeps_the_contract(UTTERANCES)
+    assert watched.said("the model runs on the CPU")
+    last = [watched.emotions(f.utterance_id)[-1].probabilities for f in watched.finals]
+    assert last == [calm.emotions(f.utterance_id)[-1].probabilities for f in calm.finals]
