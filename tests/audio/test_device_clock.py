@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from audio.synthetic import RATE_HZ, buzz, hush
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from livemerc.audio import device_clock
@@ -41,7 +41,7 @@ def drive(ppm: float, seconds: float, jitter_s: float, late_s: float, seed: int,
     return errors
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(
     ppm=st.floats(-200, 200),
     jitter_s=st.floats(0, 0.02),
@@ -52,7 +52,7 @@ def test_a_crystal_200_ppm_off_is_followed_for_an_hour(ppm, jitter_s, late_s, se
     errors = drive(ppm, 3600.0, jitter_s, late_s, seed, adc=True)
     steady = errors[300:]  # after half a minute
     assert abs(steady - steady.mean()).max() < 0.01
-    assert abs(errors).max() < 0.03
+    assert abs(errors).max() < 0.03 + late_s  # as long as nobody knows how late the first call was
 
 
 @pytest.mark.parametrize("ppm", [-200.0, 200.0])
