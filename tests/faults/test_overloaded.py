@@ -1,0 +1,232 @@
+"""A recogniser that cannot keep up: lag is bounded by giving up words, in the written order, and nothing in silence."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from faults.scripted import Recited, ScriptedAsr, Talk, Watched, no_thread_stays, use
+from networks import write_checkpoint
+
+from livemerc.audio.ears import make_ears
+from livemerc.audio.items import Speech, Utterance
+from livemerc.brain import Brain, Situation
+from livemerc.chain import Monitor
+from livemerc.config import Config, load_config
+from livemerc.events import EmotionEvent, Event, SessionEnd, UtteranceFinal, UtterancePartial
+
+PATIENCE_S = 60.0
+TALK_S = 26.0
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_checkpoint(tmp_path_factory.mktemp("overloaded")))
+
+
+@pytest.fixture
+def configured(checkpoint: str) -> Callable[..., Config]:
+    def configure(**overrides: Any) -> Config:
+        keys = {key.replace("__", "."): value for key, value in overrides.items()}
+        return load_config(overrides={"model.checkpoint": checkpoint, **keys}, environ={})
+
+    return configure
+
+
+@pytest.fixture(scope="module")
+def spoken() -> list[Utterance]:
+    ears = make_ears(Config(), Talk(TALK_S))
+    items = [item for block in Talk(TALK_S).blocks() for item in ears.feed(block)] + ears.flush()
+    return [item for item in items if isinstance(item, Utterance)]
+
+
+class Slow(Recited):
+    """Takes `factor` times as long as the speech lasts, on a clock that runs `pace` times as fast."""
+
+    engine = "slow"
+
+    def __init__(self, factor: float, pace: float) -> None:
+        self.factor, self.pace, self.over = factor, pace, threading.Event()
+
+    def transcribe(self, utterance: Utterance) -> Any:
+        self.over.wait(self.factor * len(utterance.samples) / 16_000 / self.pace)
+        return super().transcribe(utterance)
+
+
+def stretches(events: list[Event]) -> list[tuple[str, float, float]]:
+    return [(e.utterance_id, e.start_s, e.end_s) for e in events if isinstance(e, UtteranceFinal)]
+
+
+def test_five_times_too_slow_the_lag_is_bounded_and_every_second_is_accounted_for(
+    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, spoken: list[Utterance]
+) -> None:
+    pace = 4.0
+    asr = Slow(5.0, pace)
+    use(asr, monkeypatch)
+    config = configured(
+        overload__skip_partials_after_s=1.0, overload__fast_asr_after_s=2.0, overload__speech_only_after_s=3.0
+    )
+    watched = Watched(Monitor(Talk(TALK_S, live=True, pace=pace), config))
+    assert watched.error is None
+    watched.keeps_the_contract(len(spoken))
+    assert stretches(watched.events) == [(u.utterance_id, u.start_s, u.end_s) for u in spoken]
+    end = watched.events[-1]
+    assert isinstance(end, SessionEnd)
+    assert end.dropped_s == 0.0
+    assert watched.said("judging by the voice alone, the words come when there is time")
+    # Without the degrade order the last words would come 5 times the talk later.
+    assert max(watched.lags_s) < TALK_S
+    for final in watched.finals:
+        first, *_, last = watched.emotions(final.utterance_id)
+        assert first.modality.speech is not None
+        if final.text:
+            assert final.asr.gated is None
+        else:
+            assert final.asr.gated == "behind: words later"
+            assert first.modality.text is None
+            assert (last.late_text is None) == (last.modality.text is None)
+    # When the talk is over there is time: the utterances that are still open get their words.
+    assert any(watched.emotions(final.utterance_id)[-1].late_text for final in watched.finals)
+    no_thread_stays()
+
+
+def test_a_recogniser_that_recovers_is_waited_for_again(
+    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asr = Slow(20.0, 4.0)
+    use(asr, monkeypatch)
+    config = configured(overload__speech_only_after_s=2.0, overload__calm_s=0.1)
+
+    def recover(event: Event) -> None:
+        if isinstance(event, UtteranceFinal) and event.utterance_id == "u3":
+            asr.factor = 0.0
+            asr.over.set()
+
+    watched = Watched(Monitor(Talk(60.0, live=True, pace=4.0), config), recover)
+    watched.keeps_the_contract()
+    assert watched.said("judging by the voice alone")
+    gated = [final.asr.gated for final in watched.finals]
+    assert "behind: words later" in gated
+    assert gated[-1] is None
+    assert watched.finals[-1].text
+    no_thread_stays()
+
+
+def test_a_stop_does_not_wait_for_words_that_are_late(
+    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asr = Slow(10_000.0, 1.0)
+    use(asr, monkeypatch)
+    monitor = Monitor(Talk(TALK_S, live=True, pace=4.0), configured(overload__speech_only_after_s=2.0))
+
+    def stop(event: Event) -> None:
+        if isinstance(event, UtteranceFinal) and event.utterance_id == "u2":
+            monitor.stop()
+
+    watched = Watched(monitor, stop)  # comes back at all: the words would take hours
+    watched.keeps_the_contract()
+    assert isinstance(watched.events[-1], SessionEnd)
+    asr.over.set()
+    no_thread_stays()
+
+
+# -- the brain alone, at a lag that the test sets --------------------------------------------------------------------
+
+
+def brain_behind(config: Config, asr: Any, lag_s: list[float], sentences: dict[str, str | None]) -> Brain:
+    situation = Situation(behind_s=lambda _: lag_s[0], notice=sentences.__setitem__)
+    return Brain(config, asr, situation)
+
+
+def test_behind_no_hypothesis_is_tried(configured: Callable[..., Config], spoken: list[Utterance]) -> None:
+    class Hypotheses(Recited):
+        def partial(self, samples: Any) -> str:
+            return "hello"
+
+    speech = Speech("u1", spoken[0].samples[:8000], 0.0, 0.5)
+    lag_s, sentences = [0.0], dict[str, str | None]()
+    brain = brain_behind(configured(), Hypotheses(), lag_s, sentences)
+    assert [type(e) for e in brain.handle(speech)] == [UtterancePartial]
+    lag_s[0] = 4.0
+    list(brain.handle(spoken[0]))
+    assert list(brain.handle(speech)) == []
+    assert sentences["overload"] == "behind: no partial hypotheses until caught up"
+    brain.close()
+
+
+def test_further_behind_the_fastest_recogniser_is_taken(
+    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, spoken: list[Utterance]
+) -> None:
+    monkeypatch.setattr("livemerc.words.fastest_engine", lambda *_: Recited())
+    lag_s, sentences = [7.0], dict[str, str | None]()
+    brain = brain_behind(configured(), Slow(0.0, 1.0), lag_s, sentences)
+    (final, *_) = brain.handle(spoken[0])
+    assert isinstance(final, UtteranceFinal)
+    assert final.asr.engine == "recited"
+    assert "fastest recogniser" in (sentences["overload"] or "")
+    brain.close()
+
+
+def test_words_that_come_late_revise_to_what_they_would_have_said_in_time(
+    configured: Callable[..., Config], spoken: list[Utterance]
+) -> None:
+    in_time = Brain(configured(), Recited())
+    expected = [e for u in spoken[:2] for e in in_time.handle(u) if isinstance(e, EmotionEvent)][-1]
+    in_time.close()
+    lag_s, asr = [0.0], Slow(0.0, 1.0)
+    brain = brain_behind(configured(), asr, lag_s, {})
+    list(brain.handle(spoken[0]))
+    lag_s[0], asr.factor = 12.0, 1000.0
+    final, *estimates = brain.handle(spoken[1])
+    assert isinstance(final, UtteranceFinal)
+    assert (final.text, final.asr.gated) == ("", "behind: words later")
+    assert isinstance(estimates[-1], EmotionEvent)
+    assert estimates[-1].modality.text is None
+    assert brain.owes
+    asr.over.set()
+    late: list[Event] = []
+    until_s = time.monotonic() + PATIENCE_S
+    while not late:
+        assert time.monotonic() < until_s
+        late += brain.catch_up()
+        time.sleep(0.01)
+    revised = next(e for e in late if isinstance(e, EmotionEvent) and e.utterance_id == "u2")
+    assert revised.status == "revised"
+    assert revised.late_text == "w1 hello great"
+    assert revised.probabilities == pytest.approx(expected.probabilities)
+    frozen = [e for e in brain.finish() if isinstance(e, EmotionEvent)]
+    assert {e.utterance_id: e.late_text for e in frozen} == {"u1": None, "u2": "w1 hello great"}
+
+
+def test_too_far_behind_even_for_the_voice_the_label_is_withheld(
+    configured: Callable[..., Config], spoken: list[Utterance]
+) -> None:
+    lag_s = [31.0]
+    brain = brain_behind(configured(), Recited(), lag_s, {})
+    final, first = brain.handle(spoken[0])
+    assert isinstance(final, UtteranceFinal)
+    assert isinstance(first, EmotionEvent)
+    assert first.abstained == "behind: not judged"
+    lag_s[0] = 0.0
+    *_, second = brain.handle(spoken[1])
+    assert isinstance(second, EmotionEvent)
+    assert second.modality.speech is not None
+    brain.close()
+
+
+def test_a_scripted_recogniser_in_time_changes_nothing(
+    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Live, with time to spare, gives what offline gives: the degrade order sleeps."""
+    import msgspec
+
+    def settled(live: bool) -> list[Event]:
+        use(ScriptedAsr(lambda _: None, Recited()), monkeypatch)
+        watched = Watched(Monitor(Talk(TALK_S, live=live, pace=10.0), configured(overload__skip_partials_after_s=600)))
+        kept = [e for e in watched.events if isinstance(e, UtteranceFinal | EmotionEvent)]
+        return [msgspec.structs.replace(e, timing=None) if isinstance(e, EmotionEvent) else e for e in kept]
+
+    assert settled(live=True) == settled(live=False)
