@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import importlib.util
 import math
 from pathlib import Path
@@ -60,6 +61,8 @@ class SileroVad:
     _QUIET = 0.1
 
     def __init__(self, path: Path | None = None, forget_after_s: float | None = None) -> None:
+        # onnxruntime's wheels report to their maker, and keep a device id and a database in the user's cache
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
