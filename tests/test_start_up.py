@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from command_line import PROJECT, environment
+from sessions import conversation, write_session
 
 import livemerc
 
@@ -45,6 +46,23 @@ def test_help_and_usage_errors_load_next_to_nothing(tmp_path: Path, arguments: t
 @pytest.mark.parametrize("command", ["devices", "models", "doctor"])
 def test_listing_commands_load_neither_torch_nor_the_dashboard(tmp_path: Path, command: str) -> None:
     assert not _loaded_by(_command(command), tmp_path) & HEAVY
+
+
+@pytest.mark.parametrize(
+    "arguments", [("replay", "SESSION", "--json"), ("replay", "SESSION", "--plain"), ("sessions", "SESSION")]
+)
+def test_a_recorded_session_needs_no_model_no_ears_and_no_screen(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    session = write_session(tmp_path / "session", conversation(1, every_s=0.1))
+    named = [str(session) if argument == "SESSION" else argument for argument in arguments]
+    loaded = _loaded_by(_command(*named), tmp_path)
+    assert "msgspec" in loaded
+    assert not loaded & (HEAVY | {"sounddevice", "webrtcvad", "av", "numpy"})
+
+
+def test_the_screen_of_a_replay_needs_no_model(tmp_path: Path) -> None:
+    loaded = _loaded_by("import livemerc.replay, livemerc.dashboard.replay_app", tmp_path)
+    assert "textual" in loaded
+    assert not loaded & (HEAVY - {"textual"} | {"numpy"})
 
 
 def test_bad_input_is_refused_before_anything_heavy_loads(tmp_path: Path) -> None:
