@@ -46,6 +46,10 @@ class PlainPrinter:
             f"checkpoint {event.checkpoint.id}, {event.device}"
         )
         self._say("labels say what is expressed, not what is felt; they are no diagnosis")
+        self._say(
+            "use it with the consent of everyone heard: not covertly, not to watch people at work or in education "
+            "(EU AI Act, Art. 5(1)(f)); --text-only infers nothing from the voice"
+        )
 
     def _settled(self, event: EmotionEvent) -> None:
         final = self._open.pop(event.utterance_id, None)
@@ -58,14 +62,15 @@ class PlainPrinter:
         else:
             verdict = f"{event.label} {fraction(event.confidence)}"
             self._labels[event.label] += 1
+        text = event.late_text or final.text
         parts = [
             clock(final.start_s, tenths=True),
             final.speaker or "",
             verdict,
-            f'"{final.text}"' if final.text else "",
+            f'"{text}"' if text else "",
         ]
-        if final.asr.gated:
-            parts.append(f"(words doubtful: {final.asr.gated})")
+        if final.asr.gated and event.late_text is None:
+            parts.append(f"({'words doubtful' if text else 'no words'}: {final.asr.gated})")
         self._print(self._stream, "  ".join(part for part in parts if part))
 
     def _status(self, event: Status) -> None:

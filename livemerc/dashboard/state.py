@@ -302,6 +302,8 @@ class SessionState:
         utterance = self._by_id.get(event.utterance_id)
         if utterance is None:
             utterance = self._utterance(event.utterance_id, self.duration_s)
+        if event.late_text is not None:  # the recogniser was behind
+            utterance.text, utterance.gated = event.late_text, None
         old = utterance.estimate
         if old is not None and (old.status == "frozen" or (event.revision < old.revision and event.status != "frozen")):
             return

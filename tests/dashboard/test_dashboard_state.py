@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from scripted_monitor import ScriptedGauges, conversation, emotion, end, final, partial, spread, start
 
@@ -64,6 +65,13 @@ def test_a_guess_during_speech_is_no_label_that_was_revised() -> None:
     )
     state.apply(emotion(1, "anger", 0.7))
     assert state.utterances[0].was is None
+
+
+def test_words_that_come_late_are_shown_as_words_like_any_other() -> None:
+    late = msgspec.structs.replace(emotion(1, "joy", 0.8, status="revised", revision=1), late_text="there you are")
+    state = after(start(), final(1, 1, 2, "", gated="behind: words later"), emotion(1, "anger", 0.5), late)
+    (row,) = state.utterances
+    assert (row.text, row.gated) == ("there you are", None)
 
 
 def test_an_older_revision_that_comes_late_is_ignored() -> None:

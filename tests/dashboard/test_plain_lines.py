@@ -6,6 +6,7 @@ import io
 import subprocess
 import sys
 
+import msgspec
 from scripted_monitor import conversation, emotion, end, final, partial, start
 
 from livemerc.events import Event, MicState, Status
@@ -42,6 +43,15 @@ def test_abstention_gated_words_and_absent_words_are_told_apart() -> None:
         '00:01.0  not sure (words doubtful)  "thanks for watching"  (words doubtful: repetition)',
         "00:03.0  fear 1.0",
     ]
+
+
+def test_words_that_came_late_are_printed_and_missing_ones_are_accounted_for() -> None:
+    late = msgspec.structs.replace(emotion(1, "joy", 0.8, status="frozen"), late_text="there you are")
+    out, _ = printed(
+        final(1, 1, 2, "", gated="behind: words later"), late,
+        final(2, 3, 4, "", gated="recogniser failed"), emotion(2, "fear", 1.0, status="frozen"),
+    )  # fmt: skip
+    assert out.splitlines() == ['00:01.0  joy .80  "there you are"', "00:03.0  fear 1.0  (no words: recogniser failed)"]
 
 
 def test_hostile_words_stay_on_their_line_and_steer_nothing() -> None:
