@@ -27,7 +27,8 @@ def _loaded_by(code: str, home: Path) -> set[str]:
         timeout=120,
         check=False,
     )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("MODULES ")]
+    # a command that prints events keeps stdout for these, and the rest goes to stderr
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("MODULES ")]
     assert lines, done.stderr
     return set(lines[0].split()[1:])
 
