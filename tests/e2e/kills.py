@@ -49,18 +49,17 @@ def kill_once(folder: Path, seconds: float, speed: float) -> Death:
     """
     command = [sys.executable, "-m", "livemerc", "run", "--demo", "--speed", str(speed), "--asr", "transcript"]
     command += ["--json", "--record", str(folder), "--record-audio"]
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment(), cwd=PROJECT
-    )
-    assert process.stdout is not None
-    lines = [process.stdout.readline()]  # the models are loaded
-    assert lines[0].startswith(b'{"type":"session.start"'), lines
-    reader = threading.Thread(target=lambda: lines.extend(process.stdout.readlines()))  # type: ignore[union-attr]
-    reader.start()
-    time.sleep(seconds)
-    process.kill()
-    reader.join()
-    process.wait()
+    ) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline()]  # the models are loaded
+        assert lines[0].startswith(b'{"type":"session.start"'), lines
+        reader = threading.Thread(target=lambda: lines.extend(process.stdout.readlines()))  # type: ignore[union-attr]
+        reader.start()
+        time.sleep(seconds)
+        process.kill()
+        reader.join()
     return look(folder, lines)
 
 
