@@ -24,7 +24,13 @@ from livemerc.text_safety import sure_width
 if TYPE_CHECKING:
     from livemerc.dashboard.app import DashboardApp
 
-NOTICE = "Shown: emotion expressed, not felt. Not a diagnosis."
+NOTICES = (
+    "Shown: emotion expressed, not felt; not a diagnosis. With the consent of everyone heard only: not covertly, "
+    "not at work or school.",
+    "Expressed, not felt; no diagnosis. With consent only: not covertly, not at work.",
+    "Expressed, not felt. No diagnosis. With consent only.",
+)
+"""The longest that fits is the first row."""
 _SPEAKER_CELLS = 10
 _RENDERED_KEPT = 512  # more rows than any screen has
 
@@ -136,7 +142,8 @@ class Transcript(ScrollView):
     def _strip(self, row: int, ground: Style) -> Strip:
         width = self.size.width
         if row == 0:
-            return self._padded([Segment(f" {NOTICE}"[: width - 1], self.palette.dim)], ground, width)
+            notice = next((notice for notice in NOTICES if len(notice) + 2 <= width), NOTICES[-1])
+            return self._padded([Segment(f" {notice}"[: width - 1], self.palette.dim)], ground, width)
         if not self._ends or row >= self._ends[-1]:
             return Strip.blank(width, ground)
         index = bisect_right(self._ends, row)
