@@ -34,8 +34,8 @@ class Lane(Generic[T]):
 
     @property
     def finished(self) -> bool:
-        """Closed, and nothing is left to take."""
-        return (self._closed or self._abandoned) and not self._items and self._latest is None
+        """Closed, and nothing is left that must arrive."""
+        return (self._closed or self._abandoned) and not self._items
 
     def put(self, item: T) -> None:
         """Waits for room. Raises `Closed` once the reader has abandoned the lane."""

@@ -235,6 +235,20 @@ def test_a_closed_lane_still_gives_its_partial() -> None:
         lane.get()
 
 
+def test_a_lane_is_finished_when_it_is_closed_and_only_a_partial_is_left() -> None:
+    lane: Lane[int] = Lane(1)
+    lane.put(1)
+    lane.close()
+    assert not lane.finished
+    lane.get()
+    assert lane.finished
+    other: Lane[int] = Lane(1)
+    assert not other.finished
+    other.put_latest(5)
+    other.close()
+    assert other.finished
+
+
 def test_closing_wakes_every_reader() -> None:
     lane: Lane[int] = Lane(1)
     readers = [Worker(lane.get) for _ in range(3)]

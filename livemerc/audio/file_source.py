@@ -63,6 +63,8 @@ class FileSource:
 
     def blocks(self) -> Iterator[Block]:
         if not self._iterating.acquire(blocking=False):
+            if self._closed.is_set():
+                return  # closed before it began
             raise RuntimeError("blocks() of a FileSource is for one iteration")
         try:
             begin_s = time.monotonic()

@@ -1,0 +1,248 @@
+"""Stops a running session at random moments and looks at what is left of it. By hand, in the project's root:
+
+    python -m tests.e2e.stops --times 200 --seed 1 --within 5 --at-once 2
+
+Each stop is one `livemerc run` of its own: a source, an output and a way to stop drawn by chance, at a moment from the
+first instant at which the program catches signals (models not loaded) to the middle of the talk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+PROJECT = Path(__file__).resolve().parents[2]
+DEMO = PROJECT / "livemerc/demo/demo.flac"
+SOURCES = ("demo", "file", "fast", "stdin")
+WAYS = ("SIGINT", "SIGTERM", "SIGHUP", "closed pipe")
+ASRS = ("pocketsphinx", "transcript", "none")
+LATEST_S = 14.0
+GIVE_UP_S = 60.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One stop: what runs, when it is stopped (seconds after it first catches signals) and how."""
+
+    seed: int
+    source: str
+    asr: str
+    way: str
+    moment_s: float
+
+    @staticmethod
+    def draw(seed: int) -> Plan:
+        chance = random.Random(seed)
+        moment_s = chance.uniform(0, LATEST_S) if chance.random() < 0.5 else chance.uniform(0, LATEST_S / 3)
+        return Plan(seed, chance.choice(SOURCES), chance.choice(ASRS), chance.choice(WAYS), moment_s)
+
+    def command(self) -> list[str]:
+        source = {
+            "demo": ["--demo"],
+            "file": ["--file", str(DEMO)],
+            "fast": ["--demo", "--speed", "0"],
+            "stdin": ["--stdin", "--rate", "16000"],
+        }[self.source]
+        words = ["--asr", self.asr]
+        if self.asr == "transcript":
+            words = ["--transcript", str(DEMO.with_suffix(".vtt"))]
+        return [sys.executable, "-m", "livemerc", "run", "--json", "--offline", *source, *words]
+
+
+@dataclass
+class Outcome:
+    plan: Plan
+    took_s: float
+    code: int
+    events: Counter[str] = field(default_factory=Counter)
+    faults: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        p = self.plan
+        what = ", ".join(self.faults) or "well"
+        return (
+            f"seed {p.seed}: {p.source}, {p.asr}, {p.way} at {p.moment_s:.2f} s: exit {self.code} after "
+            f"{self.took_s:.2f} s, {self.events['utterance.final']} finals: {what}"
+        )
+
+
+def stop(plan: Plan, within_s: float) -> Outcome:
+    """Runs `plan`. `faults` names what was promised and not kept; `within_s`: the time a stop may take."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("LIVEMERC_", "HF_", "XDG_"))}
+    env |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT)}
+    process = subprocess.Popen(
+        plan.command(),
+        stdin=subprocess.PIPE if plan.source == "stdin" else subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, cwd=PROJECT, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stderr is not None
+    out, err = _Reader(process.stdout), _Reader(process.stderr)
+    if plan.source == "stdin":
+        threading.Thread(target=_talk, args=(process.stdin,), daemon=True).start()
+    _until_it_catches_signals(process)
+    ended_by_itself = _ends(process, plan.moment_s)
+    began_s = time.monotonic()
+    if plan.way == "closed pipe":
+        out.close()
+    elif not ended_by_itself:
+        process.send_signal(signal.Signals[plan.way])
+    outcome = Outcome(plan, 0.0, -1)
+    if not _ends(process, GIVE_UP_S):
+        outcome.faults.append(f"still there after {GIVE_UP_S:.0f} s")
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    outcome.took_s, outcome.code = time.monotonic() - began_s, process.returncode
+    _left_behind(process, outcome)
+    said = err.finish().decode(errors="replace")
+    text = out.finish()
+    if outcome.took_s > within_s:
+        outcome.faults.append(f"took longer than {within_s:.0f} s")
+    if "Traceback" in said or "unexpected" in said:
+        outcome.faults.append(f"standard error: {said[-300:]!r}")
+    _look_at_events(text, outcome)
+    return outcome
+
+
+def _look_at_events(text: bytes, outcome: Outcome) -> None:
+    from livemerc.events import EmotionEvent, SessionEnd, SessionStart, UtteranceFinal, decode
+
+    cut = outcome.plan.way == "closed pipe"  # by the reader: what it took may end anywhere
+    lines = text.splitlines(keepends=True)
+    if lines and not lines[-1].endswith(b"\n"):
+        if not cut:
+            outcome.faults.append("the last line is not whole")
+        del lines[-1]
+    events = [decode(line) for line in lines]
+    outcome.events.update(str(event.__struct_config__.tag) for event in events)
+    # Stopped before there was a session, there is nothing to tell; 130 says that nothing was waited for.
+    expected = (0,) if events else (0, 130)
+    if outcome.code not in expected:
+        outcome.faults.append(f"exit code {outcome.code}")
+    if not events:
+        return
+    if not isinstance(events[0], SessionStart):
+        outcome.faults.append("does not begin with session.start")
+    if cut:
+        return
+    if not isinstance(events[-1], SessionEnd):
+        outcome.faults.append("does not end with session.end")
+    finals = [event.utterance_id for event in events if isinstance(event, UtteranceFinal)]
+    frozen = [e.utterance_id for e in events if isinstance(e, EmotionEvent) and e.status == "frozen"]
+    if sorted(finals) != sorted(frozen) or len(set(finals)) != len(finals):
+        outcome.faults.append(f"finals {finals}, frozen {frozen}")
+
+
+class _Reader:
+    """Takes what comes from a descriptor, so that nobody waits for a full pipe; `close` takes no more."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._descriptor = os.dup(stream.fileno())
+        stream.close()
+        self._closed = threading.Event()
+        self._taken = bytearray()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        import select
+
+        while not self._closed.is_set():
+            if select.select([self._descriptor], [], [], 0.02)[0]:
+                piece = os.read(self._descriptor, 65_536)
+                if not piece:
+                    break
+                self._taken += piece
+        os.close(self._descriptor)
+
+    def close(self) -> None:
+        self._closed.set()
+        self._thread.join()
+
+    def finish(self) -> bytes:
+        self._thread.join(5)  # ends with the process, unless something of it lives on
+        return bytes(self._taken)
+
+
+def _talk(stream: IO[bytes] | None) -> None:
+    """The demo into standard input, as fast as one speaks."""
+    sys.path.insert(0, str(PROJECT))
+    from livemerc.audio.read import read_samples
+
+    assert stream is not None
+    pcm = (read_samples(DEMO, 16_000, 0.0, 40.0) * 32767).astype("<i2").tobytes()
+    with contextlib.suppress(OSError), stream:  # stopped
+        for i in range(0, len(pcm), 3200):
+            stream.write(pcm[i : i + 3200])
+            stream.flush()
+            time.sleep(0.1)
+
+
+def _until_it_catches_signals(process: subprocess.Popen[bytes]) -> None:
+    """On Linux the kernel tells; elsewhere a second has to do."""
+    status = Path(f"/proc/{process.pid}/status")
+    if not Path("/proc/self/status").exists():
+        time.sleep(1.0)
+        return
+    bit = 1 << (signal.SIGTERM - 1)
+    while process.poll() is None:
+        caught = next((line for line in status.read_text().splitlines() if line.startswith("SigCgt:")), "SigCgt:\t0")
+        if int(caught.split()[1], 16) & bit:
+            return
+        time.sleep(0.005)
+
+
+def _ends(process: subprocess.Popen[bytes], within_s: float) -> bool:
+    try:
+        process.wait(within_s)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _left_behind(process: subprocess.Popen[bytes], outcome: Outcome) -> None:
+    """The process was a group of its own: nobody may be left in it."""
+    try:
+        os.killpg(process.pid, 0)
+    except ProcessLookupError:
+        return
+    outcome.faults.append("left a process behind")
+    os.killpg(process.pid, signal.SIGKILL)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--times", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1, help="the first stop's; each next one's is one more")
+    parser.add_argument("--within", type=float, default=5.0, help="seconds a stop may take")
+    parser.add_argument("--at-once", type=int, default=1, help="sessions at the same time")
+    options = parser.parse_args()
+    plans = [Plan.draw(seed) for seed in range(options.seed, options.seed + options.times)]
+    took_s: dict[str, list[float]] = defaultdict(list)
+    failed = 0
+    with ThreadPoolExecutor(options.at_once) as pool:
+        for outcome in pool.map(lambda plan: stop(plan, options.within), plans):
+            print(outcome, flush=True)
+            took_s[outcome.plan.way].append(outcome.took_s)
+            failed += bool(outcome.faults)
+    for way, seconds in sorted(took_s.items()):
+        seconds.sort()
+        print(f"{way}: {len(seconds)} stops, median {seconds[len(seconds) // 2]:.2f} s, longest {seconds[-1]:.2f} s")
+    print(f"{options.times - failed} of {options.times} stops well; load {os.getloadavg()[0]:.1f}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
