@@ -170,6 +170,8 @@ class RecordConfig(_Section, frozen=True):
     """What those who are heard have agreed to, in your words; goes into the header of a recorded session."""
     retention_days: Annotated[int, Meta(ge=0)] | None = None
     """How long a recording is to be kept; null = not said. Noted in its header; nothing is deleted by itself."""
+    folder: str | None = None
+    """Where the dashboard's `r` begins a recording, in a folder named by the time; null = the user's data folder."""
 
 
 class Config(_Section, frozen=True):

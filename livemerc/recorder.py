@@ -60,7 +60,7 @@ def check_new(folder: Path) -> None:
 class Recorder:
     """One recording. `write` from one thread, `audio` from another; `close` after both. None of them raises.
 
-    `notice`, if set, is called once with a sentence when the recording has stopped before its time, from any thread.
+    `started_at`: zero of the session's clock; None = now. `notice`, if set, is called once with a sentence when the recording has stopped before its time, from any thread.
     Raises `ConfigError` from the constructor where nothing can be recorded.
     """
 
@@ -75,6 +75,7 @@ class Recorder:
         checkpoint: CheckpointInfo,
         config: Config,
         audio: bool,
+        started_at: datetime | None = None,
         notice: Callable[[str], object] | None = None,
     ) -> None:
         check_new(folder)
@@ -96,7 +97,7 @@ class Recorder:
             )
         info = SessionInfo(
             version=__version__,
-            started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            started_at=(started_at or datetime.now(UTC)).isoformat(timespec="milliseconds"),
             source=source,
             checkpoint=checkpoint,
             consent=config.record.consent,

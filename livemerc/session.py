@@ -10,18 +10,17 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from livemerc import process
-from livemerc.audio.source import Block, Source
-from livemerc.chain import Monitor
+from livemerc.audio.source import Source
 from livemerc.config import Config
 from livemerc.errors import EXIT_OK, ConfigError, LivemercError
 from livemerc.events import Event, SessionStart, Status, encode
 from livemerc.fetching import fetch_before_screen
-from livemerc.model.checkpoint import checkpoint_info
 from livemerc.notation import clock
-from livemerc.recorder import Recorder, check_new
+from livemerc.recorder import check_new
+from livemerc.recording import RecordedMonitor
 from livemerc.text_safety import plain_text
 
-__all__ = ["DEMO_FOLDER", "RecordedMonitor", "check_new", "monitor", "open_source"]
+__all__ = ["DEMO_FOLDER", "check_new", "monitor", "open_source"]
 
 DEMO_FOLDER = Path(__file__).parent / "demo"
 
@@ -83,13 +82,9 @@ def monitor(
     record: folder that becomes the session's own (`livemerc.recorder`); with `record_audio` what is heard, too.
     """
     screen = not json and not plain and process.has_screen()
-    recorder: Recorder | None = None
     try:
-        if record is None:
-            monitor = Monitor(source, settings, demo=demo)
-        else:
-            monitor = RecordedMonitor(source, settings, record, audio=record_audio, demo=demo)
-            recorder = monitor.recorder
+        monitor = RecordedMonitor(source, settings, record, audio=record_audio, demo=demo)
+        for recorder in monitor.recorders:
             print(f"livemerc: recording to {plain_text(recorder.what)}", file=sys.stderr, flush=True)
         signals.call(monitor.stop)
         if screen:
@@ -99,52 +94,18 @@ def monitor(
             code = EXIT_OK
     finally:
         source.close()
-    for warning in [*source.warnings, *([recorder.stopped] if recorder is not None and recorder.stopped else [])]:
+    stopped = [recorder.stopped for recorder in monitor.recorders if recorder.stopped is not None]
+    for warning in [*source.warnings, *stopped]:
         print(f"livemerc: warning: {plain_text(warning)}", file=sys.stderr)
     return code
 
 
-class RecordedMonitor(Monitor):
-    """A monitor whose events go to a journal first, and its audio if asked for, and then to whoever iterates."""
-
-    def __init__(self, source: Source, settings: Config, folder: Path, *, audio: bool, demo: bool = False) -> None:
-        super().__init__(source, settings, demo=demo, tap=self._hear if audio else None)
-        self.recorder = Recorder(
-            folder,
-            source=source.name,
-            rate_hz=source.rate_hz,
-            speakers=source.speakers,
-            live=source.live,
-            checkpoint=checkpoint_info(settings.model.checkpoint),
-            config=settings,
-            audio=audio,
-            notice=lambda sentence: self.notice("record", sentence),
-        )
-
-    @property
-    def recording(self) -> str | None:
-        """What is being recorded, for the screen; None once that has stopped."""
-        return None if self.recorder.stopped else self.recorder.short
-
-    def events(self) -> Iterator[Event]:
-        events = cast("Generator[Event]", super().events())
-        try:
-            for event in events:
-                self.recorder.write(event)
-                yield event
-        finally:
-            events.close()
-            self.recorder.close()
-
-    def _hear(self, block: Block) -> None:
-        self.recorder.audio(block)
-
-
-def _show_dashboard(monitor: Monitor) -> int:
+def _show_dashboard(monitor: RecordedMonitor) -> int:
     from livemerc.dashboard import run_dashboard
 
     code = run_dashboard(monitor)
-    for announcement in monitor.announcements:
+    recorded = [f"recorded: {recorder.what}" for recorder in monitor.recorders]
+    for announcement in [*monitor.announcements, *recorded]:
         print(f"livemerc: {plain_text(announcement)}", file=sys.stderr)
     return code
 
@@ -153,7 +114,7 @@ def _nowhere(event: Event) -> None:
     """Shows nothing."""
 
 
-def _print_events(monitor: Monitor, *, json: bool) -> None:
+def _print_events(monitor: RecordedMonitor, *, json: bool) -> None:
     stdout = process.claim_stdout()
     show: Callable[[Event], None]
     if json:
@@ -181,7 +142,7 @@ def _print_events(monitor: Monitor, *, json: bool) -> None:
                             f"standard output cannot be written ({error.strerror}); free space there, or send it "
                             "somewhere else."
                         )
-                    if not isinstance(monitor, RecordedMonitor):
+                    if monitor.recording is None:
                         break
                     show = _nowhere  # but the record, which is to have the last utterance
         finally:

@@ -26,7 +26,7 @@ from livemerc.dashboard.status_line import HeaderLine, StatusLine, TroubleBanner
 from livemerc.dashboard.terminal import own_signals, own_terminal
 from livemerc.dashboard.timeline import TimelinePanel
 from livemerc.dashboard.transcript import Transcript
-from livemerc.dashboard.worker import EventWorker, MonitorLike, WorkerLike
+from livemerc.dashboard.worker import EventWorker, MonitorLike, Recordable, WorkerLike
 from livemerc.errors import EXIT_OK, EXIT_RUNTIME, LivemercError
 from livemerc.process import EXIT_AT_ONCE, STOP_SIGNALS
 
@@ -63,6 +63,7 @@ class DashboardApp(App[int]):
         Binding("pagedown", "scroll('page_down')", show=False),
         Binding("home", "scroll('home')", show=False),
         Binding("end", "scroll('end')", show=False),
+        Binding("r", "record", "Record"),
         Binding("t", "next_theme", "Theme"),
         Binding("ctrl+z", "suspend_process", show=False),
         Binding("question_mark", "help", "Help", key_display="?"),
@@ -180,7 +181,7 @@ class DashboardApp(App[int]):
 
     def _tell_state(self) -> None:
         """What is neither event nor gauge."""
-        self.state.recording = getattr(self._monitor, "recording", None)
+        self.state.recording = self._monitor.recording if isinstance(self._monitor, Recordable) else None
 
     def _drain(self) -> None:
         until_s = self._clock() + _DRAIN_FOR_S
@@ -231,6 +232,15 @@ class DashboardApp(App[int]):
         header = self.query_one(HeaderLine)
         header.following = message.follow
         header.redraw()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A key for what this monitor cannot do is not there."""
+        return action != "record" or isinstance(self._monitor, Recordable)
+
+    def action_record(self) -> None:
+        if isinstance(self._monitor, Recordable):
+            self.notify(self._monitor.toggle_recording(), markup=False)
+            self.tick()
 
     def action_follow(self) -> None:
         self._transcript.follow = True

@@ -20,6 +20,7 @@ KEYS = (
     ("q, Ctrl+C", "finish the last utterance, then leave"),
     ("f", "follow the end of the transcript"),
     ("↑↓ PgUp PgDn", "scroll; Home, End: first and last"),
+    ("r", "record from here on; again: end that"),
     ("t", "theme: dark, light, high contrast"),
     ("?, Esc", "this help, and back"),
 )

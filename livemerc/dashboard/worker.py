@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from livemerc.dashboard.state import GaugesLike
 from livemerc.events import Event
@@ -20,6 +20,15 @@ class MonitorLike(Protocol):
     def events(self) -> Iterator[Event]: ...
     def stop(self) -> None: ...
     def gauges(self) -> GaugesLike: ...
+
+
+@runtime_checkable
+class Recordable(Protocol):
+    """A monitor whose recording can be ended and begun; `livemerc.recording.RecordedMonitor` is one."""
+
+    @property
+    def recording(self) -> str | None: ...
+    def toggle_recording(self) -> str: ...
 
 
 class WorkerLike(Protocol):
