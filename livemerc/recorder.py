@@ -60,7 +60,8 @@ def check_new(folder: Path) -> None:
 class Recorder:
     """One recording. `write` from one thread, `audio` from another; `close` after both. None of them raises.
 
-    `started_at`: zero of the session's clock; None = now. `notice`, if set, is called once with a sentence when the recording has stopped before its time, from any thread.
+    `notice`, if set, is called once with a sentence when the recording has stopped before its time, from any thread.
+    `started_at`: zero of the session's clock; None = now.
     Raises `ConfigError` from the constructor where nothing can be recorded.
     """
 

@@ -106,10 +106,15 @@ class RecordedMonitor(Monitor):
             if self._since is not None:
                 if isinstance(event, UtteranceFinal):
                     self._since.add(event.utterance_id)
-                elif isinstance(event, EmotionEvent) and event.status != "partial":
-                    if event.utterance_id not in self._since:
-                        return
+                elif self._is_of_before(event):
+                    return
             self._recorder.write(event)
+
+    def _is_of_before(self, event: Event) -> bool:
+        """Whether it judges an utterance whose words are not in the recording."""
+        if not isinstance(event, EmotionEvent) or event.status == "partial":
+            return False
+        return self._since is not None and event.utterance_id not in self._since
 
     def _hear(self, block: Block) -> None:
         recorder = self._recorder

@@ -139,6 +139,10 @@ async def test_a_live_session_shows_that_it_is_recorded() -> None:
     class Recorded(ScriptedMonitor):
         recording: str | None = "rec + audio"
 
+        def toggle_recording(self) -> str:
+            self.recording = None if self.recording else "rec"
+            return f"Recording [b]{'to' if self.recording else 'ended'}[/b] here"
+
     monitor = Recorded(live())
     app = DashboardApp(monitor, ticking=False)
     async with app.run_test(size=(120, 30)) as pilot:
@@ -147,7 +151,22 @@ async def test_a_live_session_shows_that_it_is_recorded() -> None:
         app.redraw()
         status = app.query_one(StatusLine)
         assert "● rec + audio" in status.render_line(0).text
-        monitor.recording = None
-        app.tick()
+        await pilot.press("r")
         app.redraw()
         assert "rec" not in status.render_line(0).text
+        await pilot.press("r")
+        app.redraw()
+        assert "● rec" in status.render_line(0).text
+        said = [notification.message for notification in app._notifications]
+        assert [text.split()[1] for text in said] == ["[b]ended[/b]", "[b]to[/b]"]
+
+
+async def test_a_monitor_that_cannot_record_has_no_key_for_it() -> None:
+    from scripted_monitor import ScriptedMonitor
+
+    from livemerc.dashboard.app import DashboardApp
+
+    app = DashboardApp(ScriptedMonitor(), ticking=False)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await pilot.press("r")
+        assert "record" not in {binding.binding.action for binding in app.screen.active_bindings.values()}
