@@ -28,7 +28,7 @@ _FAR_SIDE = {
     "win32": "switch on Stereo Mix under Sound > Recording, or install a virtual cable (WASAPI loopback is no input)",
 }
 _LISTED_WITHIN_S = 10.0
-_stderr_lock = threading.Lock()
+_stderr_lock = threading.RLock()
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,9 +149,9 @@ class MicSource:
         ) from failure
 
     def _start(self, stream: _Stream) -> None:
-        found = stream.device
+        found, sd = stream.device, portaudio()
         with quiet_stderr(), chosen(found.pulse):
-            stream.handle = portaudio().InputStream(
+            stream.handle = sd.InputStream(
                 device=found.index if found.opens is None else found.opens,
                 samplerate=stream.rate_hz,
                 channels=stream.channels,
