@@ -17,7 +17,7 @@ from textual.message import Message
 from textual.widgets import Footer
 
 from livemerc.dashboard.bars import NowPanel
-from livemerc.dashboard.help_screen import HelpScreen
+from livemerc.dashboard.help_screen import KEYS, RECORD_KEY, HelpScreen
 from livemerc.dashboard.meter import MeterPanel
 from livemerc.dashboard.palette import PALETTES, Palette
 from livemerc.dashboard.panel import Panel
@@ -255,7 +255,8 @@ class DashboardApp(App[int]):
         self.redraw()
 
     def action_help(self) -> None:
-        self.push_screen(HelpScreen(self.state.labels))
+        keys = (*KEYS, RECORD_KEY) if isinstance(self._monitor, Recordable) else KEYS
+        self.push_screen(HelpScreen(self.state.labels, keys))
 
 
 def show(monitor: MonitorLike, *, exit_at_end: bool = False) -> int:

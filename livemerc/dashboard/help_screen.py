@@ -20,10 +20,10 @@ KEYS = (
     ("q, Ctrl+C", "finish the last utterance, then leave"),
     ("f", "follow the end of the transcript"),
     ("↑↓ PgUp PgDn", "scroll; Home, End: first and last"),
-    ("r", "record from here on; again: end that"),
     ("t", "theme: dark, light, high contrast"),
     ("?, Esc", "this help, and back"),
 )
+RECORD_KEY = ("r", "record from here on; again: end that")
 SIGNS = (
     ("~", "not settled: may still be revised"),
     ("was ▲", "what it was before the last revision"),

@@ -81,7 +81,7 @@ class ReplayApp(DashboardApp, inherit_bindings=False):
         self.redraw()
 
     def action_help(self) -> None:
-        self.push_screen(HelpScreen(self.state.labels, (*REPLAY_KEYS, *(key for key in KEYS[1:] if key[0] != "r"))))
+        self.push_screen(HelpScreen(self.state.labels, (*REPLAY_KEYS, *KEYS[1:])))
 
 
 class _Poll:
