@@ -42,8 +42,6 @@ FINALS_WAITING = 64
 EVENTS_WAITING = 4096
 _LOOK_EVERY_S = 0.25
 """How often the brain looks up from waiting: for words that came late, for lag that has passed, for a stop."""
-_TOO_LATE_S = 0.1
-"""A stopping session has no more time than this: what is left to say is said without asking anybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +103,8 @@ class Monitor:
         self._last_status = 0.0
         self._stopped_s: float | None = None
         self._gone = False  # nobody takes events any more
+        self._hearing = threading.Lock()  # the ears are fed by one thread; another may have to end them
+        self._flushed = False
 
     def stop(self) -> None:
         """Stop listening; what was heard is still transcribed and judged, then `session.end` comes. What takes longer
@@ -223,18 +223,28 @@ class Monitor:
     def _ears_thread(self) -> None:
         try:
             for block in self._blocks():
-                items = self._ears.feed(block)
-                self._clock.heard(self._ears.t_s)
-                self._due.heard(self._ears.t_s)
-                for item in items:
-                    self._hand_over(item)
+                with self._hearing:
+                    if self._flushed:
+                        break
+                    items = self._ears.feed(block)
+                    self._clock.heard(self._ears.t_s)
+                    self._due.heard(self._ears.t_s)
+                    for item in items:
+                        self._hand_over(item)
         finally:
             # Also when the source died: what was heard of the open utterance is still transcribed and judged.
             try:
-                for item in self._ears.flush():
-                    self._hand_over(item)
+                self._flush()
             finally:
                 self._items.close()
+
+    def _flush(self) -> None:
+        """Hands over what the ears still hold, once."""
+        with self._hearing:
+            if not self._flushed:
+                self._flushed = True
+                for item in self._ears.flush():
+                    self._hand_over(item)
 
     def _hand_over(self, item: EarItem) -> None:
         if isinstance(item, Speech):
@@ -257,8 +267,11 @@ class Monitor:
                 self._put(brain.catch_up())
                 if item is None:
                     left_s = self._left_s()
-                    if left_s is not None and left_s <= _TOO_LATE_S:
-                        break  # the ears have not come to their end in time
+                    if left_s is None or left_s > self.config.live.stop_within_s / 2:
+                        continue
+                    # The source does not come to its end (a driver that hangs): the ears end without it.
+                    self._flush()
+                    self._items.close()
                     continue
                 if isinstance(item, Speech) and self._stopped_s is not None:
                     continue  # when stopping, what is left to say are finals

@@ -23,9 +23,6 @@ HUNG = "recogniser does not answer"
 BEHIND = "behind: words later"
 STOPPED = "stopped before it was transcribed"
 
-_KEPT = 64
-"""Utterances that wait for words which may still come; only those whose label is open are ever taken."""
-
 Tell = Callable[[str, str | None], None]
 
 
@@ -67,7 +64,7 @@ class Words:
         self._pace = 0.1  # seconds it takes for a second of audio, the newest partial or final counting half
         self._late: tuple[Utterance, Job[Heard]] | None = None
         self._come: deque[tuple[Utterance, Job[Heard]]] = deque()
-        self._waiting: deque[Utterance] = deque(maxlen=_KEPT)
+        self._waiting: deque[Utterance] = deque()  # pruned to those whose label is open: `dialogue.revise` at most
 
     # -- now -------------------------------------------------------------------------------------------------------
 
@@ -75,6 +72,8 @@ class Words:
         """The words, or none and the reason. Words that were given up on while they were sought may come by `late`."""
         if self.failure is not None:
             return self._nothing(FAILED)
+        if give_up(0.0) == STOPPED:  # nor is the little time wasted on asking
+            return self._nothing(STOPPED)
         reason = self._worker.until_free(give_up)
         if reason is not None:
             if reason != STOPPED:
@@ -123,10 +122,10 @@ class Words:
         if self._come:
             utterance, job = self._come.popleft()
             found = utterance, self._outcome(utterance, job)
-        while self._late is None and self._waiting and self.failure is None and not self._worker.busy:
+        self._waiting = deque(utterance for utterance in self._waiting if wanted(utterance))
+        if self._late is None and self._waiting and self.failure is None and not self._worker.busy:
             newest = self._waiting.pop()  # it stays open for longest
-            if wanted(newest):
-                self._late = newest, self._worker.start(partial(self._transcribe, newest, fast))
+            self._late = newest, self._worker.start(partial(self._transcribe, newest, fast))
         if not self.hangs:
             self._notice("asr hangs", None)
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from faults.scripted import Recited, ScriptedAsr, Talk, Watched, no_thread_stays
 from networks import write_checkpoint
 
 from livemerc.asr.engine import GpuMemoryError, NoAsr
+from livemerc.audio.source import Block
 from livemerc.chain import Monitor
 from livemerc.config import Config, load_config
 from livemerc.errors import LivemercError, ModelError
@@ -286,3 +288,85 @@ def test_a_full_gpu_moves_the_model_to_the_cpu(
     assert watched.said("the model runs on the CPU")
     last = [watched.emotions(f.utterance_id)[-1].probabilities for f in watched.finals]
     assert last == [calm.emotions(f.utterance_id)[-1].probabilities for f in calm.finals]
+
+
+# -- the source ------------------------------------------------------------------------------------------------------
+
+
+class Stuck(Talk):
+    """A device driver that hangs: `close` does not end `blocks`."""
+
+    def __init__(self, end_s: float, held: threading.Event) -> None:
+        super().__init__(end_s, live=True, pace=20.0)
+        self._held = held
+
+    def blocks(self) -> Iterator[Block]:
+        yield from super().blocks()
+        self._held.wait()
+
+
+def test_a_source_that_does_not_let_go_costs_neither_the_open_utterance_nor_the_end(
+    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, held: threading.Event
+) -> None:
+    use(Recited(), monkeypatch)
+    config = configured()
+    expected = Watched(Monitor(Talk(10.5), config))
+    assert expected.finals[-1].end_s > 10.0  # someone speaks when it gets stuck
+    source = Stuck(10.5, held)
+    monitor = Monitor(source, config)
+
+    def stop_at_the_end(event: Event) -> None:
+        if monitor.gauges().t_s > 10.4:
+            monitor.stop()
+
+    watched = Watched(monitor, stop_at_the_end)
+    watched.keeps_the_contract(len(expected.finals))
+    assert [(f.start_s, f.end_s) for f in watched.finals] == [(f.start_s, f.end_s) for f in expected.finals]
+    no_thread_stays("livemerc-ears")
+
+
+# -- stopping --------------------------------------------------------------------------------------------------------
+
+
+def test_stopped_while_the_model_loads_what_was_heard_is_told_and_marked(
+    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, held: threading.Event
+) -> None:
+    monkeypatch.setattr("livemerc.model.encoders.load_model", lambda *_: held.wait())
+    use(Recited(), monkeypatch)
+    monitor = Monitor(Talk(TALK_S, live=True, pace=50.0), configured(live__stop_within_s=1.0))
+    threading.Thread(target=lambda: (_when(lambda: monitor.gauges().t_s > 9.0), monitor.stop())).start()
+    watched = Watched(monitor)
+    watched.keeps_the_contract()
+    assert watched.finals
+    assert {f.asr.gated for f in watched.finals} == {"stopped before it was transcribed"}
+    for final in watched.finals:
+        assert {e.abstained for e in watched.emotions(final.utterance_id)} == {"stopped before it was judged"}
+    no_thread_stays("livemerc-model")
+
+
+def test_stopped_while_the_recogniser_loads_and_nobody_has_spoken_the_session_ends_at_once(
+    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, held: threading.Event
+) -> None:
+    monkeypatch.setattr("livemerc.chain.choose_engine", lambda *_, **__: held.wait())
+    monitor = Monitor(Talk(0.5, live=True), configured(live__stop_within_s=60))
+    began_s = time.monotonic()
+    monitor.stop()
+    watched = Watched(monitor)
+    watched.keeps_the_contract(0)
+    assert time.monotonic() - began_s < 30  # not the minute that it may take
+    no_thread_stays("livemerc-load")
+
+
+def test_a_reader_that_leaves_does_not_wait_for_a_recogniser_that_hangs(
+    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, held: threading.Event
+) -> None:
+    use(ScriptedAsr(on(2, do=held.wait), Recited()), monkeypatch)
+    events = Monitor(Talk(TALK_S, live=True, pace=20.0), configured(live__stop_within_s=60)).events()
+    next(e for e in events if isinstance(e, UtteranceFinal))
+    events.close()  # type: ignore[attr-defined]  # a generator
+    no_thread_stays("livemerc-asr")
+
+
+def _when(true: Callable[[], bool]) -> None:
+    while not true():
+        time.sleep(0.01)
