@@ -106,7 +106,7 @@ class Recorder:
             audio=track,
             config=msgspec.to_builtins(config),
         )
-        self._made = False
+        self._made = self._closed = False
         try:
             self._made = _make_folder(folder)
             with self._create(SESSION_FILE) as file:
@@ -162,7 +162,7 @@ class Recorder:
 
     def audio(self, block: Block) -> None:
         """Takes a block; only a source that can wait is made to wait."""
-        if self._thread is None or self.stopped is not None:
+        if self._thread is None or self._closed or self.stopped is not None:
             return
         try:
             self._blocks.put(block, block=not self._live)
@@ -171,6 +171,7 @@ class Recorder:
 
     def close(self) -> None:
         """The end of the session. What was never begun leaves no folder behind."""
+        self._closed = True
         if self._thread is not None:
             with contextlib.suppress(queue.Full):
                 self._blocks.put(None, timeout=_CLOSE_WITHIN_S)
