@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from livemerc import process
@@ -18,6 +18,7 @@ from livemerc.journal import (
     EVENTS_FILE,
     SESSION_FILE,
     Journal,
+    SessionInfo,
     audio_path,
     being_recorded,
     read,
@@ -84,7 +85,7 @@ def _print_events(player: Player, *, json: bool) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One session of a list. `broken`: why it cannot be replayed; then the rest may be unknown."""
+    """One session of a list. `broken`: what a person must know of it; in state "broken" the rest is unknown."""
 
     name: str
     started_at: str = ""
@@ -126,8 +127,8 @@ def summary(folder: Path) -> Summary:
             audio = "yes" if audio_path(folder, info) else "no"
         except InputError as error:
             audio, broken = "refused", str(error)
-    if broken is None and journal.warnings:
-        broken = journal.warnings[0]
+    if broken is None:
+        broken = journal.warnings[0] if journal.warnings else _overdue(info)
     return Summary(
         name=folder.name,
         started_at=info.started_at if info is not None else start.started_at if start is not None else "",
@@ -138,6 +139,19 @@ def summary(folder: Path) -> Summary:
         state="recording" if being_recorded(folder) else "whole" if journal.ended else "cut short",
         broken=broken,
     )
+
+
+def _overdue(info: SessionInfo | None) -> str | None:
+    """Whether the session was to be deleted by now."""
+    if info is None or info.retention_days is None:
+        return None
+    try:
+        until = datetime.fromisoformat(info.started_at) + timedelta(days=info.retention_days)
+        if until > datetime.now(until.tzinfo):
+            return None
+    except (ValueError, OverflowError):
+        return None
+    return f"was to be kept for {info.retention_days} days, until {until:%Y-%m-%d}; delete it."
 
 
 def _last_s(journal: Journal) -> float:
@@ -163,7 +177,7 @@ def list_sessions(folder: Path) -> int:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     for s in found:
         if s.broken is not None:
-            print(f"livemerc: warning: {plain_text(s.broken)}", file=sys.stderr)
+            print(f"livemerc: warning: {plain_text(s.name)}: {plain_text(s.broken)}", file=sys.stderr)
     return EXIT_INPUT if all(s.state == "broken" for s in found) else EXIT_OK
 
 

@@ -6,8 +6,9 @@ import sys
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
-from sessions import CHECKPOINT, HOSTILE, conversation, write_session
+from sessions import CHECKPOINT, HOSTILE, conversation, info, write_session
 
 from livemerc import replay
 from livemerc.config import Config
@@ -211,12 +212,21 @@ def test_a_session_lists_itself_and_an_empty_folder_is_an_error(tmp_path: Path) 
             replay.list_sessions(path)
 
 
+def test_a_session_past_its_retention_is_named(tmp_path: Path) -> None:
+    for number, days in enumerate((1, 10**6, 10**12, 40_000)):
+        folder = write_session(tmp_path / f"s{number}", conversation(1))
+        kept = msgspec.structs.replace(info(), retention_days=days)
+        (folder / SESSION_FILE).write_bytes(msgspec.json.encode(kept))
+    found = [s.broken for s in replay.summaries(tmp_path)]
+    assert found[0] is not None
+    assert "until 2026-01-03; delete it" in found[0]
+    assert found[1:] == [None, None, None]
+
+
 def test_hostile_names_and_sources_do_not_steer_the_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     start = conversation(0)[0]
-    import msgspec
-
     folder = write_session(tmp_path / "a\x1b[31mb", [msgspec.structs.replace(start, source=HOSTILE)])
     (folder / SESSION_FILE).unlink()
     replay.list_sessions(tmp_path)

@@ -145,7 +145,7 @@ def test_a_full_disk_costs_the_recording_and_not_the_session(tmp_path: Path) -> 
     folder = tmp_path / "s"
     limited = ("bash", "-c", 'ulimit -f 300 && exec "$@"', "limited")  # 300 KiB: of the audio a quarter
     done = livemerc(
-        "run", "--demo", "--speed", "8", "--asr", "transcript", "--json", "--record", folder, "--record-audio",
+        "run", "--demo", "--speed", "0", "--asr", "transcript", "--json", "--record", folder, "--record-audio",
         prefix=limited,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -164,7 +164,7 @@ def test_a_full_disk_costs_the_recording_and_not_the_session(tmp_path: Path) -> 
 @posix
 def test_a_folder_that_vanishes_costs_the_recording_and_not_the_session(tmp_path: Path) -> None:
     folder = tmp_path / "s"
-    with begun("--speed", "8", "--record", folder) as process:
+    with begun("--speed", "0", "--record", folder) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
         shutil.rmtree(folder)
