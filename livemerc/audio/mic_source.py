@@ -89,6 +89,7 @@ class MicSource:
         zero_s: float | None = None,
     ) -> None:
         found = find_input(device)
+        self._wrong = wrong_default(list_inputs()) if device is None and found.monitor else None
         self.name = f"mic:{found.name}"
         self.device = found
         self.rate_hz = found.rate_hz if rate_hz is None else rate_hz
@@ -117,9 +118,6 @@ class MicSource:
         self._held_s = 0.0  # what the resamplers hold back
         self._last_arrival_s = time.monotonic()
         self._zero_s = self._last_arrival_s if zero_s is None else zero_s
-        self._wrong: str | None = None
-        if device is None and found.monitor:
-            self._wrong = wrong_default(list_inputs())
         with _portaudio_lock:
             self._open(found)
             _listening.add(self)

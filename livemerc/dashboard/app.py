@@ -17,7 +17,8 @@ from textual.message import Message
 from textual.widgets import Footer
 
 from livemerc.dashboard.bars import NowPanel
-from livemerc.dashboard.help_screen import KEYS, RECORD_KEY, HelpScreen
+from livemerc.dashboard.help_screen import KEYS, MIC_KEY, RECORD_KEY, HelpScreen
+from livemerc.dashboard.inputs_screen import InputsScreen
 from livemerc.dashboard.meter import MeterPanel
 from livemerc.dashboard.palette import PALETTES, Palette
 from livemerc.dashboard.panel import Panel
@@ -26,9 +27,10 @@ from livemerc.dashboard.status_line import HeaderLine, StatusLine, TroubleBanner
 from livemerc.dashboard.terminal import own_signals, own_terminal
 from livemerc.dashboard.timeline import TimelinePanel
 from livemerc.dashboard.transcript import Transcript
-from livemerc.dashboard.worker import EventWorker, MonitorLike, Recordable, WorkerLike
+from livemerc.dashboard.worker import EventWorker, MonitorLike, Recordable, Switchable, WorkerLike
 from livemerc.errors import EXIT_OK, EXIT_RUNTIME, LivemercError
 from livemerc.process import EXIT_AT_ONCE, STOP_SIGNALS
+from livemerc.text_safety import plain_text
 
 REDRAW_EVERY_S = 0.1
 """At most ten redraws a second, however fast events come; gauges are polled at the same pace."""
@@ -64,6 +66,7 @@ class DashboardApp(App[int]):
         Binding("home", "scroll('home')", show=False),
         Binding("end", "scroll('end')", show=False),
         Binding("r", "record", "Record"),
+        Binding("m", "inputs", "Mic"),
         Binding("t", "next_theme", "Theme"),
         Binding("ctrl+z", "suspend_process", show=False),
         Binding("question_mark", "help", "Help", key_display="?"),
@@ -235,12 +238,40 @@ class DashboardApp(App[int]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A key for what this monitor cannot do is not there."""
+        if action == "inputs":
+            return self._microphone is not None
         return action != "record" or isinstance(self._monitor, Recordable)
 
     def action_record(self) -> None:
         if isinstance(self._monitor, Recordable):
             self.notify(self._monitor.toggle_recording(), markup=False)
             self.tick()
+
+    @property
+    def _microphone(self) -> Switchable | None:
+        source = getattr(self._monitor, "source", None)
+        return source if isinstance(source, Switchable) else None
+
+    def action_inputs(self) -> None:
+        from livemerc.audio.devices import inputs_now
+
+        microphone = self._microphone
+        if microphone is not None and not self._ended:
+            self.push_screen(InputsScreen(inputs_now, microphone.name.removeprefix("mic:")), self._switch)
+
+    def _switch(self, device: str | int | None) -> None:
+        if device is not None:
+            self.run_worker(self._switched(device))
+
+    async def _switched(self, device: str | int) -> None:
+        microphone = self._microphone
+        assert microphone is not None
+        try:
+            await asyncio.to_thread(microphone.switch, device)  # opening a device takes its time
+        except LivemercError as error:
+            self.notify(plain_text(str(error)), severity="error", markup=False)
+        else:
+            self.notify(f"Listening to {plain_text(microphone.name.removeprefix('mic:'))}", markup=False)
 
     def action_follow(self) -> None:
         self._transcript.follow = True
@@ -255,8 +286,12 @@ class DashboardApp(App[int]):
         self.redraw()
 
     def action_help(self) -> None:
-        keys = (*KEYS, RECORD_KEY) if isinstance(self._monitor, Recordable) else KEYS
-        self.push_screen(HelpScreen(self.state.labels, keys))
+        keys = [*KEYS]
+        if isinstance(self._monitor, Recordable):
+            keys.append(RECORD_KEY)
+        if self._microphone is not None:
+            keys.append(MIC_KEY)
+        self.push_screen(HelpScreen(self.state.labels, tuple(keys)))
 
 
 def show(monitor: MonitorLike, *, exit_at_end: bool = False) -> int:

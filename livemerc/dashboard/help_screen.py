@@ -24,6 +24,7 @@ KEYS = (
     ("?, Esc", "this help, and back"),
 )
 RECORD_KEY = ("r", "record from here on; again: end that")
+MIC_KEY = ("m", "listen to another microphone")
 SIGNS = (
     ("~", "not settled: may still be revised"),
     ("was ▲", "what it was before the last revision"),

@@ -31,6 +31,15 @@ class Recordable(Protocol):
     def toggle_recording(self) -> str: ...
 
 
+@runtime_checkable
+class Switchable(Protocol):
+    """A source that can go on with another device; `livemerc.audio.mic_source.MicSource` is one."""
+
+    name: str
+
+    def switch(self, device: str | int) -> None: ...
+
+
 class WorkerLike(Protocol):
     """Whoever hands events to the screen."""
 

@@ -22,7 +22,7 @@ from textual.pilot import Pilot
 from livemerc.dashboard import app as app_module
 from livemerc.dashboard.app import DashboardApp
 from livemerc.dashboard.bars import NowPanel
-from livemerc.dashboard.help_screen import KEYS, HelpScreen
+from livemerc.dashboard.help_screen import KEYS, MIC_KEY, RECORD_KEY, HelpScreen
 from livemerc.dashboard.palette import PALETTES
 from livemerc.dashboard.status_line import HeaderLine, TroubleBanner
 from livemerc.dashboard.transcript import Transcript
@@ -241,7 +241,7 @@ async def test_help_opens_and_closes_and_can_be_left_from(key: str) -> None:
 
 
 def test_every_key_of_the_footer_is_in_the_help() -> None:
-    told = " ".join(keys for keys, _ in KEYS)
+    told = " ".join(keys for keys, _ in (*KEYS, RECORD_KEY, MIC_KEY))
     for binding in DashboardApp.BINDINGS:
         if binding.show:  # type: ignore[union-attr]
             assert (binding.key_display or binding.key)[0] in told  # type: ignore[union-attr]
