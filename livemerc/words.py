@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from livemerc.asr.engine import AsrEngine, GpuMemoryError, Transcript
+from livemerc.asr.engine import AsrEngine, GpuMemoryError, Interruptible, Transcript
 from livemerc.asr.screening import screen
 from livemerc.asr.select import engine_on_cpu, fastest_engine
 from livemerc.audio.items import Utterance
@@ -145,15 +145,24 @@ class Words:
         return self._worker.ran_s > self._config.asr.time_limit_s
 
     def tell_hang(self) -> None:
+        """Tells of a call that has run too long, and ends it if the engine can."""
         self._notice(
             "asr hangs",
             f"the recogniser has not answered for over {self._config.asr.time_limit_s:.0f} s: "
             "judging by the voice alone until it does",
         )
+        self._interrupt()
+
+    def _interrupt(self) -> None:
+        for engine in (self.asr, self._fast):
+            if isinstance(engine, Interruptible):
+                engine.interrupt()
 
     def close(self) -> None:
-        """Lets go of the engines, unless a call is still in them."""
-        if not self._worker.busy:
+        """Lets go of the engines; a call that cannot be ended is left to itself."""
+        if self._worker.busy:
+            self._interrupt()
+        else:
             self.asr.close()
             if self._fast is not None:
                 self._fast.close()

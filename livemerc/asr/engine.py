@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,6 +62,13 @@ class AsrEngine(Protocol):
     def close(self) -> None:
         """Frees the model; idempotent."""
         ...
+
+
+@runtime_checkable
+class Interruptible(Protocol):
+    """An engine whose call can be ended from another thread; `transcribe` then raises."""
+
+    def interrupt(self) -> None: ...
 
 
 class NoAsr:

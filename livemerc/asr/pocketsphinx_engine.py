@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import math
 import re
+import struct
+import subprocess
+import sys
+import weakref
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from livemerc.asr.engine import Transcript, Word
-from livemerc.config import SAMPLE_RATE_HZ
 from livemerc.errors import ModelError
 
 if TYPE_CHECKING:
@@ -33,7 +39,9 @@ class PocketsphinxEngine:
     `confidence` is the geometric mean of the words' posterior probabilities in the decoder's lattice, 0..1. It says how
     little the decoder hesitated, not how often it is right; None when no word was found.
 
-    Raises `ModelError` when the package or its model is missing.
+    It runs in a child process (`pocketsphinx_child`): its binding holds Python's global lock for a whole decode. A
+    child that dies costs the utterance it was at, RuntimeError, and the next one starts another. Raises `ModelError`
+    when the package or its model is missing.
     """
 
     engine = "pocketsphinx"
@@ -41,19 +49,33 @@ class PocketsphinxEngine:
     def __init__(self, search: Mapping[str, int] = SEARCH, model: str = "en-us") -> None:
         """`search`: its beams; `model`: what `session.start` calls it."""
         self.model: str | None = model
+        self._search = dict(search)
+        self._child: subprocess.Popen[bytes] | None = None
+        self._closed = False
+        self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        code = Path(__file__).with_name("pocketsphinx_child.py").read_text("utf-8")
+        # -P: a file that happens to lie in the working directory is no module of the child's
+        command = [sys.executable, "-P", "-c", code, json.dumps(self._search)]
+        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._child = child
+        weakref.finalize(self, _end, child)
         try:
-            from pocketsphinx import Decoder
-        except ImportError as error:
+            answer = _answer(child)
+        except RuntimeError as error:
+            answer = {"error": str(error), "missing": True}
+        if "missing" not in answer:
+            return child
+        self.close()
+        what = answer["error"]
+        if answer["missing"]:
             raise ModelError(
-                f"pocketsphinx cannot be loaded ({error}); run `pip install pocketsphinx` or choose another --asr."
-            ) from error
-        try:
-            # FATAL: its log would land on stderr in the middle of the dashboard
-            self._decoder: Any = Decoder(samprate=SAMPLE_RATE_HZ, cmn="batch", loglevel="FATAL", **search)
-        except (RuntimeError, ValueError) as error:
-            raise ModelError(
-                f"pocketsphinx finds no usable English model ({error}); unset POCKETSPHINX_PATH or reinstall it."
-            ) from error
+                f"pocketsphinx cannot be loaded ({what}); run `pip install pocketsphinx` or choose another --asr."
+            )
+        raise ModelError(
+            f"pocketsphinx finds no usable English model ({what}); unset POCKETSPHINX_PATH or reinstall it."
+        )
 
     def transcribe(self, utterance: Utterance) -> Transcript:
         """The words of the utterance; `words` are timed to the session clock in steps of 10 ms."""
@@ -77,32 +99,61 @@ class PocketsphinxEngine:
         """A full decode of what has been said so far: costs as much as a final of that length."""
         return " ".join(text for text, *_ in self._decode(samples))
 
+    def interrupt(self) -> None:
+        """From any thread: a decode ends at once, with RuntimeError; the next one gets a new child."""
+        child, self._child = self._child, None
+        if child is not None:
+            _end(child)
+
     def close(self) -> None:
-        """Frees the decoder."""
-        self._decoder = None
+        """Ends the child; idempotent."""
+        self._closed = True
+        self.interrupt()
 
     def _decode(self, samples: np.ndarray) -> list[tuple[str, int, int, float]]:
         pcm = _to_pcm(samples)
-        if not pcm:  # process_raw refuses an empty buffer
+        if not pcm:  # pocketsphinx refuses an empty buffer
             return []
-        decoder = self._decoder
-        # A new front end for each utterance (0.1 ms): it tracks noise and cepstral means from one utterance to the
-        # next, and the same audio would give another text after another history.
-        decoder.reinit_feat()
-        decoder.start_utt()
-        # full_utt: cepstral means of the whole utterance. WER on LJSpeech + LibriVox .29 against .53 with the running
-        # estimate, which starts wrong in each utterance.
+        if self._closed:
+            raise RuntimeError("pocketsphinx has been closed")
+        child = self._child
+        if child is None or child.poll() is not None:
+            child = self._start()  # it has crashed: the next utterance may be better
+        assert child.stdin is not None
         try:
-            decoder.process_raw(pcm, no_search=False, full_utt=True)
-        finally:
-            decoder.end_utt()  # or the next utterance could not begin
-        if decoder.hyp() is None:
-            return []
+            child.stdin.write(struct.pack("<I", len(pcm)) + pcm)
+            child.stdin.flush()
+        except (OSError, ValueError) as error:
+            raise RuntimeError("pocketsphinx has ended") from error
+        answer = _answer(child)
+        if isinstance(answer, dict):  # what it raised
+            raise RuntimeError(f"pocketsphinx: {answer['error']}")  # noqa: TRY004
         return [
-            (_ALTERNATE.sub("", segment.word), segment.start_frame, segment.end_frame, min(1.0, segment.prob))
-            for segment in decoder.seg() or ()
-            if segment.word[0] not in "<[+"  # <s>, </s>, <sil>, [NOISE], ++COUGH++: fillers
+            (_ALTERNATE.sub("", word), start_frame, end_frame, min(1.0, probability))
+            for word, start_frame, end_frame, probability in answer
+            if word[0] not in "<[+"  # <s>, </s>, <sil>, [NOISE], ++COUGH++: fillers
         ]
+
+
+def _answer(child: subprocess.Popen[bytes]) -> Any:
+    assert child.stdout is not None
+    try:
+        line = child.stdout.readline()
+    except (OSError, ValueError):
+        line = b""
+    if not line:
+        raise RuntimeError("pocketsphinx has ended")
+    return json.loads(line)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """At once: it has nothing to save, and an answer in the making is not waited for."""
+    child.kill()
+    child.wait()
+    for stream in (child.stdin, child.stdout):
+        if stream is not None:
+            with contextlib.suppress(OSError):  # what it had not read
+                stream.close()
 
 
 def _to_pcm(samples: np.ndarray) -> bytes:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import jiwer
 import numpy as np
 import pytest
@@ -79,3 +82,54 @@ def test_it_prints_nothing(engine, capfd):
     PocketsphinxEngine().close()
     captured = capfd.readouterr()
     assert (captured.out, captured.err) == ("", "")
+
+
+def test_other_threads_go_on_while_it_decodes(engine, read_speech):
+    """Its binding holds Python's global lock: in this process a microphone's callback would wait for the words."""
+    during = []
+    decoding = threading.Event()
+
+    def count():
+        decoding.wait()
+        while decoding.is_set():
+            time.sleep(0.001)
+            during.append(1)
+
+    counter = threading.Thread(target=count)
+    counter.start()
+    decoding.set()
+    engine.transcribe(utterance(read_speech[0][0]))
+    decoding.clear()
+    counter.join()
+    assert len(during) >= 10
+
+
+def test_a_decode_can_be_ended_and_the_next_one_is_well(read_speech):
+    engine = PocketsphinxEngine()
+    expected = engine.transcribe(utterance(read_speech[0][0][:48_000]))
+    raised = []
+
+    def decode():
+        try:
+            engine.transcribe(utterance(np.tile(read_speech[0][0], 4)))
+        except RuntimeError as error:
+            raised.append(str(error))
+
+    decoding = threading.Thread(target=decode)
+    decoding.start()
+    time.sleep(0.3)
+    engine.interrupt()
+    decoding.join(60)
+    assert raised == ["pocketsphinx has ended"]
+    assert engine.transcribe(utterance(read_speech[0][0][:48_000])) == expected
+    engine.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        engine.transcribe(utterance(read_speech[0][0][:48_000]))
+
+
+def test_a_child_that_crashes_costs_one_utterance(read_speech):
+    engine = PocketsphinxEngine()
+    engine._child.kill()
+    engine._child.wait()
+    assert engine.transcribe(utterance(read_speech[0][0][:48_000])).text
+    engine.close()

@@ -229,6 +229,8 @@ def main() -> int:
     parser.add_argument("--within", type=float, default=5.0, help="seconds a stop may take")
     parser.add_argument("--at-once", type=int, default=1, help="sessions at the same time")
     options = parser.parse_args()
+    for name in ("SIGINT", "SIGHUP"):  # a shell's background job or nohup ignores them, and so would what it starts
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
     plans = [Plan.draw(seed) for seed in range(options.seed, options.seed + options.times)]
     took_s: dict[str, list[float]] = defaultdict(list)
     failed = 0
