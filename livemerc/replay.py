@@ -177,7 +177,8 @@ def list_sessions(folder: Path) -> int:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     for s in found:
         if s.broken is not None:
-            print(f"livemerc: warning: {plain_text(s.name)}: {plain_text(s.broken)}", file=sys.stderr)
+            which = "" if s.name in s.broken else f"{s.name}: "
+            print(f"livemerc: warning: {plain_text(which + s.broken)}", file=sys.stderr)
     return EXIT_INPUT if all(s.state == "broken" for s in found) else EXIT_OK
 
 

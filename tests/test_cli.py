@@ -101,8 +101,8 @@ def test_a_usage_error_is_one_sentence_and_exit_code_2(
 
 def test_what_is_not_built_yet_is_not_listed() -> None:
     text = livemerc("--help").stdout.decode()
-    assert all(command in text for command in ("run", "devices", "doctor", "models", "bench"))
-    assert not any(command in text for command in ("replay", "watch", "export", "rerun", "compare", "report"))
+    assert all(command in text for command in ("run", "devices", "doctor", "models", "replay", "sessions", "bench"))
+    assert not any(command in text for command in ("watch", "export", "rerun", "compare", "report"))
     assert "--record" not in livemerc("run", "--help").stdout.decode()
 
 
