@@ -18,6 +18,7 @@ from msgspec import Meta
 
 from livemerc.errors import ConfigError
 
+_LONGEST_FILE_BYTES = 1 << 20
 SAMPLE_RATE_HZ = 16_000
 """The rate of everything behind the resampler: webrtcvad, Silero, Whisper and the speech encoder all take 16 kHz."""
 
@@ -224,12 +225,18 @@ def user_config_file() -> Path:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        data = msgspec.toml.decode(path.read_bytes())
+        with path.open("rb") as file:
+            raw = file.read(_LONGEST_FILE_BYTES + 1)
+        if len(raw) > _LONGEST_FILE_BYTES:
+            raise ConfigError(f"{path}: larger than {_LONGEST_FILE_BYTES >> 20} MiB, no configuration; check --config.")
+        data = msgspec.toml.decode(raw)
     except OSError as error:
         raise ConfigError(
             f"{path}: the configuration file cannot be read ({error.strerror}); check --config."
         ) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise ConfigError(f"{path}: not valid TOML (nested too deeply); mend it.") from error
+    except (msgspec.DecodeError, ValueError) as error:  # ValueError: no UTF-8, or an integer of thousands of digits
         raise ConfigError(f"{path}: not valid TOML ({error}); mend that line.") from error
     return data
 

@@ -192,7 +192,7 @@ class JournalReader:
             raise _newer(self._name, event.schema)
         if not isinstance(event, str):
             return event
-        with contextlib.suppress(msgspec.DecodeError, RecursionError):
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             head = msgspec.json.decode(line, type=_Schema)
             if head.type == "session.start" and head.schema > SCHEMA_VERSION:
                 raise _newer(self._name, head.schema)

@@ -137,7 +137,7 @@ class _Decoder:
         try:
             # "file:": a colon in a name is no protocol; the whitelist keeps playlists off the network
             self._container = av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
-        except (OSError, ValueError) as error:
+        except (av.error.FFmpegError, OSError, ValueError) as error:
             raise InputError(f"{path}: this is not audio that can be decoded ({_reason(error)}); {_MEND}.") from error
         if not self._container.streams.audio:
             self._container.close()

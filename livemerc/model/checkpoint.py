@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 MANIFEST = "merits-l.json"
 FORMAT = 1
+_LONGEST_MANIFEST_BYTES = 1 << 22
+_LARGEST = 300_000
+"""Above any size of a layer, a vocabulary or a window."""
 BUNDLED = Path(__file__).resolve().parent.parent / "weights"
 
 
@@ -92,12 +96,13 @@ def read_manifest(path: str | Path | None = None) -> Manifest:
         problem = "is not a folder" if folder.exists() else "does not exist"
         raise ModelError(f"{folder}: the checkpoint {problem}; --checkpoint takes a folder with {MANIFEST} in it.")
     try:
-        manifest = msgspec.json.decode(where.read_bytes(), type=Manifest)
+        with where.open("rb") as file:
+            manifest = msgspec.json.decode(file.read(_LONGEST_MANIFEST_BYTES), type=Manifest)
     except OSError as error:
         raise ModelError(
             f"{where}: cannot be read ({error.strerror}); this folder is no livemerc checkpoint."
         ) from error
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelError(f"{where}: not a livemerc checkpoint manifest ({error}); export it again.") from error
     if manifest.format != FORMAT:
         raise ModelError(f"{where}: checkpoint format {manifest.format}, this version reads {FORMAT}; export it again.")
@@ -105,9 +110,15 @@ def read_manifest(path: str | Path | None = None) -> Manifest:
         raise ModelError(
             f"{where}: {len(manifest.labels)} labels but {len(manifest.prior)} prior shares; export it again."
         )
+    if not manifest.labels or len(set(manifest.labels)) < len(manifest.labels):
+        raise ModelError(f"{where}: no labels, or one of them twice; export it again.")
+    if min(manifest.prior) < 0 or not 0.99 < sum(manifest.prior) < 1.01:
+        raise ModelError(f"{where}: the prior shares are no probabilities; export it again.")
     for name in (*(part.file for part in manifest.parts), manifest.tokenizer):
         if Path(name).name != name:
-            raise ModelError(f"{where}: {name!r} points outside the checkpoint's folder; export it again.")
+            raise ModelError(f"{where}: {name[:100]!r} points outside the checkpoint's folder; export it again.")
+        if len(name) > 100 or not name.isprintable():
+            raise ModelError(f"{where}: {name[:100]!r} is no plain name of a file; export it again.")
         if not (folder / name).is_file():
             raise ModelError(f"{folder / name}: missing from the checkpoint; copy the whole folder again.")
     return manifest
@@ -139,7 +150,6 @@ def file_sha256(path: Path) -> str:
 
 def load_checkpoint(path: str | Path | None = None, device: str = "cpu") -> MeritsL:
     """The model of a checkpoint folder in evaluation mode on `device`. Raises `ModelError` (exit 3)."""
-    from safetensors import SafetensorError
     from transformers.initialization import no_init_weights
 
     from livemerc.model.merits import ConversationModel, MeritsL
@@ -147,6 +157,8 @@ def load_checkpoint(path: str | Path | None = None, device: str = "cpu") -> Meri
 
     manifest = verify_files(path)
     folder = checkpoint_folder(path)
+    for part in manifest.parts:
+        _check_sizes(part, folder / part.file)
     try:
         with no_init_weights():  # every weight is read below; drawing 450 million at random would take seconds
             text = TextEncoder(manifest.text.config)
@@ -159,8 +171,11 @@ def load_checkpoint(path: str | Path | None = None, device: str = "cpu") -> Meri
             _read_weights(speech.head, folder, manifest.speech)
             _read_weights(speech.front, folder, manifest.speech_front)
         _read_weights(conversation, folder, manifest.fusion)
-    except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        first = str(error).splitlines()[0]
+    except ModelError:
+        raise
+    # A boundary: networks are built from what the file says, and each library has its own errors for nonsense.
+    except Exception as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0][:300]
         raise ModelError(
             f"{folder}: the weights do not fit their manifest ({first}); export the checkpoint again."
         ) from error
@@ -168,6 +183,33 @@ def load_checkpoint(path: str | Path | None = None, device: str = "cpu") -> Meri
         text, speech, conversation, manifest.temperatures, tuple(manifest.labels), tuple(manifest.prior), manifest.s1
     )
     return model.eval().to(device)
+
+
+def _check_sizes(part: Part, weights: Path) -> None:
+    """A number in the configuration that these weights cannot have would take minutes and gigabytes to find wrong."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(weights, framework="pt") as file:
+            tensors = len(file.keys())
+    except SafetensorError as error:
+        raise ModelError(
+            f"{weights}: this is not a safetensors file ({str(error)[:300]}); export the checkpoint again."
+        ) from error
+    for key, value in _numbers(part.config, ""):
+        if abs(value) > _LARGEST or ("layers" in key and value > tensors):
+            raise ModelError(f"{weights.name}: its configuration says {key} = {value:g}; export the checkpoint again.")
+
+
+def _numbers(value: Any, key: str) -> Iterator[tuple[str, float]]:
+    if isinstance(value, dict):
+        for name, below in value.items():
+            yield from _numbers(below, str(name)[:100])
+    elif isinstance(value, list):
+        for below in value:
+            yield from _numbers(below, key)
+    elif isinstance(value, int | float):
+        yield key, value
 
 
 def _speech_branch(manifest: Manifest) -> Any:
@@ -185,7 +227,10 @@ def _speech_branch(manifest: Manifest) -> Any:
 def _read_weights(module: nn.Module, folder: Path, part: Part) -> None:
     from safetensors.torch import load_file
 
-    module.load_state_dict(unpack_state(load_file(folder / part.file)))
+    state = unpack_state(load_file(folder / part.file))
+    if any(tensor.isnan().any() for tensor in state.values()):
+        raise ModelError(f"{folder / part.file}: some weights are no numbers (NaN); export the checkpoint again.")
+    module.load_state_dict(state)
 
 
 def pack_state(state: dict[str, Tensor], quantise: tuple[str, ...] = (), half: bool = True) -> dict[str, Tensor]:
