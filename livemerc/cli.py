@@ -62,7 +62,7 @@ def run(
     device: Annotated[Literal["auto", "cpu", "cuda"] | None, Parameter(group=_model)] = None,
     context: Annotated[int | None, Parameter(group=_model)] = None,
     text_only: Annotated[bool, Parameter(group=_model)] = False,
-    record: Annotated[Path | None, Parameter(group=_output)] = None,
+    record: Annotated[Path | None, Parameter(group=_output, metavar="DIR")] = None,
     record_audio: Annotated[bool, Parameter(group=_output)] = False,
     json: Annotated[bool, Parameter(group=_output)] = False,
     plain: Annotated[bool, Parameter(group=_output)] = False,
