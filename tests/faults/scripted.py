@@ -188,6 +188,11 @@ class Watched:
         assert {e.utterance_id for e in self.events if isinstance(e, EmotionEvent)} == set(ids)
 
 
+def stretches(events: list[Event]) -> list[tuple[str, float, float]]:
+    """What was heard, and when, by the finals."""
+    return [(e.utterance_id, e.start_s, e.end_s) for e in events if isinstance(e, UtteranceFinal)]
+
+
 def no_thread_stays(*names: str) -> None:
     """None of the monitor's threads; `names`: those that may hang."""
     until_s = time.monotonic() + PATIENCE_S

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from faults.scripted import Recited, ScriptedAsr, Talk, Watched, no_thread_stays, use
+from faults.scripted import Recited, ScriptedAsr, Talk, Watched, no_thread_stays, stretches, use
 from networks import write_checkpoint
 
 from livemerc.audio.ears import make_ears
@@ -54,10 +54,6 @@ class Slow(Recited):
     def transcribe(self, utterance: Utterance) -> Any:
         self.over.wait(self.factor * len(utterance.samples) / 16_000 / self.pace)
         return super().transcribe(utterance)
-
-
-def stretches(events: list[Event]) -> list[tuple[str, float, float]]:
-    return [(e.utterance_id, e.start_s, e.end_s) for e in events if isinstance(e, UtteranceFinal)]
 
 
 def test_five_times_too_slow_the_lag_is_bounded_and_every_second_is_accounted_for(
