@@ -72,7 +72,7 @@ def main(name: str, examples: int, folder: Path) -> None:
 
     @seed(20240501)
     @settings(
-        max_examples=examples, derandomize=False, database=None, deadline=None, phases=(Phase.generate, Phase.shrink),
+        max_examples=examples, database=None, deadline=None, phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck), report_multiple_bugs=False, print_blob=False,
     )  # fmt: skip
     @given(mutated(target.seeds, target.words))
