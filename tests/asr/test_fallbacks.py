@@ -1,0 +1,120 @@
+"""What takes over when the machine is too slow or the GPU too full: real engines of random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from asr.random_whisper import build_random
+from asr.speech import noise, utterance
+
+from livemerc.asr import models
+from livemerc.asr.engine import GpuMemoryError, NoAsr
+from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
+from livemerc.asr.pocketsphinx_engine import PocketsphinxEngine
+from livemerc.asr.select import choose_engine, engine_on_cpu, fastest_engine
+from livemerc.config import AsrConfig, Config
+from livemerc.errors import ModelError
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture(scope="module")
+def whispers(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """Folders of a narrow and a wide Whisper, by width."""
+    return {width: build_random(tmp_path_factory.mktemp(f"whisper{width}"), width) for width in (32, 64)}
+
+
+@pytest.fixture
+def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whispers: dict[int, Path]) -> Path:
+    """A hub cache with a narrow `tiny` and a wide `base`."""
+    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    for name, width in (("tiny", 32), ("base", 64)):
+        folder = tmp_path / "hub" / ("models--" + models.REPOSITORIES[name].replace("/", "--"))
+        (folder / "refs").mkdir(parents=True)
+        (folder / "snapshots").mkdir()
+        (folder / "refs/main").write_text(COMMIT)
+        (folder / "snapshots" / COMMIT).symlink_to(whispers[width])
+    return tmp_path
+
+
+def configured(**asr: object) -> Config:
+    return Config(asr=AsrConfig(engine="faster-whisper", **asr))  # type: ignore[arg-type]
+
+
+def test_a_smaller_cached_whisper_takes_over(cached: Path) -> None:
+    config = configured(model="base", language="en")
+    engine = choose_engine(config, demo=True, terminal=False, announce=lambda _: None)
+    fast = fastest_engine(engine, config)
+    assert isinstance(fast, FasterWhisperEngine)
+    assert (engine.model, fast.model) == ("base", "tiny")
+    assert isinstance(fast.transcribe(utterance(noise(1.0))).text, str)
+    assert fastest_engine(fast, config) is None  # there is nothing smaller, and it is greedy already
+    engine.close()
+    fast.close()
+
+
+def test_without_a_smaller_one_a_wide_beam_becomes_greedy(
+    whispers: dict[int, Path], tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    config = configured(model=str(whispers[64]), beam_size=5, language="en")
+    engine = FasterWhisperEngine(whispers[64], config.asr, device="cpu")
+    fast = fastest_engine(engine, config)
+    assert isinstance(fast, FasterWhisperEngine)
+    assert fast.folder == engine.folder
+    assert fast._config.beam_size == 1
+    greedy = configured(model=str(whispers[64]))
+    assert fastest_engine(FasterWhisperEngine(whispers[64], greedy.asr, device="cpu"), greedy) is None
+
+
+def test_pocketsphinx_hurries_and_the_others_have_nothing_to_hurry() -> None:
+    fast = fastest_engine(PocketsphinxEngine(), Config())
+    assert isinstance(fast, PocketsphinxEngine)
+    assert fast.model == "en-us, hurried"
+    assert fastest_engine(NoAsr(), Config()) is None
+
+
+@pytest.mark.parametrize("said", ["CUDA failed with error out of memory", "cuBLAS failed: CUBLAS_STATUS_ALLOC_FAILED"])
+def test_a_full_gpu_is_told_apart_and_the_cpu_takes_over(whispers: dict[int, Path], said: str) -> None:
+    config = configured(language="en")
+    engine = FasterWhisperEngine(whispers[32], config.asr, device="cpu")
+    real = engine._whisper
+
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError(said)
+
+    engine._whisper = SimpleNamespace(transcribe=full)
+    with pytest.raises(GpuMemoryError):
+        engine.transcribe(utterance(noise(1.0)))
+    engine._whisper = real
+    moved = engine_on_cpu(engine, config)
+    assert isinstance(moved, FasterWhisperEngine)
+    assert (moved.device, moved.model) == ("cpu", engine.model)
+    assert moved.transcribe(utterance(noise(1.0))) == engine.transcribe(utterance(noise(1.0)))
+    with pytest.raises(ModelError, match="--device cpu"):
+        engine_on_cpu(NoAsr(), config)
+
+
+def test_a_gpu_that_is_full_at_the_start_is_said_and_not_used(
+    whispers: dict[int, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import faster_whisper
+
+    real = faster_whisper.WhisperModel
+
+    def load(path: str, *, device: str, **options: object) -> object:
+        if device != "cpu":
+            raise RuntimeError("CUDA failed with error out of memory")
+        return real(path, device=device, **options)
+
+    monkeypatch.setattr(faster_whisper, "WhisperModel", load)
+    said: list[str] = []
+    config = configured(model=str(whispers[32]))
+    engine = choose_engine(config, demo=False, terminal=False, announce=said.append)
+    assert "on the CPU, because the GPU's memory is full" in said[-1]
+    assert isinstance(engine, FasterWhisperEngine)
+    assert engine.device == "cpu"
