@@ -36,14 +36,24 @@ class Smallest:
         return self._rising[0][1]
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Times of one block on the monotonic clock."""
+
+    began_s: float
+    """When its first sample met the converter (ADC)."""
+    called_s: float
+    """When the driver handed it over."""
+
+
 class ConverterClock:
-    """Monotonic time at which a block's first sample met the converter (ADC)."""
+    """Monotonic times of a stream's blocks."""
 
     def __init__(self) -> None:
         self._offset = Smallest()
         self._last_current_s: float | None = None
 
-    def measure(self, block_s: float, now_s: float, current_s: float, adc_s: float) -> float:
+    def measure(self, block_s: float, now_s: float, current_s: float, adc_s: float) -> Measured:
         """`now_s`: monotonic, when the callback ran. `current_s`, `adc_s`: the stream's clock at the call of the
         callback and at the first sample, as PortAudio reports them; some drivers report nonsense.
 
@@ -54,10 +64,11 @@ class ConverterClock:
         stands_still = current_s == self._last_current_s
         self._last_current_s = current_s
         if not 0.0 <= latency_s <= _SANE_LATENCY_S:
-            return now_s - block_s  # it came as it filled
+            return Measured(now_s - block_s, now_s)  # it came as it filled
         if stands_still:
-            return now_s - latency_s
-        return adc_s + self._offset.push(now_s, now_s - current_s)
+            return Measured(now_s - latency_s, now_s)
+        offset_s = self._offset.push(now_s, now_s - current_s)
+        return Measured(adc_s + offset_s, current_s + offset_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,25 +87,32 @@ class SessionClock:
         self.t_s: float | None = None
         """End of the last block; None before the first."""
         self._error = Smallest()
+        self._waits = Smallest()  # from a block's place to its call, the part that every block has
         self._correction_s = 0.0
+        self._passed = False
         self._early_s = 0.0  # the first sample seemed to be older than the session, which begins with it
 
-    def place(self, block_s: float, measured_s: float, *, jump: bool = False, lost_s: float = 0.0) -> Placed:
-        """A block of `block_s` seconds that began at `measured_s`.
+    def place(
+        self, block_s: float, began_s: float, called_s: float, *, jump: bool = False, lost_s: float = 0.0
+    ) -> Placed:
+        """A block of `block_s` seconds that began at `began_s` and was handed over at `called_s`, session clock.
 
-        jump: samples are missing before it (overflow, another stream): its measured time counts, however near.
-        lost_s: so much is known to be missing.
+        Time was not delivered where both say so: a driver that thinks better of its latency moves the one alone, and
+        a sound server that held blocks up the other. jump: samples are missing before it (overflow, another stream),
+        its time counts, however near. lost_s: so much is known to be missing.
         """
         if self.t_s is None:
-            self._early_s = max(0.0, -measured_s)
-            return self._begin(max(0.0, measured_s), block_s, 0.0)
-        measured_s += self._early_s
+            self._early_s = max(0.0, -began_s)
+            return self._begin(max(0.0, began_s), block_s, called_s, 0.0)
+        began_s += self._early_s
         if lost_s > 0:
-            return self._begin(self.t_s + lost_s, block_s, lost_s)
-        if jump or measured_s - self.t_s > JITTER_S:
-            return self._begin(max(self.t_s, measured_s), block_s, max(0.0, measured_s - self.t_s))
+            return self._begin(self.t_s + lost_s, block_s, called_s, lost_s)
+        wait_s = called_s - self.t_s
+        late_s = wait_s - self._waits.push(called_s, wait_s)
+        if jump or self._passed or min(late_s, began_s - self.t_s) > JITTER_S:
+            return self._begin(max(self.t_s, began_s), block_s, called_s, max(0.0, began_s - self.t_s))
         # the error of the bare count; its lower edge is the drift, the rest is jitter
-        drift_s = self._error.push(measured_s, measured_s - (self.t_s - self._correction_s))
+        drift_s = self._error.push(began_s, began_s - (self.t_s - self._correction_s))
         most_s = _SLEW * block_s
         step_s = max(-most_s, min(most_s, drift_s - self._correction_s))
         self._correction_s += step_s
@@ -104,9 +122,11 @@ class SessionClock:
 
     def pass_to(self, t_s: float) -> None:
         """Nothing was delivered until `t_s`."""
-        self._begin(t_s if self.t_s is None else max(t_s, self.t_s), 0.0, 0.0)
+        self.t_s = t_s if self.t_s is None else max(t_s, self.t_s)
+        self._passed = True
 
-    def _begin(self, start_s: float, block_s: float, jump_s: float) -> Placed:
-        self._error, self._correction_s = Smallest(), 0.0
+    def _begin(self, start_s: float, block_s: float, called_s: float, jump_s: float) -> Placed:
+        self._error, self._waits, self._correction_s, self._passed = Smallest(), Smallest(), 0.0, False
+        self._waits.push(called_s, called_s - start_s)
         self.t_s = start_s + block_s
         return Placed(start_s, jump_s)

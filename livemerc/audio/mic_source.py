@@ -17,7 +17,7 @@ import numpy as np
 from livemerc.audio.device_clock import JITTER_S, ConverterClock, SessionClock
 from livemerc.audio.devices import InputDevice, find_input, inputs_now, list_inputs, portaudio, quiet_stderr
 from livemerc.audio.mic_check import SignalCheck, nothing_arrives, wrong_default
-from livemerc.audio.pulse_sources import chosen
+from livemerc.audio.pulse_sources import chosen, pulse_is_there, pulse_sources
 from livemerc.audio.resample import Resampler
 from livemerc.audio.source import Block, SourceHealth, block_length, speakers_and_channels
 from livemerc.errors import ConfigError, MicrophoneError
@@ -30,6 +30,7 @@ _BEHIND_S = 0.5
 _BACK_OFF_S = (0.5, 1.0, 2.0, 4.0)
 _BACK_OFF_BESIDE_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 """Beside another microphone, which a restart of PortAudio interrupts for a moment."""
+_WATCH_EVERY_S = 1.0
 _MAX_CHANNELS = 2
 """ALSA's virtual devices announce 32 channels or more; a voice is on the first two."""
 _USUAL_RATES_HZ = (48_000, 44_100, 16_000)
@@ -121,6 +122,8 @@ class MicSource:
         with _portaudio_lock:
             self._open(found)
             _listening.add(self)
+        if pulse_is_there():
+            threading.Thread(target=self._watch_source, name="livemerc-mic-watch", daemon=True).start()
 
     # -- capture -------------------------------------------------------------------------------------------------------
 
@@ -203,15 +206,24 @@ class MicSource:
         if another:
             self._check = SignalCheck(stream.rate_hz)
         self._check.feed(captured.samples)
-        measured_s = stream.clock.measure(length_s, captured.now_s, captured.current_s, captured.adc_s) - self._zero_s
+        measured = stream.clock.measure(length_s, captured.now_s, captured.current_s, captured.adc_s)
         end_s = self._clock.t_s
         since_s = end_s if self._missing_since_s is None else self._missing_since_s
-        placed = self._clock.place(length_s, measured_s, jump=another or captured.overflowed, lost_s=captured.refused_s)
+        placed = self._clock.place(
+            length_s,
+            measured.began_s - self._zero_s,
+            measured.called_s - self._zero_s,
+            jump=another or captured.overflowed,
+            lost_s=captured.refused_s,
+        )
         moved = placed.jump_s > 0 or self._missing_since_s is not None
-        lost = captured.refused_s > 0 or captured.overflowed or self._missing_since_s is not None or another
+        lost = captured.refused_s > 0 or captured.overflowed or self._missing_since_s is not None
+        lost = lost or (another and self._heard is not None)
         gap_s = 0.0
         if since_s is not None and (lost or (moved and not stream.device.monitor)):
             gap_s = placed.start_s - since_s
+            if captured.overflowed:  # something is missing, also where the driver's clock does not show it
+                gap_s = max(gap_s, 1 / stream.rate_hz)
         self._missing_since_s = None
         self._dropped_s += gap_s
         if another or gap_s > 0 or placed.jump_s > 0:
@@ -254,7 +266,7 @@ class MicSource:
         heard_s = self._clock.t_s or 0.0
         if now - self._last_arrival_s < _SILENT_AFTER_S or t_s <= heard_s + JITTER_S:
             return
-        if self._missing_since_s is None and not self.device.monitor and self._clock.t_s is not None:
+        if self._missing_since_s is None and self._heard is not None and not self.device.monitor:
             self._missing_since_s = heard_s
         yield from self._rest()
         self._clock.pass_to(t_s)
@@ -287,6 +299,18 @@ class MicSource:
         if beside and not _is_there(self._wanted):
             return  # the next try comes from blocks(); health() says why nothing arrives
         self._opened_again(restart=True)
+
+    def _watch_source(self) -> None:
+        """A sound server moves the streams of a source that goes to another one, and tells nobody: the voice of the
+        wrong device would be heard from then on."""
+        while not self._closed.wait(_WATCH_EVERY_S):
+            stream = self._stream
+            if stream is None or stream.device.pulse is None:
+                continue
+            names = [source.name for source in pulse_sources()]
+            with _portaudio_lock:
+                if names and stream.device.pulse not in names and self._stream is stream:
+                    self._end_stream()
 
     def _opened_again(self, *, restart: bool) -> bool:
         with _portaudio_lock:

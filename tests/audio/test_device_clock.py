@@ -36,8 +36,8 @@ def drive(ppm: float, seconds: float, jitter_s: float, late_s: float, seed: int,
         now_s = called_s + called_late_s[i]
         current_s = called_s + 77.0 if adc else 0.0
         said_s = began_s + 77.0 + jitter_s * (random.random() - 0.5) if adc else 0.0
-        measured_s = converter.measure(BLOCK_S, now_s, current_s, said_s)
-        errors[i] = session.place(BLOCK_S, measured_s).start_s - began_s
+        measured = converter.measure(BLOCK_S, now_s, current_s, said_s)
+        errors[i] = session.place(BLOCK_S, measured.began_s, measured.called_s).start_s - began_s
     return errors
 
 

@@ -92,6 +92,25 @@ def test_a_converter_whose_clock_leaps_is_no_gap(world, source, leap_s):
     assert blocks[-1][0] == pytest.approx(0.87, abs=0.01)
 
 
+@pytest.mark.parametrize("latency_s", [0.12, 0.9])
+def test_a_driver_that_thinks_better_of_its_latency_has_lost_nothing(world, source, latency_s):
+    for i in range(9):
+        deliver(world, 0.5 + 0.1 * i, latency_s=0.4 if i < 4 else latency_s)
+    blocks = ended(source)
+    assert [gap_s for _, gap_s, _ in blocks] == [0] * 9
+    assert blocks[-1][0] == pytest.approx(0.1 + 0.8, abs=0.01)  # it follows, slowly
+
+
+def test_blocks_that_the_sound_server_held_up_come_where_they_were_spoken(world, source):
+    deliver(world, 0.2)
+    for i in range(1, 6):  # all at once, half a second late
+        deliver(world, 1.2, latency_s=1.2 - (0.07 + 0.1 * i))
+    deliver(world, 1.3, latency_s=0.13)
+    assert [block[:2] for block in ended(source)] == [
+        *((pytest.approx(0.07 + 0.1 * i, abs=0.01), 0) for i in range(6)), (1.17, 0.5)
+    ]  # fmt: skip
+
+
 def test_a_full_ring_counts_what_it_refuses_and_the_next_block_says_so(world, source):
     for i in range(13):
         deliver(world, 0.2 + 0.1 * i)

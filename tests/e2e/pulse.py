@@ -56,12 +56,16 @@ class PulseServer:
         self._run("pactl", "set-default-source", f"{SINK}.monitor")
         return self
 
-    def play(self, wav: Path) -> subprocess.Popen[bytes]:
+    def play(self, wav: Path, sink: str = SINK) -> subprocess.Popen[bytes]:
         """Plays in the background; wait for the process, or end it."""
-        return subprocess.Popen(["paplay", f"--device={SINK}", str(wav)], env=self.env)
+        return subprocess.Popen(["paplay", f"--device={sink}", str(wav)], env=self.env)
 
-    def _run(self, *command: str) -> None:
-        subprocess.run(command, env=self.env, check=True, capture_output=True, timeout=20)
+    def pactl(self, *command: str) -> str:
+        """What it prints."""
+        return self._run("pactl", *command)
+
+    def _run(self, *command: str) -> str:
+        return subprocess.run(command, env=self.env, check=True, capture_output=True, timeout=20, text=True).stdout
 
     def kill(self) -> None:
         """The server goes, as in a crash; `start` brings it back."""
