@@ -99,7 +99,7 @@ def missed_speech(config: Config, samples: np.ndarray, reference: np.ndarray) ->
     near = np.convolve(reference, np.ones(2 * width + 1), mode="same") > 0
     away = ~near
     return {
-        "missed_percent": 100.0 * float((~mask[reference]).mean()),
+        "missed_percent": 100.0 * float((~mask[reference]).mean()) if reference.any() else 0.0,
         "false_s_per_h": 3600.0 * float(mask[away].mean()) if away.any() else 0.0,
         "utterances": float(heard.utterances),
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from livemerc.audio.ears import Ears, Onset, Utterance
+from livemerc.audio.ears import Ears, Utterance
 from livemerc.audio.read import read_samples
 from livemerc.audio.source import Block
 from livemerc.audio.vad import FloorGate
@@ -29,7 +29,7 @@ def noise(name: str, seconds: float, level_dbfs: float) -> np.ndarray:
 def test_noise_from_the_first_sample_on_opens_nothing(name: str, level_dbfs: float) -> None:
     ears = Ears(CONFIG, SAMPLE_RATE_HZ)
     items = ears.feed(Block(noise(name, 25.0, level_dbfs), 0.0)) + ears.flush()
-    assert not [item for item in items if isinstance(item, Onset | Utterance)]
+    assert not [item for item in items if isinstance(item, Utterance)]
 
 
 @pytest.mark.parametrize("name", NOISES)
@@ -68,6 +68,8 @@ def test_a_gate_with_depth_closes_in_pauses_and_not_on_speech_in_noise() -> None
         return (rng.standard_normal((count, 320)) * 10 ** (level_dbfs / 20)).astype(np.float32)
 
     clean = FloorGate(6.0, 0.02, depth_db=20.0)
+    for frame in frames(-65, 400):
+        clean.is_open(frame)
     assert all(clean.is_open(frame) for frame in frames(-25, 50))
     assert not any(clean.is_open(frame) for frame in frames(-65, 50)[5:])  # a pause of clean speech
     noisy = FloorGate(6.0, 0.02, depth_db=20.0)
