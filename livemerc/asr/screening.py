@@ -46,7 +46,7 @@ CLOSING_PHRASES = (r"thank you( very much| so much)?", r"thanks", r"bye( bye)?",
 _VIDEO = re.compile(rf"(?:(?:and|so|{'|'.join(VIDEO_PHRASES)}|{'|'.join(CLOSING_PHRASES)}) ?)+")
 _VIDEO_ONCE = re.compile("|".join(VIDEO_PHRASES))
 _CLOSING = re.compile("|".join(CLOSING_PHRASES))
-_ANNOTATION = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|[♪♫♩♬]")
+_ANNOTATION = re.compile(r"\[[^\[\]]*+\]|\([^()]*+\)|\*[^*]*+\*|[♪♫♩♬]")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 

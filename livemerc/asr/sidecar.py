@@ -20,14 +20,15 @@ from livemerc.text_safety import encodable
 if TYPE_CHECKING:
     from livemerc.audio.items import Utterance
 
-MAX_BYTES = 32 * 1024 * 1024  # a day of speech is about 2 MB of text
+MAX_BYTES = 8 * 1024 * 1024  # a day of speech is about 2 MB of text
 MAX_SPEAKER_CHARACTERS = 80
 LATE_END_S = 0.5  # subtitles stay on the screen a little longer than the speech
 
 _CLOCK = r"(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,9})"
 _TIMING = re.compile(rf"\s*{_CLOCK}\s*-->\s*{_CLOCK}(?:\s.*)?")
-_VOICE = re.compile(r"<v(?:\.[^\s>]*)*\s+([^>]*)>")
-_TAG = re.compile(r"<[^>]*>")
+# Linear whatever the text: no part can match what its neighbour can, and none looks past the next "<".
+_VOICE = re.compile(r"<v(?:\.[^\s<>.]*+)*+\s++([^<>]*+)>")
+_TAG = re.compile(r"<[^<>]*+>")
 _ALTERNATIVES = re.compile(r"\{([^{}/]*)/[^{}]*\}")  # STM: { first / second }, the first is taken
 
 
@@ -217,10 +218,10 @@ def _seconds(hours: str | None, minutes: str, seconds: str, fraction: str) -> fl
 def _clean(text: str) -> str:
     """One line of plain text: entities resolved, terminal controls and invisible formatting taken out."""
     text = html.unescape(text)
-    kept = (
-        c if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp") or c in "\u200c\u200d" else " " for c in text
-    )
-    return " ".join("".join(kept).split())
+    if not text.isprintable():
+        control = ("Cc", "Cf", "Cs", "Zl", "Zp")
+        text = "".join(c if unicodedata.category(c) not in control or c in "\u200c\u200d" else " " for c in text)
+    return " ".join(text.split())
 
 
 def _speaker(name: str | None) -> str | None:

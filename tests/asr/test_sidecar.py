@@ -11,8 +11,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from livemerc.asr.engine import Transcript
+from livemerc.asr.screening import screen
 from livemerc.asr.sidecar import MAX_BYTES, SidecarEngine, read_cues
 from livemerc.audio.items import Utterance
+from livemerc.config import ScreeningConfig
 from livemerc.errors import InputError
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -227,6 +230,33 @@ def test_hostile_files_give_cues_or_one_sentence(tmp_path, content, suffix, head
         assert cue.text.strip()
         assert cue.text.isprintable() or not cue.text.isascii()
         assert 0 <= cue.start_s <= cue.end_s < float("inf")
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    "words",
+    [
+        "<v" + "." * 50_000,
+        "<v" + " " * 200_000,
+        "<" * 200_000,
+        "<v A" * 50_000,
+        "&" * 200_000,
+        "{" * 200_000,
+        "[" * 200_000,
+    ],
+    ids=lambda words: words[:4],
+)
+@pytest.mark.parametrize("suffix", [".vtt", ".srt", ".stm"])
+def test_hostile_text_takes_no_time(tmp_path, words, suffix):
+    """Patterns that look back and forth would take minutes to ages."""
+    head = {
+        ".vtt": "WEBVTT\n\n00:01.000 --> 00:02.000\n",
+        ".srt": "1\n00:00:01,000 --> 00:00:02,000\n",
+        ".stm": "c 1 A 1 2 ",
+    }
+    text = engine(tmp_path, head[suffix] + words + " end\n", suffix).transcribe(spoken(1, 2)).text
+    assert text.endswith("end")
+    screen(Transcript(text=text), spoken(1, 2), ScreeningConfig(), words_are_given=True)
 
 
 def test_the_demos_transcript_is_valid():
