@@ -6,6 +6,7 @@ utterance gets its final, its first estimate and its frozen one.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -76,6 +77,8 @@ class Brain:
         self._dialogue: Dialogue | None = None
         self._in_hand_s: float | None = None  # when the utterance in hand was decided, source time
         self._late_lag_s = 0.0  # how late the last late words came
+        self._last_decided_s: float | None = None
+        self._spacing_s = 4.0  # between utterances, the newest counting half
         self.utterances = 0
         if load:
             self.load()
@@ -114,6 +117,7 @@ class Brain:
     def handle(self, item: EarItem) -> Iterator[Event]:
         if isinstance(item, Utterance):
             self._in_hand_s = item.decided_s
+            self._learn_spacing(item)
             yield from self._utterance(item)
             self._in_hand_s = None
         elif isinstance(item, Quiet):
@@ -123,8 +127,11 @@ class Brain:
 
     def catch_up(self) -> Iterator[Event]:
         """Late words and what they revise; also when nothing has happened, a few times a second: lag is measured."""
+        yield from self._catch_up(self._open_for_s)
+
+    def _catch_up(self, open_for_s: float) -> Iterator[Event]:
         self._observe()
-        late = self._words.late(self._still_open, fast=self._overload.level >= Level.FAST_ASR)
+        late = self._words.late(self._still_open, open_for_s=open_for_s, fast=self._overload.level >= Level.FAST_ASR)
         if late is not None:
             utterance, heard = late
             self._late_lag_s = self._situation.behind_s(utterance.decided_s)
@@ -133,10 +140,10 @@ class Brain:
     def finish(self) -> Iterator[Event]:
         """Waits for late words as long as there is time, freezes what is open and lets go of the parts."""
         while self._words.owed and self._words.failure is None:
-            yield from self.catch_up()
+            yield from self._catch_up(math.inf)
             if not self._words.owed or self._words.wait(self._patience(self._config.asr.time_limit_s)) is not None:
                 break
-        yield from self.catch_up()
+        yield from self._catch_up(0.0)
         yield from self._freeze_all()
         self.close()
 
@@ -144,6 +151,17 @@ class Brain:
         """Lets go of engine, model and threads; idempotent, never waits for a call that hangs."""
         self._words.close()
         self._judge.close()
+
+    @property
+    def _open_for_s(self) -> float:
+        """How long an utterance is open to revision as things go: until so many later ones have come, or silence."""
+        config = self._config.dialogue
+        return min(config.freeze_after_s, config.revise * self._spacing_s)
+
+    def _learn_spacing(self, utterance: Utterance) -> None:
+        if self._last_decided_s is not None:
+            self._spacing_s = (self._spacing_s + max(0.0, utterance.decided_s - self._last_decided_s)) / 2
+        self._last_decided_s = utterance.decided_s
 
     # -- lag and patience ------------------------------------------------------------------------------------------
 

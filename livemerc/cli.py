@@ -335,8 +335,13 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # started with the descriptor closed: nobody reads, which is no failure
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - stays open for as long as the process
-    process.catch_early_signals()
-    process.leave(call(sys.argv[1:] if argv is None else list(argv)))
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    try:
+        process.catch_early_signals()
+        code = call(arguments)
+    except KeyboardInterrupt:
+        code = _interrupted(arguments)
+    process.leave(code)
 
 
 def call(argv: list[str], application: App = app) -> int:
@@ -360,8 +365,10 @@ def call(argv: list[str], application: App = app) -> int:
         process.silence_output()
         return EXIT_OK
     except KeyboardInterrupt:
-        return process.EXIT_AT_ONCE
+        return _interrupted(argv)
     except Exception as error:  # noqa: BLE001  # the one boundary: whatever it is, the user gets a sentence and a code
+        if process.interrupted:
+            return _interrupted(argv)
         what = " ".join(str(error).split()) or "no message"
         hint = "" if debug else "; run it again with --debug for the traceback"
         return _fail(f"an unexpected {type(error).__name__} ({what}){hint}.", EXIT_RUNTIME, debug)
@@ -375,6 +382,11 @@ def _microphones_named(argv: list[str]) -> list[str]:
     for word, following in zip(argv, [*argv[1:], "-"], strict=True):
         named += [word, "default"] if word == "--mic" and following.startswith("-") else [word]
     return named
+
+
+def _interrupted(argv: list[str]) -> int:
+    """A session that had not begun has nothing to flush: it has ended well."""
+    return EXIT_OK if argv[:1] == ["run"] else process.EXIT_AT_ONCE
 
 
 def _fail(sentence: str, code: int, debug: bool) -> int:

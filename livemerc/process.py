@@ -10,6 +10,7 @@ import io
 import os
 import select
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -36,12 +37,37 @@ STUCK_AFTER_S = 4.8
 HOPELESS_AFTER_S = 15.0
 """After a stop: whatever keeps the process, it goes."""
 
+interrupted = False
+"""A stop signal came before there was a session. KeyboardInterrupt may get lost on its way: an extension module that is
+being imported makes an ImportError of it, or nothing at all."""
+
+_children: set[subprocess.Popen[bytes]] = set()
 _writing_since_s: float | None = None
 _over = False
 
 
+def end_with_us(child: subprocess.Popen[bytes]) -> None:
+    """However this process ends from now on, `child` is killed before (a SIGKILL apart)."""
+    _children.difference_update({known for known in _children if known.returncode is not None})
+    _children.add(child)
+
+
+def exit_now(code: int) -> NoReturn:
+    """Past the interpreter's own end, and without children."""
+    for child in list(_children):
+        if child.returncode is None:
+            with contextlib.suppress(OSError):
+                child.kill()
+    for child in list(_children):
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            child.wait(0.5)
+    os._exit(code)
+
+
 def _before_and_after(number: int, frame: FrameType | None) -> None:
+    global interrupted
     if not _over:  # else the session has ended, and its exit code stands
+        interrupted = True
         raise KeyboardInterrupt
 
 
@@ -91,6 +117,8 @@ class StopOnSignal:
 
     def call(self, stop: Callable[[], None]) -> None:
         """From now on the first signal calls `stop` (thread-safe, idempotent)."""
+        if interrupted:
+            raise KeyboardInterrupt
         self._stop = stop
         self._thread = threading.Thread(target=self._wait, name="stop-on-signal", daemon=True)
         self._thread.start()
@@ -111,13 +139,13 @@ class StopOnSignal:
                 with contextlib.suppress(OSError):
                     os.set_blocking(2, False)  # perhaps nobody reads that either
                     os.write(2, f"livemerc: the session could not be ended in time: {what}.\n".encode())
-                os._exit(EXIT_STUCK)
+                exit_now(EXIT_STUCK)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._stop is None:
-            raise KeyboardInterrupt
+            _before_and_after(number, frame)
         if self.received:
-            os._exit(EXIT_AT_ONCE)
+            exit_now(EXIT_AT_ONCE)
         self.received = True
         os.write(self._write_fd, b"!")  # the only thing that is safe here
 
@@ -211,7 +239,7 @@ def leave(code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
-    os._exit(code)
+    exit_now(code)
 
 
 def has_screen() -> bool:

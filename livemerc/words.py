@@ -23,6 +23,10 @@ HUNG = "recogniser does not answer"
 BEHIND = "behind: words later"
 STOPPED = "stopped before it was transcribed"
 
+_AT_ONCE_S = 0.05
+_TRY_EVERY_S = 10.0
+"""After late words: how long only words are sought that may come in time."""
+
 Tell = Callable[[str, str | None], None]
 
 
@@ -61,9 +65,10 @@ class Words:
         self._fast: AsrEngine | None = None
         self._fast_sought = False
         self._failures = 0
-        self._pace = 0.1  # seconds it takes for a second of audio, the newest partial or final counting half
+        self._pace = 0.1  # seconds it takes for a second of audio
         self._late: tuple[Utterance, Job[Heard]] | None = None
         self._come: deque[tuple[Utterance, Job[Heard]]] = deque()
+        self._tried_s = 0.0
         self._waiting: deque[Utterance] = deque()  # pruned to those whose label is open: `dialogue.revise` at most
 
     # -- now -------------------------------------------------------------------------------------------------------
@@ -75,6 +80,8 @@ class Words:
         if give_up(0.0) == STOPPED:  # nor is the little time wasted on asking
             return self._nothing(STOPPED)
         reason = self._worker.until_free(give_up)
+        if reason is None and self._expected_s(utterance) > _AT_ONCE_S and give_up(0.0) == BEHIND:
+            reason = BEHIND  # nobody would wait: whether it is worth beginning is for `late` to say
         if reason is not None:
             if reason != STOPPED:
                 self._waiting.append(utterance)
@@ -115,17 +122,26 @@ class Words:
         """The utterance whose words are being sought that nobody waits for."""
         return None if self._late is None else self._late[0]
 
-    def late(self, wanted: Callable[[Utterance], bool], *, fast: bool) -> tuple[Utterance, Heard] | None:
-        """Words that have come since, if any; then the newest wanted utterance is begun. Never waits."""
+    def late(
+        self, wanted: Callable[[Utterance], bool], *, open_for_s: float, fast: bool
+    ) -> tuple[Utterance, Heard] | None:
+        """Words that have come since, if any; then the newest wanted utterance is begun whose words may come within
+        `open_for_s`. Once in a while one is begun whatever it takes: the recogniser may have recovered. Never waits."""
         self._collect()
         found = None
         if self._come:
             utterance, job = self._come.popleft()
+            self._tried_s = time.monotonic()
             found = utterance, self._outcome(utterance, job)
         self._waiting = deque(utterance for utterance in self._waiting if wanted(utterance))
         if self._late is None and self._waiting and self.failure is None and not self._worker.busy:
-            newest = self._waiting.pop()  # it stays open for longest
-            self._late = newest, self._worker.start(partial(self._transcribe, newest, fast))
+            now_s = time.monotonic()
+            in_time = [utterance for utterance in self._waiting if self._expected_s(utterance) <= open_for_s]
+            if in_time or now_s - self._tried_s >= _TRY_EVERY_S:
+                # the newest stays open for longest; of those that will hardly be in time the shortest tells soonest
+                chosen = in_time[-1] if in_time else min(self._waiting, key=self._expected_s)
+                self._waiting.remove(chosen)
+                self._late = chosen, self._worker.start(partial(self._transcribe, chosen, fast))
         if not self.hangs:
             self._notice("asr hangs", None)
         return found
@@ -224,8 +240,13 @@ class Words:
     def _nothing(self, reason: str) -> Heard:
         return Heard(Transcript(text="", gated=reason), self.asr.engine, self.asr.model, 0.0)
 
+    def _expected_s(self, utterance: Utterance) -> float:
+        return self._pace * len(utterance.samples) / SAMPLE_RATE_HZ
+
     def _learn_pace(self, length_s: float, took_s: float) -> None:
-        self._pace = (self._pace + took_s / max(length_s, 0.1)) / 2
+        """Slower than thought counts half, faster at once: an estimate that is too low is soon found out."""
+        pace = took_s / max(length_s, 0.1)
+        self._pace = min(pace, (self._pace + pace) / 2)
 
 
 def _what(error: BaseException) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 
 from livemerc.asr.engine import Transcript, Word
 from livemerc.errors import ModelError
+from livemerc.process import end_with_us
 
 if TYPE_CHECKING:
     from livemerc.audio.items import Utterance
@@ -59,6 +60,7 @@ class PocketsphinxEngine:
         # -P: a file that happens to lie in the working directory is no module of the child's
         command = [sys.executable, "-P", "-c", code, json.dumps(self._search)]
         child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        end_with_us(child)
         self._child = child
         weakref.finalize(self, _end, child)
         try:

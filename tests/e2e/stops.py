@@ -127,9 +127,7 @@ def _look_at_events(text: bytes, outcome: Outcome) -> None:
         del lines[-1]
     events = [decode(line) for line in lines]
     outcome.events.update(str(event.__struct_config__.tag) for event in events)
-    # Stopped before there was a session, there is nothing to tell; 130 says that nothing was waited for.
-    expected = (0,) if events else (0, 130)
-    if outcome.code not in expected:
+    if outcome.code != 0:
         outcome.faults.append(f"exit code {outcome.code}")
     if not events:
         return

@@ -24,6 +24,7 @@ from livemerc.audio.items import Utterance
 from livemerc.chain import Monitor
 from livemerc.config import load_config
 from livemerc.events import EmotionEvent, Event, SessionEnd, SessionStart, Status, UtteranceFinal
+from livemerc.model.encoders import load_model
 
 
 class Slow(Recited):
@@ -58,6 +59,7 @@ def main() -> int:
     heard = [item for block in Long(options.seconds, live=False).blocks() for item in ears.feed(block)] + ears.flush()
     spoken = [item for item in heard if isinstance(item, Utterance)]
     chain.choose_engine = lambda *_, **__: Slow(options.factor)
+    load_model(None, "cpu", 1)  # torch is there: what follows is the recogniser's doing alone
     monitor = Monitor(Long(options.seconds, live=True), config)
     events: list[Event] = []
     lags_s: list[float] = []

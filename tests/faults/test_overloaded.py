@@ -94,6 +94,7 @@ def test_a_recogniser_that_recovers_is_waited_for_again(
 ) -> None:
     asr = Slow(20.0, 4.0)
     use(asr, monkeypatch)
+    monkeypatch.setattr("livemerc.words._TRY_EVERY_S", 1.0)  # the talk goes four times as fast, too
     config = configured(overload__speech_only_after_s=2.0, overload__calm_s=0.1)
 
     def recover(event: Event) -> None:
