@@ -33,6 +33,8 @@ _BLOCKS_WAITING = 3000
 """A minute of blocks of 20 ms: a disk that takes none for longer is no place for audio."""
 _JUMP_S = 0.2
 """As in the ears: a clock that runs ahead of the samples by more has jumped; less is the device's jitter."""
+_DRIFT_S = 0.01
+"""The device's own clock is followed within this, a sample a block: no clock is off by so much."""
 _CHANNELS_APART_S = 5.0
 """A channel that is behind the others by more (its device is gone) is silence in the file."""
 _SILENCE_S = 1.0
@@ -276,6 +278,8 @@ class _Track:
             self._late[channel] = False
         elif ahead < 0 and self._late[channel]:
             samples = samples[-ahead:]
+        elif abs(ahead) > _DRIFT_S * self._rate_hz and len(samples):  # a sample twice, or one less
+            samples = np.append(samples, samples[-1:]) if ahead > 0 else samples[:-1]
         self._place(channel, samples)
         furthest = max(self._ends) - round(_CHANNELS_APART_S * self._rate_hz)
         for other, end in enumerate(self._ends):

@@ -149,6 +149,18 @@ def test_audio_is_placed_where_it_was_heard(tmp_path: Path) -> None:
     assert second == [False, True, True, False, False, True, True, False, True]
 
 
+@pytest.mark.parametrize("drift", [-1e-3, -1e-4, 1e-4, 1e-3])
+def test_a_device_whose_clock_is_off_stays_in_time(tmp_path: Path, drift: float) -> None:
+    made = recorder(tmp_path / "s", audio=True)
+    block_s, blocks = 0.02, 6000
+    for number in range(blocks):
+        made.audio(Block(tone(block_s), number * block_s * (1 + drift)))
+    made.close()
+    samples = heard(tmp_path / "s")
+    assert len(samples) / RATE_HZ == pytest.approx(blocks * block_s * (1 + drift), abs=0.02)
+    assert (np.abs(samples - 0.25) < 1e-3).all()  # no hole in it
+
+
 def test_two_channels_stay_together(tmp_path: Path) -> None:
     made = recorder(tmp_path / "s", audio=True, speakers=("Ann", "Bob"))
     for second in range(10):
