@@ -143,7 +143,7 @@ def test_audio_is_placed_where_it_was_heard(tmp_path: Path) -> None:
     made.audio(Block(tone(1.0), 6.1))
     made.close()
     samples = heard(tmp_path / "s")
-    assert len(samples) == round(7.1 * RATE_HZ) or len(samples) == round(7.0 * RATE_HZ)
+    assert len(samples) / RATE_HZ == pytest.approx(7.0, abs=0.001)  # a tenth of a second is jitter
     loud = np.abs(samples) > 0.1
     second = [bool(loud[round(t * RATE_HZ)]) for t in (0.2, 0.7, 2.4, 2.6, 3.9, 4.1, 4.9, 5.1, 6.5)]
     assert second == [False, True, True, False, False, True, True, False, True]
