@@ -232,10 +232,11 @@ def test_replay_says_what_is_damaged_and_goes_on(demo: tuple[Path, bytes], tmp_p
 
 
 def test_replay_of_what_is_no_session_is_one_sentence(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "absent"):
-        done = livemerc("replay", path)
+    for command in ("replay", "sessions"):
+        done = livemerc(command, tmp_path)
         assert done.returncode == 5
         sentence(done)
-    for flags in (("--speed", "0.1"), ("--speed", "nan"), ("--from", "soon"), ("--json", "--plain")):
-        assert livemerc("replay", tmp_path, *flags).returncode == 2
-    assert livemerc("sessions", tmp_path).returncode == 5
+    for flags in (("--speed", "0.1"), ("--from", "soon")):
+        done = livemerc("replay", tmp_path, *flags)
+        assert done.returncode == 2
+        assert flags[0] in sentence(done)
