@@ -11,10 +11,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import wav_file
 from command_line import PROJECT, environment, livemerc, sentence
 
 from livemerc import cli, session
+from livemerc.audio.read import read_samples
 from livemerc.config import Config
 from livemerc.errors import ConfigError, InputError, LivemercError, MicrophoneError, ModelError
 
@@ -97,6 +100,36 @@ def test_a_usage_error_is_one_sentence_and_exit_code_2(
     assert len(err.splitlines()) == 1
     assert err.startswith("livemerc: ")
     assert said in err
+
+
+@pytest.mark.parametrize(
+    ("channels", "speakers", "said"),
+    [(2, "a,b,c", "has 2 channels; give one name or 2 names"), (1, "left,right", "has 1 channel; give one name")],
+)
+def test_speakers_that_are_not_as_many_as_the_channels(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], channels: int, speakers: str, said: str
+) -> None:
+    path = wav_file.write(tmp_path / "some.wav", np.zeros((1_600, channels)), 16_000)
+    assert cli.call(["run", "--file", str(path), "--speakers", speakers, "--speed", "0", "--json"]) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert said in err
+
+
+def test_two_people_on_two_channels_are_named_in_the_events(tmp_path: Path, checkpoint: Path) -> None:
+    speech = read_samples(session.DEMO_FOLDER / "demo.flac", 16_000, 0.0, 5.0)
+    apart = np.zeros((len(speech) * 2, 2))
+    apart[: len(speech), 1], apart[len(speech) :, 0] = speech, speech
+    path = wav_file.write(tmp_path / "call.wav", apart, 16_000)
+    done = livemerc(
+        "run", "--file", path, "--speakers", "left,right", "--speed", "0", "--json", "--asr", "none",
+        "--checkpoint", checkpoint,
+    )  # fmt: skip
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    speakers = [event["speaker"] for event in events if event["type"] == "utterance.final"]
+    assert speakers == sorted(speakers, reverse=True)
+    assert set(speakers) == {"left", "right"}
 
 
 def test_what_is_not_built_yet_is_not_listed() -> None:

@@ -334,15 +334,24 @@ class MicSource:
         with _portaudio_lock:
             if self._closed.is_set():
                 return
-            self._restart_portaudio()
             try:
-                found = find_input(device)
+                found = self._ready_for(device)
                 self._open(found)
             except (ConfigError, MicrophoneError):
                 with contextlib.suppress(MicrophoneError):  # gone meanwhile: blocks() goes on trying
                     self._open(find_input(self._wanted))
                 raise
             self._wanted, self._wrong = _lasting(device, found), None
+
+    def _ready_for(self, device: str | int) -> InputDevice:
+        """The input, with nothing open here any more. Raises `MicrophoneError`."""
+        with contextlib.suppress(MicrophoneError):
+            found = find_input(device)
+            if found.pulse is not None:  # the sound server's own list is never old, and a restart costs a second
+                self._end_stream()
+                return found
+        self._restart_portaudio()
+        return find_input(device)
 
     def _others(self) -> list[MicSource]:
         return [other for other in list(_listening) if other is not self and other._stream is not None]

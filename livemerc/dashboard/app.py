@@ -271,6 +271,7 @@ class DashboardApp(App[int]):
         except LivemercError as error:
             self.notify(plain_text(str(error)), severity="error", markup=False)
         else:
+            self.state.changed_source(microphone.name)
             self.notify(f"Listening to {plain_text(microphone.name.removeprefix('mic:'))}", markup=False)
 
     def action_follow(self) -> None:

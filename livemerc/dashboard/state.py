@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
+import msgspec
+
 from livemerc.dashboard.course import NOT_SURE, Course
 from livemerc.emotions import LABELS
 from livemerc.events import (
@@ -260,6 +262,11 @@ class SessionState:
         health.speaking = gauges.speaking
         self._level(gauges.level_dbfs)
         self.levels_dbfs.append(-120.0 if gauges.level_dbfs is None else gauges.level_dbfs)
+
+    def changed_source(self, name: str) -> None:
+        """The session goes on with another microphone."""
+        if self.start is not None:
+            self.start = msgspec.structs.replace(self.start, source=name)
 
     def finishing(self) -> None:
         """Someone asked to stop: the last utterance is on its way."""
