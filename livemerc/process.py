@@ -232,9 +232,11 @@ def leave(code: int) -> NoReturn:
 
     A thread that comes back from native code while the interpreter is being torn down aborts the process: exit 134
     and "terminate called without an active exception" after everything had gone well. And taking torch apart takes
-    up to seconds of the five in which a stopped session must be gone.
+    up to seconds of the five in which a stopped session must be gone. An interpreter that once saw a KeyboardInterrupt
+    pass through an import may end by SIGINT whatever became of it.
     """
-    if all(thread is threading.current_thread() for thread in threading.enumerate()) and "torch" not in sys.modules:
+    alone = all(thread is threading.current_thread() for thread in threading.enumerate())
+    if alone and not interrupted and "torch" not in sys.modules:
         sys.exit(code)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
