@@ -83,6 +83,8 @@ class Judge:
         if reason is not None:
             if reason == HUNG:
                 self._notice("model hangs", self._hang_sentence())
+            elif reason == BEHIND:
+                self._notice("model behind", "too far behind to judge even the voice: no labels until caught up")
             raise Unjudged(reason)
         self._notice("model hangs", None)
         try:
@@ -94,6 +96,7 @@ class Judge:
         """An utterance has its estimate: the model is well."""
         self._failures = 0
         self._notice("model", None)
+        self._notice("model behind", None)
 
     def close(self) -> None:
         self._worker.close()

@@ -201,16 +201,18 @@ def test_words_that_come_late_revise_to_what_they_would_have_said_in_time(
 def test_too_far_behind_even_for_the_voice_the_label_is_withheld(
     configured: Callable[..., Config], spoken: list[Utterance]
 ) -> None:
-    lag_s = [31.0]
-    brain = brain_behind(configured(), Recited(), lag_s, {})
+    lag_s, sentences = [31.0], dict[str, str | None]()
+    brain = brain_behind(configured(), Recited(), lag_s, sentences)
     final, first = brain.handle(spoken[0])
     assert isinstance(final, UtteranceFinal)
     assert isinstance(first, EmotionEvent)
     assert first.abstained == "behind: not judged"
+    assert "no labels until caught up" in (sentences["model behind"] or "")
     lag_s[0] = 0.0
     *_, second = brain.handle(spoken[1])
     assert isinstance(second, EmotionEvent)
     assert second.modality.speech is not None
+    assert sentences["model behind"] is None
     brain.close()
 
 
