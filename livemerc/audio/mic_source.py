@@ -8,17 +8,16 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from livemerc.audio.device_clock import JITTER_S, ConverterClock, SessionClock
+from livemerc.audio.device_clock import JITTER_S
 from livemerc.audio.devices import InputDevice, find_input, inputs_now, list_inputs, portaudio, quiet_stderr
-from livemerc.audio.mic_check import SignalCheck, nothing_arrives, wrong_default
-from livemerc.audio.pulse_sources import chosen, pulse_is_there, pulse_sources
-from livemerc.audio.resample import Resampler
+from livemerc.audio.mic_blocks import Captured, HeardBlocks, OpenStream
+from livemerc.audio.mic_check import nothing_arrives, wrong_default
+from livemerc.audio.pulse_sources import chosen, pulse_sources
 from livemerc.audio.source import Block, SourceHealth, block_length, speakers_and_channels
 from livemerc.errors import ConfigError, MicrophoneError
 from livemerc.events import MicState
@@ -39,29 +38,6 @@ _USUAL_RATES_HZ = (48_000, 44_100, 16_000)
 _portaudio_lock = threading.RLock()
 """Streams are opened and closed by one thread at a time: a restart of PortAudio ends every stream there is."""
 _listening: weakref.WeakSet[MicSource] = weakref.WeakSet()
-
-
-@dataclass(slots=True, eq=False)
-class _Stream:
-    """One opening of a device."""
-
-    device: InputDevice
-    rate_hz: int
-    channels: int
-    handle: Any = None
-    finished: threading.Event = field(default_factory=threading.Event)
-    clock: ConverterClock = field(default_factory=ConverterClock)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Captured:
-    stream: _Stream
-    samples: np.ndarray  # (n, channels)
-    now_s: float  # monotonic
-    current_s: float  # the stream's clock at the callback, and at the first sample
-    adc_s: float
-    overflowed: bool  # the device lost audio before this block
-    refused_s: float  # found the ring full before this block
 
 
 class MicSource:
@@ -100,30 +76,23 @@ class MicSource:
         self._wanted = _lasting(device, found)
         self._block_ms = block_ms
         self._ring_s = ring_s
-        self._ring: queue.SimpleQueue[_Captured | None] = queue.SimpleQueue()
+        self._ring: queue.SimpleQueue[Captured | None] = queue.SimpleQueue()
         # One writer each: the callback counts what went in, blocks() what came out. Their difference is the fill.
         self._put_s = 0.0
         self._got_s = 0.0
         self._refused_s = 0.0
         self._overruns = 0
-        self._dropped_s = 0.0
         self._lost: str | None = None
-        self._missing_since_s: float | None = None
         self._attempts = 0
         self._closed = threading.Event()
-        self._stream: _Stream | None = None  # what delivers
-        self._heard: _Stream | None = None  # what blocks() last heard; older captures of another may still wait
-        self._check = SignalCheck(self.rate_hz)
-        self._clock = SessionClock()
-        self._resamplers: list[Resampler] = []
-        self._held_s = 0.0  # what the resamplers hold back
+        self._watcher: threading.Thread | None = None
+        self._stream: OpenStream | None = None  # what delivers
         self._last_arrival_s = time.monotonic()
         self._zero_s = self._last_arrival_s if zero_s is None else zero_s
+        self._heard = HeardBlocks(self.rate_hz, speakers, self._zero_s)
         with _portaudio_lock:
             self._open(found)
             _listening.add(self)
-        if pulse_is_there():
-            threading.Thread(target=self._watch_source, name="livemerc-mic-watch", daemon=True).start()
 
     # -- capture -------------------------------------------------------------------------------------------------------
 
@@ -137,7 +106,7 @@ class MicSource:
         for rate_hz in dict.fromkeys((found.rate_hz, *_USUAL_RATES_HZ)):
             for channels in sorted({some, found.channels}):
                 try:
-                    self._start(_Stream(found, rate_hz, channels))
+                    self._start(OpenStream(found, rate_hz, channels))
                 except portaudio().PortAudioError as error:
                     failure = error
                     continue
@@ -149,7 +118,7 @@ class MicSource:
             "may use the microphone, or choose another (`livemerc devices`)."
         ) from failure
 
-    def _start(self, stream: _Stream) -> None:
+    def _start(self, stream: OpenStream) -> None:
         found, sd = stream.device, portaudio()
         with quiet_stderr(), chosen(found.pulse):
             stream.handle = sd.InputStream(
@@ -167,8 +136,11 @@ class MicSource:
         self._lost = None
         self._attempts = 0
         self._last_arrival_s = time.monotonic()
+        if found.pulse is not None and self._watcher is None:
+            self._watcher = threading.Thread(target=self._watch_source, name="livemerc-mic-watch", daemon=True)
+            self._watcher.start()
 
-    def _callback(self, stream: _Stream, indata: np.ndarray, frames: int, timing: Any, status: Any) -> None:
+    def _callback(self, stream: OpenStream, indata: np.ndarray, frames: int, timing: Any, status: Any) -> None:
         # PortAudio's thread: copy, count, nothing else
         self._last_arrival_s = now = time.monotonic()
         length_s = frames / stream.rate_hz
@@ -180,7 +152,7 @@ class MicSource:
             return
         refused_s, self._refused_s = self._refused_s, 0.0
         times = (now, timing.currentTime, timing.inputBufferAdcTime)
-        self._ring.put(_Captured(stream, indata.copy(), *times, bool(status.input_overflow), refused_s))
+        self._ring.put(Captured(stream, indata.copy(), *times, bool(status.input_overflow), refused_s))
         self._put_s += length_s
 
     # -- blocks --------------------------------------------------------------------------------------------------------
@@ -195,83 +167,17 @@ class MicSource:
                 yield from self._time_passed()
                 continue
             if captured is None:
-                yield from self._rest()
+                yield from self._heard.rest()
                 return
-            yield from self._heard_blocks(captured)
-
-    def _heard_blocks(self, captured: _Captured) -> Iterator[Block]:
-        stream, length_s = captured.stream, len(captured.samples) / captured.stream.rate_hz
-        self._got_s += length_s
-        another = stream is not self._heard
-        if another:
-            self._check = SignalCheck(stream.rate_hz)
-        self._check.feed(captured.samples)
-        measured = stream.clock.measure(length_s, captured.now_s, captured.current_s, captured.adc_s)
-        end_s = self._clock.t_s
-        since_s = end_s if self._missing_since_s is None else self._missing_since_s
-        placed = self._clock.place(
-            length_s,
-            measured.began_s - self._zero_s,
-            measured.called_s - self._zero_s,
-            jump=another or captured.overflowed,
-            lost_s=captured.refused_s,
-        )
-        moved = placed.jump_s > 0 or self._missing_since_s is not None
-        lost = captured.refused_s > 0 or captured.overflowed or self._missing_since_s is not None
-        lost = lost or (another and self._heard is not None)
-        gap_s = 0.0
-        if since_s is not None and (lost or (moved and not stream.device.monitor)):
-            gap_s = placed.start_s - since_s
-            if captured.overflowed:  # something is missing, also where the driver's clock does not show it
-                gap_s = max(gap_s, 1 / stream.rate_hz)
-        self._missing_since_s = None
-        self._dropped_s += gap_s
-        if another or gap_s > 0 or placed.jump_s > 0:
-            yield from self._rest(end_s)
-            self._heard = stream
-            voices = max(1, len(self.speakers))
-            same = stream.rate_hz == self.rate_hz
-            self._resamplers = [] if same else [Resampler(stream.rate_hz, self.rate_hz) for _ in range(voices)]
-        yield from self._resampled(captured.samples, gap_s)
-
-    def _resampled(self, samples: np.ndarray, gap_s: float) -> Iterator[Block]:
-        assert self._clock.t_s is not None
-        voices = samples.T[: len(self.speakers)] if len(self.speakers) > 1 else samples.mean(axis=1)[None, :]
-        voices = np.clip(voices, -1.0, 1.0)
-        if self._resamplers:
-            length_s = samples.shape[0] / self._heard_rate_hz
-            voices = np.stack([r.feed(v) for r, v in zip(self._resamplers, voices, strict=True)])
-            self._held_s += length_s - voices.shape[1] / self.rate_hz
-        start_s = self._clock.t_s - self._held_s - voices.shape[1] / self.rate_hz
-        for channel, voice in enumerate(voices):
-            yield Block(np.ascontiguousarray(voice), start_s, gap_s, channel)
-
-    @property
-    def _heard_rate_hz(self) -> int:
-        return self.rate_hz if self._heard is None else self._heard.rate_hz
-
-    def _rest(self, end_s: float | None = None) -> Iterator[Block]:
-        """What the resamplers hold back of the audio up to `end_s`."""
-        end_s = self._clock.t_s if end_s is None else end_s
-        resamplers, self._resamplers, self._held_s = self._resamplers, [], 0.0
-        for channel, resampler in enumerate(resamplers):
-            voice = resampler.flush()
-            if len(voice) and end_s is not None:
-                yield Block(voice, end_s - len(voice) / self.rate_hz, channel=channel)
+            self._got_s += len(captured.samples) / captured.stream.rate_hz
+            yield from self._heard.blocks(captured)
 
     def _time_passed(self) -> Iterator[Block]:
         """Empty blocks if the device has been silent for a while."""
         now = time.monotonic()
         t_s = now - self._zero_s - _BEHIND_S
-        heard_s = self._clock.t_s or 0.0
-        if now - self._last_arrival_s < _SILENT_AFTER_S or t_s <= heard_s + JITTER_S:
-            return
-        if self._missing_since_s is None and self._heard is not None and not self.device.monitor:
-            self._missing_since_s = heard_s
-        yield from self._rest()
-        self._clock.pass_to(t_s)
-        for channel in range(max(1, len(self.speakers))):
-            yield Block(np.zeros(0, np.float32), t_s, channel=channel)
+        if now - self._last_arrival_s >= _SILENT_AFTER_S and t_s > self._heard.t_s + JITTER_S:
+            yield from self._heard.pass_to(t_s, missing=not self.device.monitor)
 
     # -- a device that goes, comes back, or is changed -----------------------------------------------------------------
 
@@ -286,8 +192,7 @@ class MicSource:
                 return
             if self._lost is None:
                 self._lost = "the microphone has gone: connect it again, or choose another (`livemerc devices`)"
-            if self._missing_since_s is None:
-                self._missing_since_s = self._clock.t_s or 0.0
+            self._heard.missing()
             beside = self._others()
         waits_s = _BACK_OFF_BESIDE_S if beside else _BACK_OFF_S
         wait_s = waits_s[min(self._attempts, len(waits_s) - 1)]
@@ -386,22 +291,19 @@ class MicSource:
                 stream.handle.close(ignore_errors=True)
 
     def health(self) -> SourceHealth:
-        missing_s = 0.0
-        if self._missing_since_s is not None:
-            missing_s = max(0.0, (self._clock.t_s or 0.0) - self._missing_since_s)
         why = self._lost or self._why_not_heard() or self._wrong
         if self._closed.is_set():
             why = None
         return SourceHealth(
             overruns=self._overruns,
-            dropped_s=self._dropped_s + self._refused_s + missing_s,
+            dropped_s=self._heard.dropped_s + self._refused_s,
             mic=MicState(ok=why is None, why=why),
         )
 
     def _why_not_heard(self) -> str | None:
-        if self.device.monitor and self._check.heard:
-            return self._check.why_too_loud()  # that nothing plays any more is no fault
-        return nothing_arrives(time.monotonic() - self._last_arrival_s) or self._check.why()
+        if self.device.monitor and self._heard.check.heard:
+            return self._heard.check.why_too_loud()  # that nothing plays any more is no fault
+        return nothing_arrives(time.monotonic() - self._last_arrival_s) or self._heard.check.why()
 
 
 def _lasting(device: str | int | None, found: InputDevice) -> str | int | None:

@@ -29,14 +29,9 @@ class PulseSource:
     monitor: bool
 
 
-def pulse_is_there() -> bool:
-    """Whether a sound server could be asked here."""
-    return sys.platform.startswith("linux") and shutil.which("pactl") is not None
-
-
 def pulse_sources() -> list[PulseSource]:
     """What the sound server has; nothing where there is none or `pactl` is not installed."""
-    if not pulse_is_there():
+    if not sys.platform.startswith("linux") or shutil.which("pactl") is None:
         return []
     sources, info = _ask("list", "sources"), _ask("info")
     if not isinstance(sources, list) or not isinstance(info, dict):

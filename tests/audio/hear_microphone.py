@@ -24,6 +24,7 @@ def say(**what: object) -> None:
 
 def main() -> None:
     seconds = float(sys.argv[1])
+    begin_s = time.monotonic()
     try:
         source = MicSource(sys.argv[2] if len(sys.argv) > 2 else None, block_ms=20, ring_s=30)
     except LivemercError as error:
@@ -37,7 +38,6 @@ def main() -> None:
         closed_s.append(time.monotonic())
         source.close()
 
-    begin_s = time.monotonic()
     threading.Timer(seconds, close).start()
     samples = 0
     for block in source.blocks():
