@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -119,22 +120,36 @@ def _with_pulse(inputs: list[InputDevice], first_index: int) -> list[InputDevice
     ]
 
 
-def inputs_now() -> list[InputDevice]:
+def inputs_now(given_up: threading.Event | None = None) -> list[InputDevice]:
     """The inputs as they are at this moment: PortAudio lists them once in a process, so another process is asked.
 
-    Where none can be started, the list of this one. Raises `MicrophoneError` without PortAudio.
+    Where none can be started, the list of this one; none once `given_up`. Raises `MicrophoneError` without PortAudio.
     """
     here = str(Path(__file__).resolve().parents[2])
     paths = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
     try:
-        answer = subprocess.run(
+        asked = subprocess.Popen(
             [sys.executable, "-m", "livemerc.audio.devices"],
-            capture_output=True, timeout=_LISTED_WITHIN_S, check=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
             env=os.environ | {"PYTHONPATH": paths},
-        ).stdout  # fmt: skip
-        return [InputDevice(**entry) for entry in json.loads(answer)]
-    except (OSError, subprocess.SubprocessError, ValueError):
+        )  # fmt: skip
+    except OSError:
         return list_inputs()
+    with asked:
+        until_s = time.monotonic() + _LISTED_WITHIN_S
+        while time.monotonic() < until_s:
+            try:
+                answer, _ = asked.communicate(timeout=0.2)
+            except subprocess.TimeoutExpired:
+                if given_up is not None and given_up.is_set():
+                    asked.kill()
+                    return []
+                continue
+            with contextlib.suppress(ValueError):  # no list but an error: this process has the same to say
+                return [InputDevice(**entry) for entry in json.loads(answer)]
+            break
+        asked.kill()
+    return list_inputs()
 
 
 def far_side_hint() -> str:

@@ -201,9 +201,12 @@ class MicSource:
             return
         if beside and self._opened_again(restart=False):
             return
-        if beside and not _is_there(self._wanted):
+        if beside and not self._is_there():
             return  # the next try comes from blocks(); health() says why nothing arrives
         self._opened_again(restart=True)
+
+    def _is_there(self) -> bool:
+        return any(self._wanted in (None, entry.name, entry.pulse) for entry in inputs_now(self._closed))
 
     def _watch_source(self) -> None:
         """A sound server moves the streams of a source that goes to another one, and tells nobody: the voice of the
@@ -306,12 +309,8 @@ class MicSource:
         return nothing_arrives(time.monotonic() - self._last_arrival_s) or self._heard.check.why()
 
 
-def _lasting(device: str | int | None, found: InputDevice) -> str | int | None:
+def _lasting(device: str | int | None, found: InputDevice) -> str | None:
     """What finds the same input again after PortAudio has counted anew; the default stays the default."""
     if device is None or device == "default":
         return None
     return found.pulse or found.name
-
-
-def _is_there(wanted: str | int | None) -> bool:
-    return any(wanted in (None, entry.index, entry.name, entry.pulse) for entry in inputs_now())

@@ -191,7 +191,7 @@ def install(monkeypatch: pytest.MonkeyPatch, *scripted: Device) -> World:
         monkeypatch.setattr(module, "portaudio", lambda: world)
     for module in (mic_source, mic_group):
         monkeypatch.setattr(module, "time", world)
-    monkeypatch.setattr(mic_source, "inputs_now", lambda: fresh(world))
+    monkeypatch.setattr(mic_source, "inputs_now", lambda given_up: fresh(world))
     monkeypatch.setattr(mic_source, "_BACK_OFF_S", (0.01,))
     monkeypatch.setattr(mic_source, "_BACK_OFF_BESIDE_S", (0.01,))
     return world

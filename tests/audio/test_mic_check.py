@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from livemerc.audio.mic_check import SignalCheck, nothing_arrives
+from livemerc.audio import mic_check
+from livemerc.audio.devices import InputDevice
+from livemerc.audio.mic_check import SignalCheck, nothing_arrives, wrong_default
 
 RATE_HZ = 8_000
 
@@ -39,6 +42,30 @@ def test_clipping_is_named_and_forgotten_when_it_ends():
     assert "clips" in (checked(loud) or "")
     assert checked(loud, sound(3, 0.3)) is None
     assert checked(sound(3, 0.5)) is None
+
+
+@pytest.mark.parametrize(
+    ("system", "permission", "level"),
+    [
+        ("linux", "pavucontrol", "pavucontrol"),
+        ("darwin", "Privacy & Security > Microphone", "System Settings > Sound > Input"),
+        ("win32", "Privacy & security > Microphone", "Settings > System > Sound > Input"),
+    ],
+)
+def test_the_mend_is_that_of_the_system(monkeypatch, system, permission, level):
+    monkeypatch.setattr(mic_check.sys, "platform", system)
+    assert permission in (checked(silence(4)) or "")
+    assert level in (checked(np.clip(sound(3, 3.0), -1, 1)) or "")
+    assert level in (checked(sound(11, 3e-5)) or "")
+    speakers = InputDevice(0, "Monitor of Speakers", "ALSA", 48_000, 2, default=True, monitor=True)
+    headset = InputDevice(1, "Headset", "ALSA", 48_000, 1, default=False, monitor=False)
+    assert level in (wrong_default([speakers, headset]) or "")
+    assert wrong_default([speakers]) is None
+
+
+def test_a_quiet_pause_is_no_fault_once_a_voice_was_heard():
+    assert "hardly any level" in (checked(sound(11, 3e-5)) or "")
+    assert checked(sound(1, 0.1), sound(20, 3e-5)) is None
 
 
 def test_nothing_at_all_is_named_after_three_seconds():
