@@ -74,9 +74,16 @@ def _before_and_after(number: int, frame: FrameType | None) -> None:
 def catch_early_signals() -> None:
     """From here on a stop signal raises KeyboardInterrupt until a session takes over (`StopOnSignal`), and is ignored
     once that has ended. For a process that does nothing else."""
+    sys.unraisablehook = _unraisable
     for number in STOP_SIGNALS:
         if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _before_and_after)
+
+
+def _unraisable(what: sys.UnraisableHookArgs, /) -> None:
+    """Where a KeyboardInterrupt cannot be raised (in a callback of the import system) `interrupted` still holds."""
+    if not isinstance(what.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(what)
 
 
 class StopOnSignal:
