@@ -208,12 +208,12 @@ def _recognisers() -> Iterator[Finding]:
 
 
 def _voice_activity() -> Iterator[Finding]:
-    _, problem = _child("import webrtcvad\nwebrtcvad.Vad(2)")
+    _, problem = _child("from livemerc.audio.vad import SileroVad, WebRtcVad\nSileroVad()\nWebRtcVad()")
     yield Finding(
         name="Voice activity",
         state="fail" if problem else "ok",
         found=problem
-        or f"webrtcvad-wheels {_version('webrtcvad-wheels')}, onnxruntime {_version('onnxruntime')} (silero)",
+        or f"silero (onnxruntime {_version('onnxruntime')}), webrtcvad-wheels {_version('webrtcvad-wheels')}",
         mend=_REINSTALL if problem else None,
     )
 
