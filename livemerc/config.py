@@ -37,7 +37,7 @@ class AudioConfig(_Section, frozen=True):
 class VadConfig(_Section, frozen=True):
     engine: Literal["webrtc", "silero"] = "silero"
     """webrtc takes keys, music and a sudden fan for speech for seconds to minutes an hour, and behind its floor gate
-    misses a quarter of what is said 10 dB above a noise; silero does neither, for .003 of a core (docs/noise.md)."""
+    misses up to a quarter of what is said 10 dB above one; silero does neither, for .003 of a core (docs/noise.md)."""
     silero_forget_after_s: Annotated[float, Meta(ge=0.1, le=60)] = 0.5
     """Silero's memory begins anew after so long without speech: else it drifts over a conversation and misses whole
     utterances (8 % of clean speech instead of 2 %)."""
