@@ -171,6 +171,30 @@ def test_two_inputs_are_two_speakers_of_one_dialogue(room, sentence, listen) -> 
     assert end["dropped_s"] < 1.0
 
 
+@pytest.mark.slow
+def test_one_of_two_inputs_goes_and_the_other_is_heard_on(room, sentence, listen) -> None:
+    room.pactl("load-module", "module-null-sink", "sink_name=call", "sink_properties=device.description=Call")
+    listener = listen("--mic", "Desk", "--mic", "Monitor of Call", "--speakers", "me,them")
+    say(room, sentence, listener)
+    room.pactl("unload-module", room.module)
+    listener.status(lambda status: "Desk: the microphone has gone" in (status["mic"]["why"] or ""))
+    gone_s = listener.of("status")[-1]["t_s"]
+    known = len(listener.of("utterance.final"))
+    room.play(sentence, "call").wait(timeout=60)
+    listener.until(lambda: len(listener.of("utterance.final")) > known)
+    plug(room)
+    listener.status(lambda status: "Desk" not in (status["mic"]["why"] or ""))
+    back_s = listener.of("status")[-1]["t_s"]
+    known = len(listener.of("utterance.final"))
+    say(room, sentence, listener)
+    end = listener.stop()
+    speakers = [final["speaker"] for final in listener.of("utterance.final")]
+    print("speakers:", speakers, "gone for", round(back_s - gone_s, 1), "dropped_s:", end["dropped_s"])
+    assert speakers[known - 1] == "them"
+    assert set(speakers[known:]) == {"me"}
+    assert end["dropped_s"] == pytest.approx(back_s - gone_s, abs=4.0)
+
+
 def test_inputs_are_listed_with_what_they_hear(room) -> None:
     env = room.env | {"PYTHONPATH": str(PROJECT)}
     done = subprocess.run(
