@@ -29,6 +29,7 @@ class Device:
     monitor: bool = False
     present: bool = True
     refuses_hz: tuple[int, ...] = ()
+    all_channels_or_none: bool = False
     slow_ppm: float = 0.0
     """Its crystal is this much too slow: a second of samples takes longer."""
 
@@ -112,7 +113,8 @@ class World:
             raise self.PortAudioError("Device unavailable")
         if settings["samplerate"] in device.refuses_hz:
             raise self.PortAudioError("Invalid sample rate")
-        if settings["channels"] > device.channels:
+        few = settings["channels"] < device.channels and device.all_channels_or_none
+        if settings["channels"] > device.channels or few:
             raise self.PortAudioError("Invalid number of channels")
         stream = Stream(self, device, settings)
         self.streams.append(stream)

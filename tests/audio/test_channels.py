@@ -12,7 +12,7 @@ from livemerc.audio.ears import Dropped, EarItem, Ears, Onset, Quiet, Speech, Ut
 from livemerc.audio.source import Block
 from livemerc.config import load_config
 
-CONFIG = load_config(environ={}, overrides={"dialogue.freeze_after_s": 2.0})
+CONFIG = load_config(environ={}, overrides={"dialogue.freeze_after_s": 2.0, "vad.engine": "webrtc"})
 
 
 def two_people() -> np.ndarray:

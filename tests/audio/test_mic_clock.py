@@ -135,6 +135,13 @@ def test_an_overflow_of_the_device_is_a_gap_as_long_as_the_clock_says(world, sou
     assert health.dropped_s == pytest.approx(0.4)
 
 
+def test_an_overflow_that_the_clock_does_not_show_is_a_gap_too(world, source):
+    deliver(world, 0.2)
+    deliver(world, 0.3, overflow=True)
+    assert ended(source) == [(0.07, 0, 100), (0.17, 1 / RATE_HZ, 100)]
+    assert source.health().overruns == 1
+
+
 def test_time_passes_while_nothing_arrives(world, source):
     deliver(world, 0.2)
     blocks = source.blocks()
@@ -204,6 +211,16 @@ def test_a_device_that_refuses_its_own_rate_is_heard_at_another_and_resampled(mo
     assert heard[1_000:-1_000] == pytest.approx(expected[1_000:-1_000], abs=0.01)
     ends = [block.start_s + len(block.samples) / 96_000 for block in blocks]
     assert [block.start_s for block in blocks][1:] == pytest.approx(ends[:-1], abs=1e-4)
+
+
+def test_a_device_that_gives_all_its_channels_or_none_is_mixed(monkeypatch):
+    world = install(monkeypatch, Device(rate_hz=RATE_HZ, channels=6, all_channels_or_none=True))
+    source = MicSource(block_ms=100)
+    world.now_s += 0.1
+    world.stream().deliver(np.tile([[0.6, 0, 0, 0, 0, 0]], (100, 1)))
+    source.close()
+    (block,) = source.blocks()
+    assert block.samples == pytest.approx(np.full(100, 0.1))
 
 
 def test_the_channels_of_one_device_are_heard_apart(monkeypatch):
