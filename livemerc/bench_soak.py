@@ -114,7 +114,9 @@ def measure(seconds: float, files: Sequence[Path]) -> dict[str, Any]:
     this = psutil.Process()
     rows: list[tuple[float, float, float, float]] = []  # time, RSS, lag, load
     totals: list[float] = []
-    finals = worded = 0
+    finals = 0
+    worded: set[str] = set()
+    late: set[str] = set()  # its words came after its final: the session was behind
     degraded: set[str] = set()
     end: SessionEnd | None = None
     monitor = Monitor(source, config, demo=True)  # demo: fetches nothing
@@ -136,9 +138,13 @@ def measure(seconds: float, files: Sequence[Path]) -> dict[str, Any]:
                         )  # fmt: skip
             elif isinstance(event, UtteranceFinal):
                 finals += 1
-                worded += bool(event.text)
-            elif isinstance(event, EmotionEvent) and event.timing is not None and event.timing.total_ms is not None:
-                totals.append(event.timing.total_ms)
+                if event.text:
+                    worded.add(event.utterance_id)
+            elif isinstance(event, EmotionEvent):
+                if event.late_text:
+                    late.add(event.utterance_id)
+                if event.timing is not None and event.timing.total_ms is not None:
+                    totals.append(event.timing.total_ms)
             elif isinstance(event, SessionEnd):
                 end = event
     ran_s = time.monotonic() - began
@@ -149,7 +155,8 @@ def measure(seconds: float, files: Sequence[Path]) -> dict[str, Any]:
         "asr": monitor.announcements[-1] if monitor.announcements else None,
         "audio_s": end.duration_s,
         "utterances": finals,
-        "with_words": worded,
+        "with_words": len(worded | late),
+        "with_late_words": len(late - worded),
         "dropped_s": end.dropped_s,
         "latest_s": max(0.0, source.latest_s),
         "degraded": sorted(degraded),
@@ -191,7 +198,7 @@ def table(f: dict[str, Any]) -> list[str]:
         f"{m['processor']}, {m['cores']} cores, mean load {_or_dash(f['load_mean'], '.1f')}, {m['system']}, "
         f"Python {m['python']}",
         f"{f['source']}: {f['ran_s'] / 60:.1f} min at real speed, {f['audio_s']:.0f} s of audio, "
-        f"{f['utterances']} utterances, {f['with_words']} with words",
+        f"{f['utterances']} utterances, {f['with_words']} with words ({f['with_late_words']} late)",
         f"{f['asr'] or ''}",
         "",
         f"memory      {_or_dash(f['rss_slope_mb_per_h'], '+.1f')} MB an hour after {f['warm_up_s'] / 60:.0f} min",
