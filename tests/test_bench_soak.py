@@ -90,7 +90,8 @@ def test_a_run_too_short_for_a_slope_says_so(rows: list[tuple[float, float, floa
     assert found["rss_slope_mb_per_h"] is None
     shown = found | {
         "machine": {"processor": "x", "cores": 2, "system": "Linux", "python": "3"}, "source": "loop:a.wav",
-        "asr": None, "audio_s": 1.0, "utterances": 0, "with_words": 0, "with_late_words": 0, "dropped_s": 0.0, "latest_s": 0.0,
+        "asr": None, "audio_s": 1.0, "utterances": 0, "with_words": 0, "with_late_words": 0, "dropped_s": 0.0,
+        "latest_s": 0.0,
         "degraded": [], "total_ms": None, "cpu_s": 1.0,
     }  # fmt: skip
     assert "- MB an hour" in "\n".join(table(shown))
