@@ -66,6 +66,8 @@ class Outcome:
     plan: Plan
     took_s: float
     code: int
+    by_itself: bool = False
+    """It had ended before it was stopped."""
     events: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
 
@@ -99,7 +101,7 @@ def stop(plan: Plan, within_s: float) -> Outcome:
         out.close()
     elif not ended_by_itself:
         process.send_signal(signal.Signals[plan.way])
-    outcome = Outcome(plan, 0.0, -1)
+    outcome = Outcome(plan, 0.0, -1, ended_by_itself)
     if not _ends(process, GIVE_UP_S):
         outcome.faults.append(f"still there after {GIVE_UP_S:.0f} s")
         os.killpg(process.pid, signal.SIGKILL)
@@ -231,16 +233,17 @@ def main() -> int:
         signal.signal(getattr(signal, name), signal.SIG_DFL)
     plans = [Plan.draw(seed) for seed in range(options.seed, options.seed + options.times)]
     took_s: dict[str, list[float]] = defaultdict(list)
-    failed = 0
+    failed = early = 0
     with ThreadPoolExecutor(options.at_once) as pool:
         for outcome in pool.map(lambda plan: stop(plan, options.within), plans):
             print(outcome, flush=True)
             took_s[outcome.plan.way].append(outcome.took_s)
             failed += bool(outcome.faults)
+            early += outcome.by_itself
     for way, seconds in sorted(took_s.items()):
         seconds.sort()
         print(f"{way}: {len(seconds)} stops, median {seconds[len(seconds) // 2]:.2f} s, longest {seconds[-1]:.2f} s")
-    print(f"{options.times - failed} of {options.times} stops well; load {os.getloadavg()[0]:.1f}")
+    print(f"{options.times - failed} of {options.times} stops well, {early} of them after the end; load {os.getloadavg()[0]:.1f}")
     return 1 if failed else 0
 
 
