@@ -243,7 +243,8 @@ def main() -> int:
     for way, seconds in sorted(took_s.items()):
         seconds.sort()
         print(f"{way}: {len(seconds)} stops, median {seconds[len(seconds) // 2]:.2f} s, longest {seconds[-1]:.2f} s")
-    print(f"{options.times - failed} of {options.times} stops well, {early} of them after the end; load {os.getloadavg()[0]:.1f}")
+    well = f"{options.times - failed} of {options.times} stops well, {early} of them after the end"
+    print(f"{well}; load {os.getloadavg()[0]:.1f}")
     return 1 if failed else 0
 
 
