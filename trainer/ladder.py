@@ -23,7 +23,7 @@ import torch
 from livemerc.asr.engine import AsrEngine
 from livemerc.audio.items import Utterance
 from livemerc.brain import Brain
-from livemerc.config import AsrConfig, Config, DialogueConfig, ModelConfig
+from livemerc.config import AsrConfig, Config, DialogueConfig, ModelConfig, VadConfig
 from livemerc.events import EmotionEvent, Event, UtteranceFinal
 from livemerc.model.merits import MeritsL
 from trainer.evaluate import Cuts, Encoded, Evaluation
@@ -44,6 +44,7 @@ class LadderOptions:
 
     lag: int = DialogueConfig().revise
     asr: AsrConfig = field(default_factory=AsrConfig)
+    vad: VadConfig = field(default_factory=VadConfig)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 1
     bootstrap: int | None = None
@@ -133,6 +134,7 @@ def _heard_rungs(
 
     config = Config(
         asr=options.asr,
+        vad=options.vad,
         model=ModelConfig(
             checkpoint=None if evaluation.path is None else str(evaluation.path),
             device=options.device,

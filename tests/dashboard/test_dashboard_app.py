@@ -209,7 +209,7 @@ async def test_scroll_keys_reach_both_ends() -> None:
         await pilot.press("home")
         await pilot.pause()
         assert transcript.scroll_y == 0
-        assert "Not a diagnosis" in visible(transcript)
+        assert "No diagnosis" in visible(transcript)
         await pilot.press("end")
         await pilot.pause()
         assert transcript.scroll_y == bottom
