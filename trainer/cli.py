@@ -349,7 +349,7 @@ def pseudo_label(
 
 
 @app.command
-def export(config: Path, /, *, runs: Path = Path("runs"), out: Path, name: str = "compact-1") -> int:
+def export(config: Path, /, *, runs: Path = Path("runs"), out: Path, name: str = "compact") -> int:
     """Write a checkpoint folder (safetensors + JSON) from finished runs; temperatures are fitted on dev.
 
     Parameters

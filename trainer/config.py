@@ -87,11 +87,12 @@ class ConversationStage(_WindowStage, frozen=True):
 
 class FusionStage(_WindowStage, frozen=True):
     """Stage III. `mixture`: shares of words + voices, words alone, voices alone, voices over neutral words in
-    dialogues, the same singly."""
+    dialogues, the same singly. `reading`: chance that such a draw brings a reader, neutral."""
 
     match: float
     soften: float
     mixture: list[float]
+    reading: float
     dev_actors: list[str]
     readers: list[str]
     width: int

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from livemerc.emotions import LABELS
+from livemerc.errors import ConfigError
 from livemerc.model.checkpoint import file_sha256
 from livemerc.model.merits import ConversationModel
 from trainer.compose import ClipPool, Words, compose, neutral_words, voices_alone, without_speech, without_text
@@ -167,10 +168,13 @@ class Composer:
     def __init__(self, text: TextFeatures, pools: dict[str, ClipPool], stage: FusionStage):
         self.text, self.pools, self.stage = text, pools, stage
         self.words = {s: text.dialogues("train", s) for s in ("clean", "plain")}
-        a = text.arrays
-        labelled_neutral = a["train_plain"][a["train_labels"] == 0]
-        # RAVDESS's own two sentences are what the outside check may speak: they stay unseen.
-        self.neutral = np.concatenate([a["neutral"][~a["neutral_is_ravdess"]], labelled_neutral[::3]])
+        # Not MELD's own neutral lines: in the composed dialogues the same words under another voice are neutral, and
+        # fusion learnt neither. RAVDESS's own two sentences are what the outside check may speak: they stay unseen.
+        self.neutral = text.arrays["neutral"][~text.arrays["neutral_is_ravdess"]]
+        actors = pools["train"].actor.astype(str)
+        self.readers = pools["train"].only(np.char.startswith(actors, "librispeech/"), stage.soften)
+        if stage.reading and not len(self.readers.label):
+            raise ConfigError("[fusion] reading wants voices of LibriSpeech and there are none; set it to 0.")
 
     def draw(self, rng: np.random.Generator) -> list[DialogueFeatures]:
         out = []
@@ -188,9 +192,11 @@ class Composer:
                 out.append(voices_alone(words, pool, rng))
             elif kind == 3:  # voices over neutral words, the dialogue's course
                 out.append(neutral_words(self.neutral, words.labels, pool, 0.1, rng))
-            else:  # one utterance at a time, voices over neutral words
-                for label in [*rng.choice(words.labels, size=4), *rng.integers(len(LABELS), size=2)]:
+            else:  # one utterance at a time, voices over neutral words; mostly with all classes alike
+                for label in [*rng.choice(words.labels, size=2), *rng.integers(len(LABELS), size=4)]:
                     out.append(neutral_words(self.neutral, np.array([label]), pool, 0.0, rng))
+                if rng.random() < self.stage.reading:
+                    out.append(neutral_words(self.neutral, np.zeros(1, np.int64), self.readers, 0.0, rng))
         return out
 
 

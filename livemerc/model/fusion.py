@@ -12,11 +12,13 @@ class CoAttention(nn.Module):
     """Cross attention both ways (MERITS-L, Stage III); equations after the reproduction:
 
         t = Wt T2,  a = Wa S2,  t' = LN(t + drop(MHA(t, a, a))),  a' = LN(a + drop(MHA(a, t, t)))
-        logits = W drop(ReLU(Wh [t'; a'; t; a; m; lt; ls])) + wt lt + ws ls
+        both:   logits = W drop(ReLU(Wh [t'; a'; t; a; m; lt; ls])) + wt lt + ws ls
+        alone:  logits = lt or ls
 
     m is the pair of presence flags; lt and ls are the log-probabilities of the Stage II heads (zero where absent).
-    The last two terms are this project's: fusion starts from the product of the branches and learns what to correct,
-    so that a lone branch loses nothing on its way through. A modality that is absent is no key and its half is zero.
+    Adding them is this project's: fusion starts from the product of the branches and learns what to correct where both
+    are there, so that a lone branch loses nothing on its way through. A modality that is absent is no key and its half
+    is zero.
     """
 
     def __init__(self, text_width: int, speech_width: int, width: int, heads: int, dropout: float, labels: int):
@@ -53,8 +55,10 @@ class CoAttention(nn.Module):
         lt = text_logits.log_softmax(-1) * there_t
         ls = speech_logits.log_softmax(-1) * there_s
         joined = torch.cat([t2, a2, t, a, there_t, there_s, lt, ls], -1)
-        correction = self.head(self.dropout(torch.relu(self.hidden(joined))))
-        return correction + self.branch_weight[0] * lt + self.branch_weight[1] * ls
+        both = there_t * there_s
+        correction = self.head(self.dropout(torch.relu(self.hidden(joined)))) * both
+        weight = 1.0 + both * (self.branch_weight - 1.0)
+        return correction + weight[..., :1] * lt + weight[..., 1:] * ls
 
     def _attend(self, attention: nn.MultiheadAttention, query: Tensor, key: Tensor, keys: Tensor) -> Tensor:
         out, _ = attention(query, key, key, key_padding_mask=attention_block(keys), need_weights=False)

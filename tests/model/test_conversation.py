@@ -67,6 +67,20 @@ def test_whole_windows_without_a_modality_are_finite(text: bool, speech: bool) -
         torch.testing.assert_close(out.fused[0, 0], torch.tensor(model.prior))
 
 
+@torch.inference_mode()
+@pytest.mark.parametrize("alone", ["text", "speech"])
+def test_a_lone_branch_passes_through_fusion_as_it_is(alone: str) -> None:
+    model = conversation_model()
+    t1, s1, _, _ = random_dialogue(6, seed=2)
+    flag = torch.ones(1, 6, dtype=torch.bool)
+    has_text, has_speech = (flag, ~flag) if alone == "text" else (~flag, flag)
+    logits = model(t1[None], s1[None], has_text, has_speech, torch.tensor([6]))
+    branch = logits.text if alone == "text" else logits.speech
+    torch.testing.assert_close(logits.fused.softmax(-1), branch.softmax(-1))
+    both = model(t1[None], s1[None], flag, flag, torch.tensor([6]))
+    assert not torch.allclose(both.fused.softmax(-1), branch.softmax(-1), atol=1e-3)
+
+
 def test_every_parameter_is_trained() -> None:
     """A module kept in a plain Python list, or a branch that reaches no loss, would never learn."""
     model = conversation_model().train()
