@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import signal
 import sys
@@ -9,10 +11,14 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 from livemerc.errors import ConfigError
-from livemerc.process import STOP_SIGNALS
+from livemerc.process import STOP_SIGNALS, silence_output
 from livemerc.text_safety import plain_text
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 _STDERR = 2
 _KEPT_BYTES = 4096
@@ -24,6 +30,7 @@ def own_terminal() -> Iterator[None]:
 
     With `--stdin` the standard input is audio, of which the screen must not eat a byte. And C libraries (ALSA,
     PortAudio) print to file descriptor 2 whenever they like: that is kept aside and shown after the screen has closed.
+    A terminal that vanishes (its window is closed) takes what is written and shows it to nobody: the session can end.
     Raises `ConfigError` where there is no terminal at all.
     """
     if sys.platform == "win32":
@@ -33,11 +40,12 @@ def own_terminal() -> Iterator[None]:
     with ExitStack() as stack:
         try:
             keys = stack.enter_context(open("/dev/tty"))
-            screen = stack.enter_context(open("/dev/tty", "w"))
+            drawn = _Drawn("/dev/tty", "w")
+            screen = stack.enter_context(io.TextIOWrapper(io.BufferedWriter(drawn)))
         except OSError as error:
             raise ConfigError("There is no terminal for the dashboard; run with --plain or --json.") from error
         if os.isatty(_STDERR):  # else it goes to a file already
-            stack.enter_context(_stderr_aside())
+            stack.enter_context(_stderr_aside(drawn))
         try:
             if real_in is None or not real_in.isatty():
                 sys.__stdin__ = keys  # type: ignore[misc]  # Textual's driver reads it; typed Final
@@ -61,8 +69,23 @@ def own_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+class _Drawn(io.FileIO):
+    """The terminal as Textual's writer thread sees it: that thread dies of an error, and the screen waits for it."""
+
+    gone = False
+
+    def write(self, data: Buffer, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            if error.errno not in (errno.EIO, errno.ENXIO):
+                raise
+            self.gone = True
+            return memoryview(data).nbytes
+
+
 @contextmanager
-def _stderr_aside() -> Iterator[None]:
+def _stderr_aside(screen: _Drawn) -> Iterator[None]:
     terminal = os.dup(_STDERR)
     with tempfile.TemporaryFile() as aside:
         os.dup2(aside.fileno(), _STDERR)
@@ -72,6 +95,8 @@ def _stderr_aside() -> Iterator[None]:
             sys.stderr.flush()
             os.dup2(terminal, _STDERR)
             os.close(terminal)
+            if screen.gone:
+                silence_output()  # what is left to say would fail, and nobody is there to read it
             aside.seek(max(0, aside.seek(0, os.SEEK_END) - _KEPT_BYTES))
             for line in aside.read().decode(errors="replace").splitlines():
                 print(plain_text(line), file=sys.stderr)

@@ -83,6 +83,10 @@ class Terminal:
             pass
         return self.process.wait(1)
 
+    def vanish(self) -> None:
+        """As when its window is closed: nobody reads any more, and the process is told by SIGHUP."""
+        os.close(self._end)
+
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
@@ -104,6 +108,17 @@ def terminal(request: pytest.FixtureRequest) -> Iterator[Terminal]:
     opened = Terminal(getattr(request, "param", "well"))
     yield opened
     opened.close()
+
+
+def test_a_window_that_is_closed_ends_the_session() -> None:
+    terminal = Terminal()
+    try:
+        terminal.until(b"joy")
+        terminal.vanish()
+        assert terminal.process.wait(30) == 0
+    finally:
+        terminal.process.kill()
+        terminal.process.wait()
 
 
 @pytest.mark.parametrize("leave", ["key", "interrupt", "terminate"])
