@@ -43,6 +43,7 @@ def call_wav(shared_data, tmp_path_factory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_call_played_into_the_room_is_cut_into_utterances_while_it_plays(pulse, call_wav):
     listener = listen(pulse, 36)
     first = json.loads(listener.stdout.readline())

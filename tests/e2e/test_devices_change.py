@@ -155,6 +155,7 @@ def test_a_source_that_goes_and_comes_back_twice_leaves_three_parts_and_two_gaps
     assert starts == sorted(starts)
 
 
+@pytest.mark.slow
 def test_two_inputs_are_two_speakers_of_one_dialogue(room, sentence, listen) -> None:
     room.pactl("load-module", "module-null-sink", "sink_name=call", "sink_properties=device.description=Call")
     listener = listen("--mic", "Desk", "--mic", "Monitor of Call", "--speakers", "me,them")
@@ -206,6 +207,7 @@ def test_inputs_are_listed_with_what_they_hear(room) -> None:
     assert "hears" not in desk
 
 
+@pytest.mark.slow
 def test_the_microphone_is_changed_from_the_dashboard(
     room: PulseServer, sentence: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
