@@ -25,11 +25,14 @@ help:
 demo: $(VENV)/installed
 	@$(BIN)/livemerc run --demo
 
+# Most end-to-end tests wait for audio that plays at its own pace: two workers, whole files each.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-slow: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -m "slow and not soak"
+	$(PYTEST) -m "slow and not soak"
 
 test-all: test test-slow
 
@@ -38,7 +41,7 @@ check: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 install: $(VENV)/installed
 install-dev: $(VENV)/installed-dev

@@ -211,7 +211,9 @@ def test_the_bundled_model_reads_plain_feelings() -> None:
     assert model.labels == LABELS
     assert model.predict(text="I am so happy for you, this is wonderful!").label == "joy"
     assert model.predict(text="I'm so sorry, she died this morning and I miss her so much.").label == "sadness"
-    assert model.predict(text="How dare you! Get out of my house, you liar!").label == "anger"
+    assert model.predict(text="Stop it! Leave me alone!").label == "anger"
+    # contempt: the model card says so
+    assert model.predict(text="How dare you! Get out of my house, you liar!").label in ("anger", "disgust")
     assert model.predict().abstained == "nothing to judge"
 
 

@@ -101,13 +101,14 @@ class Evaluation:
         """(N, C) probabilities at lag R with the modalities asked for; see `judge`."""
         config = DialogueConfig(context=self.context, revise=lag)
         rule = self.checkpoint.abstention
-        judged = [judge(self.model, d, config, rule, text=text, speech=speech, fuse_ms=fuse_ms) for d in self.dialogues]
-        probabilities = np.concatenate(judged)
-        if not np.isfinite(probabilities).all():
+        try:
+            return np.concatenate(
+                [judge(self.model, d, config, rule, text=text, speech=speech, fuse_ms=fuse_ms) for d in self.dialogues]
+            )
+        except ArithmeticError as error:  # of the dialogue window
             raise ModelError(
                 f"checkpoint {self.checkpoint.id}: its probabilities are not numbers (NaN weights?); train it again."
-            )
-        return probabilities
+            ) from error
 
     def judgement(self, lag: int = 0) -> Judgement:
         """Each branch with the other masked, and both."""

@@ -95,7 +95,8 @@ def test_a_recogniser_that_recovers_is_waited_for_again(
     asr = Slow(20.0, 4.0)
     use(asr, monkeypatch)
     monkeypatch.setattr("livemerc.words._TRY_EVERY_S", 1.0)  # the talk goes four times as fast, too
-    config = configured(overload__speech_only_after_s=2.0, overload__calm_s=0.1)
+    # Late words are looked for four times a second: that alone is a second behind in this talk, and no overload.
+    config = configured(overload__speech_only_after_s=4.0, overload__calm_s=0.1)
 
     def recover(event: Event) -> None:
         if isinstance(event, UtteranceFinal) and event.utterance_id == "u3":
