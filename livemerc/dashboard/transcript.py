@@ -147,6 +147,8 @@ class Transcript(ScrollView):
         if not self._ends or row >= self._ends[-1]:
             return Strip.blank(width, ground)
         index = bisect_right(self._ends, row)
+        if index >= len(self.state.utterances):  # an open utterance came to nothing since the rows were measured
+            return Strip.blank(width, ground)
         utterance = self.state.utterances[index]
         key = (utterance.utterance_id, utterance.version)
         strips = self._rendered.get(key)

@@ -193,6 +193,18 @@ async def test_any_number_of_labels_of_a_users_own_checkpoint_is_shown(count: in
         assert all(label in seen for label in labels)
 
 
+async def test_a_screen_drawn_between_a_dropped_utterance_and_the_next_measure_is_whole() -> None:
+    monitor = ScriptedMonitor(talk(5))
+    app = DashboardApp(monitor)
+    async with app.run_test(size=(80, 24)) as pilot:
+        transcript = await shown(pilot, app, monitor)
+        before = visible(transcript)
+        app.state.utterances.pop()  # as when an open utterance comes to nothing; the rows are still those of before
+        after = visible(transcript)
+        assert "number 4" in after
+        assert len(after) == len(before)
+
+
 async def test_scroll_keys_reach_both_ends() -> None:
     monitor = ScriptedMonitor(talk(60))
     app = DashboardApp(monitor)
