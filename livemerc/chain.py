@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import msgspec
@@ -27,12 +26,12 @@ from livemerc.events import (
     AsrInfo,
     EmotionEvent,
     Event,
-    MicState,
     SessionEnd,
     SessionStart,
     Status,
     Timing,
 )
+from livemerc.gauges import Gauges
 from livemerc.guard import Worker
 from livemerc.lanes import Closed, Lane
 from livemerc.model.checkpoint import checkpoint_info
@@ -42,23 +41,6 @@ FINALS_WAITING = 64
 EVENTS_WAITING = 4096
 _LOOK_EVERY_S = 0.25
 """How often the brain looks up from waiting: for words that came late, for lag that has passed, for a stop."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gauges:
-    """The monitor's instruments, for a screen that polls. Times in seconds, level in dBFS."""
-
-    t_s: float = 0.0
-    level_dbfs: float | None = None
-    speaking: bool = False
-    lag_s: float = 0.0
-    queued: dict[str, int] = field(default_factory=dict)
-    dropped_s: float = 0.0
-    overruns: int = 0
-    mic: MicState | None = None
-    degraded: str | None = None
-    elapsed_s: float = 0.0
-    loading: str | None = None
 
 
 class Monitor:

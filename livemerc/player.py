@@ -6,31 +6,14 @@ import threading
 import time
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from livemerc.events import Event, MicState, SessionEnd, Status, UtteranceFinal
+from livemerc.events import Event, SessionEnd, Status, UtteranceFinal
+from livemerc.gauges import Gauges
 from livemerc.journal import Journal, JournalReader, being_recorded
 
 _LOOK_EVERY_S = 0.25
 """How often a journal that still grows is looked at."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayGauges:
-    """What the session's own instruments said at this point; the fields of `livemerc.chain.Gauges`."""
-
-    t_s: float = 0.0
-    level_dbfs: float | None = None
-    speaking: bool = False
-    lag_s: float = 0.0
-    queued: dict[str, int] = field(default_factory=dict)
-    dropped_s: float = 0.0
-    overruns: int = 0
-    mic: MicState | None = None
-    degraded: str | None = None
-    elapsed_s: float = 0.0
-    loading: str | None = None
 
 
 class Player:
@@ -126,15 +109,15 @@ class Player:
         self._stopped.set()
         self._reader.close()
 
-    def gauges(self) -> ReplayGauges:
+    def gauges(self) -> Gauges:
         """As recorded, of the place where the replay is."""
         at = bisect_left(self._status_at, self._next)
         status = self.journal.events[self._status_at[at - 1]] if at else None
         here = bisect_left(self._voiced, (self.position_s, 0.0))
         speaking = any(start_s <= self.position_s for _, start_s in self._voiced[here : here + 4])
         if not isinstance(status, Status):
-            return ReplayGauges(t_s=self.position_s, speaking=speaking, elapsed_s=self.position_s)
-        return ReplayGauges(
+            return Gauges(t_s=self.position_s, speaking=speaking, elapsed_s=self.position_s)
+        return Gauges(
             t_s=self.position_s,
             level_dbfs=status.level_dbfs,
             speaking=speaking,

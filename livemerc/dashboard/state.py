@@ -38,7 +38,7 @@ _CHANGES_KEPT = 8
 
 
 class GaugesLike(Protocol):
-    """What `monitor.gauges()` returns; the fields of `livemerc.chain.Gauges`."""
+    """What `monitor.gauges()` returns; the fields of `livemerc.gauges.Gauges`."""
 
     @property
     def t_s(self) -> float: ...

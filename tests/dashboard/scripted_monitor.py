@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from livemerc.chain import Gauges
 from livemerc.emotions import LABELS
 from livemerc.events import (
     AsrInfo,
@@ -22,6 +21,7 @@ from livemerc.events import (
     UtteranceFinal,
     UtterancePartial,
 )
+from livemerc.gauges import Gauges
 
 
 @dataclass(frozen=True)
