@@ -110,7 +110,7 @@ class Judge:
         where, threads = self._config.model.checkpoint, self._config.model.threads
         try:
             model, encoders = load_model(where, device, threads)
-        except Exception as error:
+        except Exception as error:  # full GPU memory has no class of its own in every library; all else goes on up
             if device == "cpu" or not _is_gpu_memory(error):
                 raise
             device = "cpu"
@@ -131,7 +131,7 @@ class Judge:
     def _with_memory(self, work: Callable[[], T]) -> T:
         try:
             return work()
-        except Exception as error:
+        except Exception as error:  # as above
             if self.device == "cpu" or not _is_gpu_memory(error):
                 raise
         assert self._model is not None

@@ -28,7 +28,7 @@ class Clock:
 
 def player(path: Path, **how: float) -> tuple[Player, Clock]:
     clock = Clock()
-    return Player(path, clock=clock, **how), clock  # type: ignore[arg-type]
+    return Player(path, clock=clock, **how), clock  # type: ignore[arg-type]  # speed or begin_s
 
 
 def taken(playing: Player) -> list[Event]:

@@ -42,7 +42,7 @@ def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whispers: dict[int, 
 
 
 def configured(**asr: object) -> Config:
-    return Config(asr=AsrConfig(engine="faster-whisper", **asr))  # type: ignore[arg-type]
+    return Config(asr=AsrConfig(engine="faster-whisper", **asr))  # type: ignore[arg-type]  # keys of several types
 
 
 def test_a_smaller_cached_whisper_takes_over(cached: Path) -> None:

@@ -16,6 +16,7 @@ from livemerc.dashboard.replay_app import ReplayApp
 from livemerc.dashboard.state import SessionState
 from livemerc.dashboard.status_line import HeaderLine, StatusLine
 from livemerc.dashboard.transcript import Transcript
+from livemerc.events import Event
 from livemerc.player import Player
 
 
@@ -38,7 +39,7 @@ def test_every_moment_is_what_playing_to_it_gives(monkeypatch: pytest.MonkeyPatc
         assert looks(state) == played[taken]
 
 
-def _played(events: list, count: int) -> SessionState:  # type: ignore[type-arg]
+def _played(events: list[Event], count: int) -> SessionState:
     state = SessionState()
     for event in events[:count]:
         state.apply(event)
