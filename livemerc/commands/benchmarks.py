@@ -1,0 +1,53 @@
+"""`livemerc bench`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from livemerc.commands.root import app
+from livemerc.errors import ConfigError
+
+
+@app.command(sort_key=5)
+def bench(
+    what: Literal["vad", "soak"] | None = None,
+    /,
+    *,
+    speech: list[Path] | None = None,
+    minutes: float | None = None,
+    file: list[Path] | None = None,
+    quick: bool = False,
+    json: bool = False,
+) -> int:
+    """Measure latency, cost and memory on this machine.
+
+    Parameters
+    ----------
+    what
+        vad: false and missed speech in noise. soak: one long session at real speed. Left out: latency, stage by stage.
+    speech
+        vad: folder of clean recordings to be found in the noise (default: the bundled demo); may be repeated.
+    minutes
+        soak: how long (default 60).
+    file
+        soak: what is played over and over (default: the bundled demo); may be repeated, at one sample rate.
+    quick
+        Fewer repetitions, or shorter stretches.
+    json
+        The figures as one JSON object.
+    """
+    for flag, given, room in (("--speech", speech, "vad"), ("--minutes", minutes, "soak"), ("--file", file, "soak")):
+        if given is not None and what != room:
+            raise ConfigError(f"{flag} goes with `livemerc bench {room}`; leave it out.")
+    if what == "vad":
+        from livemerc import bench_vad
+
+        return bench_vad.main(speech or [], quick=quick, json=json)
+    if what == "soak":
+        from livemerc import bench_soak
+
+        return bench_soak.main((3.0 if quick else 60.0) if minutes is None else minutes, file or [], json=json)
+    from livemerc import bench as latency
+
+    return latency.main(quick=quick, json=json)

@@ -1,0 +1,198 @@
+"""`livemerc run`: flags become configuration, and one source is watched."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Group, Parameter
+
+from livemerc import process
+from livemerc.commands.root import app
+from livemerc.errors import EXIT_OK, ConfigError
+
+if TYPE_CHECKING:
+    from livemerc.config import Config
+
+_source = Group("Source (exactly one)", sort_key=1)
+_speech = Group("Recognition", sort_key=2)
+_model = Group("Emotion model", sort_key=3)
+_output = Group("Output", sort_key=4)
+_other = Group("Other", sort_key=5)
+
+
+@app.command(sort_key=1)
+def run(
+    *,
+    mic: Annotated[list[str] | None, Parameter(group=_source, consume_multiple=(0, 1), metavar="[NAME|INDEX]")] = None,
+    file: Annotated[Path | None, Parameter(group=_source)] = None,
+    stdin: Annotated[bool, Parameter(group=_source)] = False,
+    demo: Annotated[bool, Parameter(group=_source)] = False,
+    speakers: Annotated[str | None, Parameter(group=_source, metavar="NAME,NAME")] = None,
+    rate: Annotated[int | None, Parameter(group=_source)] = None,
+    speed: Annotated[float | None, Parameter(group=_source)] = None,
+    block_ms: Annotated[float | None, Parameter(group=_source)] = None,
+    vad: Annotated[Literal["webrtc", "silero"] | None, Parameter(group=_speech)] = None,
+    asr: Annotated[
+        Literal["auto", "faster-whisper", "pocketsphinx", "transcript", "none"] | None, Parameter(group=_speech)
+    ] = None,
+    transcript: Annotated[Path | None, Parameter(group=_speech)] = None,
+    model: Annotated[str | None, Parameter(group=_speech)] = None,
+    language: Annotated[str | None, Parameter(group=_speech)] = None,
+    checkpoint: Annotated[Path | None, Parameter(group=_model)] = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"] | None, Parameter(group=_model)] = None,
+    context: Annotated[int | None, Parameter(group=_model)] = None,
+    text_only: Annotated[bool, Parameter(group=_model)] = False,
+    record: Annotated[Path | None, Parameter(group=_output, metavar="DIR")] = None,
+    record_audio: Annotated[bool, Parameter(group=_output)] = False,
+    json: Annotated[bool, Parameter(group=_output)] = False,
+    plain: Annotated[bool, Parameter(group=_output)] = False,
+    offline: Annotated[bool, Parameter(group=_other)] = False,
+    config: Annotated[Path | None, Parameter(group=_other)] = None,
+    debug: Annotated[bool, Parameter(group=_other)] = False,
+) -> int:
+    """Listen to one source and show the emotion expressed in every utterance.
+
+    Parameters
+    ----------
+    mic
+        A microphone: bare for the system's default, or its NAME or INDEX as `livemerc devices` lists them. Given
+        twice, both are heard, each as a speaker of its own: --mic default --mic MONITOR is both sides of a call.
+    file
+        An audio file, or the audio of a video.
+    stdin
+        Raw signed 16-bit little-endian mono samples from standard input.
+    demo
+        The conversation that comes with the program; fetches nothing.
+    speakers
+        Who speaks on each channel of --mic or --file, in order, for instance left,right; or at each --mic.
+    rate
+        Sample rate of --stdin in Hz (default 16000).
+    speed
+        Pace of --file and --demo: 1 = as spoken (default), 0 = as fast as it goes.
+    block_ms
+        Audio handed over at once, in milliseconds (default 20); results do not depend on it.
+    vad
+        Voice activity detector (default silero; webrtc is lighter, and hears noise as speech).
+    asr
+        Speech recogniser (default auto: a cached Whisper, else pocketsphinx; on a terminal a Whisper may be fetched).
+    transcript
+        Sidecar transcript (VTT, SRT or STM) instead of a recogniser.
+    model
+        Whisper size (tiny, base, small, ...) or the path of a converted model.
+    language
+        Language code of the speech for Whisper (default: detected).
+    checkpoint
+        Folder of an emotion checkpoint (default: the compact one that ships).
+    device
+        Where to compute (default auto).
+    context
+        Earlier utterances the model sees (default 32).
+    text_only
+        Judge the words alone: no inference from the voice.
+    record
+        Folder that becomes this session's record: it must be new or empty. Without it nothing is written.
+    record_audio
+        Record what is heard, too (audio.flac).
+    json
+        Events as JSON Lines on standard output, and nothing else there.
+    plain
+        One line per settled label instead of the dashboard.
+    offline
+        Make no network call at all.
+    config
+        TOML file with any setting (default: livemerc.toml in the user's configuration folder).
+    debug
+        Show tracebacks and the libraries' own messages.
+    """
+    source_flag = _one_source(mic=mic is not None, file=file is not None, stdin=stdin, demo=demo)
+    if json and plain:
+        raise ConfigError("--json and --plain exclude each other; choose one.")
+    if speed is not None and source_flag not in ("--file", "--demo"):
+        raise ConfigError(f"--speed goes with --file or --demo, not with {source_flag}, whose pace is the world's.")
+    if speed is not None and not (math.isfinite(speed) and speed >= 0):
+        raise ConfigError("--speed must be 0 (as fast as it goes) or a positive number.")
+    if rate is not None and not stdin:
+        raise ConfigError(f"--rate goes with --stdin, not with {source_flag}, which knows its own rate.")
+    if rate is not None and not 1000 <= rate <= 384_000:
+        raise ConfigError("--rate must be a sample rate between 1000 and 384000 Hz.")
+    if speakers is not None and source_flag not in ("--mic", "--file"):
+        raise ConfigError(f"--speakers goes with --mic or --file, not with {source_flag}, which has one channel.")
+    if transcript is not None and asr not in (None, "transcript"):
+        raise ConfigError(f"--transcript and --asr {asr} exclude each other; leave one out.")
+    if text_only and asr == "none":
+        raise ConfigError("--text-only and --asr none leave nothing to judge; leave one out.")
+    if record_audio and record is None:
+        raise ConfigError("--record-audio goes with --record DIR, which says where to; give both.")
+    names = () if speakers is None else _speaker_names(speakers)
+    settings = _load_config(
+        config,
+        {
+            "audio.block_ms": block_ms,
+            "vad.engine": vad,
+            "asr.engine": "transcript" if transcript is not None else asr,
+            "asr.transcript": _text(transcript),
+            "asr.model": model,
+            "asr.language": language,
+            "model.checkpoint": _text(checkpoint),
+            "model.device": device,
+            "model.text_only": True if text_only else None,
+            "dialogue.context": context,
+            "offline": True if offline or _hub_offline() else None,
+        },
+        demo=demo,
+    )
+    if settings.offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"  # before any library reads it
+    from livemerc import session
+
+    if record is not None:
+        session.check_new(record)  # before a microphone listens
+    with process.StopOnSignal() as signals:
+        try:
+            pace = 1.0 if speed is None else speed
+            source = session.open_source(source_flag, mic, file, rate, pace, names, settings)
+            return session.monitor(
+                source, settings, signals,
+                demo=demo, json=json, plain=plain, record=record, record_audio=record_audio,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            return EXIT_OK  # nothing was heard yet: nothing to flush
+
+
+def _one_source(**given: bool) -> str:
+    chosen = [f"--{name}" for name, is_given in given.items() if is_given]
+    if not chosen:
+        raise ConfigError("say what to listen to: --mic, --file PATH, --stdin or --demo (see `livemerc run --help`).")
+    if len(chosen) > 1:
+        raise ConfigError(f"{' and '.join(chosen)} exclude each other; give exactly one source.")
+    return chosen[0]
+
+
+def _speaker_names(given: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in given.split(","))
+    if not all(names):
+        raise ConfigError(f"--speakers {given!r} has an empty name; give one for each channel, for instance ann,ben.")
+    if len(set(names)) < len(names):
+        raise ConfigError(f"--speakers {given!r} names one speaker twice; give every channel a name of its own.")
+    return names
+
+
+def _load_config(path: Path | None, overrides: dict[str, Any], *, demo: bool) -> Config:
+    from livemerc.config import load_config
+    from livemerc.session import DEMO_FOLDER
+
+    settings = load_config(path, overrides)
+    if settings.asr.engine == "transcript" and settings.asr.transcript is None and demo:
+        return load_config(path, overrides | {"asr.transcript": str(DEMO_FOLDER / "demo.vtt")})
+    return settings
+
+
+def _hub_offline() -> bool:
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
