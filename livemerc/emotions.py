@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -11,7 +12,7 @@ class Emotion(NamedTuple):
     name: str
     colour: str  # Okabe-Ito based: distinguishable with the common colour-vision deficiencies
     glyph: str  # one cell wide in every terminal font
-    valence: float  # -1 .. 1, used for the valence course only
+    valence: float  # -1 .. 1, for `expected_valence` only
 
 
 EMOTIONS: dict[str, Emotion] = {
@@ -36,3 +37,15 @@ UNKNOWN = Emotion("?", "#9aa5b1", "?", 0.0)
 def emotion(label: str) -> Emotion:
     """How `label` is shown; a label of a user's own checkpoint that is not listed here is shown in grey by name."""
     return EMOTIONS.get(label) or UNKNOWN._replace(name=label)
+
+
+def expected_valence(probabilities: Mapping[str, float]) -> float | None:
+    """The valence curve's value of one utterance, -1 (unpleasant) to 1 (pleasant): the mean of the valences above,
+    weighted by the calibrated probabilities. None where listed labels hold less than half of the probability.
+
+    The valences are a convention that orders the classes on one axis, not a measurement: read the course of the curve,
+    not its figures. An utterance that was abstained from has no place on it.
+    """
+    known = [(p, EMOTIONS[label].valence) for label, p in probabilities.items() if label in EMOTIONS]
+    mass = sum(p for p, _ in known)
+    return sum(p * valence for p, valence in known) / mass if mass >= 0.5 else None
