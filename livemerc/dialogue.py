@@ -94,22 +94,31 @@ class Dialogue:
         return any(entry.utterance_id == utterance_id for entry in self._open)
 
     def add_words(
-        self, utterance_id: str, text: str, t1: Tensor, cues: Cues, run: Windows = at_once
+        self,
+        utterance_id: str,
+        text: str,
+        t1: Tensor | None,
+        cues: Cues,
+        run: Windows = at_once,
+        s1: Tensor | None = None,
     ) -> list[EmotionEvent]:
         """Words of an open utterance that come after it was judged without them: its revision, which carries them as
-        `late_text`, and those of its neighbours. `add` without t1 and then `add_words` is `add` with t1."""
+        `late_text`, and those of its neighbours. `add` without t1 and then `add_words` is `add` with t1.
+
+        `s1`: its voice, where that comes from the recogniser, too; then there may be no words ("" and None)."""
         at = next(i for i, entry in enumerate(self._window) if entry.utterance_id == utterance_id)
         entry = self._window[at]
-        assert self._t1 is not None
-        before = self._t1, entry.has_text, entry.cues
-        self._t1 = torch.cat([self._t1[:at], t1.cpu()[None], self._t1[at + 1 :]])
-        entry.has_text, entry.cues = True, cues
+        before = self._t1, self._s1, entry.has_text, entry.has_speech, entry.cues
+        self._t1, self._s1 = _put(self._t1, at, t1), _put(self._s1, at, s1)
+        entry.has_text |= t1 is not None
+        entry.has_speech |= s1 is not None
+        entry.cues = cues
         try:
             estimates = self._judge(self._open, run)
         except BaseException:
-            self._t1, entry.has_text, entry.cues = before
+            self._t1, self._s1, entry.has_text, entry.has_speech, entry.cues = before
             raise
-        entry.late_text = text
+        entry.late_text = text or None
         events: list[EmotionEvent] = []
         for open_one in self._open:
             if open_one is entry:
@@ -209,3 +218,9 @@ class Dialogue:
     def _freeze(self, entry: _Entry) -> EmotionEvent:
         assert entry.last is not None
         return self._event(entry, entry.last, "frozen")
+
+
+def _put(cache: Tensor | None, at: int, row: Tensor | None) -> Tensor | None:
+    """The cache with another row there; as it was without one."""
+    assert cache is not None
+    return cache if row is None else torch.cat([cache[:at], row.cpu()[None], cache[at + 1 :]])
