@@ -50,3 +50,14 @@ def sentence(done: subprocess.CompletedProcess[bytes]) -> str:
     assert lines[0].startswith("livemerc: "), text
     assert "Traceback" not in text
     return lines[0]
+
+
+def start(*arguments: str) -> subprocess.Popen[bytes]:
+    """`livemerc` with these arguments and piped streams; the test waits for its end."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "livemerc", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    )

@@ -28,6 +28,14 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a small checkpoint with random weights, for what does not depend on them; read only."""
+    from networks import write_checkpoint
+
+    return write_checkpoint(tmp_path_factory.mktemp("random") / "checkpoint")
+
+
+@pytest.fixture(scope="session")
 def pulse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PulseServer]:
     """A private sound server with one silent room; the test skips, saying why, where it cannot run."""
     yield from _served(tmp_path_factory.mktemp("pulse"))

@@ -9,7 +9,7 @@ import pytest
 import torch
 import wav_file as wav
 from audio.synthetic import RATE_HZ, buzz, hush
-from networks import CONVERSATION_CONFIG, write_checkpoint
+from networks import CONVERSATION_CONFIG
 
 import livemerc
 from livemerc.api import Predictor, Turn
@@ -22,11 +22,6 @@ from livemerc.model.encoders import load_model
 
 AUDIO = buzz(1.5)
 EARLIER = [Turn(buzz(1.0, seed=1), "w1 sad"), Turn(None, "w2 w3"), Turn(buzz(0.8, seed=2), None), Turn(None, None)]
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_checkpoint(tmp_path_factory.mktemp("checkpoint"))
 
 
 @pytest.fixture(scope="module")

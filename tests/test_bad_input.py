@@ -15,14 +15,6 @@ import pytest
 from command_line import PROJECT, environment, livemerc, sentence
 
 
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights: bad input does not depend on them."""
-    from networks import write_checkpoint
-
-    return write_checkpoint(tmp_path_factory.mktemp("bad") / "checkpoint")
-
-
 def _wav(path: Path, samples: int) -> Path:
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)

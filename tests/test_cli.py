@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import wav_file
-from command_line import PROJECT, environment, livemerc, sentence
+from command_line import PROJECT, environment, livemerc, sentence, start
 
 from livemerc import cli, session
 from livemerc.audio.read import read_samples
@@ -22,14 +20,6 @@ from livemerc.config import Config
 from livemerc.errors import ConfigError, InputError, LivemercError, MicrophoneError, ModelError
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals and terminals")
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights: what the command line does with events does not depend on them."""
-    from networks import write_checkpoint
-
-    return write_checkpoint(tmp_path_factory.mktemp("cli") / "checkpoint")
 
 
 @pytest.fixture
@@ -279,7 +269,7 @@ def test_what_libraries_print_does_not_reach_standard_output() -> None:
 @posix
 @pytest.mark.parametrize("output", ["--json", "--plain"])
 def test_a_reader_that_leaves_ends_the_session_quietly(checkpoint: Path, output: str) -> None:
-    process = _start("run", "--demo", "--speed", "0", "--asr", "transcript", "--checkpoint", str(checkpoint), output)
+    process = start("run", "--demo", "--speed", "0", "--asr", "transcript", "--checkpoint", str(checkpoint), output)
     assert process.stdout is not None
     assert process.stderr is not None
     process.stdout.readline()
@@ -289,127 +279,6 @@ def test_a_reader_that_leaves_ends_the_session_quietly(checkpoint: Path, output:
     assert "Traceback" not in said
     assert "Broken pipe" not in said
     process.stderr.close()
-
-
-# -- stopping --------------------------------------------------------------------------------------------------------
-
-
-@posix
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_signal_flushes_the_last_utterance_and_exits_0(checkpoint: Path, number: signal.Signals) -> None:
-    process = _start("run", "--demo", "--asr", "transcript", "--checkpoint", str(checkpoint), "--json")
-    assert process.stdout is not None
-    events: list[dict[str, Any]] = []
-    for line in process.stdout:
-        events.append(json.loads(line))
-        if events[-1]["type"] == "utterance.partial" or len(_of(events, "utterance.final")) == 2:
-            break
-    time.sleep(0.3)  # into the next utterance
-    process.send_signal(number)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
-    events += [json.loads(line) for line in out.splitlines()]
-    assert events[-1]["type"] == "session.end"
-    finals = [event["utterance_id"] for event in _of(events, "utterance.final")]
-    frozen = [event["utterance_id"] for event in _of(events, "emotion") if event["status"] == "frozen"]
-    assert finals
-    assert sorted(frozen) == sorted(finals)
-    assert events[-1]["utterances"] == len(finals)
-
-
-_WAITING = """
-import sys, threading
-from livemerc import process
-with process.StopOnSignal() as signals:
-    {prepare}
-    print("ready", flush=True)
-    threading.Event().wait(60)
-"""
-
-
-@posix
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_the_first_signal_calls_stop_and_the_second_leaves_at_once(number: signal.Signals) -> None:
-    prepare = "signals.call(lambda: print('stopping', flush=True))"
-    process = _start_code(_WAITING.format(prepare=prepare))
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"ready\n"
-    process.send_signal(number)
-    assert process.stdout.readline() == b"stopping\n"
-    assert process.poll() is None
-    process.send_signal(number)
-    assert process.wait(30) == 130
-    process.communicate()
-
-
-@posix
-def test_a_signal_while_nothing_is_heard_yet_interrupts() -> None:
-    process = _start_code(_WAITING.format(prepare="pass"))
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"ready\n"
-    process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=30)
-    assert err.rstrip().endswith(b"KeyboardInterrupt")
-
-
-@posix
-def test_stop_runs_apart_from_the_thread_that_was_interrupted() -> None:
-    """A lock that the main thread holds when the signal comes must not lock the program up."""
-    code = """
-import threading, time
-from livemerc import process
-lock, stopped = threading.Lock(), threading.Event()
-def stop():
-    with lock:
-        stopped.set()
-with process.StopOnSignal() as signals:
-    signals.call(stop)
-    with lock:
-        print("ready", flush=True)
-        while not signals.received:
-            time.sleep(0.01)
-    print(stopped.wait(30), flush=True)
-"""
-    process = _start_code(code)
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"ready\n"
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert out == b"True\n", err
-
-
-# -- a terminal ------------------------------------------------------------------------------------------------------
-
-
-_OWN_TERMINAL = """
-import fcntl, sys, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-from livemerc.cli import main
-main()
-"""
-
-
-@posix
-def test_on_a_terminal_the_dashboard_opens_and_q_leaves(checkpoint: Path) -> None:
-    import pty
-
-    terminal, inside = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", _OWN_TERMINAL, "run", "--demo", "--asr", "transcript", "--checkpoint", str(checkpoint)],
-        stdin=inside,
-        stdout=inside,
-        stderr=inside,
-        env=environment() | {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"},
-        start_new_session=True,
-    )
-    os.close(inside)
-    seen = _read_until(terminal, b"Good morning")
-    assert b"\x1b[?1049h" in seen
-    os.write(terminal, b"q")
-    rest = _read_until(terminal, None)
-    os.close(terminal)
-    assert process.wait(60) == 0, rest[-2000:]
-    assert b"\x1b[?1049l" in rest
 
 
 # -- the other commands ----------------------------------------------------------------------------------------------
@@ -442,38 +311,3 @@ def test_an_unknown_model_is_refused_without_network(tmp_path: Path) -> None:
     done = livemerc("models", "pull", "enormous", env=environment(tmp_path, HF_HUB_OFFLINE="1"))
     assert done.returncode == 3
     assert "enormous" in sentence(done)
-
-
-def _of(events: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
-    return [event for event in events if event["type"] == kind]
-
-
-def _start(*arguments: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "livemerc", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment(),
-    )
-
-
-def _start_code(code: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
-    )
-
-
-def _read_until(terminal: int, wanted: bytes | None) -> bytes:
-    """Bytes of a pseudo-terminal until `wanted` is among them; None = until its other end closes."""
-    seen = b""
-    while wanted is None or wanted not in seen:
-        try:
-            piece = os.read(terminal, 65_536)
-        except OSError:  # Linux says so when the other end has closed
-            piece = b""
-        if not piece:
-            assert wanted is None, seen[-2000:]
-            break
-        seen += piece
-    return seen

@@ -15,7 +15,6 @@ from typing import Any
 import msgspec
 import pytest
 from command_line import PROJECT, environment, livemerc
-from networks import write_checkpoint
 
 from livemerc.audio.file_source import FileSource
 from livemerc.chain import Monitor
@@ -43,11 +42,6 @@ def watch(event, arguments):
 sys.addaudithook(watch)
 """
 WORDS = ("--file", DEMO / "demo.flac", "--speed", "0", "--transcript", DEMO / "demo.vtt", "--json", "--offline")
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_checkpoint(tmp_path_factory.mktemp("privacy") / "checkpoint")
 
 
 def watched(home: Path, **extra: str) -> dict[str, str]:

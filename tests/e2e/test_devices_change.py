@@ -18,7 +18,6 @@ import pytest
 import wav_file
 from e2e.pulse import PulseServer
 from e2e.test_microphone import PROJECT, Terminal, terminal
-from networks import write_checkpoint
 
 from livemerc.audio.read import read_samples
 
@@ -101,11 +100,6 @@ class Listener:
         for pipe in (self.process.stdout, self.process.stderr):
             if pipe is not None:
                 pipe.close()
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_checkpoint(tmp_path_factory.mktemp("checkpoint"))
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import torch
 import wav_file as wav
 from audio.synthetic import RATE_HZ, buzz
 from command_line import environment
-from networks import write_checkpoint
 
 from livemerc.api import Turn, load
 from livemerc.config import DialogueConfig
@@ -31,11 +30,6 @@ from trainer.windows import DialogueFeatures
 HEADER = "dialogue_id,utterance_id,speaker,audio,start_s,end_s,text,emotion,split"
 LONG = np.concatenate([buzz(0.7, seed=1), buzz(0.9, seed=2), buzz(0.8, seed=3)])
 FIGURES = {"weighted_f1", "macro_f1", "uar", "accuracy", "ece", "nll", "per_class"}
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_checkpoint(tmp_path_factory.mktemp("checkpoint"))
 
 
 @pytest.fixture(scope="module")

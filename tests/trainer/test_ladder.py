@@ -10,7 +10,6 @@ import pytest
 import wav_file as wav
 from acted_dialogues import write_acted
 from audio.synthetic import RATE_HZ, buzz
-from networks import write_checkpoint
 
 from livemerc.asr import select
 from livemerc.asr.engine import Transcript
@@ -25,11 +24,6 @@ from trainer.ladder import LadderOptions, judge_whole, ladder
 from trainer.metrics import label_metrics
 
 HEADER = "dialogue_id,utterance_id,speaker,audio,start_s,end_s,text,emotion,split"
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_checkpoint(tmp_path_factory.mktemp("checkpoint"))
 
 
 def table(path: Path, *rows: str) -> Path:
