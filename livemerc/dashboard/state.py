@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import copy
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from dataclasses import replace
+from sys import intern
+from typing import Literal
 
 import msgspec
 
+from livemerc.bookmarks import Bookmark
 from livemerc.dashboard.course import NOT_SURE, Course
+from livemerc.dashboard.moments import Shifts, Strongest
+from livemerc.dashboard.utterance import Estimate, Utterance, Vector, top
+from livemerc.dashboard.vitals import (
+    CLIPPING_DBFS,
+    CLIPPING_HELD_S,
+    LAG_TROUBLE_S,
+    GaugesLike,
+    Health,
+    Lost,
+    Playback,
+    Span,
+    SpanKind,
+)
 from livemerc.emotions import LABELS
 from livemerc.events import (
     EmotionEvent,
-    EmotionStatus,
     Event,
-    MicState,
     SessionEnd,
     SessionStart,
     Status,
@@ -24,130 +36,22 @@ from livemerc.events import (
     UtterancePartial,
 )
 
+__all__ = [
+    "CLIPPING_HELD_S", "LAG_TROUBLE_S", "NOT_SURE", "Estimate", "GaugesLike", "Health", "Phase", "Playback",
+    "SessionState", "Utterance", "top",
+]  # fmt: skip
+
 Phase = Literal["loading", "live", "finishing", "finished"]
 
-CLIPPING_DBFS = -3.0
-"""RMS of a full-scale sine is -3 dBFS: a louder block has its peaks cut."""
-CLIPPING_HELD_S = 1.5
-"""How long the clipping mark stays: a glance must be able to catch it."""
-LAG_TROUBLE_S = 5.0
-"""Lag beyond which the screen says so in red: the words on screen are no longer what is being said."""
+UTTERANCES_KEPT = 20_000
+"""On the screen; a session of a day has fewer. Older ones leave it in lots, and the first row says so."""
+_LOT = 1000
+SPEAKERS_APART = 8
+"""Speakers that have a course of their own; more are no conversation but a damaged file."""
 _LATENCIES_KEPT = 500
 _LEVELS_KEPT = 600  # a minute at 10 polls a second
 _CHANGES_KEPT = 8
-
-
-class GaugesLike(Protocol):
-    """What `monitor.gauges()` returns; the fields of `livemerc.gauges.Gauges`."""
-
-    @property
-    def t_s(self) -> float: ...
-    @property
-    def level_dbfs(self) -> float | None: ...
-    @property
-    def speaking(self) -> bool: ...
-    @property
-    def lag_s(self) -> float: ...
-    @property
-    def queued(self) -> dict[str, int]: ...
-    @property
-    def dropped_s(self) -> float: ...
-    @property
-    def overruns(self) -> int: ...
-    @property
-    def mic(self) -> MicState | None: ...
-    @property
-    def degraded(self) -> str | None: ...
-    @property
-    def elapsed_s(self) -> float: ...
-    @property
-    def loading(self) -> str | None: ...
-
-
-@dataclass(slots=True)
-class Estimate:
-    """The newest emotion estimate of one utterance. Vectors follow `SessionState.labels`."""
-
-    revision: int
-    status: EmotionStatus
-    label: str
-    confidence: float
-    abstained: str | None
-    probabilities: tuple[float, ...]
-    text: tuple[float, ...] | None
-    speech: tuple[float, ...] | None
-
-    @property
-    def shown(self) -> str:
-        """The label, or `NOT_SURE`."""
-        return NOT_SURE if self.abstained is not None else self.label
-
-
-@dataclass(slots=True)
-class Utterance:
-    """One row of the transcript. `version` grows with every change: the key of whatever is cached for it."""
-
-    utterance_id: str
-    start_s: float
-    end_s: float | None = None
-    text: str = ""
-    speaker: str | None = None
-    gated: str | None = None
-    asr_confidence: float | None = None
-    final: bool = False
-    estimate: Estimate | None = None
-    changes: list[str] = field(default_factory=list)  # what it was before, oldest first: labels or NOT_SURE
-    version: int = 0
-
-    @property
-    def was(self) -> str | None:
-        """What it was before the last revision, where that differs from what it is."""
-        return self.changes[-1] if self.changes else None
-
-
-@dataclass(slots=True)
-class Health:
-    """How the monitor itself is; the newest of `status` events and gauges."""
-
-    t_s: float = 0.0
-    elapsed_s: float = 0.0
-    lag_s: float = 0.0
-    queued: dict[str, int] = field(default_factory=dict)
-    dropped_s: float = 0.0
-    overruns: int = 0
-    level_dbfs: float | None = None
-    speaking: bool = False
-    mic: MicState | None = None
-    degraded: str | None = None
-    loading: str | None = None
-    clipped_at_s: float | None = None  # on the clock of `elapsed_s`
-
-    @property
-    def clipping(self) -> bool:
-        return self.clipped_at_s is not None and self.elapsed_s - self.clipped_at_s <= CLIPPING_HELD_S
-
-    def troubles(self) -> list[str]:
-        """What a person must see at once, the worst first; each a plain sentence."""
-        found = []
-        if self.mic is not None and not self.mic.ok:
-            found.append(f"MICROPHONE: {self.mic.why or 'nothing is being heard'}")
-        if self.degraded:
-            found.append(f"DEGRADED: {self.degraded}")
-        if self.lag_s >= LAG_TROUBLE_S:
-            found.append(f"BEHIND: what you see was said {self.lag_s:.0f} s ago")
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class Playback:
-    """Where a replay is. `growing`: the session is still being recorded; `ended`: nothing will follow."""
-
-    position_s: float
-    duration_s: float
-    speed: float
-    paused: bool
-    growing: bool
-    ended: bool
+_MARKS_KEPT = 1000
 
 
 class SessionState:
@@ -164,7 +68,15 @@ class SessionState:
         self.utterances: list[Utterance] = []
         self.health = Health()
         self.course = Course()
+        self.courses: dict[str, Course] = {}  # of the first speakers that are known
+        self.bookmarks: list[Bookmark] = []
+        self.lost: deque[Lost] = deque(maxlen=_MARKS_KEPT)
+        self.spans: deque[Span] = deque(maxlen=_MARKS_KEPT)  # in which nothing was heard
+        self.forgotten = 0  # utterances that are no longer on the screen
+        self.revisions = 0
+        self.judged = 0
         self.levels_dbfs: deque[float] = deque(maxlen=_LEVELS_KEPT)
+        self.voiced: deque[bool] = deque(maxlen=_LEVELS_KEPT)  # beside each level: whether that was speech
         self.newest: Utterance | None = None  # the last one that has an estimate: "now"
         self.speakers: set[str] = set()
         self.recording: str | None = None
@@ -172,6 +84,11 @@ class SessionState:
         self._by_id: dict[str, Utterance] = {}
         self._latencies_ms: deque[float] = deque(maxlen=_LATENCIES_KEPT)
         self._changed_from: int | None = None
+        self._left = 0
+        self._lost_s = 0.0
+        self._shifts = Shifts()
+        self._strongest = Strongest()
+        self._open_span: Span | None = None
 
     # -- what widgets ask ---------------------------------------------------------------------------------------------
 
@@ -179,6 +96,22 @@ class SessionState:
         """Index of the first utterance that changed since the last call; None: no change."""
         changed, self._changed_from = self._changed_from, None
         return changed
+
+    def take_left(self) -> int:
+        """How many utterances have left the beginning of the list since the last call."""
+        left, self._left = self._left, 0
+        return left
+
+    def shifts_s(self) -> list[float]:
+        """When the expressed emotion shifted (`livemerc.dashboard.moments.Shifts`), in order."""
+        return self._shifts.look(self.utterances)
+
+    def strongest(self, count: int) -> list[Utterance]:
+        """The utterances with the surest labels other than neutral, the surest first."""
+        return self._strongest.best(count)
+
+    def find(self, utterance_id: str) -> Utterance | None:
+        return self._by_id.get(utterance_id)
 
     def latency_ms(self, quantile: float) -> float | None:
         """End of speech to emotion, nearest rank over the last 500 utterances; None before the first."""
@@ -195,6 +128,11 @@ class SessionState:
         last = self.utterances[-1] if self.utterances else None
         return max(self.health.t_s, (last.end_s or last.start_s) if last else 0.0)
 
+    def troubles(self) -> list[str]:
+        """What a person must see at once, the worst first."""
+        told = self.playback.trouble if self.playback is not None else None
+        return [*([f"RECORDING: {told}"] if told else []), *self.health.troubles()]
+
     # -- moments of a replay -------------------------------------------------------------------------------------------
 
     def copy(self) -> SessionState:
@@ -206,6 +144,12 @@ class SessionState:
         other._by_id = {utterance.utterance_id: utterance for utterance in other.utterances}
         other.newest = None if self.newest is None else other._by_id[self.newest.utterance_id]
         other.health, other.course = replace(self.health), self.course.copy()
+        other.courses = {speaker: course.copy() for speaker, course in self.courses.items()}
+        other.lost, other.spans = self.lost.copy(), deque(map(copy.copy, self.spans), maxlen=_MARKS_KEPT)
+        other._open_span = other.spans[-1] if self._open_span is not None and other.spans else None
+        other._lost_s = self._lost_s
+        other.forgotten, other.revisions, other.judged = self.forgotten, self.revisions, self.judged
+        other._strongest = self._strongest.moved(other._by_id)
         other._latencies_ms = self._latencies_ms.copy()
         return other
 
@@ -213,11 +157,13 @@ class SessionState:
         """Take over everything of `other`, which is not to be used any more. Rows that are the same stay in place."""
         before = self.utterances
         for name in (
-            "start", "end", "phase", "labels", "speakers", "utterances", "newest", "health", "course", "_by_id",
-            "_latencies_ms",
+            "start", "end", "phase", "labels", "speakers", "utterances", "newest", "health", "course", "courses",
+            "lost", "spans", "forgotten", "revisions", "judged", "_by_id", "_latencies_ms", "_shifts", "_strongest",
+            "_open_span", "_lost_s",
         ):  # fmt: skip
             setattr(self, name, getattr(other, name))
         self.levels_dbfs.clear()
+        self.voiced.clear()
         same = 0
         for old, new in zip(before, self.utterances, strict=False):
             if (old.utterance_id, old.version, old.start_s) != (new.utterance_id, new.version, new.start_s):
@@ -244,6 +190,7 @@ class SessionState:
             self._status(event)
         else:
             self.end = event
+            self._note_lost(event.duration_s, event.dropped_s)
             self.health.dropped_s, self.health.overruns = event.dropped_s, event.overruns
             self.finished()
 
@@ -262,6 +209,7 @@ class SessionState:
         health.speaking = gauges.speaking
         self._level(gauges.level_dbfs)
         self.levels_dbfs.append(-120.0 if gauges.level_dbfs is None else gauges.level_dbfs)
+        self.voiced.append(gauges.speaking)
 
     def changed_source(self, name: str) -> None:
         """The session goes on with another microphone."""
@@ -295,11 +243,17 @@ class SessionState:
 
     def _final(self, event: UtteranceFinal) -> None:
         utterance = self._utterance(event.utterance_id, event.start_s)
+        if utterance.final and utterance.estimate is not None:  # said twice, as in a damaged record
+            self._count(utterance, -1)
         utterance.final = True
         utterance.end_s = event.end_s
         utterance.text, utterance.speaker = event.text, event.speaker
         if event.speaker:
-            self.speakers.add(event.speaker)
+            self.speakers.add(intern(event.speaker))
+            utterance.speaker = intern(event.speaker)
+            if event.speaker not in self.courses and len(self.courses) < SPEAKERS_APART:
+                self.courses[event.speaker] = Course()
+        utterance.asr = intern(event.asr.engine + (f" {event.asr.model}" if event.asr.model else ""))
         utterance.gated, utterance.asr_confidence = event.asr.gated, event.asr.confidence
         if utterance.estimate is not None:
             self._count(utterance, 1)
@@ -310,7 +264,7 @@ class SessionState:
         if utterance is None:
             utterance = self._utterance(event.utterance_id, self.duration_s)
         if event.late_text is not None:  # the recogniser was behind
-            utterance.text, utterance.gated = event.late_text, None
+            utterance.text, utterance.gated, utterance.late = event.late_text, None, True
         old = utterance.estimate
         if old is not None and (old.status == "frozen" or (event.revision < old.revision and event.status != "frozen")):
             return
@@ -326,9 +280,15 @@ class SessionState:
         )
         if old is not None:
             self._count(utterance, -1)
+            if old.differs(new) or old.status == "partial":
+                utterance.earlier = (*utterance.earlier, old)[-_CHANGES_KEPT:]
             # What a partial guessed was no label yet: only what followed the final can be revised.
             if old.status != "partial" and old.shown != new.shown:
-                utterance.changes = [*utterance.changes, old.shown][-_CHANGES_KEPT:]
+                utterance.changes = (*utterance.changes, old.shown)[-_CHANGES_KEPT:]
+                self.revisions += 1
+        if new.status != "partial" and (old is None or old.status == "partial"):
+            self.judged += 1
+            utterance.timing = event.timing
         utterance.estimate = new
         self._count(utterance, 1)
         if event.timing is not None and event.timing.total_ms is not None and event.status == "provisional":
@@ -340,10 +300,29 @@ class SessionState:
     def _status(self, event: Status) -> None:
         health = self.health
         health.t_s, health.lag_s, health.queued = max(health.t_s, event.t_s), event.lag_s, event.queued
+        self._note_lost(event.t_s, event.dropped_s)
         health.dropped_s, health.overruns = max(health.dropped_s, event.dropped_s), max(health.overruns, event.overruns)
         health.mic, health.degraded = event.mic, event.degraded
         if event.level_dbfs is not None:
             self._level(event.level_dbfs)
+        deaf = event.mic is not None and not event.mic.ok
+        self._note_span("pause" if health.paused else "deaf" if deaf else None, event.t_s)
+
+    def _note_lost(self, t_s: float, dropped_s: float) -> None:
+        if dropped_s > self._lost_s + 1e-6:
+            self.lost.append(Lost(t_s, dropped_s - self._lost_s))
+            self._lost_s = dropped_s
+
+    def _note_span(self, kind: SpanKind | None, t_s: float) -> None:
+        """In what state of deafness the session is at `t_s`, if in any."""
+        span = self._open_span
+        if span is not None:
+            span.end_s = max(span.end_s, t_s)
+        if kind != (span.kind if span is not None else None):
+            self._open_span = None
+            if kind is not None:
+                self._open_span = Span(kind, t_s, t_s)
+                self.spans.append(self._open_span)
 
     def _level(self, level_dbfs: float | None) -> None:
         self.health.level_dbfs = level_dbfs
@@ -373,6 +352,18 @@ class SessionState:
             index -= 1
         self.utterances.insert(index, utterance)
         self._touch(index)
+        if len(self.utterances) > UTTERANCES_KEPT + _LOT:
+            self._forget(_LOT)
+
+    def _forget(self, count: int) -> None:
+        """The oldest leave the screen; the course and the figures keep them."""
+        for utterance in self.utterances[:count]:
+            self._by_id.pop(utterance.utterance_id, None)
+        del self.utterances[:count]
+        self.forgotten += count
+        self._left += count
+        self._changed_from = None if self._changed_from is None else max(0, self._changed_from - count)
+        self._shifts.forget(count)
 
     def _index(self, utterance: Utterance) -> int:
         for index in reversed(range(len(self.utterances))):  # nearly always among the last few
@@ -382,23 +373,23 @@ class SessionState:
 
     def _changed(self, utterance: Utterance) -> None:
         utterance.version += 1
+        self._strongest.note(utterance)
         self._touch(self._index(utterance))
 
     def _touch(self, index: int) -> None:
         self._changed_from = index if self._changed_from is None else min(self._changed_from, index)
+        self._shifts.touch(index)
 
     def _count(self, utterance: Utterance, sign: Literal[1, -1]) -> None:
-        if utterance.final and utterance.estimate is not None and utterance.end_s is not None:
-            self.course.add(utterance.start_s, utterance.end_s, utterance.estimate.shown, sign)
+        estimate = utterance.estimate
+        if utterance.final and estimate is not None and utterance.end_s is not None:
+            valence = estimate.valence(self.labels)
+            courses = [self.course, *filter(None, [self.courses.get(utterance.speaker or "")])]
+            for course in courses:
+                course.add(utterance.start_s, utterance.end_s, estimate.shown, sign, valence=valence)
 
-    def _vector(self, probabilities: dict[str, float]) -> tuple[float, ...]:
+    def _vector(self, probabilities: dict[str, float]) -> Vector:
         for label in probabilities:
             if label not in self.labels:  # a checkpoint that says more than it promised: shown, in grey, at the end
                 self.labels.append(label)
         return tuple(probabilities.get(label, 0.0) for label in self.labels)
-
-
-def top(labels: Sequence[str], vector: Sequence[float]) -> tuple[str, float]:
-    """The most probable label and its probability; of equals the first."""
-    best = max(range(len(vector)), key=vector.__getitem__)
-    return labels[best], vector[best]

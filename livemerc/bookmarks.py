@@ -1,0 +1,70 @@
+"""Moments that somebody has marked: `bookmarks.jsonl` beside a session's events, which stay as they are.
+
+One JSON object a line, appended; the recorder of a session and a replay of it write them, with the key `b`.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from livemerc.errors import InputError
+from livemerc.journal import open_plain
+
+BOOKMARKS_FILE = "bookmarks.jsonl"
+
+_LONGEST_FILE_BYTES = 1 << 24
+_LATEST_S = 1e8
+
+
+class Bookmark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A moment. `t_s`: seconds of source audio since the session began; `at`: ISO 8601, UTC, when it was marked."""
+
+    t_s: float
+    note: str = ""
+    at: str = ""
+
+
+def bookmark_now(t_s: float, note: str = "") -> Bookmark:
+    """One of this very moment."""
+    return Bookmark(t_s=round(t_s, 3), note=note, at=datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def append_bookmark(folder: Path, bookmark: Bookmark) -> None:
+    """Keep it in the session's folder (0600). Raises `OSError`, and `ValueError` for a name that leads elsewhere."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(folder / BOOKMARKS_FILE, flags, 0o600)
+    try:
+        os.write(descriptor, msgspec.json.encode(bookmark) + b"\n")
+    finally:
+        os.close(descriptor)
+
+
+def read_bookmarks(folder: Path) -> tuple[list[Bookmark], list[str]]:
+    """In order of their time, and sentences about damaged lines. None: no bookmarks. Raises `InputError`."""
+    path = folder / BOOKMARKS_FILE
+    if not path.exists() and not path.is_symlink():
+        return [], []
+    with open_plain(path) as file:
+        try:
+            data = file.read(_LONGEST_FILE_BYTES + 1)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror}); check the disk.") from error
+    if len(data) > _LONGEST_FILE_BYTES:
+        raise InputError(f"{path}: larger than {_LONGEST_FILE_BYTES} bytes; this is no file of bookmarks.")
+    bookmarks, warnings = [], []
+    for number, line in enumerate(data.split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            bookmark = msgspec.json.decode(line, type=Bookmark)
+            if not 0 <= bookmark.t_s <= _LATEST_S:
+                raise msgspec.ValidationError("a time that no session has")
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            warnings.append(f"{BOOKMARKS_FILE}, line {number}: damaged ({error}); it was skipped.")
+            continue
+        bookmarks.append(bookmark)
+    return sorted(bookmarks, key=lambda bookmark: bookmark.t_s), warnings

@@ -1,0 +1,125 @@
+"""One utterance as the screen keeps it: its words, what is thought of it now, and what was thought before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from struct import pack, unpack_from
+from sys import intern
+
+from livemerc.dashboard.course import NOT_SURE
+from livemerc.emotions import expected_valence
+from livemerc.events import EmotionStatus, Timing
+
+REVISED_BY = 0.05
+"""A probability that moved by less is no revision worth telling."""
+
+Vector = tuple[float, ...]
+"""Probabilities in the order of `SessionState.labels`."""
+
+
+class Estimate:
+    """One emotion estimate of one utterance. The vectors are packed: a session has many thousands."""
+
+    __slots__ = ("_count", "_has", "_packed", "abstained", "confidence", "label", "revision", "status")
+
+    def __init__(
+        self,
+        *,
+        revision: int,
+        status: EmotionStatus,
+        label: str,
+        confidence: float,
+        abstained: str | None,
+        probabilities: Vector,
+        text: Vector | None,
+        speech: Vector | None,
+    ) -> None:
+        self.revision = revision
+        self.status: EmotionStatus = status
+        self.label = intern(label)
+        self.confidence = confidence
+        self.abstained = None if abstained is None else intern(abstained)
+        self._count = len(probabilities)
+        self._has = (text is not None, speech is not None)
+        vectors = (probabilities, text or (), speech or ())
+        self._packed = b"".join(pack(f"{len(vector)}d", *vector) for vector in vectors)
+
+    @property
+    def probabilities(self) -> Vector:
+        return self._vector(0)
+
+    @property
+    def text(self) -> Vector | None:
+        """What the words alone would say; None without words."""
+        return self._vector(1) if self._has[0] else None
+
+    @property
+    def speech(self) -> Vector | None:
+        """What the voice alone would say; None where it was not judged."""
+        return self._vector(1 + self._has[0]) if self._has[1] else None
+
+    def _vector(self, place: int) -> Vector:
+        return unpack_from(f"{self._count}d", self._packed, 8 * place * self._count)
+
+    @property
+    def shown(self) -> str:
+        """The label, or `NOT_SURE`."""
+        return NOT_SURE if self.abstained is not None else self.label
+
+    @property
+    def settled(self) -> bool:
+        return self.status == "frozen"
+
+    def differs(self, other: Estimate) -> bool:
+        """Whether `other` says something new."""
+        ours, theirs = self.probabilities, other.probabilities
+        moved = len(ours) != len(theirs) or max(abs(a - b) for a, b in zip(ours, theirs, strict=True)) >= REVISED_BY
+        return self.shown != other.shown or moved
+
+    def valence(self, labels: Sequence[str]) -> float | None:
+        """None where it was abstained, or where the labels have none."""
+        if self.abstained is not None:
+            return None
+        return expected_valence(dict(zip(labels, self.probabilities, strict=False)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Estimate) and all(getattr(self, n) == getattr(other, n) for n in self.__slots__)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@dataclass(slots=True)
+class Utterance:
+    """One row of the transcript. `version` grows with every change: the key of whatever is cached for it."""
+
+    utterance_id: str
+    start_s: float
+    end_s: float | None = None
+    text: str = ""
+    speaker: str | None = None
+    gated: str | None = None
+    asr_confidence: float | None = None
+    asr: str = ""  # engine and model
+    late: bool = False  # the words came after the final
+    final: bool = False
+    estimate: Estimate | None = None
+    earlier: tuple[Estimate, ...] = ()  # what was estimated before, oldest first, where it differed
+    changes: tuple[str, ...] = ()  # what was shown before, oldest first: labels or NOT_SURE
+    timing: Timing | None = None  # of the first estimate after the final
+    version: int = 0
+
+    @property
+    def was(self) -> str | None:
+        """What it was before the last revision, where that differs from what it is."""
+        return self.changes[-1] if self.changes else None
+
+    @property
+    def length_s(self) -> float:
+        return 0.0 if self.end_s is None else self.end_s - self.start_s
+
+
+def top(labels: Sequence[str], vector: Sequence[float]) -> tuple[str, float]:
+    """The most probable label and its probability; of equals the first."""
+    best = max(range(len(vector)), key=vector.__getitem__)
+    return labels[best], vector[best]
