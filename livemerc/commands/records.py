@@ -1,9 +1,9 @@
-"""`livemerc replay` and `sessions`: what has been recorded."""
+"""`livemerc replay`, `export` and `sessions`: what has been recorded."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -49,6 +49,44 @@ def replay(
             return room.replay(directory, signals, speed=speed, begin_s=begin_s, json=json, plain=plain)
         except KeyboardInterrupt:
             return EXIT_OK
+
+
+@app.command(sort_key=4)
+def export(
+    directory: Path,
+    /,
+    *,
+    format: Annotated[
+        Literal["jsonl", "csv", "parquet", "srt", "vtt", "rttm", "emotionml", "textgrid", "audacity"],
+        Parameter(name=("--format", "-f")),
+    ],
+    output: Annotated[Path | None, Parameter(name=("--output", "-o"), metavar="FILE")] = None,
+    force: bool = False,
+    original: bool = False,
+) -> int:
+    """Write a recorded session in a format that other programs read; corrections are applied.
+
+    Parameters
+    ----------
+    directory
+        The session's folder (`run --record`), or a file of events that `run --json` printed.
+    format
+        jsonl (the events), csv and parquet (tables), srt and vtt (subtitles), rttm (turns), emotionml, textgrid (Praat)
+        or audacity (labels): docs/formats.md.
+    output
+        A file, written whole or not at all (default, and -: standard output).
+    force
+        Overwrite the file if it exists.
+    original
+        As it was recorded: without the corrections.
+    """
+    from livemerc.export import output as place
+    from livemerc.export import run
+
+    target = None if output is None or str(output) == "-" else output
+    if target is not None:
+        place.check_target(target, directory, force=force)
+    return run(directory, format, target, original=original)
 
 
 @app.command(sort_key=4)

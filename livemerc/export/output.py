@@ -1,0 +1,119 @@
+"""Where an export goes: standard output, or a file that appears whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import sys
+import tempfile
+from pathlib import Path
+
+from livemerc import process
+from livemerc.corrections import CORRECTIONS_FILE
+from livemerc.errors import ConfigError, LivemercError
+from livemerc.journal import AUDIO_FILE, EVENTS_FILE, SESSION_FILE
+
+_OWN_FILES = {EVENTS_FILE, SESSION_FILE, CORRECTIONS_FILE, AUDIO_FILE}
+
+
+def check_target(target: Path, session: Path, *, force: bool) -> None:
+    """Before any work: raises `ConfigError` for a target that must not be written.
+
+    A recorded session's own files are never overwritten, whatever `force` says, nor is the events file that is read.
+    """
+    real = Path(os.path.realpath(target))
+    try:
+        if real.is_dir():
+            raise ConfigError(f"-o {target}: a folder; name a file in it.")
+        if not real.parent.is_dir():
+            raise ConfigError(f"-o {target}: there is no folder {real.parent}; create it, or choose another place.")
+        holds_session = any((real.parent / name).exists() for name in (EVENTS_FILE, SESSION_FILE))
+        if (holds_session and real.name.casefold() in _OWN_FILES) or _same(real, session):
+            raise ConfigError(f"-o {target}: belongs to a recorded session; choose another name.")
+        if real.is_file() and not force:
+            raise ConfigError(f"-o {target}: exists already; choose another name, or overwrite it with --force.")
+    except (OSError, ValueError) as error:
+        raise _cannot(target, error) from error
+
+
+def write_file(data: bytes, target: Path) -> None:
+    """Whole or not at all, readable by its owner alone (an existing file keeps its permissions): a session is private.
+
+    A pipe or a device is simply written to. Raises `ConfigError` (2) for a place that cannot be written to, and
+    `LivemercError` (6) for a disk that is full or fails; what was there before is still there.
+    """
+    real = Path(os.path.realpath(target))
+    try:
+        mode = real.stat().st_mode if real.exists() else None
+        if mode is not None and not stat.S_ISREG(mode):
+            with real.open("wb", buffering=0) as file:
+                _write_all(file.fileno(), data)
+            return
+        _replace(data, real, mode)
+    except (OSError, ValueError) as error:
+        raise _cannot(target, error) from error
+
+
+def refuse_terminal() -> None:
+    """Raises `ConfigError` where standard output is a terminal: it would interpret a binary format's bytes."""
+    if sys.stdout.isatty():
+        raise ConfigError("this format is binary and standard output is a terminal; name a file with -o.")
+
+
+def write_stdout(data: bytes) -> None:
+    """Exactly `data`. A reader that leaves early is no failure."""
+    stdout = process.claim_stdout()
+    try:
+        stdout.write(data)
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            raise LivemercError(
+                f"standard output cannot be written to ({error.strerror}); check where it goes."
+            ) from error
+        process.silence_output()
+
+
+def _same(one: Path, other: Path) -> bool:
+    with contextlib.suppress(OSError, ValueError):
+        return os.path.samefile(one, other)
+    return False
+
+
+def _replace(data: bytes, real: Path, mode: int | None) -> None:
+    descriptor, name = tempfile.mkstemp(prefix=f".{real.name[:40]}.", suffix=".part", dir=real.parent)
+    try:
+        try:
+            _write_all(descriptor, data)
+            if mode is not None and hasattr(os, "fchmod"):
+                os.fchmod(descriptor, stat.S_IMODE(mode))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(name, real)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _cannot(target: Path, error: OSError | ValueError) -> LivemercError:
+    why = getattr(error, "strerror", None) or str(error)
+    said = f"-o {target}: cannot be written ({why}); nothing was changed: check the disk, or choose another place."
+    place = isinstance(error, ValueError) or error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG)
+    return ConfigError(said) if place else LivemercError(said)
+
+
+def put(data: bytes, target: Path | None) -> None:
+    """To `target`, or to standard output."""
+    if target is None:
+        write_stdout(data)
+    else:
+        write_file(data, target)
