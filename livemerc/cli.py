@@ -16,11 +16,11 @@ from cyclopts import App, CycloptsError
 from cyclopts.exceptions import UnusedCliTokensError
 
 from livemerc import process
-from livemerc.commands import benchmarks, machine, records, run
+from livemerc.commands import benchmarks, machine, records, run, watching
 from livemerc.commands.root import app
 from livemerc.errors import EXIT_OK, EXIT_RUNTIME, EXIT_USAGE, LivemercError
 
-__all__ = ["app", "benchmarks", "call", "machine", "main", "records", "run"]
+__all__ = ["app", "benchmarks", "call", "machine", "main", "records", "run", "watching"]
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -79,7 +79,7 @@ def _microphones_named(argv: list[str]) -> list[str]:
 
 def _interrupted(argv: list[str]) -> int:
     """A session that had not begun has nothing to flush: it has ended well."""
-    return EXIT_OK if argv[:1] == ["run"] else process.EXIT_AT_ONCE
+    return EXIT_OK if argv[:1] in (["run"], ["rerun"]) else process.EXIT_AT_ONCE
 
 
 def _fail(sentence: str, code: int, debug: bool) -> int:

@@ -7,6 +7,7 @@ import time
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 from livemerc.events import Event, SessionEnd, Status, UtteranceFinal
 from livemerc.gauges import Gauges
@@ -14,6 +15,16 @@ from livemerc.journal import Journal, JournalReader, being_recorded
 
 _LOOK_EVERY_S = 0.25
 """How often a journal that still grows is looked at."""
+
+
+class ReaderLike(Protocol):
+    """What a player needs of `JournalReader`."""
+
+    journal: Journal
+
+    def read_new(self) -> list[Event]: ...
+    def finish(self) -> None: ...
+    def close(self) -> None: ...
 
 
 class Player:
@@ -40,7 +51,7 @@ class Player:
         self._status_at: list[int] = []  # which events are of type status
         self._voiced: list[tuple[float, float]] = []  # (end, start) of the finals, in order
         self._next = 0
-        self._reader = JournalReader(path)
+        self._reader = self._open()
         self.growing = True
         self._look()
         if not self.growing:
@@ -129,6 +140,9 @@ class Player:
             degraded=status.degraded,
             elapsed_s=self.position_s,
         )
+
+    def _open(self) -> ReaderLike:
+        return JournalReader(self.path)
 
     # -- time ----------------------------------------------------------------------------------------------------------
 

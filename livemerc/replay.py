@@ -50,14 +50,15 @@ def replay(path: Path, signals: process.StopOnSignal, *, speed: float, begin_s: 
 
         code = run_replay(player)
     else:
-        _print_events(player, json=json)
+        print_events(player, json=json)
         code = EXIT_OK
     for warning in player.journal.warnings:
         print(f"livemerc: warning: {plain_text(warning)}", file=sys.stderr)
     return code
 
 
-def _print_events(player: Player, *, json: bool) -> None:
+def print_events(player: Player, *, json: bool) -> None:
+    """Events on standard output, as JSON Lines or as one line per settled label, until the player ends."""
     stdout = process.claim_stdout()
     show: Callable[[Event], None]
     if json:

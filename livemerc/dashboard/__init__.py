@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from livemerc.dashboard.worker import MonitorLike
+    from livemerc.follower import Follower
     from livemerc.player import Player
 
-__all__ = ["run_dashboard", "run_replay"]
+__all__ = ["run_dashboard", "run_replay", "run_watch"]
 
 
 def run_dashboard(monitor: MonitorLike, *, exit_at_end: bool = False) -> int:
@@ -29,3 +30,11 @@ def run_replay(player: Player) -> int:
     from livemerc.dashboard.replay_app import ReplayApp
 
     return run_app(ReplayApp(player))
+
+
+def run_watch(follower: Follower) -> int:
+    """Show a session that is being recorded until the user leaves; returns the exit code."""
+    from livemerc.dashboard.app import run_app
+    from livemerc.dashboard.watch_app import WatchApp
+
+    return run_app(WatchApp(follower))

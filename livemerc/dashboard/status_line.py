@@ -24,7 +24,8 @@ class HeaderLine(Panel):
         if state.start is not None:
             left.append(sure_width(state.start.source), style=palette.text)
         if state.playback is not None:
-            return [spread(left, _playback(palette, state.playback, self.following), width)]
+            show = _watching if state.playback.watched else _playback
+            return [spread(left, show(palette, state.playback, self.following), width)]
         if state.health.loading and state.phase in ("loading", "live"):
             right = Text("◌ loading models... listening already", style=palette.style(palette.accent))
         elif state.phase == "loading":
@@ -56,6 +57,28 @@ def _playback(palette: Palette, playback: Playback, following: bool) -> Text:
     growing = "+" if playback.growing else ""
     times = f"  {clock(playback.position_s)} / {clock(playback.duration_s)}{growing} "
     return right.append(times, style=palette.text)
+
+
+def _watching(palette: Palette, playback: Playback, following: bool) -> Text:
+    """`● live, recorded  12:30`; what is behind the newest event says how to get there."""
+    if playback.waiting:
+        return Text("◌ waiting for a recording to begin ", style=palette.style(palette.accent))
+    if playback.paused:
+        right = Text("‖ paused", style=palette.style(palette.accent, bold=True))
+    elif playback.behind_s is not None:
+        right = Text("► replay", style=palette.style(palette.good, bold=True))
+    elif playback.ended:
+        right = Text(
+            "■ broken off" if playback.trouble else "■ ended", style=palette.style(palette.foreground, bold=True)
+        )
+    else:
+        right = Text("● live", style=palette.style(palette.good, bold=True))
+    if playback.behind_s is not None:
+        where = "end" if playback.ended else "live"
+        right.append(f", {clock(playback.behind_s)} behind, l: {where}", style=palette.text)
+    if not following:
+        right = Text("scrolled back, f follows  ", style=palette.style(palette.accent)).append_text(right)
+    return right.append(f"  {clock(playback.position_s)} ", style=palette.text)
 
 
 class StatusLine(Panel):
@@ -108,7 +131,7 @@ class TroubleBanner(Panel):
     def lines(self, width: int, height: int) -> list[Text]:
         style = self.palette.alarm
         wrapped: list[Text] = []
-        for trouble in self.state.health.troubles():
+        for trouble in self.state.troubles():
             for line in Text(f"! {sure_width(trouble)}", style=style).wrap(self.app.console, max(10, width - 2)):
                 line.rstrip()
                 body = Text.assemble(" ", line, style=style)

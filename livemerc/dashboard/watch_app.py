@@ -1,0 +1,56 @@
+"""The very same screen a second time: a session that somebody else records, at its newest event."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+
+from livemerc.dashboard.help_screen import KEYS, HelpScreen
+from livemerc.dashboard.replay_app import REPLAY_KEYS, ReplayApp
+from livemerc.dashboard.state import Playback
+from livemerc.follower import Follower
+
+LIVE_KEY = ("l", "to the newest event, and on from there")
+
+
+class WatchApp(ReplayApp, inherit_bindings=False):
+    """Read-only: nothing here reaches the recorder or its folder."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ReplayApp.BINDINGS[0],  # q
+        Binding("l", "live", "Live"),
+        *ReplayApp.BINDINGS[1:],
+    ]
+
+    def __init__(
+        self, follower: Follower, *, clock: Callable[[], float] = time.monotonic, ticking: bool = True
+    ) -> None:
+        self.follower = follower
+        super().__init__(follower, clock=clock, ticking=ticking)
+
+    def _tell_state(self) -> None:
+        follower = self.follower
+        self.state.playback = Playback(
+            position_s=follower.position_s,
+            duration_s=follower.duration_s,
+            speed=follower.speed,
+            paused=follower.paused,
+            growing=follower.growing,
+            ended=not follower.growing,
+            watched=True,
+            waiting=follower.waiting,
+            behind_s=None if follower.at_edge or follower.finished else follower.behind_s,
+            trouble=follower.trouble,
+        )
+
+    def action_live(self) -> None:
+        self._history.go(self.follower.go_live())
+        self._tell_state()
+        self._transcript.follow = True
+        self.redraw()
+
+    def action_help(self) -> None:
+        self.push_screen(HelpScreen(self.state.labels, (LIVE_KEY, *REPLAY_KEYS, *KEYS[1:])))
