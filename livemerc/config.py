@@ -216,6 +216,18 @@ def load_config(
     return _convert(merged, "the command line")
 
 
+def settings_from(tree: Mapping[str, Any], overrides: Mapping[str, Any], origin: str) -> Config:
+    """Settings as a tree (those that a session was recorded with) and dotted `overrides`; None of these is left out.
+
+    Raises `ConfigError` (exit 2) with `origin` and the key's path.
+    """
+    merged = {key: dict(value) if isinstance(value, Mapping) else value for key, value in tree.items()}
+    for key, value in overrides.items():
+        if value is not None:
+            _set(merged, key, value)
+    return _convert(merged, origin)
+
+
 def user_config_file() -> Path:
     """`livemerc.toml` in the user's configuration folder; need not exist."""
     import platformdirs

@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import msgspec
 
@@ -55,6 +55,17 @@ class AudioTrack(msgspec.Struct, frozen=True, kw_only=True):
     start_s: float  # session time of the first sample
 
 
+class RerunOf(msgspec.Struct, frozen=True, kw_only=True):
+    """What a session was made from by `livemerc rerun`: another session's audio, or its words alone."""
+
+    session: str  # the folder's name
+    started_at: str
+    checkpoint: CheckpointInfo | None  # that had judged it; None = unknown
+    what: Literal["audio", "text"]
+    corrected: bool  # whether a person's corrections of words and speakers were taken
+    at: str  # ISO 8601, UTC: when it was run again
+
+
 class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     """`session.json`: written once, at the beginning."""
 
@@ -67,6 +78,7 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     consent: str
     retention_days: int | None = None
     audio: AudioTrack | None = None
+    rerun_of: RerunOf | None = None
     config: dict[str, Any]
 
 

@@ -24,7 +24,7 @@ from livemerc.audio.source import Block
 from livemerc.config import Config
 from livemerc.errors import ConfigError
 from livemerc.events import CheckpointInfo, Event, UtteranceFinal, encode
-from livemerc.journal import AUDIO_FILE, EVENTS_FILE, SESSION_FILE, AudioTrack, SessionInfo
+from livemerc.journal import AUDIO_FILE, EVENTS_FILE, SESSION_FILE, AudioTrack, RerunOf, SessionInfo
 from livemerc.notation import clock
 
 _FOLDER_MODE = 0o700
@@ -79,6 +79,7 @@ class Recorder:
         config: Config,
         audio: bool,
         started_at: datetime | None = None,
+        rerun_of: RerunOf | None = None,
         notice: Callable[[str], object] | None = None,
     ) -> None:
         check_new(folder)
@@ -106,6 +107,7 @@ class Recorder:
             consent=config.record.consent,
             retention_days=config.record.retention_days,
             audio=track,
+            rerun_of=rerun_of,
             config=msgspec.to_builtins(config),
         )
         self._made = self._closed = False

@@ -13,6 +13,7 @@ from livemerc.chain import Monitor
 from livemerc.config import Config
 from livemerc.errors import ConfigError
 from livemerc.events import EmotionEvent, Event, SessionStart, UtteranceFinal
+from livemerc.journal import RerunOf
 from livemerc.model.checkpoint import checkpoint_info
 from livemerc.recorder import Recorder
 from livemerc.text_safety import plain_text
@@ -22,16 +23,26 @@ class RecordedMonitor(Monitor):
     """Records from the beginning into `folder`, if there is one; `toggle_recording` ends that and begins others.
 
     A recording that begins later has the session's `session.start` and clock, and of the utterances only those whose
-    words came since. Raises `ConfigError` where `folder` cannot be recorded to.
+    words came since. `zero`: zero of the session's clock, None = now; `rerun_of`: what `session.json` says of that.
+    Raises `ConfigError` where `folder` cannot be recorded to.
     """
 
     def __init__(
-        self, source: Source, settings: Config, folder: Path | None, *, audio: bool = False, demo: bool = False
+        self,
+        source: Source,
+        settings: Config,
+        folder: Path | None,
+        *,
+        audio: bool = False,
+        demo: bool = False,
+        zero: datetime | None = None,
+        rerun_of: RerunOf | None = None,
     ) -> None:
         super().__init__(source, settings, demo=demo, tap=self._hear if audio else None)
         self.recorders: list[Recorder] = []
         """All of this session, the newest last."""
-        self._zero = datetime.now(UTC)
+        self._zero = zero or datetime.now(UTC)
+        self._rerun_of = rerun_of
         self._checkpoint_info = checkpoint_info(settings.model.checkpoint)
         self._switching = threading.Lock()
         self._recorder: Recorder | None = None
@@ -92,6 +103,7 @@ class RecordedMonitor(Monitor):
             config=self.config,
             audio=audio,
             started_at=self._zero,
+            rerun_of=self._rerun_of,
             notice=lambda sentence: self.notice("record", sentence),
         )
         self.recorders.append(recorder)

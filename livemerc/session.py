@@ -81,9 +81,18 @@ def monitor(
 
     record: folder that becomes the session's own (`livemerc.recorder`); with `record_audio` what is heard, too.
     """
-    screen = not json and not plain and process.has_screen()
     try:
         monitor = RecordedMonitor(source, settings, record, audio=record_audio, demo=demo)
+        return watch(monitor, signals, json=json, plain=plain)
+    finally:
+        source.close()
+
+
+def watch(monitor: RecordedMonitor, signals: process.StopOnSignal, *, json: bool, plain: bool) -> int:
+    """Show the events of a session that has not begun, to its end or to a stop signal. Returns the exit code."""
+    screen = not json and not plain and process.has_screen()
+    source = monitor.source
+    try:
         for recorder in monitor.recorders:
             print(f"livemerc: recording to {plain_text(recorder.what)}", file=sys.stderr, flush=True)
         signals.call(monitor.stop)

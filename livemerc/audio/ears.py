@@ -47,7 +47,11 @@ class AnyEars(Protocol):
 
 
 def make_ears(config: Config, source: Source, snapshot_every_s: float | None = None) -> AnyEars:
-    """Ears for `source`: one detector and endpointer, or one for each of its speakers."""
+    """Ears for `source`: one detector and endpointer, or one for each of its speakers; or those that it brings (a
+    source of words that were cut into utterances before)."""
+    own = getattr(source, "ears", None)
+    if own is not None:
+        return own(config)
     speakers = getattr(source, "speakers", ())  # a source of somebody's own may not know of speakers
     if not speakers:
         return Ears(config, source.rate_hz, snapshot_every_s)
