@@ -1,0 +1,166 @@
+"""The second screen: live, behind, waiting, broken off; nothing on it writes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from scripted_monitor import FakeClock
+from sessions import conversation, write_session
+from test_follower import Recording
+
+from livemerc.dashboard.help_screen import HelpScreen
+from livemerc.dashboard.status_line import HeaderLine, TroubleBanner
+from livemerc.dashboard.transcript import Transcript
+from livemerc.dashboard.watch_app import WatchApp
+from livemerc.follower import Follower
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Iterator[Recording]:
+    opened = Recording(tmp_path / "meeting", conversation(40, ends=False))
+    yield opened
+    opened.die()
+
+
+def watching(path: Path) -> tuple[WatchApp, FakeClock]:
+    clock = FakeClock()
+    return WatchApp(Follower(path, clock=clock), clock=clock, ticking=False), clock
+
+
+def header(app: WatchApp) -> str:
+    return app.query_one(HeaderLine).render_line(0).text
+
+
+def rows(app: WatchApp) -> str:
+    transcript = app.query_one(Transcript)
+    return "\n".join(transcript.render_line(y).text for y in range(transcript.size.height))
+
+
+def last(app: WatchApp) -> int:
+    """Number of the last utterance on the screen."""
+    return max(int(number) for number in re.findall(r"words (\d+)", rows(app)))
+
+
+def trouble(app: WatchApp) -> str:
+    banner = app.query_one(TroubleBanner)
+    return " ".join(banner.render_line(y).text for y in range(banner.size.height)) if banner.display else ""
+
+
+async def test_it_follows_what_is_recorded_and_finds_back_to_it(recording: Recording) -> None:
+    recording.write(200)
+    app, clock = watching(recording.path)
+    async with app.run_test(size=(110, 30)) as pilot:
+        app.tick()
+        await pilot.pause()
+        assert "● live" in header(app)
+        first = last(app)
+        recording.write(100)
+        clock.now_s += 1
+        app.tick()
+        await pilot.pause()
+        newest = last(app)
+        assert newest > first
+        await pilot.press("[")
+        assert "01:00 behind" in header(app)
+        assert last(app) == newest - 6
+        await pilot.press("l")
+        clock.now_s += 1
+        app.tick()
+        await pilot.pause()
+        assert "● live" in header(app)
+        assert last(app) == newest
+        await pilot.press("space")
+        recording.write(100)
+        clock.now_s += 30
+        app.tick()
+        await pilot.pause()
+        assert "paused" in header(app)
+        assert last(app) == newest
+        await pilot.press("question_mark")
+        assert isinstance(app.screen, HelpScreen)
+        assert "newest event" in str(app.screen.query_one("#help").render())
+        await pilot.press("escape", "q")
+    assert app.return_value == 0
+
+
+async def test_a_recorder_that_dies_is_told_on_the_screen_which_stays(recording: Recording) -> None:
+    recording.write(100)
+    app, clock = watching(recording.path)
+    async with app.run_test(size=(110, 30)) as pilot:
+        app.tick()
+        assert not trouble(app)
+        recording.die()
+        clock.now_s += 1
+        app.tick()
+        await pilot.pause()
+        assert "broke off" in trouble(app)
+        assert "broken off" in header(app)
+        assert "words 4" in rows(app)
+        await pilot.press("[", "l")
+        assert app.is_running
+
+
+async def test_a_folder_that_vanishes_is_told(recording: Recording) -> None:
+    import shutil
+
+    recording.write(100)
+    app, clock = watching(recording.path)
+    async with app.run_test(size=(110, 30)) as pilot:
+        app.tick()
+        shutil.rmtree(recording.path)
+        for _ in range(3):
+            clock.now_s += 1
+            app.tick()
+            await pilot.pause()
+        assert "has vanished" in trouble(app)
+        assert "words 4" in rows(app)
+
+
+async def test_it_waits_for_a_session_and_shows_its_end(tmp_path: Path) -> None:
+    app, clock = watching(tmp_path / "meeting")
+    async with app.run_test(size=(110, 30)) as pilot:
+        app.tick()
+        await pilot.pause()
+        assert "waiting for a recording to begin" in header(app)
+        await pilot.press("left", "l", "space", "space")
+        recording = Recording(tmp_path / "meeting", conversation(3))
+        recording.write(12)
+        clock.now_s += 1
+        app.tick()
+        await pilot.press("l")
+        await pilot.pause()
+        assert "● live" in header(app)
+        assert "words 1" in rows(app)
+        recording.write()
+        recording.die()
+        clock.now_s += 1
+        app.tick()
+        await pilot.pause()
+        assert "■ ended" in header(app)
+        assert not trouble(app)
+
+
+async def test_a_finished_session_opens_at_its_end(tmp_path: Path) -> None:
+    app, _ = watching(write_session(tmp_path / "s", conversation(5)))
+    async with app.run_test(size=(110, 30)) as pilot:
+        app.tick()
+        await pilot.pause()
+        assert "■ ended" in header(app)
+        assert "words 5" in rows(app)
+
+
+async def test_no_key_of_it_writes(tmp_path: Path) -> None:
+    path = write_session(tmp_path / "s", conversation(5))
+    before = {file.name: file.read_bytes() for file in path.iterdir()}
+    app, _ = watching(path)
+    async with app.run_test(size=(110, 30)) as pilot:
+        app.tick()
+        for key in "abcdefghijklmnoprstuvwxyz":  # every letter but q
+            await pilot.press(key)
+            await pilot.press("escape")
+        assert app.is_running
+    assert {file.name: file.read_bytes() for file in path.iterdir()} == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["s"]
