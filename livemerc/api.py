@@ -56,7 +56,12 @@ class Predictor:
         self._config = config
         device = choose_device(config.model.device)
         self._model, self._encoders = load_model(config.model.checkpoint, device, config.model.threads)
-        self._abstention = read_manifest(config.model.checkpoint).abstention
+        manifest = read_manifest(config.model.checkpoint)
+        self._abstention = manifest.abstention
+        if manifest.whisper is not None and not config.model.text_only:
+            from livemerc.asr.voice import attach
+
+            attach(self._model, manifest.whisper, config)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -97,7 +102,10 @@ class Predictor:
 
 
 def load(checkpoint: str | Path | None = None, *, config: Config | None = None, **overrides: Any) -> Predictor:
-    """The bundled checkpoint (None) or the folder of another. Raises `ModelError` when it is missing or broken."""
+    """The bundled checkpoint (None) or the folder of another. Raises `ModelError` when it is missing or broken.
+
+    One that judges the voice with a Whisper's encoder needs that Whisper: in the cache, or its folder as `asr__model`.
+    """
     if checkpoint is not None:
         overrides["model__checkpoint"] = str(checkpoint)
     return Predictor(_settings(config, overrides))

@@ -21,12 +21,14 @@ from livemerc.config import Config
 from livemerc.errors import LivemercError
 from livemerc.estimates import Cues, unjudged_estimate
 from livemerc.events import EmotionEvent, Event, FinalAsr, Timing, UtteranceFinal, UtterancePartial
-from livemerc.guard import GiveUp
+from livemerc.guard import GiveUp, never
 from livemerc.judge import Judge, Unjudged
-from livemerc.overload import SENTENCES, Level, Overload
+from livemerc.overload import SENTENCES, SENTENCES_OF_WHISPER_VOICE, Level, Overload
 from livemerc.words import Heard, Words
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from livemerc.dialogue import Dialogue
     from livemerc.model.merits import WindowProbabilities
 
@@ -71,6 +73,8 @@ class Brain:
         self._config = config
         self._situation = situation or Situation()
         self._judge = Judge(config, self._situation.notice)
+        # The Whisper that must encode the voice, where the checkpoint has no front end of its own and the voice counts.
+        self._whisper = None if config.model.text_only else self._judge.manifest.whisper
         languages = self._judge.manifest.text_languages
         self._words = Words(asr, config, languages=languages, notice=self._situation.notice)
         self._overload = Overload(config.overload)
@@ -84,8 +88,12 @@ class Brain:
             self.load()
 
     def load(self, give_up: GiveUp | None = None) -> None:
-        """Brings the model; without it (`give_up` gave a reason) utterances get the prior. Raises `ModelError`."""
-        if self._judge.load(*(() if give_up is None else (give_up,))) is None:
+        """Brings the model; without it (`give_up` gave a reason) utterances get the prior. Raises `ModelError`, also
+        where the recogniser cannot give the voice's encoding that the checkpoint needs."""
+        patience = never if give_up is None else give_up
+        if self._whisper is not None and self._words.bring_voice(self._whisper, patience) is not None:
+            return
+        if self._judge.load(patience) is None:
             self._dialogue = self._judge.dialogue()
 
     @property
@@ -176,7 +184,8 @@ class Brain:
         level = self._overload.observe(time.monotonic(), lag_s)
         if level != before:
             self._late_lag_s = 0.0 if before < Level.SPEECH_ONLY else self._late_lag_s
-            self._situation.notice("overload", SENTENCES.get(level))
+            sentences = SENTENCES if self._whisper is None else SENTENCES_OF_WHISPER_VOICE
+            self._situation.notice("overload", sentences.get(level))
 
     def _patience(self, limit_s: float) -> GiveUp:
         """How long a call may be waited for when only the end of the session presses."""
@@ -251,11 +260,10 @@ class Brain:
             yield msgspec.structs.replace(first, status="frozen", revision=1), timing
             return
         cues = _cues(utterance, heard)
-        samples = None if self._config.model.text_only else utterance.samples
         began = time.perf_counter()
         encoded = None
         try:
-            t1, s1 = self._judge.embed(_words_for_model(heard), samples, self._for_label)
+            t1, s1 = self._judge.embed(_words_for_model(heard), self._voice(utterance, heard), self._for_label)
             encoded = time.perf_counter()
             estimates = self._dialogue.add(utterance.utterance_id, t1, s1, cues, self._run)
             self._judge.judged()
@@ -269,16 +277,23 @@ class Brain:
 
     def _revise(self, utterance: Utterance, heard: Heard) -> Iterator[Event]:
         text = _words_for_model(heard)
-        if not text or self._dialogue is None or not self._still_open(utterance):
+        voice = None if self._whisper is None else self._voice(utterance, heard)
+        if not (text or voice is not None) or self._dialogue is None or not self._still_open(utterance):
             return
         try:
-            t1, _ = self._judge.embed(text, None, self._for_label)
-            assert t1 is not None
-            events = self._dialogue.add_words(utterance.utterance_id, text, t1, _cues(utterance, heard), self._run)
+            t1, s1 = self._judge.embed(text, voice, self._for_label)
+            cues = _cues(utterance, heard)
+            events = self._dialogue.add_words(utterance.utterance_id, text, t1, cues, self._run, s1)
             self._judge.judged()
         except Unjudged:
-            return  # the estimate by the voice stands
+            return  # the first estimate stands
         yield from events
+
+    def _voice(self, utterance: Utterance, heard: Heard) -> np.ndarray | None:
+        """What the model's speech branch gets: samples, or the encoding that came with the words; None = no voice."""
+        if self._config.model.text_only:
+            return None
+        return utterance.samples if self._whisper is None else heard.transcript.encoding
 
     def _still_open(self, utterance: Utterance) -> bool:
         return self._dialogue is not None and self._dialogue.is_open(utterance.utterance_id)

@@ -29,13 +29,20 @@ def fetch_before_screen(config: Config) -> None:
 
     A named model that cannot be had is a `ModelError`; with `auto` the failure is said and pocketsphinx takes over.
     """
-    from livemerc.asr.models import cached_path, hub_is_offline
+    from livemerc.asr.identify import find_whisper, voice_of
+    from livemerc.asr.models import REPOSITORIES, cached_path, hub_is_offline
     from livemerc.asr.select import DEFAULT_MODEL, best_cached
 
     asr = config.asr
     if config.offline or hub_is_offline() or asr.engine not in ("auto", "faster-whisper"):
         return
-    name = asr.model or best_cached(config) or DEFAULT_MODEL
+    identity = voice_of(config)
+    if asr.model is None and identity is not None:  # the recogniser will be the one that the voice needs
+        if find_whisper(identity) is not None or identity.name not in REPOSITORIES:
+            return
+        name = identity.name
+    else:
+        name = asr.model or best_cached(config) or DEFAULT_MODEL
     if asr.model is not None and (Path(name).expanduser().is_dir() or name.startswith((".", "/", "~")) or "\\" in name):
         return  # a folder: nothing to fetch
     if cached_path(name) is not None:

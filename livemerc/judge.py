@@ -68,9 +68,11 @@ class Judge:
         assert self._model is not None
         return Dialogue(self._model, self._config.dialogue, self.manifest.abstention)
 
-    def embed(self, words: str, samples: np.ndarray | None, give_up: GiveUp) -> tuple[Tensor | None, Tensor | None]:
-        """T1 (Dt,) of the words ("" = none) and S1 (Ds,) of (n,) samples (None = not asked for). Raises `Unjudged`."""
-        return self.run(lambda: self._embed(words, samples), give_up)
+    def embed(self, words: str, voice: np.ndarray | None, give_up: GiveUp) -> tuple[Tensor | None, Tensor | None]:
+        """T1 (Dt,) of the words ("" = none) and S1 (Ds,) of the voice (None = not asked for). Raises `Unjudged`.
+
+        `voice`: (n,) samples; where the recogniser's Whisper encodes it (`manifest.whisper`), its encoding (D,)."""
+        return self.run(lambda: self._embed(words, voice), give_up)
 
     def run(self, work: Callable[[], T], give_up: GiveUp) -> T:
         """What `work` gives on the model's thread. Raises `Unjudged` when it fails or cannot be waited for."""
@@ -119,10 +121,15 @@ class Judge:
         self.device = device
         self._model, self._encoders = model, encoders
 
-    def _embed(self, words: str, samples: np.ndarray | None) -> tuple[Tensor | None, Tensor | None]:
+    def _embed(self, words: str, voice: np.ndarray | None) -> tuple[Tensor | None, Tensor | None]:
         assert self._encoders is not None
         t1 = self._encoders.text([words])[0] if words else None
-        s1 = None if samples is None else self._encoders.speech(samples)
+        if voice is None:
+            s1 = None
+        elif self.manifest.whisper is None:
+            s1 = self._encoders.speech(voice)
+        else:
+            s1 = self._encoders.encoded_speech(voice)
         for row in (t1, s1):
             if row is not None and not bool(row.isfinite().all()):
                 raise ArithmeticError("an embedding that is not finite")  # it would spoil the whole window

@@ -13,10 +13,12 @@ import numpy as np
 from livemerc.asr.engine import AsrEngine, GpuMemoryError, Interruptible, Transcript
 from livemerc.asr.screening import screen
 from livemerc.asr.select import engine_on_cpu, fastest_engine
+from livemerc.asr.voice import WithVoice, gives_voice, like, with_voice
 from livemerc.audio.items import Utterance
 from livemerc.config import SAMPLE_RATE_HZ, Config
 from livemerc.errors import LivemercError, ModelError
-from livemerc.guard import GiveUp, Job, Worker
+from livemerc.guard import GiveUp, Job, Worker, never
+from livemerc.model.whisper_identity import WhisperIdentity
 
 FAILED = "recogniser failed"
 HUNG = "recogniser does not answer"
@@ -24,6 +26,7 @@ BEHIND = "behind: words later"
 STOPPED = "stopped before it was transcribed"
 
 _AT_ONCE_S = 0.05
+_WORDS_ALONE = "behind: a faster Whisper than the checkpoint's, so the words alone are judged"
 _TRY_EVERY_S = 10.0
 """After late words: how long only words are sought that may come in time."""
 
@@ -61,6 +64,7 @@ class Words:
         self._config = config
         self._languages = languages
         self._notice = notice
+        self._encodes = False
         self._worker = Worker("livemerc-asr")
         self._fast: AsrEngine | None = None
         self._fast_sought = False
@@ -70,6 +74,16 @@ class Words:
         self._come: deque[tuple[Utterance, Job[Heard]]] = deque()
         self._tried_s = 0.0
         self._waiting: deque[Utterance] = deque()  # pruned to those whose label is open: `dialogue.revise` at most
+
+    def bring_voice(self, identity: WhisperIdentity, give_up: GiveUp = never) -> str | None:
+        """From now on transcripts bring the voice's encoding by that Whisper, or none: never another's. None when it is
+        so, else why nobody waited for it. Raises `ModelError` where the recogniser is another Whisper, or that one is
+        not here."""
+        job = self._worker.start(lambda: with_voice(self.asr, identity, self._config))
+        reason = job.wait(give_up)
+        if reason is None:
+            self.asr, self._encodes = job.result(), True
+        return reason
 
     # -- now -------------------------------------------------------------------------------------------------------
 
@@ -107,7 +121,7 @@ class Words:
         try:
             return job.result()
         except Exception as error:  # noqa: BLE001 - the boundary of a part: the final will say whether it is broken
-            self._notice("asr", _failed(error))
+            self._notice("asr", self._failed(error))
             return ""
 
     # -- later -----------------------------------------------------------------------------------------------------
@@ -165,7 +179,7 @@ class Words:
         self._notice(
             "asr hangs",
             f"the recogniser has not answered for over {self._config.asr.time_limit_s:.0f} s: "
-            "judging by the voice alone until it does",
+            + ("no labels until it does" if self._encodes else "judging by the voice alone until it does"),
         )
         self._interrupt()
 
@@ -194,6 +208,8 @@ class Words:
         except GpuMemoryError:
             engine = self._on_cpu(engine)
             transcript = engine.transcribe(utterance)
+        if self._encodes:
+            self._notice("voice", None if gives_voice(engine) else _WORDS_ALONE)
         given = engine.engine == "transcript"  # a person wrote these words: nothing was hallucinated
         transcript = screen(
             transcript, utterance, self._config.screening, words_are_given=given,
@@ -206,18 +222,25 @@ class Words:
             return self.asr
         if not self._fast_sought:
             self._fast_sought = True
-            self._fast = fastest_engine(self.asr, self._config)
+            words = self.asr.words if isinstance(self.asr, WithVoice) else self.asr
+            found = fastest_engine(words, self._config)
+            self._fast = None if found is None else like(self.asr, found)
         return self._fast or self.asr
 
     def _on_cpu(self, engine: AsrEngine) -> AsrEngine:
-        moved = engine_on_cpu(engine, self._config)
-        if engine is self._fast:
+        full = engine.encoder if isinstance(engine, WithVoice) else engine  # beside it only the encoder uses the GPU
+        moved = engine_on_cpu(full, self._config)
+        if isinstance(engine, WithVoice):
+            for one in (self.asr, self._fast):
+                if isinstance(one, WithVoice):
+                    one.encoder = moved
+        elif engine is self._fast:
             self._fast = moved
         else:
             self.asr = moved
-        engine.close()
+        full.close()
         self._notice("asr on cpu", "the GPU's memory is full: the recogniser runs on the CPU")
-        return moved
+        return engine if isinstance(engine, WithVoice) else moved
 
     # -- outcome ---------------------------------------------------------------------------------------------------
 
@@ -227,7 +250,7 @@ class Words:
             heard = job.result()
         except Exception as error:  # noqa: BLE001 - the boundary of a part: native libraries, each with its own errors
             self._failures += 1
-            self._notice("asr", _failed(error))
+            self._notice("asr", self._failed(error))
             if self._failures >= self._config.live.failures_in_a_row and self.failure is None:
                 self.failure = _broken(error, self._failures)
                 self._waiting.clear()
@@ -239,6 +262,10 @@ class Words:
 
     def _nothing(self, reason: str) -> Heard:
         return Heard(Transcript(text="", gated=reason), self.asr.engine, self.asr.model, 0.0)
+
+    def _failed(self, error: BaseException) -> str:
+        left = "no label" if self._encodes else "judged by the voice alone"
+        return f"the recogniser failed ({_what(error)}): {left}"
 
     def _expected_s(self, utterance: Utterance) -> float:
         return self._pace * len(utterance.samples) / SAMPLE_RATE_HZ
@@ -252,10 +279,6 @@ class Words:
 def _what(error: BaseException) -> str:
     lines = str(error).split("\n", 1)
     return f"{type(error).__name__}: {lines[0]}".rstrip(": .") if lines[0] else type(error).__name__
-
-
-def _failed(error: BaseException) -> str:
-    return f"the recogniser failed ({_what(error)}): judged by the voice alone"
 
 
 def _broken(error: BaseException, times: int) -> LivemercError:

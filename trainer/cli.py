@@ -216,7 +216,7 @@ def evaluate(
     asr
         Recogniser of the ladder (default auto: a cached Whisper, else pocketsphinx).
     model
-        Whisper size or folder, for the ladder.
+        Whisper size or folder: for the ladder, and for a checkpoint whose voice is a Whisper's encoder.
     device
         Where to compute (default auto).
     threads

@@ -82,9 +82,9 @@ def build_speech_frontend(
             from trainer.care import CareFile
 
             return CareFile(Path(rest))
-        from trainer.whisper_frontend import WhisperSpeech
+        from trainer.whisper_frontend import whisper_front
 
-        return WhisperSpeech(rest)
+        return whisper_front(rest)
     chosen = "all" if layers == "all" else [int(i) for i in layers]
     if weights == "random":
         architecture = {**_architecture(name, SPEECH, "speech front end"), **(overrides or {})}

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from livemerc.asr.voice import attach
 from livemerc.audio.read import read_samples, stretch
-from livemerc.config import SAMPLE_RATE_HZ, DialogueConfig
+from livemerc.config import SAMPLE_RATE_HZ, AsrConfig, Config, DialogueConfig, ModelConfig
 from livemerc.dialogue import Cues, Dialogue
 from livemerc.errors import InputError, ModelError
 from livemerc.model.calibration import Temperatures
@@ -70,7 +71,8 @@ class Judgement:
 class Evaluation:
     """A manifest's dialogues after Stage I of one checkpoint: encoded once, judged at any lag.
 
-    Raises `InputError`, `ModelError`.
+    `whisper`: name or folder of the Whisper whose encoder hears the voice, for a checkpoint that needs one (None: that
+    one wherever the cache has it). Raises `InputError`, `ModelError`.
     """
 
     def __init__(
@@ -81,12 +83,16 @@ class Evaluation:
         context: int | None = None,
         device: str = "auto",
         threads: int = 1,
+        whisper: str | None = None,
     ):
         self.path = checkpoint
         self.checkpoint = read_checkpoint_manifest(checkpoint)
         self.labels = self.checkpoint.labels
         dialogues = read_manifest(manifest, self.labels, split)
         self.model, self.encoders = load_model(checkpoint, choose_device(device), threads)
+        if self.checkpoint.whisper is not None and any(row.audio is not None for d in dialogues for row in d):
+            model = ModelConfig(device=device, threads=threads)  # type: ignore[arg-type]  # the flags' own words
+            attach(self.model, self.checkpoint.whisper, Config(asr=AsrConfig(model=whisper), model=model))
         self.dialogues = encode(dialogues, self.encoders)
         self.context = context or DialogueConfig().context
         rows = [e for d in self.dialogues for e in d]

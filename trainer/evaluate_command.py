@@ -12,6 +12,7 @@ import numpy as np
 
 from livemerc.config import AsrConfig, DialogueConfig
 from livemerc.errors import ConfigError
+from livemerc.model.checkpoint import read_manifest
 from trainer.evaluate import Evaluation, Judgement
 from trainer.metrics import calibration_floor, expected_calibration_error
 from trainer.resample import Tally, bootstrap
@@ -40,8 +41,14 @@ class Options:
     asr: Literal["auto", "faster-whisper", "pocketsphinx"] = "auto"
     model: str | None = None
 
-    def check(self, checkpoints: int) -> None:
-        """Raises `ConfigError` that names the flag."""
+    def evaluation(self, manifest: Path, checkpoint: Path | None) -> Evaluation:
+        return Evaluation(
+            manifest, self.split, checkpoint, self.context, self.device, self.threads, whisper=self.model
+        )  # fmt: skip
+
+    def check(self, checkpoints: int, *, of_whisper: bool = False) -> None:
+        """`of_whisper`: one of them judges the voice with a Whisper's encoder. Raises `ConfigError` that names the
+        flag."""
         if self.lag is not None and self.lag < 0:
             raise ConfigError("--lag counts later utterances: 0 or more.")
         if self.context is not None and not 1 <= self.context <= 512:
@@ -55,7 +62,7 @@ class Options:
         if checkpoints > 1 and (self.ladder or self.against):
             flag = "--ladder" if self.ladder else "--against"
             raise ConfigError(f"{flag} takes one --checkpoint; run it once for each.")
-        if not self.ladder and (self.asr != "auto" or self.model is not None):
+        if not self.ladder and (self.asr != "auto" or (self.model is not None and not of_whisper)):
             raise ConfigError("--asr and --model choose the recogniser of the ladder; add --ladder or leave them out.")
 
 
@@ -70,12 +77,13 @@ def run(manifest: Path, checkpoints: Sequence[Path | None], options: Options) ->
 
     Raises `LivemercError`.
     """
-    options.check(len(checkpoints))
+    paths = [*checkpoints, *([] if options.against is None else [options.against])]
+    options.check(len(checkpoints), of_whisper=any(p is not None and read_manifest(p).whisper for p in paths))
     judgements: list[Judgement] = []
     evaluation: Evaluation | None = None
     for path in checkpoints:
         evaluation = None  # one model in memory at a time
-        evaluation = Evaluation(manifest, options.split, path, options.context, options.device, options.threads)
+        evaluation = options.evaluation(manifest, path)
         judgements.append(evaluation.judgement(options.lag or 0))
         if judgements[-1].labels != judgements[0].labels:
             raise ConfigError(f"--checkpoint {path}: its labels are not those of the first; evaluate it by itself.")
@@ -89,9 +97,7 @@ def run(manifest: Path, checkpoints: Sequence[Path | None], options: Options) ->
     if options.against is not None:
         from trainer.compare import compare
 
-        other = Evaluation(
-            manifest, options.split, options.against, options.context, options.device, options.threads
-        ).judgement(options.lag or 0)
+        other = options.evaluation(manifest, options.against).judgement(options.lag or 0)
         found["against"] = compare(judgements[0], other, options.bootstrap or DEFAULT_RESAMPLES, options.seed)
     if options.ladder:
         assert evaluation is not None

@@ -80,7 +80,7 @@ def export_full_run(config: Path, runs: Path, out: Path, name: str) -> Manifest:
         front=front,
         head=head,
         conversation=conversation,
-        origins=_origins(settings),
+        origins=_origins(settings, front.name),
         temperatures=msgspec.convert(model["temperatures"], Temperatures),
     )
 
@@ -91,11 +91,11 @@ def _tokenizer(path: Path) -> Any:
     return Tokenizer.from_file(str(path))
 
 
-def _origins(settings: FullConfig) -> Any:
+def _origins(settings: FullConfig, front_name: str) -> Any:
     """Whose data the weights hold. The licence is the corpus owner's to say, so it is not guessed."""
     from trainer.export_full import Origin, Origins
 
     corpus = settings.corpus.name
     own = Origin(licence=f"as the licence of {corpus} allows", data=[corpus])
-    front = Origin(licence=f"as the licence of {settings.speech.front} allows", data=[settings.speech.front])
+    front = Origin(licence=f"as the licence of {front_name} allows", data=[front_name])
     return Origins(text=own, speech=own, speech_front=front, fusion=own)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class Transcript:
     tokens: int | None = None
     words: tuple[Word, ...] = ()
     gated: str | None = None  # why the text must not reach the model; set by screening
+    encoding: np.ndarray | None = field(default=None, compare=False, repr=False)
+    """(D,) float32, the voice as the checkpoint's own Whisper encodes it; counts whatever becomes of the text."""
 
 
 class GpuMemoryError(Exception):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from livemerc.audio.items import Utterance
     from livemerc.config import AsrConfig
 
-SHORTEST_SAMPLES = 1600  # 0.1 s: below it there is nothing to hear
+SHORTEST_SAMPLES = 1600  # 0.1 s: below it there is no word to hear; the voice is encoded all the same
 
 
 class FasterWhisperEngine:
@@ -27,6 +27,8 @@ class FasterWhisperEngine:
     `confidence` is exp(mean log-probability of the tokens), 0..1. One decode at temperature 0: its own VAD, its own
     thresholds and the conditioning on earlier text are off, so that each utterance stands alone and screening happens
     in one place (`livemerc.asr.screening`).
+
+    `encodes`: transcripts bring the voice's encoding, of the encoder pass that the words come from.
 
     Raises `ModelError` when the folder is missing or broken, or the GPU libraries are; `GpuMemoryError` when the GPU's
     memory is full.
@@ -39,6 +41,7 @@ class FasterWhisperEngine:
         self.folder = folder = Path(folder)
         self.model: str | None = name or str(folder)
         self.device = device
+        self.encodes = False
         self._config = config
         if not folder.is_dir():
             raise ModelError(f"{folder}: no such folder with a Whisper model; give a folder or a size such as base.")
@@ -48,13 +51,13 @@ class FasterWhisperEngine:
                 "vocabulary.* are needed); convert it with ct2-transformers-converter or run `livemerc models pull`."
             )
         try:
-            from faster_whisper import WhisperModel
+            from livemerc.asr.one_pass import OnePassWhisper
         except ImportError as error:
             raise ModelError(
                 f"faster-whisper cannot be loaded ({error}); run `pip install faster-whisper` or choose another --asr."
             ) from error
         try:
-            self._whisper: Any = WhisperModel(
+            self._whisper: Any = OnePassWhisper(
                 str(folder),
                 device=device,
                 compute_type=config.compute_type,
@@ -77,6 +80,8 @@ class FasterWhisperEngine:
     def transcribe(self, utterance: Utterance) -> Transcript:
         """The text with Whisper's own figures. Raises `ModelError` when the GPU libraries fail at the first use."""
         transcript = self._decode(utterance.samples, self._config.beam_size)
+        if self.encodes and len(utterance.samples):
+            transcript = replace(transcript, encoding=self.encode(utterance.samples))
         if not self._config.word_timestamps or not transcript.text:
             return transcript
         return replace(transcript, words=self._words(utterance, transcript.text))
@@ -84,6 +89,24 @@ class FasterWhisperEngine:
     def partial(self, samples: np.ndarray) -> str:
         """Greedy, whatever the beam of finals."""
         return self._decode(samples, 1).text
+
+    def encode(self, samples: np.ndarray) -> np.ndarray:
+        """(n,) float32 at 16 kHz, n >= 1 -> (D,) float32: the mean of the encoder's last states over the frames that
+        hold audio, whatever the length. No pass of its own behind `transcribe`. Raises as that does."""
+        try:
+            return self._whisper.pooled(np.ascontiguousarray(samples, dtype=np.float32))
+        except RuntimeError as error:
+            raise self._use_error(error) from error
+
+    @property
+    def compute_type(self) -> str:
+        """What it really computes in, for instance "float32" or "int8_float32"."""
+        return self._whisper.model.compute_type
+
+    @property
+    def quantised(self) -> bool:
+        """Whether its weights are integers."""
+        return self.compute_type.startswith("int")
 
     def close(self) -> None:
         """Frees the model."""

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from livemerc.asr.cuda import load_cublas
 from livemerc.asr.engine import AsrEngine, GpuMemoryError, NoAsr
-from livemerc.asr.models import cached_path, hub_is_offline, pull, repository_of
+from livemerc.asr.identify import find_whisper, not_here, voice_of
+from livemerc.asr.models import REPOSITORIES, cached_path, hub_is_offline, pull, repository_of
 from livemerc.config import Config
 from livemerc.errors import ConfigError, ModelError
+from livemerc.model.whisper_identity import WhisperIdentity
+
+if TYPE_CHECKING:
+    from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
 
 Announce = Callable[[str], None]
 
@@ -38,7 +44,8 @@ def choose_engine(config: Config, *, demo: bool, terminal: bool, announce: Annou
     """The recogniser that `config.asr` asks for; `auto` is resolved as the contract says. Loads the model.
 
     `terminal`: someone sees a progress bar on stderr, so `auto` may fetch `base` once. `demo`: never fetch.
-    `announce` gets one line that names the engine and the reason.
+    `announce` gets one line that names the engine and the reason. Where no model is named and the checkpoint judges
+    the voice with the encoder of a Whisper, it is that one: `livemerc.brain` would refuse any other.
     Raises `ModelError` (exit 3) or `ConfigError` (exit 2) with the mend.
     """
     engine = config.asr.engine
@@ -49,6 +56,9 @@ def choose_engine(config: Config, *, demo: bool, terminal: bool, announce: Annou
         return _transcript(config, announce)
     if engine == "pocketsphinx":
         return _pocketsphinx("as asked", announce)
+    identity = voice_of(config)
+    if identity is not None and config.asr.model is None:
+        return _whisper_of_the_voice(identity, config, demo=demo, terminal=terminal, announce=announce)
     if engine == "faster-whisper" or config.asr.model is not None:
         return _named_whisper(config, demo=demo, terminal=terminal, announce=announce)
     return _auto(config, demo=demo, terminal=terminal, announce=announce)
@@ -71,6 +81,18 @@ def _auto(config: Config, *, demo: bool, terminal: bool, announce: Announce) -> 
     except ModelError as error:
         return _pocketsphinx(f"no Whisper is cached and fetching failed: {error}", announce)
     return _whisper(DEFAULT_MODEL, path, config, "fetched", announce)
+
+
+def _whisper_of_the_voice(
+    identity: WhisperIdentity, config: Config, *, demo: bool, terminal: bool, announce: Announce
+) -> AsrEngine:
+    found = find_whisper(identity)
+    if found is None:
+        forbidden = demo or not terminal or config.offline or hub_is_offline()
+        if forbidden or identity.name not in REPOSITORIES or cached_path(identity.name) is not None:
+            raise not_here(identity)
+        found = identity.name, _fetch(identity.name, terminal, announce)
+    return _whisper(*found, config, "the checkpoint's voice needs it", announce)
 
 
 def _named_whisper(config: Config, *, demo: bool, terminal: bool, announce: Announce) -> AsrEngine:
@@ -112,13 +134,15 @@ def fastest_engine(engine: AsrEngine, config: Config) -> AsrEngine | None:
     return None
 
 
-def engine_on_cpu(engine: AsrEngine, config: Config) -> AsrEngine:
+def engine_on_cpu(engine: AsrEngine, config: Config) -> FasterWhisperEngine:
     """The same recogniser on the CPU, for a GPU whose memory is full. Raises `ModelError`."""
     from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
 
     if not isinstance(engine, FasterWhisperEngine):
         raise ModelError(f"{engine.engine} has no way from the GPU to the CPU; use --device cpu.")
-    return FasterWhisperEngine(engine.folder, config.asr, device="cpu", name=engine.model)
+    moved = FasterWhisperEngine(engine.folder, config.asr, device="cpu", name=engine.model)
+    moved.encodes = engine.encodes
+    return moved
 
 
 def _bytes(folder: Path) -> int:
@@ -149,21 +173,26 @@ def _has_cuda(config: Config) -> bool:
     return ctranslate2.get_cuda_device_count() > 0
 
 
-def _whisper(name: str, path: Path | None, config: Config, why: str, announce: Announce) -> AsrEngine:
+def load_whisper(name: str, path: Path, config: Config) -> tuple[FasterWhisperEngine, str]:
+    """A Whisper on `model.device`, and why it is on the CPU where that was not asked for ("" otherwise)."""
     from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
 
-    if path is None:
-        raise ModelError(f"Whisper {name} has vanished from the cache; run `livemerc models pull {name}`.")
-    device = config.model.device
+    device, why = config.model.device, ""
     # loading it is the point: CTranslate2 then finds it by name
     if device != "cpu" and _has_cuda(config) and not load_cublas() and device == "auto":
-        device, why = "cpu", f"{why}; on the CPU, because CUDA 12's cuBLAS is missing: see `livemerc doctor`"
+        device, why = "cpu", "; on the CPU, because CUDA 12's cuBLAS is missing: see `livemerc doctor`"
     try:
-        engine = FasterWhisperEngine(path, config.asr, device=device, name=name)
+        return FasterWhisperEngine(path, config.asr, device=device, name=name), why
     except GpuMemoryError:
         engine = FasterWhisperEngine(path, config.asr, device="cpu", name=name)
-        why = f"{why}; on the CPU, because the GPU's memory is full"
-    announce(f"ASR: faster-whisper {name} ({why}).")
+        return engine, f"{why}; on the CPU, because the GPU's memory is full"
+
+
+def _whisper(name: str, path: Path | None, config: Config, why: str, announce: Announce) -> AsrEngine:
+    if path is None:
+        raise ModelError(f"Whisper {name} has vanished from the cache; run `livemerc models pull {name}`.")
+    engine, on_cpu = load_whisper(name, path, config)
+    announce(f"ASR: faster-whisper {name} ({why}{on_cpu}).")
     return engine
 
 

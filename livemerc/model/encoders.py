@@ -10,6 +10,7 @@ from torch import Tensor
 
 from livemerc.model.checkpoint import checkpoint_folder, load_checkpoint, read_manifest
 from livemerc.model.merits import MeritsL
+from livemerc.model.speech_head import FrozenSpeechBranch
 from livemerc.model.text import load_tokenizer, tokenize
 
 
@@ -38,7 +39,17 @@ class Encoders:
         """
         wave = torch.from_numpy(np.ascontiguousarray(samples, np.float32))[None].to(self.device)
         lengths = torch.tensor([wave.shape[1]], device=self.device)
-        s1 = self.model.speech(wave, lengths)
+        return self._s1(self.model.speech(wave, lengths))
+
+    @torch.inference_mode()
+    def encoded_speech(self, encoding: np.ndarray) -> Tensor:
+        """The same of an utterance that the recogniser's Whisper has encoded, (D,) float32: the checkpoint's own
+        Whisper (`livemerc.model.frozen_speech.WhisperFront`), else the head makes nonsense of it."""
+        branch = self.model.speech
+        assert isinstance(branch, FrozenSpeechBranch)
+        return self._s1(branch.encoded(torch.from_numpy(encoding)[None, None]))
+
+    def _s1(self, s1: Tensor) -> Tensor:
         return (s1 if self.model.s1 == "embedding" else self.model.speech.classify(s1))[0].float().cpu()
 
 

@@ -79,7 +79,11 @@ class FrozenSpeechBranch(nn.Module):
     def forward(self, samples: Tensor, lengths: Tensor) -> Tensor:
         """samples (B, T) float32 at 16 kHz, lengths (B,) in samples -> S1 (B, embedding)."""
         waves: list[np.ndarray] = [w[:n].cpu().numpy() for w, n in zip(samples, lengths.tolist(), strict=True)]
-        return self.head(self.front.features(waves))
+        return self.encoded(self.front.features(waves))
+
+    def encoded(self, features: Tensor) -> Tensor:
+        """Features of the front end (B, rows, D), wherever they were computed -> S1 (B, embedding)."""
+        return self.head(features.to(self.head.layer_weight.device))
 
     def classify(self, s1: Tensor) -> Tensor:
         """S1 (B, embedding) -> logits (B, C)."""

@@ -102,16 +102,16 @@ def test_a_full_gpu_is_told_apart_and_the_cpu_takes_over(whispers: dict[int, Pat
 def test_a_gpu_that_is_full_at_the_start_is_said_and_not_used(
     whispers: dict[int, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import faster_whisper
+    from livemerc.asr import one_pass
 
-    real = faster_whisper.WhisperModel
+    real = one_pass.OnePassWhisper
 
     def load(path: str, *, device: str, **options: object) -> object:
         if device != "cpu":
             raise RuntimeError("CUDA failed with error out of memory")
         return real(path, device=device, **options)
 
-    monkeypatch.setattr(faster_whisper, "WhisperModel", load)
+    monkeypatch.setattr(one_pass, "OnePassWhisper", load)
     said: list[str] = []
     config = configured(model=str(whispers[32]))
     engine = choose_engine(config, demo=False, terminal=False, announce=said.append)

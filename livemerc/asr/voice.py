@@ -1,0 +1,107 @@
+"""The voice's encoding by the checkpoint's own Whisper, with each transcript: one encoder pass for both jobs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from livemerc.asr.engine import AsrEngine, Interruptible, Transcript
+from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
+from livemerc.asr.identify import another, is_whisper, named_whisper
+from livemerc.asr.select import load_whisper
+from livemerc.config import Config
+from livemerc.errors import ModelError
+from livemerc.model.whisper_identity import WhisperIdentity
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from livemerc.audio.items import Utterance
+    from livemerc.model.merits import MeritsL
+
+
+class WithVoice:
+    """A recogniser that is no Whisper (none, pocketsphinx, a transcript) beside the Whisper that encodes the voice."""
+
+    def __init__(self, words: AsrEngine, encoder: FasterWhisperEngine) -> None:
+        self.words, self.encoder = words, encoder
+        self.engine, self.model = words.engine, words.model
+
+    def transcribe(self, utterance: Utterance) -> Transcript:
+        """The recogniser's text with the Whisper's encoding. Raises `GpuMemoryError`, `ModelError`."""
+        transcript = self.words.transcribe(utterance)
+        if not len(utterance.samples):  # words without a recording
+            return transcript
+        return replace(transcript, encoding=self.encoder.encode(utterance.samples))
+
+    def partial(self, samples: np.ndarray) -> str:
+        return self.words.partial(samples)
+
+    def interrupt(self) -> None:
+        """Ends the recogniser's call, where it can be ended."""
+        if isinstance(self.words, Interruptible):
+            self.words.interrupt()
+
+    def close(self) -> None:
+        self.words.close()
+        self.encoder.close()
+
+
+def with_voice(asr: AsrEngine, identity: WhisperIdentity, config: Config) -> AsrEngine:
+    """`asr`, from now on with the voice's encoding in each transcript.
+
+    A Whisper has to be that very one: a second beside it would cost more than the one pass that both jobs need. Any
+    other recogniser gets that Whisper beside it, from `asr.model` or the cache. Raises `ModelError` (exit 3).
+    """
+    if isinstance(asr, WithVoice):
+        return asr
+    if not isinstance(asr, FasterWhisperEngine):
+        return WithVoice(asr, open_encoder(identity, config))
+    if not is_whisper(asr.folder, identity):
+        raise another(identity, asr.model)
+    _check_type(asr, identity)
+    asr.encodes = True
+    return asr
+
+
+def like(asr: AsrEngine, other: AsrEngine) -> AsrEngine:
+    """`other`, a faster recogniser, with encodings where they are those that `asr` gives: never another Whisper's."""
+    if isinstance(asr, WithVoice):
+        return WithVoice(other, asr.encoder)
+    if isinstance(asr, FasterWhisperEngine) and isinstance(other, FasterWhisperEngine):
+        other.encodes = asr.encodes and other.folder == asr.folder
+    return other
+
+
+def gives_voice(asr: AsrEngine) -> bool:
+    """Whether its transcripts bring the voice's encoding."""
+    return isinstance(asr, WithVoice) or (isinstance(asr, FasterWhisperEngine) and asr.encodes)
+
+
+def open_encoder(identity: WhisperIdentity, config: Config) -> FasterWhisperEngine:
+    """That Whisper, from `asr.model` or the cache, for its encoder alone. No network. Raises `ModelError`."""
+    name, folder = named_whisper(identity, config.asr.model)
+    any_language = msgspec.structs.replace(config, asr=msgspec.structs.replace(config.asr, language=None))
+    engine, _ = load_whisper(name, folder, any_language)
+    _check_type(engine, identity)
+    return engine
+
+
+def attach(model: MeritsL, identity: WhisperIdentity, config: Config) -> None:
+    """Lets the model encode samples itself, where no recogniser runs: `predict` and `evaluate`. Raises `ModelError`."""
+    from livemerc.model.frozen_speech import WhisperFront
+
+    front = getattr(model.speech, "front", None)
+    assert isinstance(front, WhisperFront)
+    front.encode = open_encoder(identity, config).encode
+
+
+def _check_type(engine: FasterWhisperEngine, identity: WhisperIdentity) -> None:
+    if engine.quantised != identity.quantised:
+        raise ModelError(
+            f"asr.compute_type: Whisper {engine.model} computes in {engine.compute_type} here, and the checkpoint's "
+            f"voice was trained on {'integer' if identity.quantised else 'floating-point'} weights; leave the key at "
+            "default."
+        )
