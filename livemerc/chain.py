@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -31,7 +32,7 @@ from livemerc.events import (
     Status,
     Timing,
 )
-from livemerc.gauges import Gauges
+from livemerc.gauges import PAUSED, Gauges
 from livemerc.guard import Worker
 from livemerc.lanes import Closed, Lane
 from livemerc.model.checkpoint import checkpoint_info
@@ -67,6 +68,7 @@ class Monitor:
         self.announce = self.announcements.append
         self._tap = tap
         self._notices: dict[str, str] = {}
+        self._paused = False
         # The microphone already listens; the model's folder is looked at before anything heavy is loaded.
         self._checkpoint = checkpoint_info(config.model.checkpoint)
         snapshots = config.live.partial_every_s if source.live else None
@@ -100,6 +102,27 @@ class Monitor:
         change = getattr(self.source, "switch", None)
         if change is not None:
             change(device)
+
+    @property
+    def paused(self) -> bool:
+        return self._paused
+
+    def pause(self, paused: bool) -> None:
+        """Hear nothing from now on, or hear again; from any thread.
+
+        A source that can wait (a file) waits. The world does not: an open utterance ends, and what is said meanwhile is
+        not taken in, neither judged nor recorded; that is no loss. `status.degraded` says so as long as it lasts.
+        """
+        if paused == self._paused:
+            return
+        self._paused = paused
+        hold = getattr(self.source, "hold", None)
+        if hold is not None:
+            if not paused:  # what was to come has been put off
+                pace = getattr(self.source, "speed", 1.0) or 1.0
+                self._clock, self._due = WallClock(pace), DueClock(pace)
+            hold(paused)
+        self.notice("pause", PAUSED if paused else None)
 
     def notice(self, key: str, sentence: str | None) -> None:
         """`status.degraded` tells `sentence` from now on, until None takes it back. From any thread."""
@@ -301,6 +324,8 @@ class Monitor:
 
     def _blocks(self) -> Iterator[Block]:
         for block in self.source.blocks():
+            if self._paused and not hasattr(self.source, "hold"):  # only time passes
+                block = replace(block, samples=block.samples[:0], gap_s=0.0)
             if self._tap is not None:
                 self._tap(block)
             yield block

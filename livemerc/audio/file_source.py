@@ -18,6 +18,7 @@ from livemerc.text_safety import encodable
 # Containers whose header declares the length; elsewhere FFmpeg guesses it from the bit rate: no evidence.
 _DECLARED_LENGTH = {"wav", "w64", "flac", "aiff", "au", "mov", "mp4", "m4a", "matroska", "webm", "caf"}
 _TRUNCATION_TOLERANCE_S = 0.15
+_LOOK_EVERY_S = 0.1
 _MEND = "give a file that FFmpeg can decode (wav, flac, mp3, m4a, opus, or a video with sound)"
 
 
@@ -47,6 +48,8 @@ class FileSource:
         self.speakers = speakers
         self.warnings: list[str] = []
         self._closed = threading.Event()
+        self._going = threading.Event()
+        self._going.set()
         self._iterating = threading.Lock()
         self._decoder = _Decoder(self._path, separate=len(speakers) > 1)
         if len(speakers) > 1 and self._decoder.channels != len(speakers):
@@ -74,6 +77,7 @@ class FileSource:
                     # a block is due when its last sample has sounded
                     due_s = begin_s + (done + samples.shape[1]) / self.rate_hz / self.speed
                     self._closed.wait(max(0.0, due_s - time.monotonic()))
+                begin_s += self._held()
                 if self._closed.is_set():
                     return
                 for channel, heard in enumerate(samples):
@@ -83,6 +87,22 @@ class FileSource:
                 self.warnings.extend(self._decoder.verdict(done))
         finally:
             self._decoder.close()
+
+    def hold(self, held: bool) -> None:
+        """Give no further block until it is let go; from any thread."""
+        if held:
+            self._going.clear()
+        else:
+            self._going.set()
+
+    def _held(self) -> float:
+        """Waits while it is held; the seconds that took."""
+        if self._going.is_set():
+            return 0.0
+        since_s = time.monotonic()
+        while not self._going.wait(_LOOK_EVERY_S) and not self._closed.is_set():
+            pass
+        return time.monotonic() - since_s
 
     def _rechunk(self) -> Iterator[np.ndarray]:
         """(channels, n) float32."""
