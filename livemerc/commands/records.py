@@ -90,6 +90,33 @@ def export(
 
 
 @app.command(sort_key=4)
+def report(
+    directory: Path,
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=("--output", "-o"), metavar="FILE")],
+    anonymise: bool = False,
+    force: bool = False,
+) -> int:
+    """Write one self-contained, printable HTML page about a recorded session; corrections are applied.
+
+    Parameters
+    ----------
+    directory
+        The session's folder (`run --record`), or a file of events that `run --json` printed.
+    output
+        The HTML file, written whole or not at all, readable by its owner alone.
+    anonymise
+        Replace speakers' names, and by a simple rule names and numbers in the words; read the result first.
+    force
+        Overwrite the file if it exists.
+    """
+    from livemerc import report as room
+
+    return room.report(directory, output, anonymise=anonymise, force=force)
+
+
+@app.command(sort_key=4)
 def sessions(directory: Path, /) -> int:
     """List the recorded sessions in a folder: when, how long, from what, and which are damaged.
 
@@ -195,3 +222,30 @@ def rerun(
             return room.rerun(directory, options, signals)
         except KeyboardInterrupt:
             return EXIT_OK
+
+
+@app.command(sort_key=4)
+def compare(
+    first: Annotated[Path, Parameter(name="A")],
+    second: Annotated[Path, Parameter(name="B")],
+    /,
+    *,
+    everything: Annotated[bool, Parameter(name="--all")] = False,
+    json: bool = False,
+) -> int:
+    """Show where two sessions of the same speech differ: labels, doubts, words; agreement, kappa, confusion.
+
+    Parameters
+    ----------
+    first
+        A session's folder, or a file of events.
+    second
+        Another of the same speech, for instance from `livemerc rerun`.
+    everything
+        Show the utterances that agree, too.
+    json
+        The comparison as one JSON object.
+    """
+    from livemerc import compare as room
+
+    return room.main(first, second, json=json, everything=everything)
