@@ -10,8 +10,9 @@ from torch import Tensor
 
 from livemerc.model.checkpoint import checkpoint_folder, load_checkpoint, read_manifest
 from livemerc.model.merits import MeritsL
+from livemerc.model.packed_text import PackedText, can_pack
 from livemerc.model.speech_head import FrozenSpeechBranch
-from livemerc.model.text import load_tokenizer, tokenize
+from livemerc.model.text import TextEncoder, load_tokenizer, tokenize
 
 
 class Encoders:
@@ -21,12 +22,13 @@ class Encoders:
         self.model = model
         self.device = next(model.parameters()).device
         self._tokenizer = load_tokenizer(str(tokenizer_path), model.text.max_tokens)
+        self._text: TextEncoder | PackedText = PackedText(model.text) if can_pack(model.text) else model.text
 
     @torch.inference_mode()
     def text(self, texts: list[str]) -> Tensor:
         """Transcripts -> T1 (B, Dt) on the CPU. Empty texts are the caller's to mask."""
         ids, mask = tokenize(self._tokenizer, texts)
-        return self.model.text(ids.to(self.device), mask.to(self.device)).float().cpu()
+        return self._text(ids.to(self.device), mask.to(self.device)).float().cpu()
 
     @torch.inference_mode()
     def speech(self, samples: np.ndarray) -> Tensor:
