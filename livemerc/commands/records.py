@@ -74,7 +74,7 @@ def export(
         jsonl (the events), csv and parquet (tables), srt and vtt (subtitles), rttm (turns), emotionml, textgrid (Praat)
         or audacity (labels): docs/formats.md.
     output
-        A file, written whole or not at all (default, and -: standard output).
+        A file, written whole or not at all (default: standard output).
     force
         Overwrite the file if it exists.
     original
@@ -83,10 +83,9 @@ def export(
     from livemerc.export import output as place
     from livemerc.export import run
 
-    target = None if output is None or str(output) == "-" else output
-    if target is not None:
-        place.check_target(target, directory, force=force)
-    return run(directory, format, target, original=original)
+    if output is not None:
+        place.check_target(output, directory, force=force)
+    return run(directory, format, output, original=original)
 
 
 @app.command(sort_key=4)

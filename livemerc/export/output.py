@@ -27,7 +27,7 @@ def check_target(target: Path, session: Path, *, force: bool) -> None:
     try:
         if real.is_dir():
             raise ConfigError(f"-o {target}: a folder; name a file in it.")
-        if not real.parent.is_dir():
+        if not target.exists() and not real.parent.is_dir():
             raise ConfigError(f"-o {target}: there is no folder {real.parent}; create it, or choose another place.")
         holds_session = any((real.parent / name).exists() for name in (EVENTS_FILE, SESSION_FILE))
         if (holds_session and real.name.casefold() in _OWN_FILES) or _same(real, session):
@@ -46,9 +46,9 @@ def write_file(data: bytes, target: Path) -> None:
     """
     real = Path(os.path.realpath(target))
     try:
-        mode = real.stat().st_mode if real.exists() else None
+        mode = target.stat().st_mode if target.exists() else None
         if mode is not None and not stat.S_ISREG(mode):
-            with real.open("wb", buffering=0) as file:
+            with target.open("wb", buffering=0) as file:  # not `real`: what /dev/stdout leads to may have no name
                 _write_all(file.fileno(), data)
             return
         _replace(data, real, mode)
