@@ -7,27 +7,35 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
-from textual.app import App, ComposeResult
-from textual.binding import Binding, BindingType
+from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import BindingType
 from textual.containers import Container
 from textual.message import Message
-from textual.widgets import Footer
+from textual.screen import Screen
 
+from livemerc.bookmarks import Bookmark
 from livemerc.dashboard.bars import NowPanel
-from livemerc.dashboard.help_screen import KEYS, MIC_KEY, RECORD_KEY, HelpScreen
+from livemerc.dashboard.detail_screen import DetailScreen
+from livemerc.dashboard.health import HealthPanel
+from livemerc.dashboard.help_screen import HelpScreen
 from livemerc.dashboard.inputs_screen import InputsScreen
+from livemerc.dashboard.keys import KEYS, KeyLine, commands, told
+from livemerc.dashboard.layout import VIEWS, Plan, plan
 from livemerc.dashboard.meter import MeterPanel
 from livemerc.dashboard.palette import PALETTES, Palette
 from livemerc.dashboard.panel import Panel
+from livemerc.dashboard.reading import Reading
+from livemerc.dashboard.search import SearchLine
 from livemerc.dashboard.state import SessionState
 from livemerc.dashboard.status_line import HeaderLine, StatusLine, TroubleBanner
+from livemerc.dashboard.summary import SummaryPanel
 from livemerc.dashboard.terminal import own_signals, own_terminal
-from livemerc.dashboard.timeline import TimelinePanel
+from livemerc.dashboard.timeline import CoursePanel, TimelinePanel
 from livemerc.dashboard.transcript import Transcript
-from livemerc.dashboard.worker import EventWorker, MonitorLike, Recordable, Switchable, WorkerLike
+from livemerc.dashboard.worker import EventWorker, Markable, MonitorLike, Pausable, Recordable, Switchable, WorkerLike
 from livemerc.errors import EXIT_OK, EXIT_RUNTIME, LivemercError
 from livemerc.process import EXIT_AT_ONCE, STOP_SIGNALS
 from livemerc.text_safety import plain_text
@@ -40,37 +48,15 @@ _JOIN_FOR_S = 4.0
 """How long leaving waits for the monitor's threads: under the 5 s in which Ctrl+C must have ended the program."""
 
 
-class DashboardApp(App[int]):
+class DashboardApp(Reading, App[int]):
     """One session on the screen. `clock` (seconds) and `ticking` are for tests: a fake clock, no timer of its own."""
 
     CSS_PATH = "dashboard.tcss"
     TITLE = "livemerc"
-    ENABLE_COMMAND_PALETTE = False
-    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - as Textual declares it
-        (0, "-narrow"),
-        (112, "-wide"),
-        (160, "-huge"),
-    ]
-    VERTICAL_BREAKPOINTS = [  # noqa: RUF012 - as Textual declares it
-        (0, "-short"),
-        (28, "-tall"),
-    ]
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q", "leave", "Quit"),
-        Binding("ctrl+c,ctrl+q", "leave", "Quit", show=False, priority=True),
-        Binding("f", "follow", "Follow"),
-        Binding("up", "scroll('up')", "Scroll", key_display="↑↓", show=True),
-        Binding("down", "scroll('down')", show=False),
-        Binding("pageup", "scroll('page_up')", show=False),
-        Binding("pagedown", "scroll('page_down')", show=False),
-        Binding("home", "scroll('home')", show=False),
-        Binding("end", "scroll('end')", show=False),
-        Binding("r", "record", "Record"),
-        Binding("m", "inputs", "Mic"),
-        Binding("t", "next_theme", "Theme"),
-        Binding("ctrl+z", "suspend_process", show=False),
-        Binding("question_mark", "help", "Help", key_display="?"),
-    ]
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_DISPLAY = "^p"
+    AUTO_FOCUS = None  # keys are the app's, until somebody searches
+    BINDINGS: ClassVar[list[BindingType]] = [*KEYS]
 
     class Arrived(Message):
         """Events wait in the inbox. Pending ones replace each other."""
@@ -106,6 +92,8 @@ class DashboardApp(App[int]):
         self._dirty = True
         self._leaving = False
         self._ended = False
+        self.view = VIEWS[0]
+        self._fitted: tuple[Plan, int] | None = None
         self._worker = self._listen(monitor)
         for palette in PALETTES:
             self.register_theme(palette.theme())
@@ -123,11 +111,16 @@ class DashboardApp(App[int]):
         yield TroubleBanner(self.state, id="trouble")
         with Container(id="main"):
             yield Transcript(self.state, id="transcript")
-            yield NowPanel(self.state, id="now")
+            with Container(id="side"):
+                yield NowPanel(self.state, id="now")
+                yield SummaryPanel(self.state, id="summary")
+                yield HealthPanel(self.state, id="health")
+        yield CoursePanel(self.state, id="course")
         yield TimelinePanel(self.state, id="timeline")
         yield MeterPanel(self.state, id="meter")
         yield StatusLine(self.state, id="status")
-        yield Footer()
+        yield SearchLine(id="search")
+        yield KeyLine()
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -135,6 +128,9 @@ class DashboardApp(App[int]):
         self._panels = list(self.query(Panel))
         self._transcript = self.query_one(Transcript)
         self._trouble = self.query_one(TroubleBanner)
+        self._course = self.query_one(CoursePanel)
+        self._searching = self.query_one(SearchLine)
+        self._fit()
         self._catch_signals()
         self._worker.start()
         if self._ticking:
@@ -207,17 +203,45 @@ class DashboardApp(App[int]):
     def redraw(self) -> None:
         self._dirty = False
         self.redraws += 1
-        self._fit_trouble()
+        self._fit()
         for panel in self._panels:
-            panel.redraw()
+            if panel.display:
+                panel.redraw()
         self._transcript.redraw(self.state.take_changed_from())
+        if isinstance(self.screen, DetailScreen):
+            self.screen.redraw()
 
-    def _fit_trouble(self) -> None:
-        height = self._trouble.needed_height(self.size.width)
-        if self._trouble.display != bool(height):
-            self._trouble.display = bool(height)
-        if height and self._trouble.styles.height != height:
-            self._trouble.styles.height = height
+    def _fit(self) -> None:
+        """Give every panel its rows; touches nothing that has them."""
+        width, height = self.size
+        trouble = self._trouble.needed_height(width)
+        wanted = plan(
+            width, height, view=self.view, labels=len(self.state.labels), marks=self._course.has_marks,
+            speakers=len(self.state.courses), trouble=trouble,
+        )  # fmt: skip
+        if (wanted, trouble) == self._fitted:
+            return
+        before, self._fitted = self._fitted, (wanted, trouble)
+        wide = bool(wanted.side_width)
+        main, side = self.query_one("#main"), self.query_one("#side")
+        main.styles.layout = "horizontal" if wide else "vertical"
+        side.styles.width = wanted.side_width if wide else "100%"
+        slot = sum(wanted.slot.values())
+        side.styles.height = "100%" if wide else slot
+        side.display = bool(slot)
+        course_below = "course" in wanted.slot and not wide
+        rows = {
+            "trouble": trouble, "course": wanted.slot["course"] if course_below else wanted.course,
+            "timeline": wanted.timeline, "meter": wanted.meter, "status": wanted.status,
+            **{name: wanted.slot.get(name, 0) for name in ("now", "summary", "health")},
+        }  # fmt: skip
+        side.display = any(rows[name] for name in ("now", "summary", "health"))
+        for name, count in rows.items():
+            panel = self.query_one(f"#{name}")
+            panel.display = bool(count)
+            panel.styles.height = count
+        if before is None or before[0].choices != wanted.choices:
+            self.refresh_bindings()
 
     # -- keys ----------------------------------------------------------------------------------------------------------
 
@@ -235,12 +259,35 @@ class DashboardApp(App[int]):
         header = self.query_one(HeaderLine)
         header.following = message.follow
         header.redraw()
+        self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A key for what this monitor cannot do is not there."""
+        """A key for what this monitor cannot do, or what makes no sense now, is not there."""
         if action == "inputs":
             return self._microphone is not None
-        return action != "record" or isinstance(self._monitor, Recordable)
+        if action in ("pause", "record"):
+            able = Pausable if action == "pause" else Recordable
+            return isinstance(self._monitor, able) and not self._ended
+        if action == "bookmark":
+            return self.can_bookmark
+        return self.check_reading(action)
+
+    @property
+    def can_bookmark(self) -> bool:
+        return isinstance(self._monitor, Markable) and not self._ended
+
+    def action_pause(self) -> None:
+        if not isinstance(self._monitor, Pausable):
+            return
+        paused = not self._monitor.paused
+        self._monitor.pause(paused)
+        self.notify("Nothing is being heard; space goes on" if paused else "Listening again", markup=False)
+        self.tick()
+
+    def keep_bookmark(self, bookmark: Bookmark) -> str:
+        """Returns a sentence on where it is kept."""
+        assert isinstance(self._monitor, Markable)
+        return self._monitor.bookmark(bookmark)
 
     def action_record(self) -> None:
         if isinstance(self._monitor, Recordable):
@@ -274,12 +321,6 @@ class DashboardApp(App[int]):
             self.state.changed_source(microphone.name)
             self.notify(f"Listening to {plain_text(microphone.name.removeprefix('mic:'))}", markup=False)
 
-    def action_follow(self) -> None:
-        self._transcript.follow = True
-
-    def action_scroll(self, how: str) -> None:
-        getattr(self._transcript, f"scroll_{how}")(animate=False)
-
     def action_next_theme(self) -> None:
         self.palette = PALETTES[(PALETTES.index(self.palette) + 1) % len(PALETTES)]
         self.theme = self.palette.name
@@ -287,12 +328,11 @@ class DashboardApp(App[int]):
         self.redraw()
 
     def action_help(self) -> None:
-        keys = [*KEYS]
-        if isinstance(self._monitor, Recordable):
-            keys.append(RECORD_KEY)
-        if self._microphone is not None:
-            keys.append(MIC_KEY)
-        self.push_screen(HelpScreen(self.state.labels, tuple(keys)))
+        self.push_screen(HelpScreen(self.state.labels, told(self)))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette has what the keys have."""
+        return commands(self)
 
 
 def show(monitor: MonitorLike, *, exit_at_end: bool = False) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
+from livemerc.dashboard.branches import disagree, side_by_side
 from livemerc.dashboard.course import NOT_SURE
 from livemerc.dashboard.palette import Palette, glyph
 from livemerc.dashboard.panel import Panel, spread
@@ -23,7 +24,7 @@ class NowPanel(Panel):
     def lines(self, width: int, height: int) -> list[Text]:
         inner = width - 2
         tall = height >= len(self.state.labels) + 2
-        body = self._tall(inner, height) if tall else self._flat(inner, height)
+        body = self._tall(inner) if tall else self._flat(inner, height)
         return [Text.assemble(" ", line) for line in body[:height]]
 
     def _flat(self, width: int, height: int) -> list[Text]:
@@ -31,7 +32,7 @@ class NowPanel(Panel):
         estimate = state.newest.estimate if state.newest else None
         title = _title(palette, state.newest)
         if estimate is not None and estimate.abstained is not None:
-            title.append(" ").append_text(_verdict(palette, estimate))
+            title.append(" ").append_text(_verdict(palette, state.newest))
         head = spread(title, _branches(palette, state.labels, estimate), width)
         columns = max(2, -(-len(state.labels) // max(1, height - 1)))
         rows = -(-len(state.labels) // columns)
@@ -45,16 +46,13 @@ class NowPanel(Panel):
             lines.append(line)
         return [head, *lines]
 
-    def _tall(self, width: int, height: int) -> list[Text]:
+    def _tall(self, width: int) -> list[Text]:
         state, palette = self.state, self.palette
         estimate = state.newest.estimate if state.newest else None
         table = width >= _TABLE_WIDTH
-        head = _title(palette, state.newest)
-        lines = [head, Text()]
-        if table:
-            lines[1] = spread(_verdict(palette, estimate), Text("words voice", style=palette.dim), width)
-        else:
-            lines[1] = _verdict(palette, estimate)
+        lines = [_title(palette, state.newest)]
+        verdict = _verdict(palette, state.newest)
+        lines.append(spread(verdict, Text("words voice", style=palette.dim), width) if table else verdict)
         for index in range(len(state.labels)):
             bar = _bar_row(palette, state.labels, index, estimate, width - (12 if table else 0))
             if table:
@@ -63,23 +61,12 @@ class NowPanel(Panel):
                 bar.append("  ")
                 bar.append_text(_branch_cell(palette, state.labels, index, estimate.speech if estimate else None))
             lines.append(bar)
-        lines += [Text(), *_side_by_side(palette, state.labels, estimate, width)]
-        if height >= len(lines) + len(state.labels):
-            lines += [Text(), *self._shares(width)]
-        return lines
-
-    def _shares(self, width: int) -> list[Text]:
-        """How the voiced time divides, the largest share first."""
-        palette = self.palette
-        shares = self.state.course.shares()
-        lines = [spread(Text("SESSION", style=palette.dim), Text("share of the voiced time", style=palette.dim), width)]
-        for label, share in shares.items():
-            colour = palette.emotion(label)
-            line = Text(f"{glyph(label)} {sure_width(label)[:8]:<8} ", style=palette.style(colour))
-            line.append_text(_bar(palette, colour, share, width - 16))
-            line.append(f"{share:>4.0%}".rjust(5), style=palette.text)
-            lines.append(line)
-        return lines
+        if estimate is None:
+            return lines
+        said = Text(side_by_side(state.labels, estimate), style=palette.text)
+        if disagree(state.labels, estimate):
+            said = Text("≠ ", style=palette.style(palette.accent, bold=True)).append_text(said)
+        return [*lines, Text(), said, Text(_why(estimate), style=palette.dim)]
 
 
 def _title(palette: Palette, utterance: Utterance | None) -> Text:
@@ -92,17 +79,32 @@ def _title(palette: Palette, utterance: Utterance | None) -> Text:
     return line
 
 
-def _verdict(palette: Palette, estimate: Estimate | None) -> Text:
-    if estimate is None:
+def _verdict(palette: Palette, utterance: Utterance | None) -> Text:
+    estimate = utterance.estimate if utterance is not None else None
+    if utterance is None or estimate is None:
         return Text("nobody has spoken yet", style=palette.dim)
     shown = estimate.shown
-    settled = estimate.status == "frozen"
+    settled = estimate.settled
     line = Text("" if settled else "~", style=palette.dim)
     style = palette.style(palette.emotion(shown), bold=settled, italic=not settled)
     line.append(f"{glyph(shown)} {sure_width(shown)}", style=style)
     if shown != NOT_SURE:
         line.append(f" {fraction(estimate.confidence)}", style=style)
+    if utterance.was is not None:
+        line.append(f" was {glyph(utterance.was)} {sure_width(utterance.was)}", style=palette.dim)
     return line
+
+
+def _why(estimate: Estimate) -> str:
+    """In a word how firm this is."""
+    if estimate.abstained is not None:
+        return f"not sure: {sure_width(estimate.abstained)}"
+    return {
+        "partial": "so far, while somebody still speaks",
+        "provisional": "~ may still be revised",
+        "revised": "~ revised, may be again",
+        "frozen": "settled",
+    }[estimate.status]
 
 
 def _bar_row(palette: Palette, labels: Sequence[str], index: int, estimate: Estimate | None, width: int) -> Text:
@@ -114,13 +116,13 @@ def _bar_row(palette: Palette, labels: Sequence[str], index: int, estimate: Esti
     best = estimate is not None and known and estimate.label == label
     name = 8
     line = Text(f"{glyph(label)} {sure_width(label)[:name]:<{name}} ", style=palette.style(colour, bold=best))
-    line.append_text(_bar(palette, colour, probability, width - name - 3 - 5))
+    line.append_text(share_bar(palette, colour, probability, width - name - 3 - 5))
     value = fraction(probability) if known else ""
     line.append(f"{value:>5}", style=palette.style(palette.foreground, bold=True) if best else palette.dim)
     return line
 
 
-def _bar(palette: Palette, colour: str, share: float, width: int) -> Text:
+def share_bar(palette: Palette, colour: str, share: float, width: int) -> Text:
     """Eighths of a cell: a change of one point is visible at 12 cells."""
     eighths = max(0, min(width * 8, round(share * width * 8)))
     whole, rest = divmod(eighths, 8)
@@ -147,25 +149,10 @@ def _branch(palette: Palette, name: str, labels: Sequence[str], vector: tuple[fl
     )
 
 
-def _disagree(labels: Sequence[str], estimate: Estimate) -> bool:
-    text, speech = estimate.text, estimate.speech
-    return text is not None and speech is not None and top(labels, text)[0] != top(labels, speech)[0]
-
-
 def _branches(palette: Palette, labels: Sequence[str], estimate: Estimate | None) -> Text:
     """`words · neutral .71   voice ■ anger .55`"""
     if estimate is None:
         return Text("nobody has spoken yet", style=palette.dim)
     line = _branch(palette, "words", labels, estimate.text)
-    line.append(" ≠ " if _disagree(labels, estimate) else "   ", style=palette.style(palette.accent, bold=True))
+    line.append(" ≠ " if disagree(labels, estimate) else "   ", style=palette.style(palette.accent, bold=True))
     return line.append_text(_branch(palette, "voice", labels, estimate.speech))
-
-
-def _side_by_side(palette: Palette, labels: Sequence[str], estimate: Estimate | None, width: int) -> list[Text]:
-    if estimate is None:
-        return [Text("words none", style=palette.dim), Text("voice none", style=palette.dim)]
-    note = Text("they disagree", style=palette.style(palette.accent)) if _disagree(labels, estimate) else Text()
-    return [
-        _branch(palette, "words", labels, estimate.text),
-        spread(_branch(palette, "voice", labels, estimate.speech), note, width),
-    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from livemerc.dashboard.panel import Panel
+from livemerc.dashboard.vitals import CLIPPING_DBFS
 
 _FLOOR_DBFS = -60.0
 _HEIGHTS = " ▁▂▃▄▅▆▇█"
@@ -19,6 +20,8 @@ class MeterPanel(Panel):
         level_dbfs = health.level_dbfs if heard and health.level_dbfs is not None else -120.0
         if self.state.phase == "finished":
             line = Text(" ○ no input ", style=palette.dim)
+        elif health.paused:
+            line = Text(" ‖ paused   ", style=palette.style(palette.accent, bold=True))
         elif health.speaking:
             line = Text(" ● speech   ", style=palette.style(palette.good, bold=True))
         else:
@@ -33,13 +36,26 @@ class MeterPanel(Panel):
         history = max(0, min(60, width // 3))
         room = max(0, width - line.cell_len - figure.cell_len - history - 3)
         filled = round(_share(level_dbfs) * room)
-        line.append("━" * filled, style=palette.style(palette.trouble if health.clipping else palette.good))
+        line.append("━" * filled, style=palette.style(palette.danger if health.clipping else palette.good))
         line.append("─" * (room - filled), style=palette.rule)
         line.append_text(figure)
         line.append("  ")
-        levels = list(self.state.levels_dbfs)[-history:] if history else []
-        line.append(" " * (history - len(levels)))
-        return [line.append("".join(_HEIGHTS[round(_share(level) * 8)] for level in levels), style=palette.dim)]
+        line.append_text(self._wave(history))
+        return [line]
+
+    def _wave(self, cells: int) -> Text:
+        """The loudness of the last seconds, ten cells each; speech in colour, clipping in red."""
+        palette, state = self.palette, self.state
+        heard = list(zip(state.levels_dbfs, state.voiced, strict=True))[-cells:] if cells else []
+        wave = Text(" " * (cells - len(heard)))
+        for level_dbfs, voiced in heard:
+            style = palette.style(palette.good) if voiced else palette.dim
+            if level_dbfs >= CLIPPING_DBFS:
+                style = palette.style(palette.danger, bold=True)
+            wave.append(
+                _HEIGHTS[max(1, round(_share(level_dbfs) * 8)) if voiced else round(_share(level_dbfs) * 8)], style
+            )
+        return wave
 
 
 def _share(level_dbfs: float) -> float:

@@ -55,6 +55,31 @@ class Palette:
         return _style(self.faint)
 
     @property
+    def danger(self) -> str:
+        """The colour of trouble as text."""
+        return legible(self.trouble, self.panel, dark=self.dark, least=self.contrast)
+
+    @property
+    def found(self) -> Style:
+        """What a search has found."""
+        return Style(color=self.background, bgcolor=self.accent, bold=True)
+
+    @property
+    def notable(self) -> Style:
+        """What must be seen and is no trouble: a pause."""
+        return Style(color=self.background, bgcolor=self.accent, bold=True)
+
+    @property
+    def selected(self) -> str:
+        """Ground of the row that was chosen."""
+        return self.faint if self.contrast < 7 else "#303030"
+
+    def valence(self, pleasant: bool) -> str:
+        """Blue and orange: told apart with every common colour-vision deficiency."""
+        colour = "#56b4e9" if pleasant else "#e69f00"
+        return legible(colour, self.panel, dark=self.dark, least=self.contrast)
+
+    @property
     def alarm(self) -> Style:
         return Style(color="#ffffff", bgcolor=self.trouble, bold=True)
 

@@ -2,41 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
+from livemerc.bookmarks import BOOKMARKS_FILE, Bookmark, append_bookmark, read_bookmarks
 from livemerc.dashboard.app import DashboardApp
-from livemerc.dashboard.help_screen import KEYS, HelpScreen
 from livemerc.dashboard.history import History
+from livemerc.dashboard.keys import KEYS, key
 from livemerc.dashboard.state import Playback
-from livemerc.errors import EXIT_OK
+from livemerc.errors import EXIT_OK, InputError
 from livemerc.events import Event
 from livemerc.player import Player
 
 SPEEDS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
-REPLAY_KEYS = (
-    ("Space", "pause, and on"),
-    ("← →", "10 s back, forward; Shift or [ ]: a minute"),
-    ("- +", f"speed, {SPEEDS[0]:g} to {SPEEDS[-1]:g} times"),
-)
+_LIVE_ALONE = ("leave", "pause", "record", "inputs")
 
 
 class ReplayApp(DashboardApp, inherit_bindings=False):
     """The player is polled by the screen's own timer: a seek replaces the state, and no event is on its way."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        DashboardApp.BINDINGS[0],  # q; a narrow footer shows the first ones
-        Binding("space", "pause", "Pause"),
-        Binding("left", "seek(-10)", "Seek", key_display="←→"),
+        key("q", "leave", "Quit", "leave"),  # a narrow footer shows the first ones
+        Binding("ctrl+c,ctrl+q", "leave", "Quit", show=False, priority=True),
+        key("space", "pause", "Pause", "pause the replay, and on", display="Space"),
+        key("left", "seek(-10)", "Seek", "10 s back, forward; with Shift, or [ ]: a minute", display="←→"),
         Binding("right", "seek(10)", show=False),
         Binding("shift+left,left_square_bracket", "seek(-60)", show=False),
         Binding("shift+right,right_square_bracket", "seek(60)", show=False),
-        Binding("minus", "speed(-1)", "Speed", key_display="-+"),
+        key("minus", "speed(-1)", "Speed", f"speed, {SPEEDS[0]:g} to {SPEEDS[-1]:g} times", display="-+"),
         Binding("plus,equals_sign", "speed(1)", show=False),
-        *DashboardApp.BINDINGS[1:],
+        *(binding for binding in KEYS if isinstance(binding, Binding) and binding.action not in _LIVE_ALONE),
     ]
 
     def __init__(self, player: Player, *, clock: Callable[[], float] = time.monotonic, ticking: bool = True) -> None:
@@ -44,10 +43,16 @@ class ReplayApp(DashboardApp, inherit_bindings=False):
         super().__init__(player, clock=clock, ticking=ticking)
         self._history = History(self.state, player.journal.events)
         self._history.go(len(player.journal.events))  # once through, so that every seek is short
+        self._bookmarks_bytes: int | None = None
+        self._look_for_bookmarks()
         self._go(player.position_s)
 
     def _listen(self, monitor: object) -> _Poll:
         return _Poll(self.player)
+
+    def tick(self) -> None:
+        self._look_for_bookmarks()
+        super().tick()
 
     def _tell_state(self) -> None:
         player = self.player
@@ -80,8 +85,41 @@ class ReplayApp(DashboardApp, inherit_bindings=False):
         self._tell_state()
         self.redraw()
 
-    def action_help(self) -> None:
-        self.push_screen(HelpScreen(self.state.labels, (*REPLAY_KEYS, *KEYS[1:])))
+    def go_to(self, t_s: float) -> None:
+        """Somebody pointed at a time: the replay goes there."""
+        self._go(t_s)
+        self.redraw()
+
+    # -- bookmarks -----------------------------------------------------------------------------------------------------
+
+    @property
+    def now_s(self) -> float:
+        return self.player.position_s
+
+    @property
+    def can_bookmark(self) -> bool:
+        """A file of events alone has no place for them."""
+        return self.player.path.is_dir()
+
+    def keep_bookmark(self, bookmark: Bookmark) -> str:
+        try:
+            append_bookmark(self.player.path, bookmark)
+        except (OSError, ValueError) as error:
+            return f"Marked on the screen alone: {getattr(error, 'strerror', None) or error}"
+        return "Marked, and kept with the session"
+
+    def _look_for_bookmarks(self) -> None:
+        """Those of the folder, again whenever their file has grown: a session may still be recorded."""
+        if self._bookmarks_bytes is not None and not self.player.growing:
+            return
+        try:
+            size = (self.player.path / BOOKMARKS_FILE).stat().st_size
+        except OSError:  # there are none, or no folder
+            size = 0
+        if size != self._bookmarks_bytes:
+            self._bookmarks_bytes = size
+            with contextlib.suppress(InputError):  # no file that is a session's: then there are none
+                self.state.bookmarks = read_bookmarks(self.player.path)[0]
 
 
 class _Poll:

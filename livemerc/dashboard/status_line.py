@@ -11,6 +11,8 @@ from livemerc.notation import clock
 from livemerc.text_safety import sure_width
 
 _SEPARATOR = " · "
+_PAUSED = "PAUSED: nothing is being heard. Space goes on."
+_PAUSED_THEN = "PAUSED HERE: nothing was heard."
 
 
 class HeaderLine(Panel):
@@ -30,6 +32,8 @@ class HeaderLine(Panel):
             right = Text("◌ loading models... listening already", style=palette.style(palette.accent))
         elif state.phase == "loading":
             right = Text("◌ starting...", style=palette.style(palette.accent))
+        elif state.phase == "live" and state.health.paused:
+            right = Text("‖ paused, nothing is heard", style=palette.style(palette.accent, bold=True))
         elif state.phase == "live":
             right = Text("● live", style=palette.style(palette.good, bold=True))
         elif state.phase == "finishing":
@@ -131,6 +135,11 @@ class TroubleBanner(Panel):
     def lines(self, width: int, height: int) -> list[Text]:
         style = self.palette.alarm
         wrapped: list[Text] = []
+        if self.state.health.paused and self.state.phase != "finished":
+            told = _PAUSED if self.state.playback is None else _PAUSED_THEN
+            paused = Text(f" ‖ {told}", self.palette.notable)
+            paused.append(" " * (width - paused.cell_len))
+            wrapped.append(paused)
         for trouble in self.state.troubles():
             for line in Text(f"! {sure_width(trouble)}", style=style).wrap(self.app.console, max(10, width - 2)):
                 line.rstrip()

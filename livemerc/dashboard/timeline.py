@@ -1,44 +1,181 @@
-"""The course of the session as a strip: a column is a stretch of time, its sign the label most voiced in it."""
+"""The course of the session: a column is a stretch of time, its sign the label most voiced in it."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
+from rich.cells import set_cell_size
 from rich.style import Style
 from rich.text import Text
+from textual import events
+from textual.message import Message
 
 from livemerc.dashboard.course import Column
 from livemerc.dashboard.palette import Palette, glyph
 from livemerc.dashboard.panel import Panel, spread
+from livemerc.dashboard.rows import BOOKMARK
 from livemerc.notation import clock
+from livemerc.text_safety import sure_width
+
+GAP, PAUSE, SHIFT = "×", "‖", "╵"
+_GUTTER = 10
+_LOWER = " ▁▂▃▄▅▆▇█"
 
 
-class TimelinePanel(Panel):
-    """One line: times and strip. Three lines: a scale, the most voiced label, and below it the runner-up."""
+class _TimePanel(Panel):
+    """A panel whose columns are stretches of time: a click goes to one."""
+
+    class Chosen(Message):
+        """Somebody clicked at this time."""
+
+        def __init__(self, t_s: float) -> None:
+            super().__init__()
+            self.t_s = t_s
+
+    _left = 0  # cells before the first column
+    _span_s = 0.0
+
+    def on_click(self, event: events.Click) -> None:
+        t_s = (event.x - self._left + 0.5) * self._span_s
+        if 0 <= t_s <= self.state.duration_s + self._span_s:
+            self.post_message(self.Chosen(min(t_s, self.state.duration_s)))
+
+    def _marks(self, count: int, *, shifts: bool) -> list[str]:
+        """The sign of each column: what somebody marked before what was lost before what shifted."""
+        signs = [""] * count
+        state, span_s = self.state, self._span_s
+
+        def put(sign: str, start_s: float, end_s: float) -> None:
+            for column in range(max(0, int(start_s / span_s)), min(count - 1, int(end_s / span_s)) + 1):
+                signs[column] = sign
+
+        if shifts:
+            times_s = state.shifts_s()
+            for column in range(count):
+                if bisect_left(times_s, column * span_s) < bisect_left(times_s, (column + 1) * span_s):
+                    signs[column] = SHIFT
+        for span in state.spans:
+            put(PAUSE if span.kind == "pause" else GAP, span.start_s, span.end_s)
+        for lost in state.lost:
+            put(GAP, lost.t_s - lost.lost_s, lost.t_s)
+        for bookmark in state.bookmarks:
+            put(BOOKMARK, bookmark.t_s, bookmark.t_s)
+        return signs
+
+    def _mark_style(self, sign: str) -> Style:
+        palette = self.palette
+        if sign == GAP:
+            return palette.style(palette.danger, bold=True)
+        return palette.dim if sign == SHIFT else palette.style(palette.accent, bold=True)
+
+
+class TimelinePanel(_TimePanel):
+    """One line: times and strip; marks stand in the strip."""
 
     def lines(self, width: int, height: int) -> list[Text]:
         palette, duration_s = self.palette, self.state.duration_s
         end = clock(duration_s)
-        if height < 3:
-            columns, _ = self.state.course.strip(width - 9 - len(end), duration_s)
-            line = Text(" 00:00 ", style=palette.dim)
-            line.append_text(_strip(palette, columns, 0))
-            return [line.append(f" {end}", style=palette.dim)]
-        columns, column_s = self.state.course.strip(width - 2, duration_s)
-        seconds = f"{column_s:g} s" if column_s < 60 else clock(column_s)
-        hint = f"{seconds} a column, the label most voiced; below it the runner-up "
-        at_end = max(0, len(columns) + 1 - len(" COURSE") - len(end))
-        scale = Text(" COURSE" + (" " * at_end + end if at_end > 1 else ""), style=palette.dim)
-        if scale.cell_len + 3 + len(hint) <= width:
-            scale = spread(scale, Text(hint, style=palette.dim), width)
-        return [scale, *(Text.assemble(" ", _strip(palette, columns, rank)) for rank in (0, 1))]
+        columns, self._span_s = self.state.course.strip(width - 9 - len(end), duration_s)
+        line = Text(" 00:00 ", style=palette.dim)
+        self._left = line.cell_len
+        strip = _strip(palette, columns)
+        for index, sign in enumerate(self._marks(len(columns), shifts=False)):
+            if sign:
+                strip[index] = Text(sign, style=self._mark_style(sign))
+        line.append_text(Text.assemble(*strip))
+        return [line.append(f" {end}", style=palette.dim)]
 
 
-def _strip(palette: Palette, columns: list[Column], rank: int) -> Text:
-    line = Text()
+class CoursePanel(_TimePanel):
+    """A scale, the valence curve, the label most voiced, marks, and the same strip for each speaker."""
+
+    @property
+    def has_marks(self) -> bool:
+        state = self.state
+        return bool(state.bookmarks or state.lost or state.spans or state.shifts_s())
+
+    def lines(self, width: int, height: int) -> list[Text]:
+        palette, state = self.palette, self.state
+        duration_s = state.duration_s
+        columns, self._span_s = state.course.strip(width - _GUTTER - 1, duration_s)
+        self._left = _GUTTER
+        count = len(columns)
+        speakers = list(state.courses) if len(state.courses) > 1 else []
+        spare = height - 2 - self.has_marks  # rows for curve and speakers
+        valence_rows = 4 if spare - min(len(speakers), 6) >= 4 else 2 if spare >= 2 else 0
+        curve = state.course.curve(self._span_s, count)
+        rows = [self._scale(width, count)]
+        for place, cells in enumerate(self._curve(curve, valence_rows)):
+            name = "pleasant +" if place == 0 else "unpleas. -" if place == valence_rows - 1 else ""
+            rows.append(self._row(name, cells))
+        rows.append(self._row("emotion", _strip(palette, columns)))
+        if self.has_marks:
+            signs = self._marks(count, shifts=True)
+            rows.append(self._row("marks", [Text(sign or " ", style=self._mark_style(sign)) for sign in signs]))
+        for speaker in speakers[: max(0, height - len(rows))]:
+            strip = _strip(palette, state.courses[speaker].columns_of(self._span_s, count))
+            rows.append(self._row(sure_width(speaker), strip))
+        return rows[:height]
+
+    def _row(self, name: str, cells: list[Text]) -> Text:
+        shown = set_cell_size(f" {name}", _GUTTER - 1) + " "
+        return Text.assemble((shown, self.palette.dim), *cells)
+
+    def _scale(self, width: int, count: int) -> Text:
+        """`COURSE    00:00            00:27` and what a column spans."""
+        palette = self.palette
+        line = Text(set_cell_size(" COURSE", _GUTTER), style=palette.dim)
+        end = clock(self.state.duration_s)
+        line.append("00:00" + end.rjust(count - 5) if count >= 6 + len(end) else end, style=palette.dim)
+        seconds = f"{self._span_s:g} s" if self._span_s < 60 else clock(self._span_s)
+        hint = f"{seconds} a column "
+        legend = f"{BOOKMARK} marked  {GAP} lost  {PAUSE} paused  {SHIFT} shift  {hint}"
+        for text in (legend, hint):
+            if line.cell_len + 3 + len(text) <= width:
+                return spread(line, Text(text, style=palette.dim), width)
+        return line
+
+    def _curve(self, values: list[float | None], rows: int) -> list[list[Text]]:
+        """Bars from the middle: up for pleasant, down for unpleasant; a line where it is even."""
+        if not rows:
+            return []
+        palette = self.palette
+        up, down = palette.style(palette.valence(True)), palette.style(palette.valence(False))
+        half = rows // 2
+        lines: list[list[Text]] = [[] for _ in range(rows)]
+        for value in values:
+            eighths = 0 if value is None else round(abs(value) * half * 8)
+            pleasant = value is not None and value >= 0
+            for row in range(half):  # from the middle outwards
+                filled = max(0, min(8, eighths - 8 * row))
+                above, below = lines[half - 1 - row], lines[half + row]
+                if row == 0 and not filled and value is not None:  # said, and even
+                    above.append(Text("▁", style=palette.dim))
+                    below.append(Text(" "))
+                elif pleasant:
+                    above.append(Text(_LOWER[filled], style=up))
+                    below.append(Text(" "))
+                else:
+                    # the upper part of a cell: the lower part of its negative
+                    whole = filled in (0, 8)
+                    part = (
+                        Text(_LOWER[filled], style=down) if whole else Text(_LOWER[8 - filled], style=_negative(down))
+                    )
+                    above.append(Text(" "))
+                    below.append(part)
+        return lines
+
+
+def _negative(style: Style) -> Style:
+    return style + Style(reverse=True)
+
+
+def _strip(palette: Palette, columns: list[Column]) -> list[Text]:
+    cells = []
     for column in columns:
-        ranked = sorted(column, key=lambda label: -column[label])
-        if rank < len(ranked):
-            style = palette.style(palette.emotion(ranked[rank]))
-            line.append(glyph(ranked[rank]), style=style + Style(dim=True) if rank else style)
+        if column:
+            label = max(column, key=column.__getitem__)
+            cells.append(Text(glyph(label), style=palette.style(palette.emotion(label))))
         else:
-            line.append("─" if rank == 0 else " ", style=palette.rule)
-    return line
+            cells.append(Text("─", style=palette.rule))
+    return cells

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, cast
 
 from rich.cells import cell_len
@@ -17,8 +17,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from livemerc.dashboard.palette import Palette
-from livemerc.dashboard.rows import Columns, height, render
-from livemerc.dashboard.state import SessionState
+from livemerc.dashboard.rows import Columns, Marked, height, matches, render
+from livemerc.dashboard.state import SessionState, Utterance
 from livemerc.text_safety import sure_width
 
 if TYPE_CHECKING:
@@ -42,6 +42,12 @@ class Transcript(ScrollView):
     virtual_size = Reactive(Size(0, 0), layout=False)
     """Growing moves no other widget: without a layout of the whole screen a new row costs a third."""
 
+    class Opened(Message):
+        """The utterance that is selected was clicked again, or asked for."""
+
+    class SelectionChanged(Message):
+        """An utterance was selected, another one, or none any more."""
+
     class FollowChanged(Message):
         """Following began or ended."""
 
@@ -55,7 +61,10 @@ class Transcript(ScrollView):
         self._follow = True
         self._columns = Columns(0)
         self._ends: list[int] = []  # row after the last row of each utterance; row 0 is the notice
-        self._rendered: LRUCache[tuple[str, int], list[Strip]] = LRUCache(_RENDERED_KEPT)
+        self._rendered: LRUCache[tuple[str, int, Marked], list[Strip]] = LRUCache(_RENDERED_KEPT)
+        self._selected: str | None = None
+        self._sought = ""
+        self._bookmarks_s: list[float] = []
 
     @property
     def follow(self) -> bool:
@@ -73,10 +82,107 @@ class Transcript(ScrollView):
     def palette(self) -> Palette:
         return cast("DashboardApp", self.app).palette
 
+    # -- what is marked ------------------------------------------------------------------------------------------------
+
+    @property
+    def selected(self) -> Utterance | None:
+        """The utterance that the reader has chosen."""
+        return None if self._selected is None else self.state.find(self._selected)
+
+    def select(self, utterance: Utterance | None) -> None:
+        """Choose an utterance and bring it into sight; None ends that."""
+        before, self._selected = self._selected, None if utterance is None else utterance.utterance_id
+        if utterance is not None:
+            self.follow = False  # what someone reads stays where it is
+            self.show(utterance)
+        if before != self._selected:
+            self.post_message(self.SelectionChanged())
+            self.refresh()
+
+    def select_next(self, step: int) -> None:
+        """From the selected utterance on, or from the last one in sight."""
+        utterances = self.state.utterances
+        if not utterances:
+            return
+        selected = self.selected
+        if selected is None:
+            index = min(bisect_right(self._ends, round(self.scroll_y) + self.size.height - 1), len(utterances) - 1)
+        else:
+            index = self._index_of(selected) + step
+        self.select(utterances[max(0, min(len(utterances) - 1, index))])
+
+    def show(self, utterance: Utterance) -> None:
+        """Scroll, if need be, until it is in sight."""
+        index = self._index_of(utterance)
+        if index >= len(self._ends):
+            return
+        above, below = self._top(index), self._ends[index]
+        if above < self.scroll_y:
+            self.scroll_to(y=above if index else 0, animate=False, immediate=True, force=True)
+        elif below > self.scroll_y + self.size.height:
+            self.scroll_to(y=below - self.size.height, animate=False, immediate=True, force=True)
+
+    def show_time(self, t_s: float) -> None:
+        """Select what was said then, or just before."""
+        utterances = self.state.utterances
+        index = bisect_right(utterances, t_s, key=lambda utterance: utterance.start_s) - 1
+        if utterances:
+            self.select(utterances[max(0, index)])
+
+    @property
+    def sought(self) -> str:
+        return self._sought
+
+    def seek(self, text: str) -> None:
+        """Light up `text` wherever it stands, regardless of case; "" ends that."""
+        if text.lower() != self._sought:
+            self._sought = text.lower()
+            self.refresh()
+
+    def found(self) -> list[Utterance]:
+        """All utterances that hold what is sought."""
+        return [u for u in self.state.utterances if matches(u, self._sought)] if self._sought else []
+
+    def find_next(self, step: int) -> None:
+        """Select the next (`step` 1) or the one before (-1) that holds what is sought; round at the ends."""
+        found = self.found()
+        if not found:
+            return
+        selected = self.selected
+        starts = [utterance.start_s for utterance in found]
+        if selected is None:
+            index = len(found) - 1 if step < 0 else 0
+        elif step > 0:
+            index = bisect_right(starts, selected.start_s) % len(found)
+        else:
+            index = (bisect_left(starts, selected.start_s) - 1) % len(found)
+        self.select(found[index])
+
+    def _index_of(self, utterance: Utterance) -> int:
+        """Rows are in order of their time, and few begin at the same."""
+        index = bisect_left(self.state.utterances, utterance.start_s, key=lambda u: u.start_s)
+        while index < len(self.state.utterances) and self.state.utterances[index] is not utterance:
+            index += 1
+        return index
+
+    def _marked(self, index: int) -> Marked:
+        utterances = self.state.utterances
+        utterance = utterances[index]
+        until_s = utterances[index + 1].start_s if index + 1 < len(utterances) else float("inf")
+        since_s = utterance.start_s if index else 0.0
+        at = bisect_left(self._bookmarks_s, since_s)
+        bookmark = at < len(self._bookmarks_s) and self._bookmarks_s[at] < until_s
+        return Marked(bookmark, utterance.utterance_id == self._selected, self._sought)
+
     # -- layout --------------------------------------------------------------------------------------------------------
 
     def redraw(self, changed_from: int | None) -> None:
         """Measure again from the first changed utterance on, and draw what is visible of it."""
+        self._drop(self.state.take_left())
+        marks_s = [bookmark.t_s for bookmark in self.state.bookmarks]
+        if marks_s != self._bookmarks_s:
+            self._bookmarks_s = marks_s
+            self.refresh()
         if changed_from is None or not self.size.width:
             return
         columns = self._fitting_columns()
@@ -97,6 +203,16 @@ class Transcript(ScrollView):
         rows = self.size.height - max(0, first_row)
         if rows > 0:
             self.refresh(Region(0, max(0, first_row), self.size.width, rows))
+
+    def _drop(self, count: int) -> None:
+        """The first `count` utterances are gone; what is seen stays where it is."""
+        if not count or not self._ends:
+            return
+        gone = self._top(min(count, len(self._ends))) - 1
+        self._ends = [end - gone for end in self._ends[count:]]
+        self.virtual_size = Size(self._columns.width, self._top(len(self._ends)))
+        if not self._follow:
+            self.scroll_to(y=max(0, self.scroll_y - gone), animate=False, immediate=True, force=True)
 
     def relayout(self) -> None:
         """After a change of width or theme."""
@@ -142,7 +258,8 @@ class Transcript(ScrollView):
     def _strip(self, row: int, ground: Style) -> Strip:
         width = self.size.width
         if row == 0:
-            notice = next((notice for notice in NOTICES if len(notice) + 2 <= width), NOTICES[-1])
+            gone = f"{self.state.forgotten} earlier ones have left the screen. " if self.state.forgotten else ""
+            notice = next((gone + text for text in NOTICES if len(gone + text) + 2 <= width), gone + NOTICES[-1])
             return self._padded([Segment(f" {notice}"[: width - 1], self.palette.dim)], ground, width)
         if not self._ends or row >= self._ends[-1]:
             return Strip.blank(width, ground)
@@ -150,10 +267,11 @@ class Transcript(ScrollView):
         if index >= len(self.state.utterances):  # an open utterance came to nothing since the rows were measured
             return Strip.blank(width, ground)
         utterance = self.state.utterances[index]
-        key = (utterance.utterance_id, utterance.version)
+        marked = self._marked(index)
+        key = (utterance.utterance_id, utterance.version, marked)
         strips = self._rendered.get(key)
         if strips is None:
-            rows = render(utterance, self._columns, self.palette)
+            rows = render(utterance, self._columns, self.palette, marked)
             strips = self._rendered[key] = [self._padded(segments, ground, width) for segments in rows]
         return strips[min(row - self._top(index), len(strips) - 1)]
 
@@ -165,6 +283,19 @@ class Transcript(ScrollView):
 
     def _to_end(self) -> None:
         self.scroll_to(y=self.max_scroll_y, animate=False, immediate=True, force=True)
+
+    def on_click(self, event: events.Click) -> None:
+        """A click selects, a second one opens what was selected."""
+        row = round(self.scroll_y) + event.y
+        if not row or not self._ends or row >= self._ends[-1]:
+            self.select(None)
+            return
+        index = bisect_right(self._ends, row)
+        if index < len(self.state.utterances):
+            utterance = self.state.utterances[index]
+            if utterance.utterance_id == self._selected:
+                self.post_message(self.Opened())
+            self.select(utterance)
 
     def on_resize(self, event: events.Resize) -> None:
         self.relayout()

@@ -6,14 +6,12 @@ import time
 from collections.abc import Callable
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
-from livemerc.dashboard.help_screen import KEYS, HelpScreen
-from livemerc.dashboard.replay_app import REPLAY_KEYS, ReplayApp
+from livemerc.dashboard.keys import key
+from livemerc.dashboard.replay_app import ReplayApp
 from livemerc.dashboard.state import Playback
 from livemerc.follower import Follower
-
-LIVE_KEY = ("l", "to the newest event, and on from there")
 
 
 class WatchApp(ReplayApp, inherit_bindings=False):
@@ -21,7 +19,7 @@ class WatchApp(ReplayApp, inherit_bindings=False):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         ReplayApp.BINDINGS[0],  # q
-        Binding("l", "live", "Live"),
+        key("l", "live", "Live", "to the newest event, and on from there"),
         *ReplayApp.BINDINGS[1:],
     ]
 
@@ -30,6 +28,10 @@ class WatchApp(ReplayApp, inherit_bindings=False):
     ) -> None:
         self.follower = follower
         super().__init__(follower, clock=clock, ticking=ticking)
+
+    @property
+    def can_bookmark(self) -> bool:
+        return False
 
     def _tell_state(self) -> None:
         follower = self.follower
@@ -51,6 +53,3 @@ class WatchApp(ReplayApp, inherit_bindings=False):
         self._tell_state()
         self._transcript.follow = True
         self.redraw()
-
-    def action_help(self) -> None:
-        self.push_screen(HelpScreen(self.state.labels, (LIVE_KEY, *REPLAY_KEYS, *KEYS[1:])))

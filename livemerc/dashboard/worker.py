@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from typing import Protocol, runtime_checkable
 
+from livemerc.bookmarks import Bookmark
 from livemerc.dashboard.state import GaugesLike
 from livemerc.events import Event
 
@@ -29,6 +30,22 @@ class Recordable(Protocol):
     @property
     def recording(self) -> str | None: ...
     def toggle_recording(self) -> str: ...
+
+
+@runtime_checkable
+class Pausable(Protocol):
+    """A monitor that can stop hearing and go on; `livemerc.chain.Monitor` is one."""
+
+    @property
+    def paused(self) -> bool: ...
+    def pause(self, paused: bool) -> None: ...
+
+
+@runtime_checkable
+class Markable(Protocol):
+    """A monitor that keeps bookmarks; `livemerc.recording.RecordedMonitor` is one."""
+
+    def bookmark(self, bookmark: Bookmark) -> str: ...
 
 
 @runtime_checkable

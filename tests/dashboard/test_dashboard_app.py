@@ -18,11 +18,13 @@ from scripted_monitor import (
     start,
 )
 from textual.pilot import Pilot
+from textual.widgets import Static
 
 from livemerc.dashboard import app as app_module
 from livemerc.dashboard.app import DashboardApp
 from livemerc.dashboard.bars import NowPanel
-from livemerc.dashboard.help_screen import KEYS, MIC_KEY, RECORD_KEY, HelpScreen
+from livemerc.dashboard.help_screen import HelpScreen
+from livemerc.dashboard.keys import told
 from livemerc.dashboard.palette import PALETTES
 from livemerc.dashboard.status_line import HeaderLine, TroubleBanner
 from livemerc.dashboard.transcript import Transcript
@@ -252,11 +254,18 @@ async def test_help_opens_and_closes_and_can_be_left_from(key: str) -> None:
     assert app.return_value == 0
 
 
-def test_every_key_of_the_footer_is_in_the_help() -> None:
-    told = " ".join(keys for keys, _ in (*KEYS, RECORD_KEY, MIC_KEY))
-    for binding in DashboardApp.BINDINGS:
-        if binding.show:  # type: ignore[union-attr]
-            assert (binding.key_display or binding.key)[0] in told  # type: ignore[union-attr]
+async def test_the_help_and_the_palette_tell_every_key_that_does_something_and_no_other() -> None:
+    monitor = ScriptedMonitor(talk(3))
+    app = DashboardApp(monitor)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(pilot, app, monitor)
+        shown_keys = {b.action for _, b, enabled, _ in app.screen.active_bindings.values() if b.show and enabled}
+        assert {"leave", "details", "search", "view", "next_theme", "help"} <= shown_keys
+        assert not shown_keys & {"record", "inputs", "pause", "bookmark", "follow", "found(1)"}  # nothing to do there
+        assert len(told(app)) == len(shown_keys) == len(list(app.get_system_commands(app.screen)))
+        await pilot.press("question_mark")
+        text = str(app.screen.query_one("#help", Static).render())
+        assert all(what in text for _, what in told(app))
 
 
 async def test_a_burst_of_events_causes_one_redraw_a_tenth_of_a_second() -> None:

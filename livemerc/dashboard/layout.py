@@ -1,0 +1,77 @@
+"""Where everything stands: one pure function from the size of the terminal to rows and columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from livemerc.dashboard import health
+
+VIEWS = ("now", "course", "summary", "health")
+"""What the one slot of a narrow screen can show; on a wide one, Now and Course are always there."""
+
+WIDE = 112
+HUGE = 160
+TALL = 28
+_VERY_TALL = 50
+_WORDS_LEAST = 4  # rows of the transcript
+_SLOT = 5
+_SUMMARY_LEAST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Heights in rows; 0 = not shown. `side_width`: 0 = the slot lies below the transcript."""
+
+    slot: dict[str, int] = field(default_factory=dict)  # of each view that is shown, from the top
+    side_width: int = 0
+    course: int = 0  # below everything, over the whole width
+    timeline: int = 0
+    meter: int = 0
+    status: int = 0
+    choices: tuple[str, ...] = ()  # what the key for the view goes round
+
+
+def plan(
+    width: int, height: int, *, view: str, labels: int = 7, marks: bool = False, speakers: int = 0, trouble: int = 0
+) -> Plan:
+    """`marks`: there are any on the course; `speakers`: that have one of their own; `trouble`: rows of the banner."""
+    room = height - 2 - trouble  # less header and keys
+    if width >= WIDE and height >= 16:
+        return _wide(width, height, room, view, labels, marks, speakers)
+    return _narrow(height, room, view, labels)
+
+
+def _wide(width: int, height: int, room: int, view: str, labels: int, marks: bool, speakers: int) -> Plan:
+    course = timeline = 0
+    if height >= TALL:
+        valence, most = (4, 6) if height >= _VERY_TALL else (2, 3)
+        course = 2 + valence + marks + (min(speakers, most) if speakers > 1 else 0)
+    else:
+        timeline = 1
+    room -= course + timeline + 1  # the meter
+    now, summary = labels + 5, labels + 8
+    side_width = 60 if width >= HUGE else 46
+    if room >= now + 1 + summary + 1 + health.ROWS:
+        rest = room - now - 2 - health.ROWS
+        slot = {"now": now, "summary": min(rest, summary + 6), "health": health.ROWS}
+        return Plan(slot, side_width, course, timeline, 1, 0)
+    room -= 1  # the status line
+    choices = ("summary", "health")
+    below = room - now - 1
+    if below < min(_SUMMARY_LEAST, health.ROWS):  # one at a time
+        shown = view if view in ("summary", "health") else "now"
+        return Plan({shown: room}, side_width, course, timeline, 1, 1, ("now", *choices))
+    shown = view if view in choices else choices[0]
+    return Plan({"now": now, shown: below}, side_width, course, timeline, 1, 1, choices)
+
+
+def _narrow(height: int, room: int, view: str, labels: int) -> Plan:
+    """What is least telling goes first as the screen gets small."""
+    slot = labels + 5 if height >= 36 else _SLOT
+    heights = {}
+    room -= _WORDS_LEAST
+    for name, rows in (("meter", 1), ("slot", slot), ("timeline", 1), ("status", 2)):
+        heights[name] = rows if room >= rows else 0
+        room -= heights[name]
+    shown = {view: heights["slot"]} if heights["slot"] else {}
+    return Plan(shown, 0, 0, heights["timeline"], heights["meter"], heights["status"], VIEWS if shown else ())
