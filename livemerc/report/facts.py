@@ -16,6 +16,7 @@ from itertools import pairwise
 from msgspec import UNSET
 
 from livemerc.anonymise import Anonymiser
+from livemerc.bookmarks import Bookmark, read_bookmarks
 from livemerc.emotions import EMOTIONS, expected_valence
 from livemerc.recorded import RecordedSession, RecordedUtterance
 
@@ -113,6 +114,7 @@ class Facts:
     labels: tuple[str, ...]
     shifts: list[Shift]  # all, in order of time
     anonymiser: Anonymiser | None
+    bookmarks: list[Bookmark] = field(default_factory=list)
 
     @property
     def duration_s(self) -> float:
@@ -190,7 +192,11 @@ def facts(session: RecordedSession, *, anonymise: bool = False) -> Facts:
     ranked = sorted(people.values(), key=lambda person: -person.voiced_s)
     seen = {line.label for line in lines if line.label is not None}
     labels = (*session.labels, *sorted(seen - set(session.labels)))
-    return Facts(session, lines, ranked, labels, _shifts(ranked), anonymiser)
+    bookmarks: list[Bookmark] = []
+    if session.path.is_dir():
+        bookmarks, damaged = read_bookmarks(session.path)
+        session.warnings += damaged
+    return Facts(session, lines, ranked, labels, _shifts(ranked), anonymiser, bookmarks)
 
 
 def shares(lines: Sequence[Line]) -> Shares:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from unicodedata import east_asian_width
 
 from livemerc.emotions import EMOTIONS
 from livemerc.notation import clock
@@ -142,7 +143,7 @@ def _valence(found: Sequence[Column], frame: Frame, top: float, height: float) -
 def _lane(
     found: Sequence[Column], frame: Frame, lane: str, y: float, height: float, lanes: Sequence[str]
 ) -> list[Html]:
-    label = lane if len(lane) < 13 else lane[:11] + "…"
+    label = fitted(lane, 10 if frame.narrow else 13)
     marks = [
         _text(frame.left - 8, y + height - 5, f"{sign(lane)} {label}", f"end small ink {colour_class(lane)}"),
         tag("line", x1=frame.left, x2=frame.left + frame.plot, y1=y + height / 2, y2=y + height / 2, class_="faint"),
@@ -169,8 +170,9 @@ def _health_rows(facts: Facts) -> list[tuple[str, str, list[Span]]]:
         ("lost audio", "lost", [(max(0.0, gap.t_s - gap.lost_s), gap.t_s) for gap in session.gaps]),
         ("degraded", "degraded", [(stretch.start_s, stretch.end_s) for stretch in session.degraded]),
         ("microphone", "trouble", [(stretch.start_s, stretch.end_s) for stretch in session.microphone]),
-        ("set by a person", "person", [(line.start_s, line.end_s) for line in facts.lines if line.by_person]),
+        ("by a person", "person", [(line.start_s, line.end_s) for line in facts.lines if line.by_person]),
     ]
+    rows.append(("bookmarks", "person", [(mark.t_s, mark.t_s) for mark in facts.bookmarks]))
     return [row for row in rows if row[2]]
 
 
@@ -281,7 +283,7 @@ def people(facts: Facts, shown: Sequence[tuple[str, Person]]) -> Html:
         for name, person in shown:
             found = columns(person.lines, facts.duration_s, count)
             step = frame.plot / count
-            short = name if len(name) < 15 - 3 * frame.narrow else name[: 13 - 3 * frame.narrow] + "…"
+            short = fitted(name, 11 if frame.narrow else 14)
             marks.append(_text(frame.left - 8, y + 13, short, "end small bold"))
             for index, column in enumerate(found):
                 ranked = column.ranked()
@@ -309,7 +311,7 @@ def bars(name: str, title: str, facts: Facts, shown: Sequence[tuple[str, Person]
         marks: list[Html] = []
         y = 4.0
         for label, person in shown:
-            short = label if len(label) < 15 - 3 * frame.narrow else label[: 13 - 3 * frame.narrow] + "…"
+            short = fitted(label, 11 if frame.narrow else 14)
             marks.append(_text(frame.left - 8, y + 15, short, "end small bold"))
             shares = person.shares()
             x = frame.left
@@ -338,3 +340,13 @@ def _shares_in_words(person: Person) -> str:
 
 def _text(x: float, y: float, words: str, classes: str) -> Html:
     return tag("text", words, x=round(x, 1), y=round(y, 1), class_=classes)
+
+
+def fitted(words: str, most: int) -> str:
+    """At most so many letters wide, counted roughly: Chinese and emoji as two, capitals as one and a half."""
+    width = 0.0
+    for at, character in enumerate(words):
+        width += 2 if east_asian_width(character) in "WF" else 1.4 if character.isupper() or character in "<>mw" else 1
+        if width > most:
+            return words[: max(1, at - 1)] + "…"
+    return words

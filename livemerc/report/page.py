@@ -122,7 +122,7 @@ def _notes(facts: Facts) -> list[Html]:
         notes.append(_note("The recording broke off: what came after its last event is not known.", bad=True))
     if facts.anonymiser is not None:
         notes.append(_note(*parts.anonymised(facts)))
-    notes.append(_note(sentences.EXPRESSED + " " + sentences.LAWFUL))
+    notes.append(_note(sentences.NOTICE))
     return notes
 
 

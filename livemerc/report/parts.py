@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 
 from livemerc.anonymise import NAME, NUMBER, RULE, SPEAKER
+from livemerc.config import RecordConfig
 from livemerc.notation import clock, fraction
 from livemerc.recorded import Stretch
 from livemerc.report import sentences
@@ -20,6 +22,7 @@ QUOTED = 280
 _BETWEEN = 2
 _STRETCHES = 30
 _WARNINGS = 12
+_BOOKMARKS = 200
 
 
 # -- shares ------------------------------------------------------------------------------------------------------------
@@ -117,6 +120,8 @@ def _quote(facts: Facts, line: Line, *notes: Child) -> Html:
 
 def moments(facts: Facts) -> Html:
     pieces: list[Html] = []
+    if facts.bookmarks:
+        pieces += [tag("h3", "Marked by a person"), _bookmarks(facts)]
     strongest = facts.strongest()
     pieces.append(tag("h3", "Strongest"))
     if strongest:
@@ -130,6 +135,20 @@ def moments(facts: Facts) -> Html:
         pieces.append(tag("p", "Here the probabilities are spread the widest: read the words, not the label."))
         pieces.append(tag("ul", *(_quote(facts, line, _doubt(line)) for line in unsure), class_="said"))
     return join(pieces)
+
+
+def _bookmarks(facts: Facts) -> Html:
+    """Each with the utterance that was heard then, or last before."""
+    items = []
+    begins_s = [line.start_s for line in facts.lines]
+    for mark in facts.bookmarks[:_BOOKMARKS]:
+        begun = bisect_right(begins_s, mark.t_s)
+        note = [" ", tag("bdi", facts.words(mark.note))] if mark.note.strip() else []
+        there = tag("ul", _quote(facts, facts.lines[begun - 1]), class_="said") if begun else None
+        items.append(tag("li", tag("span", clock(mark.t_s), class_="t"), *note, there))
+    if len(facts.bookmarks) > _BOOKMARKS:
+        items.append(tag("li", f"… and {len(facts.bookmarks) - _BOOKMARKS:,} more."))
+    return tag("ul", *items)
 
 
 def _doubt(line: Line) -> Html:
@@ -256,7 +275,7 @@ def model(facts: Facts, card: Card | None) -> Html:
         rows = [tag("tr", tag("td", what), tag("td", value)) for what, value in card.figures]
         heads = (tag("th", "What was measured", scope="col"), tag("th", "Figure", scope="col"))
         pieces.append(tag("h3", "Figures, from its model card"))
-        pieces.append(tag("table", tag("thead", tag("tr", *heads)), tag("tbody", *rows)))
+        pieces.append(tag("table", tag("thead", tag("tr", *heads)), tag("tbody", *rows), class_="long"))
     if card.use:
         pieces += [tag("h3", "Intended use, from its model card"), tag("p", card.use)]
     return join(pieces)
@@ -275,7 +294,9 @@ def use(facts: Facts) -> Html:
     if info is None:
         rows.append(("Consent", "not known: this is a file of events without its session.json"))
     else:
-        rows.append(("Consent, as recorded", tag("bdi", facts.words(info.consent) or "not recorded")))
+        noted = info.consent.strip() not in ("", RecordConfig().consent)
+        consent = tag("bdi", facts.words(info.consent)) if noted else "none was noted (record.consent)"
+        rows.append(("Consent, as recorded", consent))
         days = info.retention_days
         kept = "not said" if days is None else f"to be kept for {sentences.count(days, 'day')}, then deleted"
         rows.append(("Retention", kept))

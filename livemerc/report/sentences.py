@@ -15,6 +15,9 @@ LAWFUL = (
     "to watch people at work or in education: inferring emotions there is prohibited in the European Union (AI Act, "
     "Art. 5(1)(f)) save for medical or safety reasons, and restricted elsewhere."
 )
+NOTICE = (
+    f"{EXPRESSED} Only with the consent of everyone heard: not covertly, not to watch people at work or in education."
+)
 KEEP = "This file holds the whole transcript: keep it as carefully, and delete it as soon, as the recording itself."
 
 
@@ -25,7 +28,7 @@ def count(number: int, one: str, more: str | None = None) -> str:
 
 def minutes(seconds: float) -> str:
     """`48 s`, `4 min 12 s`, `2 h 05 min`."""
-    whole = round(seconds)
+    whole = int(seconds)
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:

@@ -22,7 +22,7 @@ p,ul,ol,dl,table,figure{margin:.5em 0 .9em}
 a{color:var(--link)}
 small,.dim,figcaption,caption{color:var(--dim)}
 small,figcaption,caption{font-size:.84rem}
-.ink{color:var(--t);white-space:nowrap}
+.ink{color:var(--t)}
 .ink i,.mark i{font-style:normal}
 svg .ink{fill:var(--t)}
 dl.head{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem}
@@ -42,8 +42,12 @@ thead th{color:var(--dim);font-weight:600}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .t{white-space:nowrap;font-variant-numeric:tabular-nums}
 #transcript td:first-child{width:9.5rem}
-#transcript td:nth-child(2){width:12.5rem}
-tbody th{padding-top:1.1em}
+#transcript .unnamed td:first-child{width:4rem}
+#transcript td:nth-child(2){width:15rem}
+th[scope=rowgroup]{padding-top:1.1em}
+th[scope=row]{white-space:nowrap;padding-right:1em}
+.scroll table{overflow-wrap:normal}
+.scroll th bdi{display:inline-block;max-width:14rem;overflow:hidden;text-overflow:ellipsis;vertical-align:top}
 tr:target,li:target{background:var(--panel)}
 .doubt{font-style:italic;color:var(--dim)}
 ol.list{padding-left:1.6rem}
@@ -91,8 +95,12 @@ th,td{padding-right:.4em}
 body{max-width:none;padding:0;font-size:10.5pt;line-height:1.4}
 nav,.skip{display:none}
 a{color:inherit;text-decoration:none}
-h2,h3,caption,tbody th{break-after:avoid}
-figure,.note,ol.list>li,tr{break-inside:avoid}
+h2,h3,caption,th[scope=rowgroup]{break-after:avoid}
+h2{margin-top:1.4em}
+h2,h3{break-inside:avoid}
+figcaption,small{font-size:8.5pt}
+figure,.note,ol.list>li,tr,table:not(.transcript){break-inside:avoid}
+table.long{break-inside:auto}
 thead{display:table-header-group}
 svg.wide{display:block!important}
 svg.slim{display:none!important}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from livemerc.notation import clock, fraction
 from livemerc.report.colours import colour_class, sign
 from livemerc.report.facts import Facts, Line
-from livemerc.report.markup import Child, Html, join, tag
+from livemerc.report.markup import Child, Html, join, raw, tag
 
 PEN = "✎"
 _PART_S = (60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
@@ -41,9 +41,10 @@ def transcript(facts: Facts) -> Html:
         rows.append(row(facts, line))
     bodies.append(tag("tbody", *rows))
     legend = join((join([tag("b", what), f" {meaning}"]) for what, meaning in LEGEND if _used(facts, what)), "; ")
-    heads = ("When and who", "Expressed", "Said")
+    heads = ("When and who" if facts.named else "When", "Expressed", "Said")
+    kind = "transcript" if facts.named else "transcript unnamed"
     thead = tag("thead", tag("tr", *(tag("th", head, scope="col") for head in heads)))
-    return join([tag("p", tag("small", legend, ".")), tag("table", thead, *bodies, class_="transcript")])
+    return join([tag("p", tag("small", legend, ".")), tag("table", thead, *bodies, class_=kind)])
 
 
 def _used(facts: Facts, sign: str) -> bool:
@@ -79,7 +80,8 @@ def label(shown: str, *, bold: bool = True) -> Html:
     return tag(
         "b" if bold else "span",
         tag("i", sign(shown), aria_hidden="true"),
-        f" {shown}",
+        raw("&#160;"),
+        shown,
         class_=f"ink {colour_class(shown)}",
     )
 
@@ -113,7 +115,7 @@ def said(facts: Facts, line: Line, most: int | None = None) -> list[Child]:
         pieces.append(tag("bdi", words, class_="doubt" if line.gated else None))
     if line.gated is not None:
         reason = facts.phrase(line.gated)
-        pieces.append(tag("small", f" (words doubtful, not judged: {reason})" if words else f"(no words: {reason})"))
+        pieces.append(tag("small", f" (words doubtful: {reason})" if words else f"(no words: {reason})"))
     elif not words:
         pieces.append(tag("small", f"({PEN} nothing was said)" if line.heard is not None else "(voice only)"))
     if line.heard is not None and most is None:
