@@ -53,12 +53,13 @@ class VadConfig(_Section, frozen=True):
 
 
 class EndpointConfig(_Section, frozen=True):
-    onset_threshold: Annotated[float, Meta(gt=0, le=1)] = 0.6
-    """Mean speech probability over `onset_ms` that opens an utterance: at .5 webrtc opens on a quiet room's hiss."""
+    onset_threshold: Annotated[float, Meta(gt=0, le=1)] = 0.5
+    """Mean speech probability over `onset_ms` that opens an utterance. With webrtc .6: at .5 it opens on a quiet
+    room's hiss."""
     offset_threshold: Annotated[float, Meta(ge=0, lt=1)] = 0.3
     """Speech probability under which a frame counts towards the hangover (hysteresis: below the onset threshold)."""
-    onset_ms: Annotated[float, Meta(ge=10, le=1000)] = 140.0
-    """Window of the onset decision: shorter opens on clicks (webrtcvad makes one 80 ms), longer loses short words."""
+    onset_ms: Annotated[float, Meta(ge=10, le=1000)] = 96.0
+    """Window of the onset decision: longer loses short, quiet words. With webrtc 140: it makes a click 80 ms long."""
     pre_roll_ms: Annotated[float, Meta(ge=300, le=2000)] = 300.0
     """Audio before the onset that goes to the encoders: first consonants are quieter than the threshold."""
     hangover_ms: Annotated[float, Meta(ge=60, le=5000)] = 400.0
@@ -67,12 +68,16 @@ class EndpointConfig(_Section, frozen=True):
     """From this length on `long_hangover_ms` ends an utterance: people who hardly pause are told apart."""
     long_hangover_ms: Annotated[float, Meta(ge=60, le=5000)] = 180.0
     """Silence that ends a long utterance: a breath between phrases. Never more than `hangover_ms` is waited."""
-    min_utterance_s: Annotated[float, Meta(ge=0, le=10)] = 0.25
-    """Voiced stretches shorter than this are coughs and clicks: dropped, counted."""
+    min_utterance_s: Annotated[float, Meta(ge=0, le=10)] = 0.15
+    """Voiced stretches shorter than this are coughs and clicks: dropped, counted. With webrtc .25."""
     max_utterance_s: Annotated[float, Meta(ge=2, le=30)] = 12.0
     """Speech past this is cut at its quietest point. Whisper's own window is 30 s."""
     cut_search_s: Annotated[float, Meta(gt=0, le=10)] = 4.0
     """The last stretch before the maximum in which the quietest point is looked for."""
+
+
+_WEBRTC_ENDPOINT = {"onset_threshold": 0.6, "onset_ms": 140.0, "min_utterance_s": 0.25}
+"""webrtcvad says yes or no, and says yes to hiss and clicks: its defaults where they differ (docs/noise.md)."""
 
 
 class AsrConfig(_Section, frozen=True):
@@ -273,6 +278,9 @@ def _set(tree: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _convert(tree: dict[str, Any], origin: str) -> Config:
+    vad, endpoint = tree.get("vad"), tree.get("endpoint", {})
+    if isinstance(vad, dict) and vad.get("engine") == "webrtc" and isinstance(endpoint, dict):
+        tree = tree | {"endpoint": _WEBRTC_ENDPOINT | endpoint}
     try:
         # strict=False: values from the environment are strings
         config = msgspec.convert(tree, Config, strict=False)

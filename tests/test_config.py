@@ -52,6 +52,15 @@ def test_a_bad_key_in_the_file_is_named_with_its_path_and_the_file(tmp_path: Pat
     assert caught.value.exit_code == EXIT_USAGE
 
 
+def test_each_detector_has_its_own_onset_unless_one_is_given(tmp_path: Path) -> None:
+    assert load_config(environ={}).endpoint.onset_threshold == 0.5
+    webrtc = load_config(environ={}, overrides={"vad.engine": "webrtc"}).endpoint
+    assert (webrtc.onset_threshold, webrtc.onset_ms, webrtc.min_utterance_s) == (0.6, 140.0, 0.25)
+    path = _file(tmp_path, "[endpoint]\nonset_ms = 100\n")
+    given = load_config(path, {"vad.engine": "webrtc"}, {}).endpoint
+    assert (given.onset_threshold, given.onset_ms) == (0.6, 100.0)
+
+
 def test_broken_toml_is_refused_with_the_files_name(tmp_path: Path) -> None:
     path = _file(tmp_path, "[endpoint\n")
     with pytest.raises(ConfigError, match=r"livemerc\.toml: not valid TOML"):

@@ -76,8 +76,8 @@ def test_a_click_opens_nothing_and_flicker_does_not_prolong():
 
 
 def test_hysteresis_a_middling_probability_keeps_open_but_does_not_open():
-    assert run([(0.5, 100)]) == []
-    (utterance,) = finals(run([(1, 20), (0.5, 50), (0, 40)]))
+    assert run([(0.4, 100)]) == []
+    (utterance,) = finals(run([(1, 20), (0.4, 50), (0, 40)]))
     assert utterance.end_s == pytest.approx(70 * FRAME_S)
 
 
