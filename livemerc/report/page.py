@@ -45,7 +45,7 @@ def page(facts: Facts, card: Card | None, *, now: datetime | None = None) -> str
         tag("link", rel="icon", href="data:,"),
         tag("style", raw(style)),
     )
-    skip = tag("a", "To the transcript", class_="skip", href="#transcript")
+    skip = tag("a", "To the transcript", class_="skip", href="#transcript") if facts.lines else None
     whole = tag("body", skip, tag("header", tag("h1", title), _head(facts)), contents, tag("main", *body), footer)
     return "<!doctype html>\n" + tag("html", head, whole, lang="en") + "\n"
 
