@@ -5,6 +5,10 @@ One JSON object a line, appended; for each field of an utterance the last word c
 
 from __future__ import annotations
 
+import contextlib
+import os
+import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -15,34 +19,33 @@ from livemerc.journal import open_plain
 
 CORRECTIONS_FILE = "corrections.jsonl"
 
+FIELDS = ("text", "speaker", "emotion", "nothing_to_judge")
 _LONGEST_FILE_BYTES = 1 << 26
 
 
 class Correction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A field that is absent is not touched by this line; null takes an earlier correction of it back.
 
-    `text` "" = nothing was said; `speaker` "" = unknown. `at`: ISO 8601, UTC.
+    `text` "" = nothing was said; `speaker` "" = unknown; `nothing_to_judge`: a person found no emotion to name in it
+    (a cough, words that cannot be heard). `at`: ISO 8601, UTC.
     """
 
     utterance_id: str
     text: str | UnsetType | None = UNSET
     speaker: str | UnsetType | None = UNSET
     emotion: str | UnsetType | None = UNSET
+    nothing_to_judge: bool | UnsetType | None = UNSET
     at: str = ""
 
     def then(self, later: Correction) -> Correction:
         """Both, the later one first."""
-        changes = {
-            field: getattr(later, field)
-            for field in ("text", "speaker", "emotion")
-            if getattr(later, field) is not UNSET
-        }
+        changes = {field: getattr(later, field) for field in FIELDS if getattr(later, field) is not UNSET}
         return msgspec.structs.replace(self, at=later.at, **changes)
 
     @property
     def corrects(self) -> bool:
         """Whether anything is left that differs from the record."""
-        return any(field is not UNSET and field is not None for field in (self.text, self.speaker, self.emotion))
+        return any(getattr(self, field) not in (UNSET, None, False) for field in FIELDS)
 
 
 def read_corrections(folder: Path) -> tuple[dict[str, Correction], list[str]]:
@@ -70,3 +73,36 @@ def read_corrections(folder: Path) -> tuple[dict[str, Correction], list[str]]:
         before = corrections.get(correction.utterance_id)
         corrections[correction.utterance_id] = correction if before is None else before.then(correction)
     return corrections, warnings
+
+
+def append_correction(folder: Path, correction: Correction) -> None:
+    """Keep it in the session's folder (0600): it is on the disk when this returns, or the file is as it was.
+
+    Raises `OSError`, also for a file of that name that is no plain file.
+    """
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    stamped = msgspec.structs.replace(correction, at=datetime.now(UTC).isoformat(timespec="seconds"))
+    descriptor = os.open(folder / CORRECTIONS_FILE, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(0, "no plain file")
+        data = msgspec.json.encode(stamped) + b"\n"
+        if status.st_size and not _ends_a_line(descriptor, status.st_size):  # after a crash of the machine
+            data = b"\n" + data
+        try:
+            done = 0
+            while done < len(data):
+                done += os.write(descriptor, data[done:])
+            os.fsync(descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, status.st_size)
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _ends_a_line(descriptor: int, size: int) -> bool:
+    os.lseek(descriptor, size - 1, os.SEEK_SET)
+    return os.read(descriptor, 1) == b"\n"

@@ -15,6 +15,9 @@ from livemerc.emotions import LABELS
 from livemerc.events import EmotionEvent, FinalAsr, SessionEnd, SessionStart, Status, UtteranceFinal
 from livemerc.journal import Journal, SessionInfo, audio_path, being_recorded, read
 
+NOTHING_TO_JUDGE = "nothing to judge"
+"""As the model says it (`livemerc.estimates`), of a person."""
+
 
 @dataclass(frozen=True, slots=True)
 class RecordedUtterance:
@@ -68,6 +71,18 @@ class RecordedUtterance:
         return None if emotion is UNSET else emotion
 
     @property
+    def nothing_to_judge(self) -> bool:
+        """Whether a person found no emotion to name in it."""
+        return (
+            self.corrected_emotion is None and self.correction is not None and self.correction.nothing_to_judge is True
+        )
+
+    @property
+    def labelled(self) -> bool:
+        """Whether a person has said what it expresses, or that there is nothing to judge."""
+        return self.corrected_emotion is not None or self.nothing_to_judge
+
+    @property
     def label(self) -> str | None:
         """A person's, else the model's (its arg max, also when it abstained); None where there is no estimate."""
         if self.corrected_emotion is not None:
@@ -83,7 +98,9 @@ class RecordedUtterance:
 
     @property
     def abstained(self) -> str | None:
-        """Why the model was not sure; None for a person's label."""
+        """Why the model was not sure; None for a person's label. A person may have found nothing to judge."""
+        if self.nothing_to_judge:
+            return NOTHING_TO_JUDGE
         if self.corrected_emotion is not None or self.estimate is None:
             return None
         return self.estimate.abstained

@@ -248,3 +248,44 @@ def compare(
     from livemerc import compare as room
 
     return room.main(first, second, json=json, everything=everything)
+
+
+@app.command(sort_key=4)
+def label(
+    directory: Path,
+    /,
+    *,
+    order: Literal["time", "certainty"] | None = None,
+    export: Annotated[Path | None, Parameter(metavar="FILE")] = None,
+    everything: Annotated[bool, Parameter(name="--all")] = False,
+    split: str | None = None,
+    force: bool = False,
+) -> int:
+    """Correct a recorded session with the keyboard: emotions, words, speakers; or write it as a manifest.
+
+    Corrections are saved at once, beside the events (corrections.jsonl), which stay as they were.
+
+    Parameters
+    ----------
+    directory
+        The session's folder (`run --record`).
+    order
+        time (default), or certainty: the least certain first.
+    export
+        Write what a person has labelled as a manifest for `livemerc-train`, instead of opening the screen.
+    everything
+        --export: the model's labels for what nobody has labelled, too.
+    split
+        --export: what stands in the column split (default test).
+    force
+        --export: replace the file if it exists.
+    """
+    if export is None and (everything or split is not None or force):
+        raise ConfigError("--all, --split and --force go with --export FILE; give it, or leave them out.")
+    if export is not None and order is not None:
+        raise ConfigError("--order goes with the screen, and --export opens none; leave one out.")
+    from livemerc import labelling
+
+    if export is not None:
+        return labelling.export(directory, export, everything=everything, split=split, force=force)
+    return labelling.label(directory, least_certain_first=order == "certainty")
