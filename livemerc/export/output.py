@@ -11,11 +11,12 @@ import tempfile
 from pathlib import Path
 
 from livemerc import process
+from livemerc.bookmarks import BOOKMARKS_FILE
 from livemerc.corrections import CORRECTIONS_FILE
 from livemerc.errors import ConfigError, LivemercError
 from livemerc.journal import AUDIO_FILE, EVENTS_FILE, SESSION_FILE
 
-_OWN_FILES = {EVENTS_FILE, SESSION_FILE, CORRECTIONS_FILE, AUDIO_FILE}
+_OWN_FILES = {EVENTS_FILE, SESSION_FILE, CORRECTIONS_FILE, BOOKMARKS_FILE, AUDIO_FILE}
 
 
 def check_target(target: Path, session: Path, *, force: bool) -> None:

@@ -60,11 +60,17 @@ def shown_label(utterance: RecordedUtterance) -> str:
     return shown(utterance.label) + ("?" if utterance.abstained is not None else "")
 
 
+def shown_words(utterance: RecordedUtterance) -> str:
+    """`(words)` in brackets, as in Jefferson's transcription, where they are doubtful: screened out, and not judged."""
+    words = shown(utterance.text)
+    return f"({words})" if words and utterance.gated is not None else words
+
+
 def caption(utterance: RecordedUtterance) -> str:
     """`Ann: [joy] what she said`, in one line."""
     speaker = shown_speaker(utterance)
     head = f"{speaker}: " if speaker else ""
-    return f"{head}[{shown_label(utterance)}] {shown(utterance.text)}".rstrip()
+    return f"{head}[{shown_label(utterance)}] {shown_words(utterance)}".rstrip()
 
 
 class Names(dict[_Key, str]):

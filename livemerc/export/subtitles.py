@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from livemerc.emotions import EMOTIONS
-from livemerc.export.spans import caption, clock, shown, shown_speaker, span
+from livemerc.export.spans import caption, clock, shown, shown_speaker, shown_words, span
 from livemerc.recorded import RecordedSession, RecordedUtterance
 
 _SRT_TAGS = str.maketrans({"<": "‹", ">": "›", "{": "(", "}": ")"})
@@ -27,7 +27,7 @@ def srt(session: RecordedSession) -> bytes:
 
 
 def vtt(session: RecordedSession) -> bytes:
-    """`<v Ann><c.joy>words</c></v>`; class `abstained` where the model did; the classes have livemerc's colours."""
+    """`<v Ann><c.joy>words</c></v>`; class `abstained` where the model did, `doubtful` where the words were screened out."""
     blocks = ["WEBVTT\n", _style(session)]
     for utterance in session.utterances:
         start_ms, end_ms = span(utterance, shortest_ms=1)
@@ -44,7 +44,8 @@ def css_class(label: str) -> str:
 def _payload(utterance: RecordedUtterance) -> str:
     classes = "" if utterance.label is None else "." + css_class(utterance.label)
     classes += ".abstained" if utterance.abstained is not None else ""
-    words = f"<c{classes}>{_escaped(shown(utterance.text))}</c>"
+    classes += ".doubtful" if utterance.gated is not None else ""
+    words = f"<c{classes}>{_escaped(shown_words(utterance))}</c>"
     speaker = shown_speaker(utterance)
     return f"<v {_escaped(speaker)}>{words}</v>" if speaker else words
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from livemerc.events import Timing
 from livemerc.recorded import RecordedSession, RecordedUtterance
@@ -90,7 +90,8 @@ def _corrected(utterance: RecordedUtterance) -> str:
     correction = utterance.correction
     if correction is None:
         return ""
-    return " ".join(f for f in ("text", "speaker", "emotion") if getattr(correction, f) not in (None, UNSET))
+    fields = [field.name for field in structs.fields(correction) if field.name not in ("utterance_id", "at")]
+    return " ".join(name for name in fields if getattr(correction, name) not in (None, UNSET, False))
 
 
 def _corrected_at(utterance: RecordedUtterance) -> str | None:

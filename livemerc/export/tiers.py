@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from typing import NamedTuple
 
-from livemerc.export.spans import Names, Span, caption, ms, seconds, shown, shown_label, shown_speaker, span
+from livemerc.export.spans import Names, Span, caption, ms, seconds, shown_label, shown_speaker, shown_words, span
 from livemerc.recorded import RecordedSession
 
 
@@ -63,7 +63,7 @@ def audacity(session: RecordedSession) -> bytes:
 def _lanes(session: RecordedSession) -> list[_Lane]:
     by_speaker: dict[str | None, list[_Interval]] = {}
     for utterance in session.utterances:
-        interval = _Interval(span(utterance, shortest_ms=1), shown(utterance.text), shown_label(utterance))
+        interval = _Interval(span(utterance, shortest_ms=1), shown_words(utterance), shown_label(utterance))
         by_speaker.setdefault(shown_speaker(utterance), []).append(interval)
     lanes: list[_Lane] = []
     for speaker, intervals in by_speaker.items():

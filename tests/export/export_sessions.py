@@ -83,11 +83,12 @@ def utterance(
     joy: float = 0.6,
     abstained: str | None = None,
     judged: bool = True,
+    gated: str | None = None,
     correction: Correction | None = None,
 ) -> RecordedUtterance:
     final = UtteranceFinal(
         utterance_id=f"u{number}", start_s=start_ms / 1000, end_s=(start_ms + duration_ms) / 1000, text=text,
-        speaker=speaker, asr=FinalAsr(engine="none"),
+        speaker=speaker, asr=FinalAsr(engine="none", gated=gated),
     )  # fmt: skip
     last = msgspec.structs.replace(emotion(number, "frozen", 1, joy=joy), abstained=abstained)
     return RecordedUtterance(final, (emotion(number, "provisional"), last) if judged else (), correction)

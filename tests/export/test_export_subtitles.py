@@ -114,6 +114,15 @@ def test_an_utterance_without_an_estimate_has_its_words() -> None:
     assert b"\n<c>words</c>\n" in vtt(exported)
 
 
+def test_words_that_were_screened_out_stand_in_brackets() -> None:
+    exported = session(
+        [utterance(1, 0, 10, "thanks for watching", gated="repeats itself"), utterance(2, 20, 10, "", gated="no")]
+    )
+    assert b"\n[joy] (thanks for watching)\n" in srt(exported)
+    assert b"\n<c.joy.doubtful>(thanks for watching)</c>\n" in vtt(exported)
+    assert b"\n<c.joy.doubtful></c>\n" in vtt(exported)
+
+
 def test_an_empty_session() -> None:
     assert srt(session([])) == b""
     assert vtt(session([])) == b"WEBVTT\n"
