@@ -1,0 +1,455 @@
+"""A checkpoint whose voice is the encoder of the recogniser's Whisper: exported, live, offline, evaluated, refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from asr.multilingual_whisper import build_multilingual
+from asr.random_whisper import build_random
+from command_line import PROJECT, environment
+from faults.scripted import Recited, Talk
+from full_size import export_tiny, voices, whisper_parts
+from wav_file import write as write_wav
+
+import livemerc
+from livemerc.asr import models
+from livemerc.asr.engine import GpuMemoryError, NoAsr, Transcript
+from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
+from livemerc.asr.select import choose_engine
+from livemerc.asr.voice import WithVoice
+from livemerc.audio.ears import make_ears
+from livemerc.audio.items import Utterance
+from livemerc.audio.read import read_samples
+from livemerc.brain import Brain, Situation
+from livemerc.chain import Monitor
+from livemerc.config import Config, load_config
+from livemerc.errors import ModelError
+from livemerc.events import EmotionEvent, Event, SessionStart, UtteranceFinal
+from livemerc.model.checkpoint import MANIFEST, load_checkpoint, read_manifest
+from trainer.evaluate import Evaluation, evaluate
+
+DEMO = PROJECT / "livemerc/demo/demo.flac"
+TALK_S = 14.0
+WORDS = "w1 hello great"
+PATIENCE_S = 60.0
+HEADER = "dialogue_id,utterance_id,speaker,audio,start_s,end_s,text,emotion,split"
+
+
+@pytest.fixture(scope="module")
+def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_random(tmp_path_factory.mktemp("whisper"))
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another of the same architecture and size."""
+    return build_random(tmp_path_factory.mktemp("other"), seed=1)
+
+
+@pytest.fixture(scope="module")
+def parts(whisper: Path) -> dict[str, Any]:
+    return whisper_parts(whisper)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory, parts: dict[str, Any]) -> Path:
+    folder = tmp_path_factory.mktemp("exported") / "checkpoint"
+    export_tiny(folder, parts, half=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def spoken() -> list[Utterance]:
+    ears = make_ears(Config(), Talk(TALK_S))
+    items = [item for block in Talk(TALK_S).blocks() for item in ears.feed(block)] + ears.flush()
+    return [item for item in items if isinstance(item, Utterance)]
+
+
+@pytest.fixture
+def configured(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Config]:
+    """Settings, with an empty cache of Whispers."""
+    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+
+    def configure(**overrides: Any) -> Config:
+        keys = {key.replace("__", "."): value for key, value in overrides.items()}
+        return load_config(
+            overrides={"model.checkpoint": str(checkpoint), "model.device": "cpu", "asr.language": "en", **keys},
+            environ={},
+        )
+
+    return configure
+
+
+class Reciting(FasterWhisperEngine):
+    """The real Whisper's passes, with words that stand."""
+
+    def __init__(self, folder: Path, config: Config) -> None:
+        super().__init__(folder, config.asr, device="cpu")
+        self.before: Callable[[], None] = lambda: None
+
+    def transcribe(self, utterance: Utterance) -> Transcript:
+        self.before()
+        return Transcript(text=WORDS, confidence=0.9, encoding=super().transcribe(utterance).encoding)
+
+
+def emotions(events: list[Event]) -> list[EmotionEvent]:
+    return [e for e in events if isinstance(e, EmotionEvent)]
+
+
+def heard(brain: Brain, spoken: list[Utterance]) -> list[Event]:
+    events = [e for u in spoken for e in brain.handle(u)] + list(brain.finish())
+    assert sum(isinstance(e, UtteranceFinal) for e in events) == len(spoken)
+    return events
+
+
+def cache(folder: Path, name: str, home: Path) -> None:
+    """Puts a Whisper into the hub's cache under the name of a size."""
+    where = home / "hf" / "hub" / ("models--" + models.REPOSITORIES[name].replace("/", "--"))
+    (where / "snapshots").mkdir(parents=True)
+    (where / "snapshots" / "0123").symlink_to(folder)
+
+
+# -- the checkpoint --------------------------------------------------------------------------------------------------
+
+
+def test_a_checkpoint_holds_which_whisper_and_none_of_its_weights(checkpoint: Path, whisper: Path) -> None:
+    manifest = read_manifest(checkpoint)
+    assert manifest.whisper is not None
+    assert manifest.whisper.model_bytes == (whisper / "model.bin").stat().st_size
+    assert (checkpoint / "speech-front.safetensors").stat().st_size < 100
+    assert str(whisper) not in (checkpoint / MANIFEST).read_text()
+    assert load_checkpoint(checkpoint).speech.front.identity == manifest.whisper
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"name": "../../etc"}, {"name": "a b"}, {"model_sha256": "x"}, {"model_bytes": -1}, {"dimension": 10**9},
+     {"states": "first"}, {"unknown": 1}, {"quantised": "yes"}],
+)  # fmt: skip
+def test_a_manifest_that_names_no_whisper_is_one_sentence(
+    tmp_path: Path, parts: dict[str, Any], change: dict[str, Any]
+) -> None:
+    export_tiny(tmp_path, parts)
+    tree = json.loads((tmp_path / MANIFEST).read_bytes())
+    tree["speech_front"]["config"].update(change)
+    (tmp_path / MANIFEST).write_text(json.dumps(tree))
+    with pytest.raises(ModelError, match="names no Whisper") as error:
+        read_manifest(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_without_its_whisper_the_front_end_says_so(checkpoint: Path) -> None:
+    model = load_checkpoint(checkpoint)
+    with pytest.raises(ModelError, match="not loaded"):
+        model.speech.front.features(voices(1.0))
+
+
+# -- live is what was trained ----------------------------------------------------------------------------------------
+
+
+def test_what_the_model_gets_live_is_what_training_cached(
+    configured: Callable[..., Config], whisper: Path, parts: dict[str, Any], spoken: list[Utterance], monkeypatch: Any
+) -> None:
+    from livemerc.model.encoders import Encoders
+
+    live: list[torch.Tensor] = []
+    real = Encoders.encoded_speech
+    monkeypatch.setattr(Encoders, "encoded_speech", lambda *a: live.append(real(*a)) or live[-1])
+    brain = Brain(configured(), FasterWhisperEngine(whisper, configured().asr, device="cpu"))
+    heard(brain, spoken)
+    parts["head"].eval()
+    expected = parts["head"](parts["front"].features([u.samples for u in spoken]))
+    torch.testing.assert_close(torch.stack(live), expected, atol=1e-5, rtol=0)
+    assert (live[0] - live[1]).abs().max() > 1e-4
+
+
+def test_a_session_makes_one_encoder_pass_an_utterance(
+    configured: Callable[..., Config], whisper: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from faster_whisper import WhisperModel
+
+    passes: list[int] = []
+    real = WhisperModel.encode
+    monkeypatch.setattr(WhisperModel, "encode", lambda *a: passes.append(1) or real(*a))
+    config = configured(asr__model=str(whisper), asr__word_timestamps=True)
+    events = list(Monitor(Talk(TALK_S), config).events())
+    finals = [e for e in events if isinstance(e, UtteranceFinal)]
+    assert len(finals) >= 3
+    assert len(passes) == len(finals)
+    assert all(e.modality.speech is not None for e in emotions(events))
+    start = next(e for e in events if isinstance(e, SessionStart))
+    assert (start.asr.engine, start.asr.model) == ("faster-whisper", str(whisper))
+
+
+def test_live_is_offline(configured: Callable[..., Config], whisper: Path, spoken: list[Utterance]) -> None:
+    late = {f"overload__{key}": 80_000 for key in ("skip_partials_after_s", "fast_asr_after_s", "speech_only_after_s",
+                                                   "unjudged_after_s")}  # fmt: skip
+    config = configured(asr__model=str(whisper), **late)
+
+    def settled(live: bool) -> list[Event]:
+        events = Monitor(Talk(TALK_S, live=live, pace=20.0), config).events()
+        kept = [e for e in events if isinstance(e, UtteranceFinal | EmotionEvent)]
+        return [msgspec.structs.replace(e, timing=None) if isinstance(e, EmotionEvent) else e for e in kept]
+
+    offline = settled(live=False)
+    assert sum(isinstance(e, UtteranceFinal) for e in offline) == len(spoken)
+    assert settled(live=True) == offline
+
+
+def test_evaluated_is_heard(
+    configured: Callable[..., Config], whisper: Path, checkpoint: Path, spoken: list[Utterance], tmp_path: Path
+) -> None:
+    """The same clips with the same words from a manifest: the probabilities at which the live dialogue freezes."""
+    write_wav(tmp_path / "talk.wav", read_samples(DEMO, 16_000, 0.0, TALK_S), 16_000)
+    cuts = [(u.utterance_id, u.samples_start_s, u.samples_start_s + len(u.samples) / 16_000) for u in spoken]
+    rows = [f"d,{name},A,talk.wav,{start_s!r},{end_s!r},{WORDS},joy," for name, start_s, end_s in cuts]
+    (tmp_path / "m.csv").write_text("\n".join([HEADER, *rows, ""]))
+    config = configured(dialogue__revise=1)
+    frozen = [e for e in emotions(heard(Brain(config, Reciting(whisper, config)), spoken)) if e.status == "frozen"]
+    evaluation = Evaluation(tmp_path / "m.csv", None, checkpoint, device="cpu", whisper=str(whisper))
+    expected = [[e.probabilities[label] for label in evaluation.labels] for e in frozen]
+    np.testing.assert_allclose(evaluation.judge(1), expected, atol=1e-4)
+    with pytest.raises(ModelError, match="not here"):
+        evaluate(tmp_path / "m.csv", None, checkpoint, device="cpu")
+
+
+def test_gated_words_take_nothing_from_the_voice(
+    tmp_path: Path, configured: Callable[..., Config], spoken: list[Utterance]
+) -> None:
+    german = build_multilingual(tmp_path / "german", {"de": 9.0, "en": 2.0, "pl": 2.0})
+    export_tiny(tmp_path / "checkpoint", whisper_parts(german))
+    config = load_config(
+        overrides={"model.checkpoint": str(tmp_path / "checkpoint"), "model.device": "cpu"}, environ={}
+    )
+    events = heard(Brain(config, FasterWhisperEngine(german, config.asr, device="cpu")), spoken[:1])
+    (final,) = [e for e in events if isinstance(e, UtteranceFinal)]
+    assert final.asr.gated == "language de"
+    for emotion in emotions(events):
+        assert emotion.modality.text is None
+        assert emotion.modality.speech is not None
+
+
+# -- which recognisers may go with it --------------------------------------------------------------------------------
+
+
+def test_another_whisper_is_refused(configured: Callable[..., Config], other: Path) -> None:
+    with pytest.raises(ModelError, match="is another Whisper; give the folder of that one with --model") as error:
+        Brain(configured(), FasterWhisperEngine(other, configured().asr, device="cpu"))
+    assert error.value.exit_code == 3
+    with pytest.raises(ModelError, match="is another Whisper"):
+        Brain(configured(asr__model=str(other)), NoAsr())
+
+
+def test_another_type_of_weights_is_refused(configured: Callable[..., Config], whisper: Path) -> None:
+    config = configured(asr__compute_type="int8")
+    with pytest.raises(ModelError, match=r"asr\.compute_type: .*; leave the key at default"):
+        Brain(config, FasterWhisperEngine(whisper, config.asr, device="cpu"))
+
+
+def test_auto_takes_the_one_that_the_voice_needs_under_whatever_name(
+    configured: Callable[..., Config], whisper: Path, other: Path, tmp_path: Path
+) -> None:
+    cache(other, "base", tmp_path)
+    said: list[str] = []
+    with pytest.raises(ModelError, match="which is not here"):
+        choose_engine(configured(), demo=False, terminal=False, announce=said.append)
+    cache(whisper, "large-v3", tmp_path)
+    engine = choose_engine(configured(), demo=False, terminal=False, announce=said.append)
+    assert said == ["ASR: faster-whisper large-v3 (the checkpoint's voice needs it)."]
+    assert isinstance(engine, FasterWhisperEngine)
+    assert engine.folder.resolve() == whisper.resolve()
+    by_the_words = choose_engine(configured(model__text_only=True), demo=False, terminal=False, announce=said.append)
+    assert by_the_words.model == "base"
+
+
+def test_a_recogniser_that_is_no_whisper_gets_it_beside_it(
+    configured: Callable[..., Config], whisper: Path, spoken: list[Utterance], tmp_path: Path
+) -> None:
+    config = configured(asr__model=str(whisper))
+    expected = emotions(heard(Brain(config, Reciting(whisper, config)), spoken))
+    beside = emotions(heard(Brain(config, Recited()), spoken))
+    assert [e.modality for e in beside] == [e.modality for e in expected]
+    cache(whisper, "small", tmp_path)
+    alone = emotions(heard(Brain(configured(asr__engine="none"), NoAsr()), spoken))
+    assert [e.modality.speech is not None for e in alone] == [True] * len(alone)
+
+
+def test_the_command_line_refuses_with_the_mend_and_goes_on_without_the_voice(
+    checkpoint: Path, other: Path, tmp_path: Path
+) -> None:
+    sound = write_wav(tmp_path / "talk.wav", read_samples(DEMO, 16_000, 0.0, 4.0), 16_000)
+
+    def run(*flags: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "livemerc", "run", "--file", str(sound), "--speed", "0", "--json", "--offline",
+             "--checkpoint", str(checkpoint), *flags],
+            env={**environment(), "HF_HOME": str(tmp_path)}, capture_output=True, text=True, cwd=PROJECT, check=False,
+        )  # fmt: skip
+
+    refused = run("--model", str(other))
+    assert refused.returncode == 3
+    assert "is another Whisper" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    absent = run("--asr", "none")
+    assert absent.returncode == 3
+    assert "which is not here" in absent.stderr
+    without = run("--asr", "pocketsphinx", "--text-only")
+    assert without.returncode == 0, without.stderr
+    judged = [e for e in map(json.loads, without.stdout.splitlines()) if e["type"] == "emotion"]
+    assert judged
+    assert all(e["modality"]["speech"] is None for e in judged)
+
+
+def test_predict_encodes_with_its_own(
+    configured: Callable[..., Config], checkpoint: Path, whisper: Path, parts: dict[str, Any]
+) -> None:
+    config = configured(asr__model=str(whisper))
+    voice, brief = voices(1.0, 0.05)
+    shown = livemerc.load(config=config).predict(voice, "Hello.")
+    assert shown.modality.text is not None
+    assert shown.modality.speech is not None
+    assert livemerc.load(config=config).predict(brief).modality.speech is not None
+    assert livemerc.load(config=configured(model__text_only=True)).predict(voice, "Hello.").modality.speech is None
+    with pytest.raises(ModelError, match="which is not here"):
+        livemerc.load(config=configured())
+
+
+# -- when it fails, hangs, is late or too slow -----------------------------------------------------------------------
+
+
+def brain_behind(config: Config, asr: Any, lag_s: list[float], sentences: dict[str, str | None]) -> Brain:
+    return Brain(config, asr, Situation(behind_s=lambda _: lag_s[0], notice=sentences.__setitem__))
+
+
+def test_a_recogniser_that_fails_takes_the_voice_along_and_says_so(
+    configured: Callable[..., Config], whisper: Path, spoken: list[Utterance]
+) -> None:
+    asr, sentences = Reciting(whisper, configured()), dict[str, str | None]()
+    brain = brain_behind(configured(), asr, [0.0], sentences)
+
+    def fail() -> None:
+        raise RuntimeError("the decoder broke")
+
+    asr.before = fail
+    final, first = brain.handle(spoken[0])
+    assert isinstance(final, UtteranceFinal)
+    assert final.asr.gated == "recogniser failed"
+    assert isinstance(first, EmotionEvent)
+    assert (first.modality.text, first.modality.speech, first.abstained) == (None, None, "nothing to judge")
+    assert "no label" in (sentences["asr"] or "")
+    assert "voice alone" not in (sentences["asr"] or "")
+    asr.before = lambda: None
+    *_, second = brain.handle(spoken[1])
+    assert isinstance(second, EmotionEvent)
+    assert second.modality.speech is not None
+    assert sentences["asr"] is None
+    brain.close()
+
+
+def test_a_recogniser_that_hangs_leaves_neither_words_nor_voice(
+    configured: Callable[..., Config], whisper: Path, spoken: list[Utterance]
+) -> None:
+    config, sentences, over = configured(asr__time_limit_s=0.2), dict[str, str | None](), threading.Event()
+    asr = Reciting(whisper, config)
+    asr.before = lambda: assert_over(over)
+    brain = brain_behind(config, asr, [0.0], sentences)
+    final, first = brain.handle(spoken[0])
+    assert isinstance(final, UtteranceFinal)
+    assert final.asr.gated == "recogniser does not answer"
+    assert isinstance(first, EmotionEvent)
+    assert first.modality.speech is None
+    assert "no labels until it does" in (sentences["asr hangs"] or "")
+    over.set()
+    brain.close()
+
+
+def assert_over(over: threading.Event) -> None:
+    assert over.wait(PATIENCE_S)
+
+
+def test_late_words_bring_the_voice(configured: Callable[..., Config], whisper: Path, spoken: list[Utterance]) -> None:
+    in_time = Brain(configured(), Reciting(whisper, configured()))
+    expected = emotions([e for u in spoken[:2] for e in in_time.handle(u)])[-1]
+    in_time.close()
+    lag_s, sentences, over = [0.0], dict[str, str | None](), threading.Event()
+    asr = Reciting(whisper, configured())
+    brain = brain_behind(configured(), asr, lag_s, sentences)
+    list(brain.handle(spoken[0]))
+    lag_s[0] = 12.0
+
+    asr.before = lambda: assert_over(over)
+    *_, first = brain.handle(spoken[1])
+    assert isinstance(first, EmotionEvent)
+    assert (first.modality.text, first.modality.speech) == (None, None)
+    assert "no labels until they do" in (sentences["overload"] or "")
+    over.set()
+    late: list[Event] = []
+    until_s = time.monotonic() + PATIENCE_S
+    while not late:
+        assert time.monotonic() < until_s
+        late += brain.catch_up()
+        time.sleep(0.01)
+    revised = next(e for e in emotions(late) if e.utterance_id == spoken[1].utterance_id)
+    assert (revised.status, revised.late_text) == ("revised", WORDS)
+    assert revised.probabilities == pytest.approx(expected.probabilities)
+    assert revised.modality.speech == pytest.approx(expected.modality.speech)
+    brain.close()
+
+
+def test_a_faster_whisper_gives_words_and_never_its_own_encoding(
+    configured: Callable[..., Config], whisper: Path, other: Path, spoken: list[Utterance], monkeypatch: Any
+) -> None:
+    for folder, has_voice in ((other, False), (whisper, True)):
+        monkeypatch.setattr(
+            "livemerc.words.fastest_engine", lambda *_, folder=folder: Reciting(folder, configured())
+        )  # fmt: skip
+        lag_s, sentences = [7.0], dict[str, str | None]()
+        brain = brain_behind(configured(), Reciting(whisper, configured()), lag_s, sentences)
+        final, first = brain.handle(spoken[0])
+        assert isinstance(final, UtteranceFinal)
+        assert isinstance(first, EmotionEvent)
+        assert final.asr.model == str(folder)
+        assert first.modality.text is not None
+        assert (first.modality.speech is not None) == has_voice
+        assert (sentences["voice"] is None) == has_voice
+        brain.close()
+
+
+def test_a_full_gpu_moves_the_encoder_beside_a_recogniser_to_the_cpu(
+    configured: Callable[..., Config], whisper: Path, spoken: list[Utterance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, sentences = configured(asr__model=str(whisper)), dict[str, str | None]()
+    brain = brain_behind(config, Recited(), [0.0], sentences)
+    asr = brain.asr
+    assert isinstance(asr, WithVoice)
+    full = asr.encoder
+
+    def encode(_: np.ndarray) -> np.ndarray:
+        raise GpuMemoryError
+
+    monkeypatch.setattr(full, "encode", encode)
+    *_, first = brain.handle(spoken[0])
+    assert isinstance(first, EmotionEvent)
+    assert first.modality.speech is not None
+    assert "asr on cpu" in sentences
+    assert asr.encoder is not full
+    brain.close()
+
+
+def test_an_encoding_is_no_part_of_what_makes_transcripts_equal() -> None:
+    one = Transcript(text="a", encoding=np.zeros(3, np.float32))
+    assert one == replace(one, encoding=None)
