@@ -44,6 +44,7 @@ REDRAW_EVERY_S = 0.1
 """At most ten redraws a second, however fast events come; gauges are polled at the same pace."""
 _DRAIN_FOR_S = 0.02
 """UI time that events may take at once; keys are served in between."""
+_REST_FOR_S = 0.01
 _JOIN_FOR_S = 4.0
 """How long leaving waits for the monitor's threads: under the 5 s in which Ctrl+C must have ended the program."""
 
@@ -54,6 +55,7 @@ class DashboardApp(Reading, App[int]):
     CSS_PATH = "dashboard.tcss"
     TITLE = "livemerc"
     ENABLE_COMMAND_PALETTE = True
+    NOTIFICATION_TIMEOUT = 3.0
     COMMAND_PALETTE_DISPLAY = "^p"
     AUTO_FOCUS = None  # keys are the app's, until somebody searches
     BINDINGS: ClassVar[list[BindingType]] = [*KEYS]
@@ -90,6 +92,7 @@ class DashboardApp(Reading, App[int]):
         self._ticking = ticking
         self._last_redraw_s = float("-inf")
         self._dirty = True
+        self._resting: asyncio.TimerHandle | None = None  # events are left, and are seen to after a rest
         self._leaving = False
         self._ended = False
         self.view = VIEWS[0]
@@ -188,8 +191,14 @@ class DashboardApp(Reading, App[int]):
             self.state.apply(event)
             self._dirty = True
             if self._clock() > until_s:
-                self.post_message(self.Arrived())
+                # not at once: a queue that is never empty would keep the loop from drawing, from timers and from keys
+                if self._resting is None:
+                    self._resting = asyncio.get_running_loop().call_later(_REST_FOR_S, self._go_on)
                 return
+
+    def _go_on(self) -> None:
+        self._resting = None
+        self.post_message(self.Arrived())
 
     # -- drawing -------------------------------------------------------------------------------------------------------
 
