@@ -261,13 +261,14 @@ def _config() -> Iterator[Finding]:
 
 
 def _checkpoint() -> Iterator[Finding]:
-    from livemerc.config import load_config
+    from livemerc.config import Config, load_config
     from livemerc.model.checkpoint import checkpoint_folder, verify_files
 
     try:
-        where = load_config().model.checkpoint
+        config = load_config()
     except LivemercError:
-        where = None  # said by the check of the configuration
+        config = Config()  # said by the check of the configuration
+    where = config.model.checkpoint
     try:
         manifest = verify_files(where)
     except LivemercError as error:
@@ -275,6 +276,15 @@ def _checkpoint() -> Iterator[Finding]:
         return
     yield Finding(name="Checkpoint", state="ok", found=f"{manifest.id} in {checkpoint_folder(where)}, hashes match")
     yield Finding(name="Licence of the weights", state="note", found=manifest.licence)
+    if manifest.whisper is not None and not config.model.text_only:
+        from livemerc.asr.identify import named_whisper
+
+        try:
+            name, folder = named_whisper(manifest.whisper, config.asr.model)
+        except LivemercError as error:
+            yield Finding(name="Whisper of the voice", state="fail", found=str(error))
+        else:
+            yield Finding(name="Whisper of the voice", state="ok", found=f"{name} in {folder}, the one it was made for")
 
 
 def _lawful_use() -> Iterator[Finding]:

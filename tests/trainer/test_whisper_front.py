@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -21,29 +21,27 @@ from asr.random_whisper import build_random
 from command_line import PROJECT, environment
 from faults.scripted import Recited, Talk
 from full_size import export_tiny, voices, whisper_parts
+from miniature import small_config, write_iemocap
 from wav_file import write as write_wav
+from whisper_sessions import TALK_S, WORDS, Reciting, emotions, heard, settings_for, utterances
 
 import livemerc
 from livemerc.asr import models
-from livemerc.asr.engine import GpuMemoryError, NoAsr, Transcript
+from livemerc.asr.engine import NoAsr, Transcript
 from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
 from livemerc.asr.select import choose_engine
-from livemerc.asr.voice import WithVoice
-from livemerc.audio.ears import make_ears
 from livemerc.audio.items import Utterance
 from livemerc.audio.read import read_samples
-from livemerc.brain import Brain, Situation
+from livemerc.brain import Brain
 from livemerc.chain import Monitor
 from livemerc.config import Config, load_config
 from livemerc.errors import ModelError
 from livemerc.events import EmotionEvent, Event, SessionStart, UtteranceFinal
 from livemerc.model.checkpoint import MANIFEST, load_checkpoint, read_manifest
 from trainer.evaluate import Evaluation, evaluate
+from trainer.recipe import TrainOptions, train
 
 DEMO = PROJECT / "livemerc/demo/demo.flac"
-TALK_S = 14.0
-WORDS = "w1 hello great"
-PATIENCE_S = 60.0
 HEADER = "dialogue_id,utterance_id,speaker,audio,start_s,end_s,text,emotion,split"
 
 
@@ -72,48 +70,13 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory, parts: dict[str, Any]) 
 
 @pytest.fixture(scope="module")
 def spoken() -> list[Utterance]:
-    ears = make_ears(Config(), Talk(TALK_S))
-    items = [item for block in Talk(TALK_S).blocks() for item in ears.feed(block)] + ears.flush()
-    return [item for item in items if isinstance(item, Utterance)]
+    return utterances()
 
 
 @pytest.fixture
 def configured(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Config]:
     """Settings, with an empty cache of Whispers."""
-    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
-
-    def configure(**overrides: Any) -> Config:
-        keys = {key.replace("__", "."): value for key, value in overrides.items()}
-        return load_config(
-            overrides={"model.checkpoint": str(checkpoint), "model.device": "cpu", "asr.language": "en", **keys},
-            environ={},
-        )
-
-    return configure
-
-
-class Reciting(FasterWhisperEngine):
-    """The real Whisper's passes, with words that stand."""
-
-    def __init__(self, folder: Path, config: Config) -> None:
-        super().__init__(folder, config.asr, device="cpu")
-        self.before: Callable[[], None] = lambda: None
-
-    def transcribe(self, utterance: Utterance) -> Transcript:
-        self.before()
-        return Transcript(text=WORDS, confidence=0.9, encoding=super().transcribe(utterance).encoding)
-
-
-def emotions(events: list[Event]) -> list[EmotionEvent]:
-    return [e for e in events if isinstance(e, EmotionEvent)]
-
-
-def heard(brain: Brain, spoken: list[Utterance]) -> list[Event]:
-    events = [e for u in spoken for e in brain.handle(u)] + list(brain.finish())
-    assert sum(isinstance(e, UtteranceFinal) for e in events) == len(spoken)
-    return events
+    return settings_for(checkpoint, tmp_path, monkeypatch)
 
 
 def cache(folder: Path, name: str, home: Path) -> None:
@@ -314,6 +277,21 @@ def test_the_command_line_refuses_with_the_mend_and_goes_on_without_the_voice(
     assert all(e["modality"]["speech"] is None for e in judged)
 
 
+def test_doctor_says_whether_the_whisper_of_the_voice_is_here(
+    configured: Callable[..., Config], checkpoint: Path, whisper: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from livemerc import doctor
+
+    monkeypatch.setenv("LIVEMERC_MODEL_CHECKPOINT", str(checkpoint))
+    *_, absent = doctor._checkpoint()
+    assert (absent.name, absent.state) == ("Whisper of the voice", "fail")
+    assert "which is not here; give the folder of that one with --model" in absent.found
+    cache(whisper, "tiny", tmp_path)
+    *_, there = doctor._checkpoint()
+    assert there.state == "ok"
+    assert there.found.startswith("tiny in ")
+
+
 def test_predict_encodes_with_its_own(
     configured: Callable[..., Config], checkpoint: Path, whisper: Path, parts: dict[str, Any]
 ) -> None:
@@ -328,126 +306,24 @@ def test_predict_encodes_with_its_own(
         livemerc.load(config=configured())
 
 
-# -- when it fails, hangs, is late or too slow -----------------------------------------------------------------------
-
-
-def brain_behind(config: Config, asr: Any, lag_s: list[float], sentences: dict[str, str | None]) -> Brain:
-    return Brain(config, asr, Situation(behind_s=lambda _: lag_s[0], notice=sentences.__setitem__))
-
-
-def test_a_recogniser_that_fails_takes_the_voice_along_and_says_so(
-    configured: Callable[..., Config], whisper: Path, spoken: list[Utterance]
+def test_a_run_over_it_ends_in_a_checkpoint_that_runs_live(
+    configured: Callable[..., Config], whisper: Path, tmp_path: Path
 ) -> None:
-    asr, sentences = Reciting(whisper, configured()), dict[str, str | None]()
-    brain = brain_behind(configured(), asr, [0.0], sentences)
-
-    def fail() -> None:
-        raise RuntimeError("the decoder broke")
-
-    asr.before = fail
-    final, first = brain.handle(spoken[0])
-    assert isinstance(final, UtteranceFinal)
-    assert final.asr.gated == "recogniser failed"
-    assert isinstance(first, EmotionEvent)
-    assert (first.modality.text, first.modality.speech, first.abstained) == (None, None, "nothing to judge")
-    assert "no label" in (sentences["asr"] or "")
-    assert "voice alone" not in (sentences["asr"] or "")
-    asr.before = lambda: None
-    *_, second = brain.handle(spoken[1])
-    assert isinstance(second, EmotionEvent)
-    assert second.modality.speech is not None
-    assert sentences["asr"] is None
-    brain.close()
-
-
-def test_a_recogniser_that_hangs_leaves_neither_words_nor_voice(
-    configured: Callable[..., Config], whisper: Path, spoken: list[Utterance]
-) -> None:
-    config, sentences, over = configured(asr__time_limit_s=0.2), dict[str, str | None](), threading.Event()
-    asr = Reciting(whisper, config)
-    asr.before = lambda: assert_over(over)
-    brain = brain_behind(config, asr, [0.0], sentences)
-    final, first = brain.handle(spoken[0])
-    assert isinstance(final, UtteranceFinal)
-    assert final.asr.gated == "recogniser does not answer"
-    assert isinstance(first, EmotionEvent)
-    assert first.modality.speech is None
-    assert "no labels until it does" in (sentences["asr hangs"] or "")
-    over.set()
-    brain.close()
-
-
-def assert_over(over: threading.Event) -> None:
-    assert over.wait(PATIENCE_S)
-
-
-def test_late_words_bring_the_voice(configured: Callable[..., Config], whisper: Path, spoken: list[Utterance]) -> None:
-    in_time = Brain(configured(), Reciting(whisper, configured()))
-    expected = emotions([e for u in spoken[:2] for e in in_time.handle(u)])[-1]
-    in_time.close()
-    lag_s, sentences, over = [0.0], dict[str, str | None](), threading.Event()
-    asr = Reciting(whisper, configured())
-    brain = brain_behind(configured(), asr, lag_s, sentences)
-    list(brain.handle(spoken[0]))
-    lag_s[0] = 12.0
-
-    asr.before = lambda: assert_over(over)
-    *_, first = brain.handle(spoken[1])
-    assert isinstance(first, EmotionEvent)
-    assert (first.modality.text, first.modality.speech) == (None, None)
-    assert "no labels until they do" in (sentences["overload"] or "")
-    over.set()
-    late: list[Event] = []
-    until_s = time.monotonic() + PATIENCE_S
-    while not late:
-        assert time.monotonic() < until_s
-        late += brain.catch_up()
-        time.sleep(0.01)
-    revised = next(e for e in emotions(late) if e.utterance_id == spoken[1].utterance_id)
-    assert (revised.status, revised.late_text) == ("revised", WORDS)
-    assert revised.probabilities == pytest.approx(expected.probabilities)
-    assert revised.modality.speech == pytest.approx(expected.modality.speech)
-    brain.close()
-
-
-def test_a_faster_whisper_gives_words_and_never_its_own_encoding(
-    configured: Callable[..., Config], whisper: Path, other: Path, spoken: list[Utterance], monkeypatch: Any
-) -> None:
-    for folder, has_voice in ((other, False), (whisper, True)):
-        monkeypatch.setattr(
-            "livemerc.words.fastest_engine", lambda *_, folder=folder: Reciting(folder, configured())
-        )  # fmt: skip
-        lag_s, sentences = [7.0], dict[str, str | None]()
-        brain = brain_behind(configured(), Reciting(whisper, configured()), lag_s, sentences)
-        final, first = brain.handle(spoken[0])
-        assert isinstance(final, UtteranceFinal)
-        assert isinstance(first, EmotionEvent)
-        assert final.asr.model == str(folder)
-        assert first.modality.text is not None
-        assert (first.modality.speech is not None) == has_voice
-        assert (sentences["voice"] is None) == has_voice
-        brain.close()
-
-
-def test_a_full_gpu_moves_the_encoder_beside_a_recogniser_to_the_cpu(
-    configured: Callable[..., Config], whisper: Path, spoken: list[Utterance], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config, sentences = configured(asr__model=str(whisper)), dict[str, str | None]()
-    brain = brain_behind(config, Recited(), [0.0], sentences)
-    asr = brain.asr
-    assert isinstance(asr, WithVoice)
-    full = asr.encoder
-
-    def encode(_: np.ndarray) -> np.ndarray:
-        raise GpuMemoryError
-
-    monkeypatch.setattr(full, "encode", encode)
-    *_, first = brain.handle(spoken[0])
-    assert isinstance(first, EmotionEvent)
-    assert first.modality.speech is not None
-    assert "asr on cpu" in sentences
-    assert asr.encoder is not full
-    brain.close()
+    """`livemerc-train train` from a corpus to a session, in seconds."""
+    epochs = {f"{name}__epochs": 1 for name in ("text", "speech", "conversation__text", "conversation__speech",
+                                                "fusion")}  # fmt: skip
+    config = small_config(tmp_path, speech__front=f"whisper:{whisper}", speech__weights="pretrained", **epochs)
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        train(config, write_iemocap(tmp_path / "iemocap"), tmp_path / "run", TrainOptions(device="cpu"))
+    manifest = read_manifest(tmp_path / "run" / "checkpoint")
+    assert manifest.whisper is not None
+    assert manifest.speech_front is not None
+    assert manifest.speech_front.data == [f"whisper:{manifest.whisper.name}"]
+    assert str(tmp_path) not in (tmp_path / "run" / "checkpoint" / MANIFEST).read_text()
+    settings = configured(model__checkpoint=str(tmp_path / "run" / "checkpoint"), asr__model=str(whisper))
+    judged = emotions(list(Monitor(Talk(TALK_S), settings).events()))
+    assert {label for e in judged for label in e.probabilities} == {"angry", "happy", "sad", "neutral"}
+    assert all(e.modality.speech is not None for e in judged)
 
 
 def test_an_encoding_is_no_part_of_what_makes_transcripts_equal() -> None:
