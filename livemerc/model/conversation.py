@@ -55,10 +55,7 @@ class ConversationEncoder(nn.Module):
         """x (B, N, D), present (B, N) bool: modality is there, lengths (B,) -> (B, N, 2H) states, (B, N, C) logits."""
         inside = torch.arange(x.shape[1], device=x.device)[None] < lengths.to(x.device)[:, None]
         x = torch.where(present.unsqueeze(-1), self.norm_in(x), self.absent)
-        packed = nn.utils.rnn.pack_padded_sequence(
-            self.dropout(x), lengths.cpu(), batch_first=True, enforce_sorted=False
-        )
-        hidden, _ = nn.utils.rnn.pad_packed_sequence(self.gru(packed)[0], batch_first=True, total_length=x.shape[1])
+        hidden = self._recur(self.dropout(x), lengths)
         hidden = self.norm_gru(hidden)
         keys = present & inside
         attended, _ = self.attention(hidden, hidden, hidden, key_padding_mask=attention_block(keys), need_weights=False)
@@ -66,3 +63,11 @@ class ConversationEncoder(nn.Module):
         attended = torch.where(keys.any(1)[:, None, None], attended, torch.zeros_like(attended))
         state = self.norm_out(hidden + self.dropout(attended))
         return state, self.head(torch.cat([self.dropout(state), x], -1))
+
+    def _recur(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """x (B, N, D) -> (B, N, 2H), zero behind each row's length."""
+        lengths = lengths.cpu()
+        if bool((lengths == x.shape[1]).all()):  # nothing is padded, as in every live window: nothing to pack
+            return self.gru(x)[0]
+        packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        return nn.utils.rnn.pad_packed_sequence(self.gru(packed)[0], batch_first=True, total_length=x.shape[1])[0]
