@@ -223,8 +223,9 @@ class CurrentPanel(LabelPanel):
             if row.cell_len + piece.cell_len > width and row.cell_len > 1:
                 rows.append(row)
                 row = Text(" ")
+            elif row.cell_len > 1 and row.cell_len + piece.cell_len < width:
+                row.append(" ")
             row.append_text(piece)
-            row.append(" ")
         return [*rows, row]
 
 
