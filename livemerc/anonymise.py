@@ -2,7 +2,7 @@
 
 1. Links, e-mail addresses and @handles become [link], [e-mail] and [handle].
 2. The speakers' names become Speaker 1, Speaker 2 ... in order of appearance, also where one is mentioned in the words,
-   by its whole name or by a part of it that is one speaker's alone ([name] otherwise), whatever the case.
+   by its whole name or by a part that is one speaker's alone ([name] otherwise), in any case, not inside longer words.
 3. Digits become [number], with the separators between them; so do two or more number words in a row ("five five two").
 4. A capitalised word that does not begin a sentence becomes [name], with the words right after it that are capitalised
    too; also everywhere else in the session where it begins a sentence, unless it is also written in small letters.
@@ -30,7 +30,7 @@ RULE = (
 
 LINK, EMAIL, HANDLE, NUMBER, NAME, SPEAKER = "[link]", "[e-mail]", "[handle]", "[number]", "[name]", "Speaker N"
 
-_REST = r"\S*[^\s.,;:!?)\]]"
+_REST = r"\S*[^\s.,;:!?]"
 _LINK = re.compile(
     rf"\b[a-z][a-z0-9+.-]{{1,20}}://{_REST}|\bwww\.{_REST}|\b(?:mailto|javascript|data|tel):{_REST}", re.IGNORECASE
 )
@@ -166,8 +166,8 @@ def _mention(forms: Iterable[str]) -> re.Pattern[str] | None:
     for part in sorted(forms, key=len, reverse=True):
         body = r"\s+".join(re.escape(word) for word in part.split())
         # scripts without capitals (Chinese, Arabic) may write the next word right after a name
-        before = r"(?<![^\W_])" if part[:1].upper() != part[:1].lower() else ""
-        after = r"(?![^\W_])" if part[-1:].upper() != part[-1:].lower() else ""
+        before = r"(?<![^\W\d_])" if part[:1].upper() != part[:1].lower() else ""
+        after = r"(?![^\W\d_])" if part[-1:].upper() != part[-1:].lower() else ""
         patterns.append(before + body + after)
     return re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
 

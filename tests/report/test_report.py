@@ -172,7 +172,8 @@ def test_hundreds_of_speakers_are_told_of_in_a_dozen_rows(tmp_path: Path) -> Non
     document = html(read_session(scenes.write(tmp_path / "s", scenes.lively(300, speakers=names))))
     speakers = shown(document, "speakers")
     assert " others" in speakers
-    assert all(name in shown(document, "transcript") for name in names[1::5])
+    transcript = shown(document, "transcript")
+    assert all(name in transcript for name in names[1::5])
 
 
 def test_the_card_of_the_checkpoint_that_ships_is_quoted_and_only_for_its_own_sessions(tmp_path: Path) -> None:
@@ -341,7 +342,8 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
 def test_a_report_needs_no_model_no_ears_and_no_screen(session: Path, tmp_path: Path) -> None:
     code = (
         "import sys; from livemerc.cli import call; "
-        f"call(['report', {str(session)!r}, '-o', {str(tmp_path / 'r.html')!r}]); print(*(m for m in sys.modules if '.' not in m))"
+        f"call(['report', {str(session)!r}, '-o', {str(tmp_path / 'r.html')!r}]); "
+        "print(*(m for m in sys.modules if '.' not in m))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment(tmp_path), cwd=PROJECT,
