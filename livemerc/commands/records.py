@@ -71,8 +71,7 @@ def export(
     directory
         The session's folder (`run --record`), or a file of events that `run --json` printed.
     format
-        jsonl (the events), csv and parquet (tables), srt and vtt (subtitles), rttm (turns), emotionml, textgrid (Praat)
-        or audacity (labels): docs/formats.md.
+        Tables, subtitles, turns, annotations, or the events themselves: docs/formats.md describes each.
     output
         A file, written whole or not at all (default: standard output).
     force

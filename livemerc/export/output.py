@@ -15,6 +15,7 @@ from livemerc.bookmarks import BOOKMARKS_FILE
 from livemerc.corrections import CORRECTIONS_FILE
 from livemerc.errors import ConfigError, LivemercError
 from livemerc.journal import AUDIO_FILE, EVENTS_FILE, SESSION_FILE
+from livemerc.text_safety import plain_text
 
 _OWN_FILES = {EVENTS_FILE, SESSION_FILE, CORRECTIONS_FILE, BOOKMARKS_FILE, AUDIO_FILE}
 
@@ -64,7 +65,9 @@ def refuse_terminal() -> None:
 
 
 def write_stdout(data: bytes) -> None:
-    """Exactly `data`. A reader that leaves early is no failure."""
+    """Exactly `data`; on a terminal, with nothing in it that steers one. A reader that leaves early is no failure."""
+    if sys.stdout.isatty():
+        data = "\n".join(plain_text(line) for line in data.decode().split("\n")).encode()
     stdout = process.claim_stdout()
     try:
         stdout.write(data)

@@ -27,7 +27,7 @@ def srt(session: RecordedSession) -> bytes:
 
 
 def vtt(session: RecordedSession) -> bytes:
-    """`<v Ann><c.joy>words</c></v>`; class `abstained` where the model did, `doubtful` where the words were screened out."""
+    """`<v Ann><c.joy>words</c></v>`; class `abstained` where the model did, `doubtful` for words screened out."""
     blocks = ["WEBVTT\n", _style(session)]
     for utterance in session.utterances:
         start_ms, end_ms = span(utterance, shortest_ms=1)

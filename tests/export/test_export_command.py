@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import pty
-import resource
 import signal
 import stat
 import subprocess
@@ -85,6 +82,7 @@ def test_a_session_cut_short_is_exported_as_far_as_it_goes(name: FormatName, tmp
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_session_that_is_being_recorded_is_exported_as_far_as_it_had_come(name: FormatName, call: Path) -> None:
+    fcntl = pytest.importorskip("fcntl")
     with (call / EVENTS_FILE).open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         found = export(call, name)
@@ -200,6 +198,7 @@ def test_a_place_that_cannot_be_written_to_is_one_sentence(target: str, said: st
 
 
 def test_a_full_disk_leaves_what_was_there(call: Path, tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
     target = tmp_path / "out.jsonl"
     target.write_text("mine")
 
@@ -248,18 +247,41 @@ def test_a_reader_that_leaves_is_no_failure(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == (b'{"type":"s', b"code 0\n")
 
 
-def test_a_terminal_gets_no_parquet(call: Path) -> None:
+def _on_a_terminal(*arguments: str | Path) -> tuple[int, bytes, bytes]:
+    """Exit code, what the terminal got, and stderr."""
+    pty = pytest.importorskip("pty")
     ours, theirs = pty.openpty()
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "livemerc", "export", str(call), "--format", "parquet"],
-            stdout=theirs, stderr=subprocess.PIPE, env=environment(), timeout=120, check=False,
-        )  # fmt: skip
-    finally:
+    command = [sys.executable, "-m", "livemerc", *map(str, arguments)]
+    seen = b""
+    with subprocess.Popen(command, stdout=theirs, stderr=subprocess.PIPE, env=environment()) as child:
         os.close(theirs)
-        os.close(ours)
-    assert done.returncode == 2
-    assert b"standard output is a terminal; name a file with -o." in done.stderr
+        while True:
+            try:
+                piece = os.read(ours, 65536)
+            except OSError:  # how Linux tells that the other side has closed
+                break
+            if not piece:
+                break
+            seen += piece
+        assert child.stderr is not None
+        said = child.stderr.read()
+    os.close(ours)
+    return child.returncode, seen, said
+
+
+def test_a_terminal_gets_no_parquet(call: Path) -> None:
+    code, seen, said = _on_a_terminal("export", call, "--format", "parquet")
+    assert (code, seen) == (2, b"")
+    assert b"standard output is a terminal; name a file with -o." in said
+
+
+@pytest.mark.parametrize("name", ["csv", "jsonl", "emotionml"])
+def test_a_terminal_is_not_steered(name: str, tmp_path: Path) -> None:
+    code, seen, _ = _on_a_terminal("export", write_session(tmp_path / "call", hostile_events()), "--format", name)
+    assert code == 0
+    text = seen.decode()
+    assert "u0" in text
+    assert not [c for c in text if not c.isprintable() and c not in "\r\n\u200c\u200d"]
 
 
 def test_what_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
