@@ -11,7 +11,7 @@ from livemerc.errors import ConfigError
 
 @app.command(sort_key=5)
 def bench(
-    what: Literal["vad", "soak"] | None = None,
+    what: Literal["vad", "soak", "ui"] | None = None,
     /,
     *,
     speech: list[Path] | None = None,
@@ -25,7 +25,8 @@ def bench(
     Parameters
     ----------
     what
-        vad: false and missed speech in noise. soak: one long session at real speed. Left out: latency, stage by stage.
+        vad: false and missed speech in noise. soak: one long session at real speed.
+        ui: the dashboard in a session of 10,000 utterances. Left out: latency, stage by stage.
     speech
         vad: folder of clean recordings to be found in the noise (default: the bundled demo); may be repeated.
     minutes
@@ -48,6 +49,10 @@ def bench(
         from livemerc import bench_soak
 
         return bench_soak.main((3.0 if quick else 60.0) if minutes is None else minutes, file or [], json=json)
+    if what == "ui":
+        from livemerc import bench_ui
+
+        return bench_ui.main(quick=quick, json=json)
     from livemerc import bench as latency
 
     return latency.main(quick=quick, json=json)
