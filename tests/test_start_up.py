@@ -89,3 +89,22 @@ def test_the_public_names_are_there_documented_and_typed() -> None:
 def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'listen'"):
         livemerc.listen  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("compare", "SESSION", "SESSION", "--json"), ("label", "SESSION", "--export", "OUT"), ("label", "SESSION")],
+)
+def test_correcting_and_comparing_needs_no_model(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    session = write_session(tmp_path / "session", conversation(1, every_s=0.1))
+    (session / "corrections.jsonl").write_text('{"utterance_id":"u1","emotion":"joy"}\n')
+    named = [{"SESSION": str(session), "OUT": str(tmp_path / "out.csv")}.get(word, word) for word in arguments]
+    loaded = _loaded_by(_command(*named), tmp_path)
+    assert "msgspec" in loaded
+    assert not loaded & (HEAVY | {"sounddevice"})
+
+
+def test_the_label_screen_needs_no_model(tmp_path: Path) -> None:
+    loaded = _loaded_by("import livemerc.labelling, livemerc.dashboard.label_app", tmp_path)
+    assert "textual" in loaded
+    assert not loaded & (HEAVY - {"textual"} | {"numpy"})
