@@ -27,6 +27,10 @@ class NowPanel(Panel):
         body = self._tall(inner) if tall else self._flat(inner, height)
         return [Text.assemble(" ", line) for line in body[:height]]
 
+    def key(self) -> object:
+        newest = self.state.newest
+        return len(self.state.labels), None if newest is None else (newest.utterance_id, newest.version, id(newest))
+
     def _flat(self, width: int, height: int) -> list[Text]:
         state, palette = self.state, self.palette
         estimate = state.newest.estimate if state.newest else None
@@ -71,8 +75,8 @@ class NowPanel(Panel):
 
 def _title(palette: Palette, utterance: Utterance | None) -> Text:
     if utterance is None:
-        return Text("NOW", style=palette.dim)
-    line = Text("NOW ", style=palette.dim)
+        return Text("NOW", style=palette.title)
+    line = Text("NOW ", style=palette.title)
     line.append(clock(utterance.start_s), style=palette.dim)
     if utterance.speaker:
         line.append(f" {sure_width(utterance.speaker)}", style=palette.style(palette.foreground, bold=True))
@@ -100,7 +104,7 @@ def _why(estimate: Estimate) -> str:
     if estimate.abstained is not None:
         return f"not sure: {sure_width(estimate.abstained)}"
     return {
-        "partial": "so far, while somebody still speaks",
+        "partial": "~ while somebody still speaks",
         "provisional": "~ may still be revised",
         "revised": "~ revised, may be again",
         "frozen": "settled",

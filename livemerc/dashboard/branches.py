@@ -48,6 +48,8 @@ def side_by_side(labels: Sequence[str], estimate: Estimate) -> str:
     words, voice = expressed(labels, estimate.text), expressed(labels, estimate.speech)
     if estimate.text is None and estimate.speech is None:
         return "neither words nor voice to judge"
+    if estimate.status == "partial":
+        return f"voice {voice} so far, words not judged yet"
     if estimate.text is None:
         return f"voice {voice}, no words"
     if estimate.speech is None:

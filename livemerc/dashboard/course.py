@@ -7,7 +7,8 @@ NOT_SURE = "not sure"
 
 Column = dict[str, float]
 """Voiced seconds by label."""
-_MAX_COLUMNS = 1024
+_MAX_COLUMNS = 512
+"""No terminal has more."""
 _FIRST_COLUMN_S = 0.5
 
 
@@ -55,17 +56,15 @@ class Course:
         return other
 
     def strip(self, width: int, duration_s: float) -> tuple[list[Column], float]:
-        """At most `width` columns that cover `duration_s`, and the seconds each spans (a power of two of the first)."""
+        """At most `width` columns that cover `duration_s`, and the seconds each spans (a multiple of `column_s`)."""
         needed = max(len(self.columns), int(duration_s / self.column_s) + 1)
-        factor = 1
-        while -(-needed // factor) > max(1, width):
-            factor *= 2
+        factor = -(-needed // max(1, width))
         return self.columns_of(self.column_s * factor, -(-needed // factor)), self.column_s * factor
 
     def columns_of(self, span_s: float, count: int) -> list[Column]:
-        """The first `count` columns of `span_s`, which is a column's own span times a power of two."""
+        """For reading: the first `count` columns of `span_s`, which is a multiple of `column_s`."""
         factor = max(1, round(span_s / self.column_s))
-        columns = _merged(self.columns, factor) if factor > 1 else [dict(c) for c in self.columns]
+        columns = _merged(self.columns, factor) if factor > 1 else self.columns
         return columns[:count] + [{} for _ in range(count - len(columns))]
 
     def curve(self, span_s: float, count: int) -> list[float | None]:
@@ -91,8 +90,9 @@ def _count(column: Column, label: str, seconds: float) -> None:
 def _merged(columns: list[Column], factor: int) -> list[Column]:
     merged = []
     for at in range(0, len(columns), factor):
-        whole: Column = {}
-        for column in columns[at : at + factor]:
+        group = [column for column in columns[at : at + factor] if column]
+        whole: Column = dict(group[0]) if group else {}
+        for column in group[1:]:
             for label, seconds in column.items():
                 whole[label] = whole.get(label, 0.0) + seconds
         merged.append(whole)

@@ -128,11 +128,11 @@ def _verdict(estimate: Estimate, palette: Palette) -> list[Text]:
 
 def _table(labels: list[str], estimate: Estimate, palette: Palette, width: int) -> list[Text]:
     vectors = (estimate.probabilities, estimate.text, estimate.speech)
-    lines = [spread(Text(), Text("both   words  voice", style=palette.dim), width)]
+    lines = [spread(Text(), Text("both words voice", style=palette.dim), width)]
     for index, label in enumerate(labels[: len(estimate.probabilities)]):
         colour = palette.emotion(label)
         line = Text(f"{glyph(label)} {sure_width(label)[:8]:<8} ", style=palette.style(colour))
-        line.append_text(share_bar(palette, colour, estimate.probabilities[index], width - _NAME_CELLS - 20))
+        line.append_text(share_bar(palette, colour, estimate.probabilities[index], width - _NAME_CELLS - 18))
         for vector in vectors:
             line.append_text(_cell(vector, index, palette))
         lines.append(line)
@@ -141,7 +141,7 @@ def _table(labels: list[str], estimate: Estimate, palette: Palette, width: int) 
 
 def _cell(vector: Vector | None, index: int, palette: Palette) -> Text:
     if vector is None or index >= len(vector):
-        return Text("-".rjust(7)[: 6 if vector is None else 7], style=palette.rule)
+        return Text("-".rjust(6), style=palette.rule)
     best = vector[index] == max(vector)
     style = palette.style(palette.foreground, bold=True) if best else palette.dim
     return Text(f"{vector[index]:.3f}"[1 if vector[index] < 0.9995 else 0 :].rjust(6), style=style)

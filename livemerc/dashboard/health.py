@@ -13,6 +13,7 @@ ROWS = 11
 """What the panel needs in one column."""
 _TWO_COLUMNS = 56
 _NAME_CELLS = 11
+_ELSEWHERE = ("elapsed", "lag, queue")  # on a small screen: they stand in the header and the status line, too
 
 
 class HealthPanel(Panel):
@@ -21,9 +22,10 @@ class HealthPanel(Panel):
     def lines(self, width: int, height: int) -> list[Text]:
         inner, palette = width - 2, self.palette
         rows = self._rows()
-        head = Text("HEALTH ", style=palette.dim)
+        head = Text("HEALTH ", style=palette.title)
         head.append_text(self._verdict())
         if height < len(rows) + 1 and inner >= _TWO_COLUMNS:
+            rows = [row for row in rows if row[0] not in _ELSEWHERE]
             half = -(-len(rows) // 2)
             left = (inner - 3) // 2
             cells = [self._cell(row, left) for row in rows[:half]]
@@ -52,7 +54,7 @@ class HealthPanel(Panel):
     def _rows(self) -> list[tuple[str, Text]]:
         state, palette = self.state, self.palette
         health, start = state.health, state.start
-        bad = palette.style(palette.trouble, bold=True, reverse=True)
+        bad = palette.alarm
 
         def plain(text: str, *, wrong: bool = False) -> Text:
             return Text(text, style=bad if wrong else palette.text)
@@ -63,7 +65,7 @@ class HealthPanel(Panel):
             asr = sure_width(start.asr.engine + (f" {start.asr.model}" if start.asr.model else ""))
             model = f"{sure_width(start.checkpoint.id)} on {sure_width(start.device)}"
         p50, p95 = state.latency_ms(0.5), state.latency_ms(0.95)
-        latency = "-" if p50 is None or p95 is None else f"{p50:.0f} ms median, {p95:.0f} ms p95"
+        latency = "-" if p50 is None or p95 is None else f"{p50:.0f}, p95 {p95:.0f} ms"
         queue = ", ".join(f"{sure_width(name)} {count}" for name, count in health.queued.items() if count) or "empty"
         if health.paused or state.phase == "finished":
             microphone = plain("nothing is being heard")
@@ -72,7 +74,7 @@ class HealthPanel(Panel):
         else:
             microphone = plain("well" if health.mic.ok else sure_width(health.mic.why or "-"), wrong=not health.mic.ok)
         if state.recording is None:
-            recording = Text("off, nothing is kept", style=palette.text)
+            recording = Text("nothing is kept", style=palette.text)
         else:
             recording = Text(f"● {state.recording}", style=palette.style(palette.trouble, bold=True))
         given_up = sure_width(health.given_up) if health.given_up else "nothing given up"

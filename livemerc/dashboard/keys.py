@@ -19,27 +19,26 @@ def key(keys: str, action: str, name: str, told: str, *, display: str | None = N
 
 
 KEYS: tuple[BindingType, ...] = (
-    key("q", "leave", "Quit", "finish the last utterance, then leave; again: at once"),
+    key("q", "leave", "Quit", "finish the last utterance, leave; again: at once"),
     Binding("ctrl+c,ctrl+q", "leave", "Quit", show=False, priority=True),
     key("space", "pause", "Pause", "hear nothing until it is pressed again", display="Space"),
     key("b", "bookmark", "Mark", "bookmark this moment, or the utterance selected"),
-    key("enter", "details", "Details", "select an utterance; again: all that is known of it", display="Enter"),
-    key("slash", "search", "Search", "words, speakers and labels", display="/"),
+    key("enter", "details", "Details", "select an utterance; again: all about it", display="Enter"),
+    key("slash", "search", "Search", "search words, speakers and labels", display="/"),
     key("n", "found(1)", "Next", "next that was found; p: the one before", display="n p"),
     Binding("p,N,shift+n", "found(-1)", show=False),
     key("v", "view", "View", "what else is shown: course, summary, health"),
     key("r", "record", "Record", "record from here on; again: end that"),
     key("m", "inputs", "Mic", "listen to another microphone"),
-    key("e", "export", "Export", "write what was said to a file"),
     key("f", "follow", "Follow", "follow the end of the transcript"),
-    key("up", "scroll('up')", "Scroll", "scroll, or move the selection; also PgUp PgDn Home End", display="↑↓"),
+    key("up", "scroll('up')", "Scroll", "scroll or select; also PgUp PgDn Home End", display="↑↓"),
     Binding("down", "scroll('down')", show=False),
     Binding("pageup", "scroll('page_up')", show=False),
     Binding("pagedown", "scroll('page_down')", show=False),
     Binding("home", "scroll('home')", show=False),
     Binding("end", "scroll('end')", show=False),
     Binding("escape", "unselect", show=False),
-    key("t", "next_theme", "Theme", "dark, light, high contrast"),
+    key("t", "next_theme", "Theme", "theme: dark, light, high contrast"),
     Binding("ctrl+z", "suspend_process", show=False),
     key("ctrl+p", "command_palette", "Palette", "all of these, by name", display="^p"),
     key("question_mark", "help", "Help", "how to read the screen, and this list", display="?"),
@@ -60,7 +59,7 @@ def told(app: App[int]) -> list[tuple[str, str]]:
 def commands(app: App[int]) -> Iterator[SystemCommand]:
     """For the command palette."""
     for _, binding, enabled, tooltip in app.screen_stack[0].active_bindings.values():
-        if enabled and binding.tooltip and binding.show:
+        if enabled and binding.tooltip and binding.show and binding.action != "command_palette":
             yield SystemCommand(
                 f"{binding.description} ({app.get_key_display(binding)})", tooltip or binding.tooltip,
                 partial(app.run_action, binding.action),

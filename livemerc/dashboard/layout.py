@@ -12,7 +12,7 @@ VIEWS = ("now", "course", "summary", "health")
 WIDE = 112
 HUGE = 160
 TALL = 28
-_VERY_TALL = 50
+_TALLER, _VERY_TALL = 40, 50
 _WORDS_LEAST = 4  # rows of the transcript
 _SLOT = 5
 _SUMMARY_LEAST = 8
@@ -44,20 +44,20 @@ def plan(
 def _wide(width: int, height: int, room: int, view: str, labels: int, marks: bool, speakers: int) -> Plan:
     course = timeline = 0
     if height >= TALL:
-        valence, most = (4, 6) if height >= _VERY_TALL else (2, 3)
+        valence, most = (4, 6) if height >= _VERY_TALL else (4, 3) if height >= _TALLER else (2, 3)
         course = 2 + valence + marks + (min(speakers, most) if speakers > 1 else 0)
     else:
         timeline = 1
     room -= course + timeline + 1  # the meter
-    now, summary = labels + 5, labels + 8
+    now, summary = labels + 6, labels + 9  # the last row of each stays empty
     side_width = 60 if width >= HUGE else 46
-    if room >= now + 1 + summary + 1 + health.ROWS:
-        rest = room - now - 2 - health.ROWS
+    if room >= now + summary + health.ROWS:
+        rest = room - now - health.ROWS
         slot = {"now": now, "summary": min(rest, summary + 6), "health": health.ROWS}
         return Plan(slot, side_width, course, timeline, 1, 0)
     room -= 1  # the status line
     choices = ("summary", "health")
-    below = room - now - 1
+    below = room - now
     if below < min(_SUMMARY_LEAST, health.ROWS):  # one at a time
         shown = view if view in ("summary", "health") else "now"
         return Plan({shown: room}, side_width, course, timeline, 1, 1, ("now", *choices))
@@ -73,5 +73,8 @@ def _narrow(height: int, room: int, view: str, labels: int) -> Plan:
     for name, rows in (("meter", 1), ("slot", slot), ("timeline", 1), ("status", 2)):
         heights[name] = rows if room >= rows else 0
         room -= heights[name]
+    if view == "course" and heights["slot"]:  # which has the strip, too
+        heights["slot"] += heights["timeline"]
+        heights["timeline"] = 0
     shown = {view: heights["slot"]} if heights["slot"] else {}
     return Plan(shown, 0, 0, heights["timeline"], heights["meter"], heights["status"], VIEWS if shown else ())

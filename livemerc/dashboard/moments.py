@@ -23,19 +23,21 @@ class Shifts:
     def __init__(self) -> None:
         self._times_s: list[float] = []
         self._rows: list[int] = []  # index into the utterances, of each of the last times
-        self._from = 0
+        self._from: int | None = 0  # the first that changed since; None = none did
 
     def touch(self, index: int) -> None:
         """The utterances from `index` on have changed."""
-        self._from = min(self._from, index)
+        self._from = index if self._from is None else min(self._from, index)
 
     def forget(self, count: int) -> None:
         """The first `count` utterances are no longer in the list; when they shifted is kept."""
         self._rows = [row - count for row in self._rows[bisect_left(self._rows, count) :]]
-        self._from = max(0, self._from - count)
+        self._from = None if self._from is None else max(0, self._from - count)
 
     def look(self, utterances: Sequence[Utterance]) -> list[float]:
         """When each of them began, in order."""
+        if self._from is None:
+            return self._times_s
         begin = min(self._from, len(utterances))
         keep = bisect_left(self._rows, begin)
         past = len(self._times_s) - len(self._rows)
@@ -54,7 +56,7 @@ class Shifts:
                 self._rows.append(index)
                 self._times_s.append(utterance.start_s)
             last[utterance.speaker] = label
-        self._from = len(utterances)
+        self._from = None
         return self._times_s
 
 

@@ -51,6 +51,10 @@ class Palette:
         return _style(self.muted)
 
     @property
+    def title(self) -> Style:
+        return _style(self.muted, bold=True)
+
+    @property
     def rule(self) -> Style:
         return _style(self.faint)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from rich.segment import Segment
+from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.strip import Strip
@@ -26,10 +27,15 @@ class Panel(Widget):
         super().__init__(id=id)
         self.state = state
         self._lines: list[Text] = []
+        self._key: object = None
 
     def lines(self, width: int, height: int) -> list[Text]:
         """What to show in `width` x `height` cells. Pure: from `self.state` and `self.palette`."""
         return []
+
+    def key(self) -> object:
+        """Where `lines` is costly: what it depends on besides size and palette; None = draw every time."""
+        return None
 
     @property
     def palette(self) -> Palette:
@@ -37,8 +43,14 @@ class Panel(Widget):
 
     def redraw(self) -> None:
         """Nothing is sent to the terminal for lines that are as before."""
+        key = self.key()
+        if key is not None:
+            key = (key, self.size, self.palette)
+            if key == self._key:
+                return
+            self._key = key
         new = self.lines(self.size.width, self.size.height) if self.size.width else []
-        if new != self._lines:
+        if new != self._lines or any(a.style != b.style for a, b in zip(new, self._lines, strict=True)):
             self._lines = new
             self.refresh()
 
@@ -49,7 +61,10 @@ class Panel(Widget):
         style = self.rich_style
         if y >= len(self._lines):
             return Strip.blank(self.size.width, style)
-        segments = [s for s in self._lines[y].render(self.app.console) if s.text != "\n"]
+        line = self._lines[y]
+        if isinstance(line.style, Style) and not line.spans:  # which rich leaves out then
+            style += line.style
+        segments = [s for s in line.render(self.app.console) if s.text != "\n"]
         return Strip(Segment.apply_style(segments, style)).adjust_cell_length(self.size.width, style)
 
 

@@ -72,6 +72,7 @@ class SessionState:
         self.bookmarks: list[Bookmark] = []
         self.lost: deque[Lost] = deque(maxlen=_MARKS_KEPT)
         self.spans: deque[Span] = deque(maxlen=_MARKS_KEPT)  # in which nothing was heard
+        self.version = 0  # grows with every change of an utterance
         self.forgotten = 0  # utterances that are no longer on the screen
         self.revisions = 0
         self.judged = 0
@@ -162,6 +163,7 @@ class SessionState:
             "_open_span", "_lost_s",
         ):  # fmt: skip
             setattr(self, name, getattr(other, name))
+        self.version += 1
         self.levels_dbfs.clear()
         self.voiced.clear()
         same = 0
@@ -379,6 +381,7 @@ class SessionState:
     def _touch(self, index: int) -> None:
         self._changed_from = index if self._changed_from is None else min(self._changed_from, index)
         self._shifts.touch(index)
+        self.version += 1
 
     def _count(self, utterance: Utterance, sign: Literal[1, -1]) -> None:
         estimate = utterance.estimate

@@ -105,7 +105,7 @@ class StatusLine(Panel):
     def _items(self) -> list[Text]:
         palette, state = self.palette, self.state
         health, start = state.health, state.start
-        bad = palette.style(palette.trouble, bold=True, reverse=True)
+        bad = palette.alarm
         items: list[str] = []
         if start is not None:
             asr = start.asr.engine + (f" {start.asr.model}" if start.asr.model else "")

@@ -22,7 +22,7 @@ class SummaryPanel(Panel):
         inner = width - 2
         shares = self._shares(inner)
         if height >= len(shares) + 5:
-            count = height - len(shares) - 3
+            count = min(10, height - len(shares) - 4)
             body = [self._head(inner), *shares, Text(), *self._moments(inner, count)]
         elif inner >= _BESIDE_WIDTH:
             left = (inner - 3) * 2 // 5
@@ -37,16 +37,19 @@ class SummaryPanel(Panel):
             body = [self._head(inner), *shares]
         return [Text.assemble(" ", line) for line in body[:height]]
 
+    def key(self) -> object:
+        return self.state.version, int(self.state.duration_s)
+
     def _head(self, width: int) -> Text:
         """`SESSION  7 utterances` and how many shifts a minute."""
         state, palette = self.state, self.palette
         count = state.forgotten + sum(1 for u in state.utterances[-2:] if u.final) + max(0, len(state.utterances) - 2)
-        left = Text("SESSION ", style=palette.dim)
+        left = Text("SESSION ", style=palette.title)
         left.append(f"{count} utterance{'s' if count != 1 else ''}", style=palette.text)
         shifts, minutes = len(state.shifts_s()), state.duration_s / 60
         right = Text(f"{shifts} shift{'s' if shifts != 1 else ''}", style=palette.text)
         if minutes >= 0.25:  # of less, a rate says nothing
-            right.append(f", {shifts / minutes:.1f} a minute", style=palette.dim)
+            right.append(f", {shifts / minutes:.1f}/min", style=palette.dim)
         return spread(left, right, width)
 
     def _shares(self, width: int) -> list[Text]:
@@ -59,13 +62,15 @@ class SummaryPanel(Panel):
             line.append_text(share_bar(palette, colour, share, width - 16))
             line.append(f"{share:>4.0%}".rjust(5), style=palette.text)
             lines.append(line)
-        return lines or [Text("of the voiced time nothing is judged yet", style=palette.dim)]
+        return lines or [Text("nothing is judged yet", style=palette.dim)]
 
     def _moments(self, width: int, count: int) -> list[Text]:
         moments = self.state.strongest(count)
-        if not moments or count < 1:
+        if count < 1 or not self.state.judged:
+            return []
+        if not moments:
             return [Text("no moment stands out", style=self.palette.dim)]
-        head = Text("STRONGEST, the surest that are not neutral", style=self.palette.dim)
+        head = Text("STRONGEST", style=self.palette.title).append(", the surest that are not neutral", self.palette.dim)
         head.truncate(width, overflow="ellipsis")
         return [head, *(_moment(self.palette, moment, width) for moment in moments)]
 

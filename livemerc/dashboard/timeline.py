@@ -6,7 +6,7 @@ from bisect import bisect_left
 
 from rich.cells import set_cell_size
 from rich.style import Style
-from rich.text import Text
+from rich.text import Span, Text
 from textual import events
 from textual.message import Message
 
@@ -17,9 +17,14 @@ from livemerc.dashboard.rows import BOOKMARK
 from livemerc.notation import clock
 from livemerc.text_safety import sure_width
 
-GAP, PAUSE, SHIFT = "×", "‖", "╵"
-_GUTTER = 10
-_LOWER = " ▁▂▃▄▅▆▇█"
+GAP, PAUSE = "×", "‖"
+SHIFTS = "╵│┃"
+"""One in a column, a few, many."""
+_MANY = (1, 2, 4)
+_GUTTER = 11
+Cell = tuple[str, Style]
+_UP, _DOWN = " ▄█", " ▀█"
+"""By halves of a cell: finer blocks from the top down are in few fonts."""
 
 
 class _TimePanel(Panel):
@@ -34,6 +39,12 @@ class _TimePanel(Panel):
 
     _left = 0  # cells before the first column
     _span_s = 0.0
+
+    def key(self) -> object:
+        """Once a second is often enough for time alone."""
+        state = self.state
+        spans = [(span.kind, span.start_s, span.end_s) for span in state.spans]
+        return state.version, int(state.duration_s), len(state.bookmarks), len(state.lost), spans
 
     def on_click(self, event: events.Click) -> None:
         t_s = (event.x - self._left + 0.5) * self._span_s
@@ -52,8 +63,8 @@ class _TimePanel(Panel):
         if shifts:
             times_s = state.shifts_s()
             for column in range(count):
-                if bisect_left(times_s, column * span_s) < bisect_left(times_s, (column + 1) * span_s):
-                    signs[column] = SHIFT
+                shifted = bisect_left(times_s, (column + 1) * span_s) - bisect_left(times_s, column * span_s)
+                signs[column] = next((SHIFTS[n] for n in (2, 1, 0) if shifted >= _MANY[n]), "")
         for span in state.spans:
             put(PAUSE if span.kind == "pause" else GAP, span.start_s, span.end_s)
         for lost in state.lost:
@@ -66,7 +77,7 @@ class _TimePanel(Panel):
         palette = self.palette
         if sign == GAP:
             return palette.style(palette.danger, bold=True)
-        return palette.dim if sign == SHIFT else palette.style(palette.accent, bold=True)
+        return palette.dim if sign in SHIFTS else palette.style(palette.accent, bold=True)
 
 
 class TimelinePanel(_TimePanel):
@@ -81,8 +92,8 @@ class TimelinePanel(_TimePanel):
         strip = _strip(palette, columns)
         for index, sign in enumerate(self._marks(len(columns), shifts=False)):
             if sign:
-                strip[index] = Text(sign, style=self._mark_style(sign))
-        line.append_text(Text.assemble(*strip))
+                strip[index] = (sign, self._mark_style(sign))
+        _draw(line, strip)
         return [line.append(f" {end}", style=palette.dim)]
 
 
@@ -106,76 +117,84 @@ class CoursePanel(_TimePanel):
         curve = state.course.curve(self._span_s, count)
         rows = [self._scale(width, count)]
         for place, cells in enumerate(self._curve(curve, valence_rows)):
-            name = "pleasant +" if place == 0 else "unpleas. -" if place == valence_rows - 1 else ""
+            name = "valence +" if place == 0 else "        -" if place == valence_rows - 1 else ""
             rows.append(self._row(name, cells))
         rows.append(self._row("emotion", _strip(palette, columns)))
         if self.has_marks:
             signs = self._marks(count, shifts=True)
-            rows.append(self._row("marks", [Text(sign or " ", style=self._mark_style(sign)) for sign in signs]))
-        for speaker in speakers[: max(0, height - len(rows))]:
+            rows.append(self._row("marks", [(sign or " ", self._mark_style(sign)) for sign in signs]))
+        room = height - len(rows)
+        for speaker in speakers[: room if room > 1 else 0]:
             strip = _strip(palette, state.courses[speaker].columns_of(self._span_s, count))
             rows.append(self._row(sure_width(speaker), strip))
         return rows[:height]
 
-    def _row(self, name: str, cells: list[Text]) -> Text:
-        shown = set_cell_size(f" {name}", _GUTTER - 1) + " "
-        return Text.assemble((shown, self.palette.dim), *cells)
+    def _row(self, name: str, cells: list[Cell]) -> Text:
+        line = Text().append(set_cell_size(f" {name}", _GUTTER - 1) + " ", style=self.palette.dim)
+        _draw(line, cells)
+        return line
 
     def _scale(self, width: int, count: int) -> Text:
         """`COURSE    00:00            00:27` and what a column spans."""
         palette = self.palette
-        line = Text(set_cell_size(" COURSE", _GUTTER), style=palette.dim)
+        line = Text(set_cell_size(" COURSE", _GUTTER), style=palette.title)
         end = clock(self.state.duration_s)
-        line.append("00:00" + end.rjust(count - 5) if count >= 6 + len(end) else end, style=palette.dim)
         seconds = f"{self._span_s:g} s" if self._span_s < 60 else clock(self._span_s)
-        hint = f"{seconds} a column "
-        legend = f"{BOOKMARK} marked  {GAP} lost  {PAUSE} paused  {SHIFT} shift  {hint}"
-        for text in (legend, hint):
-            if line.cell_len + 3 + len(text) <= width:
-                return spread(line, Text(text, style=palette.dim), width)
-        return line
+        hint = f"{seconds} a column"
+        scale = "00:00" + end.rjust(count - 5) if count >= 6 + len(end) else end
+        legend = f"{BOOKMARK} marked  {GAP} lost  {PAUSE} paused  {SHIFTS[0]} shift  {hint} "
+        for text in (legend, hint + " "):
+            if line.cell_len + len(scale) + 3 + len(text) <= width:
+                return spread(line.append(scale, palette.dim), Text(text, style=palette.dim), width)
+        inside = (legend if count >= len(legend) + 24 else hint).strip()
+        if count >= len(inside) + 16:
+            at = (count - len(inside)) // 2
+            scale = scale[:at] + inside + scale[at + len(inside) :]
+        return line.append(scale, palette.dim)
 
-    def _curve(self, values: list[float | None], rows: int) -> list[list[Text]]:
-        """Bars from the middle: up for pleasant, down for unpleasant; a line where it is even."""
+    def _curve(self, values: list[float | None], rows: int) -> list[list[Cell]]:
+        """Bars from the middle: up for pleasant, down for unpleasant, a line where it is even."""
         if not rows:
             return []
-        palette = self.palette
+        palette, half = self.palette, rows // 2
         up, down = palette.style(palette.valence(True)), palette.style(palette.valence(False))
-        half = rows // 2
-        lines: list[list[Text]] = [[] for _ in range(rows)]
-        for value in values:
-            eighths = 0 if value is None else round(abs(value) * half * 8)
-            pleasant = value is not None and value >= 0
-            for row in range(half):  # from the middle outwards
-                filled = max(0, min(8, eighths - 8 * row))
-                above, below = lines[half - 1 - row], lines[half + row]
-                if row == 0 and not filled and value is not None:  # said, and even
-                    above.append(Text("▁", style=palette.dim))
-                    below.append(Text(" "))
-                elif pleasant:
-                    above.append(Text(_LOWER[filled], style=up))
-                    below.append(Text(" "))
+        lines: list[list[Cell]] = [[(" ", palette.dim)] * len(values) for _ in range(rows)]
+        for column, value in enumerate(values):
+            if value is None:
+                continue
+            halves = round(abs(value) * 2 * half)
+            if not halves:
+                lines[half - 1][column] = ("▁", palette.dim)
+            for outwards in range(-(-halves // 2)):
+                filled = min(2, halves - 2 * outwards)
+                if value > 0:
+                    lines[half - 1 - outwards][column] = (_UP[filled], up)
                 else:
-                    # the upper part of a cell: the lower part of its negative
-                    whole = filled in (0, 8)
-                    part = (
-                        Text(_LOWER[filled], style=down) if whole else Text(_LOWER[8 - filled], style=_negative(down))
-                    )
-                    above.append(Text(" "))
-                    below.append(part)
+                    lines[half + outwards][column] = (_DOWN[filled], down)
         return lines
 
 
-def _negative(style: Style) -> Style:
-    return style + Style(reverse=True)
-
-
-def _strip(palette: Palette, columns: list[Column]) -> list[Text]:
-    cells = []
+def _strip(palette: Palette, columns: list[Column]) -> list[Cell]:
+    known: dict[str, Cell] = {}
+    nothing = ("─", palette.rule)
+    cells: list[Cell] = []
     for column in columns:
         if column:
             label = max(column, key=column.__getitem__)
-            cells.append(Text(glyph(label), style=palette.style(palette.emotion(label))))
+            cell = known.get(label)
+            if cell is None:
+                cell = known[label] = (glyph(label), palette.style(palette.emotion(label)))
+            cells.append(cell)
         else:
-            cells.append(Text("─", style=palette.rule))
+            cells.append(nothing)
     return cells
+
+
+def _draw(line: Text, cells: list[Cell]) -> None:
+    """Append them, those that look alike in one piece: hundreds of columns are drawn often."""
+    spans, at = [], 0
+    for index in range(1, len(cells) + 1):
+        if index == len(cells) or cells[index][1] is not cells[at][1]:
+            spans.append(Span(at, index, cells[at][1]))
+            at = index
+    line.append_text(Text("".join(sign for sign, _ in cells), spans=spans))

@@ -65,6 +65,7 @@ class Transcript(ScrollView):
         self._selected: str | None = None
         self._sought = ""
         self._bookmarks_s: list[float] = []
+        self._hint = ""
 
     @property
     def follow(self) -> bool:
@@ -183,6 +184,10 @@ class Transcript(ScrollView):
         if marks_s != self._bookmarks_s:
             self._bookmarks_s = marks_s
             self.refresh()
+        hint = "" if self.state.utterances else self._nothing_yet()
+        if hint != self._hint:
+            self._hint = hint
+            self.refresh()
         if changed_from is None or not self.size.width:
             return
         columns = self._fitting_columns()
@@ -261,6 +266,8 @@ class Transcript(ScrollView):
             gone = f"{self.state.forgotten} earlier ones have left the screen. " if self.state.forgotten else ""
             notice = next((gone + text for text in NOTICES if len(gone + text) + 2 <= width), gone + NOTICES[-1])
             return self._padded([Segment(f" {notice}"[: width - 1], self.palette.dim)], ground, width)
+        if row == 2 and not self.state.utterances:
+            return self._padded([Segment(f" {self._nothing_yet()}"[: width - 1], self.palette.dim)], ground, width)
         if not self._ends or row >= self._ends[-1]:
             return Strip.blank(width, ground)
         index = bisect_right(self._ends, row)
@@ -274,6 +281,16 @@ class Transcript(ScrollView):
             rows = render(utterance, self._columns, self.palette, marked)
             strips = self._rendered[key] = [self._padded(segments, ground, width) for segments in rows]
         return strips[min(row - self._top(index), len(strips) - 1)]
+
+    def _nothing_yet(self) -> str:
+        """What stands where no words are."""
+        if self.state.playback is not None:
+            return "Nothing has been said yet."
+        if self.state.phase == "finished":
+            return "Nothing was said."
+        if self.state.phase == "loading" or self.state.health.loading:
+            return "Listening while the models load. What is said meanwhile is kept."
+        return "Listening. What is said will stand here."
 
     @staticmethod
     def _padded(segments: list[Segment], ground: Style, width: int) -> Strip:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
+from livemerc.bookmarks import Bookmark
 from livemerc.emotions import LABELS
 from livemerc.events import (
     AsrInfo,
@@ -21,7 +23,7 @@ from livemerc.events import (
     UtteranceFinal,
     UtterancePartial,
 )
-from livemerc.gauges import Gauges
+from livemerc.gauges import PAUSED, Gauges
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,31 @@ class ScriptedMonitor:
 
     def gauges(self) -> ScriptedGauges:
         return self._gauges
+
+
+class LiveMonitor(ScriptedMonitor):
+    """One that can be paused, marked and recorded, as the chain's own."""
+
+    paused = False
+    recording: str | None = None
+
+    def __init__(self, events: Sequence[Event] = (), **more: Any) -> None:
+        super().__init__(events, **more)
+        self.bookmarks: list[Bookmark] = []
+
+    def pause(self, paused: bool) -> None:
+        self.paused = paused
+
+    def bookmark(self, bookmark: Bookmark) -> str:
+        self.bookmarks.append(bookmark)
+        return "Marked, and kept with the recording"
+
+    def toggle_recording(self) -> str:
+        self.recording = "rec" if self.recording is None else None
+        return "Recording to somewhere" if self.recording else "Recording ended"
+
+    def gauges(self) -> ScriptedGauges:
+        return replace(self._gauges, degraded=PAUSED) if self.paused else self._gauges
 
 
 class FakeClock:
