@@ -97,5 +97,6 @@ def _called(identity: WhisperIdentity) -> str:
 
 
 def _mend(identity: WhisperIdentity) -> str:
-    pull = f"run `livemerc models pull {identity.name}`, or " if identity.name in REPOSITORIES else ""
+    fetchable = identity.name in REPOSITORIES and cached_path(identity.name) is None  # what is there is another one
+    pull = f"run `livemerc models pull {identity.name}`, or " if fetchable else ""
     return f"{pull}give the folder of that one with --model (asr.model), or leave the voice out with --text-only"

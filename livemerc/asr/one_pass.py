@@ -33,12 +33,11 @@ class _OnceExtractor(FeatureExtractor):
 
 
 class OnePassWhisper(WhisperModel):
-    """faster-whisper's model; `passes` counts what the encoder really computed."""
+    """faster-whisper's model, with a memory of the utterance in hand."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.feature_extractor: FeatureExtractor = _OnceExtractor(**self.feat_kwargs)
-        self.passes = 0
         self._known: deque[tuple[np.ndarray, ctranslate2.StorageView]] = deque(maxlen=WINDOWS_KEPT)
 
     def encode(self, features: np.ndarray) -> ctranslate2.StorageView:
@@ -47,7 +46,6 @@ class OnePassWhisper(WhisperModel):
             if np.array_equal(known, features):
                 return states
         states = super().encode(features)
-        self.passes += 1
         self._known.append((features, states))
         return states
 

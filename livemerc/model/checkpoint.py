@@ -16,6 +16,7 @@ from livemerc.errors import ModelError
 from livemerc.events import CheckpointInfo
 from livemerc.model.calibration import Temperatures
 from livemerc.model.whisper_identity import WhisperIdentity
+from livemerc.text_safety import plain_text
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -129,7 +130,7 @@ def read_manifest(path: str | Path | None = None) -> Manifest:
     try:
         _ = manifest.whisper
     except ValueError as error:
-        raise ModelError(f"{where}: names no Whisper ({error}); export it again.") from error
+        raise ModelError(f"{where}: names no Whisper ({plain_text(str(error))[:300]}); export it again.") from error
     for name in (*(part.file for part in manifest.parts), manifest.tokenizer):
         if Path(name).name != name:
             raise ModelError(f"{where}: {name[:100]!r} points outside the checkpoint's folder; export it again.")

@@ -101,7 +101,7 @@ def test_a_checkpoint_holds_which_whisper_and_none_of_its_weights(checkpoint: Pa
 @pytest.mark.parametrize(
     "change",
     [{"name": "../../etc"}, {"name": "a b"}, {"model_sha256": "x"}, {"model_bytes": -1}, {"dimension": 10**9},
-     {"states": "first"}, {"unknown": 1}, {"quantised": "yes"}],
+     {"states": "first"}, {"unknown\n\x1b[2J" * 99: 1}, {"quantised": "yes"}],
 )  # fmt: skip
 def test_a_manifest_that_names_no_whisper_is_one_sentence(
     tmp_path: Path, parts: dict[str, Any], change: dict[str, Any]
@@ -112,7 +112,7 @@ def test_a_manifest_that_names_no_whisper_is_one_sentence(
     (tmp_path / MANIFEST).write_text(json.dumps(tree))
     with pytest.raises(ModelError, match="names no Whisper") as error:
         read_manifest(tmp_path)
-    assert "\n" not in str(error.value)
+    assert str(error.value).isprintable()
 
 
 def test_without_its_whisper_the_front_end_says_so(checkpoint: Path) -> None:
