@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from livemerc.config import SAMPLE_RATE_HZ, Config, load_config
+from livemerc.config import load_config
+from livemerc.measuring import Stages, clock, machine, machine_line, over_runs
+from livemerc.measuring import percentiles as _percentiles
+
+__all__ = ["_percentiles", "machine", "main", "measure", "table"]
 
 DEMO = Path(__file__).resolve().parent / "demo" / "demo.flac"
-GROWTH_AT = (50, 500, 2000)
 
 
-def main(quick: bool = False, json: bool = False) -> int:
-    """Measures and prints a table, or one JSON object. `quick`: fewer repetitions, the growth up to utterance 500."""
+def main(quick: bool = False, json: bool = False, against: Path | None = None) -> int:
+    """Measures and prints a table, or one JSON object. `quick`: one run instead of five, the growth up to utterance
+    500. `against`: figures of an earlier `--json`, to which the ratios are printed. Raises `ConfigError`."""
+    from livemerc.bench_against import ratio_table, ratios, read_figures
+
+    then = None if against is None else read_figures(against)  # before minutes of measuring
     figures = measure(quick)
+    lines = table(figures)
+    if then is not None:
+        figures["against"] = ratios(figures, then)
+        lines += ratio_table(figures, then, figures["against"])
     if json:
         import msgspec
 
         sys.stdout.write(msgspec.json.encode(figures).decode() + "\n")
     else:
-        for line in table(figures):
+        for line in lines:
             print(line)
     return 0
 
@@ -46,75 +54,26 @@ def measure(quick: bool = False) -> dict[str, Any]:
     heard_s = time.perf_counter() - began
     utterances = [item for item in items if isinstance(item, Utterance)]
     asr = choose_engine(config, demo=True, terminal=False, announce=lambda _: None)
-    stages: dict[str, list[float]] = {}
-    texts = []
-    for utterance in utterances:
-        texts.append(_clock(stages, f"ASR ({asr.engine})", asr.transcribe, utterance).text)
+    recognised: Stages = {}
+    texts = [clock(recognised, f"ASR ({asr.engine})", asr.transcribe, utterance).text for utterance in utterances]
     asr.close()
-    _model_stages(config, utterances, texts, stages, quick, figures)
-    computed_s = heard_s + sum(sum(v) for k, v in stages.items() if k.startswith("ASR")) / 1000
-    computed_s += figures.pop("pass_s")
-    figures["stages_ms"] = {name: _percentiles(values) for name, values in stages.items()}
+    from livemerc import bench_model, bench_naive
+
+    began = time.perf_counter()
+    make_dialogue, encoders, figures["machine"]["compute"] = bench_model.load(config)
+    figures["start_up"]["model_load_s"] = time.perf_counter() - began
+    spoken = [(u.samples[: bench_model.FIVE_S], t or "nothing") for u, t in zip(utterances, texts, strict=True)]
+    context = config.dialogue.context
+    found = bench_model.measure_model(make_dialogue, encoders, spoken, context, quick)
+    computed_s = heard_s + sum(map(sum, recognised.values())) / 1000 + found.pop("pass_s")
+    figures["stages_ms"] = over_runs([recognised]) | found.pop("stages_ms")
+    figures |= found
+    figures["naive"] = bench_naive.compare(make_dialogue, encoders, spoken, context, quick)
     figures["audio_s"] = ears.t_s
     figures["rtf"] = computed_s / ears.t_s
     figures["ears_rtf"] = heard_s / ears.t_s
     figures["peak_rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return figures
-
-
-def _model_stages(
-    config: Config,
-    utterances: list[Any],
-    texts: list[str],
-    stages: dict[str, list[float]],
-    quick: bool,
-    out: dict[str, Any],
-) -> None:
-    import torch
-
-    from livemerc.dialogue import Cues, Dialogue
-    from livemerc.model.checkpoint import read_manifest
-    from livemerc.model.encoders import choose_device, load_model
-
-    began = time.perf_counter()
-    device = choose_device(config.model.device)
-    model, encoders = load_model(None, device, config.model.threads)
-    out["start_up"]["model_load_s"] = time.perf_counter() - began
-    out["machine"]["compute"] = f"{device}, {config.model.threads} torch thread"
-    abstention = read_manifest(None).abstention
-    short = [(u.samples[: 5 * SAMPLE_RATE_HZ], t or "nothing") for u, t in zip(utterances, texts, strict=True)]
-    for samples, text in short[:2]:  # warm-up: first calls allocate and pick kernels
-        encoders.text([text])
-        encoders.speech(samples)
-    repeats = 1 if quick else 5
-    out["pass_s"] = 0.0
-    for number in range(repeats):
-        dialogue = Dialogue(model, config.dialogue, abstention)
-        began = time.perf_counter()
-        for i, (samples, text) in enumerate(short):
-            start = time.perf_counter()
-            t1 = _clock(stages, "text encoder", encoders.text, [text])[0]
-            s1 = _clock(stages, "speech encoder (up to 5 s)", encoders.speech, samples)
-            _clock(stages, "Stage II + III", dialogue.add, str(i), t1, s1, Cues(duration_s=2.0))
-            stages.setdefault("encode + fuse", []).append((time.perf_counter() - start) * 1000)
-        if number == 0:
-            out["pass_s"] = time.perf_counter() - began
-    five_s = torch.zeros(5 * SAMPLE_RATE_HZ).uniform_(-0.1, 0.1).numpy()
-    for _ in range(5 if quick else 20):
-        _clock(stages, "speech encoder (5 s)", encoders.speech, five_s)
-    out["growth_ms"] = growth(Dialogue(model, config.dialogue, abstention), t1, s1, 500 if quick else 2000)
-
-
-def growth(dialogue: Any, t1: Any, s1: Any, until: int) -> dict[str, float]:
-    """Median ms of Stage II + III around utterance 50, 500, 2000 of one session (21 utterances each)."""
-    from livemerc.dialogue import Cues
-
-    times: list[float] = []
-    for i in range(until + 11):
-        began = time.perf_counter()
-        dialogue.add(str(i), t1, s1, Cues(duration_s=2.0))
-        times.append((time.perf_counter() - began) * 1000)
-    return {str(n): _percentiles(times[n - 11 : n + 10])["p50"] for n in GROWTH_AT if n <= until}
 
 
 def start_up(repeats: int) -> dict[str, float]:
@@ -138,44 +97,34 @@ def start_up(repeats: int) -> dict[str, float]:
     return out
 
 
-def machine() -> dict[str, Any]:
-    """One line of what this was measured on."""
-    import psutil
-
-    name = platform.processor() or platform.machine()
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                name = line.partition(":")[2].strip()
-                break
-    except OSError:
-        pass  # not Linux: the architecture's name has to do
-    return {
-        "processor": name,
-        "cores": os.cpu_count(),
-        "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
-        "load_1min": round(psutil.getloadavg()[0], 2),
-        "python": platform.python_version(),
-        "system": platform.system(),
-    }
-
-
 def table(f: dict[str, Any]) -> list[str]:
     """The figures as lines."""
-    m, s = f["machine"], f["start_up"]
-    lines = [
-        f"{m['processor']}, {m['cores']} cores, {m['memory_gb']} GB, load {m['load_1min']}, {m['system']}, "
-        f"Python {m['python']}, {m['compute']}",
-        "",
-        f"{'stage':34} {'p50 ms':>9} {'p95 ms':>9} {'n':>5}",
-    ]
+    s = f["start_up"]
+    width = max(map(len, f["stages_ms"]))
+    lines = [machine_line(f["machine"]), "", f"{'stage':{width}} {'p50 ms':>9} {'p95 ms':>9} {'n':>5}"]
     for name, v in f["stages_ms"].items():
-        lines.append(f"{name:34} {v['p50']:9.1f} {v['p95']:9.1f} {v['n']:5.0f}")
-    lines += ["", "Stage II + III as the session grows (median ms):"]
+        lines.append(f"{name:{width}} {v['p50']:9.1f} {v['p95']:9.1f} {v['n']:5.0f}")
+    loaded = f["loaded"]
+    lines += [
+        "",
+        f"all cores loaded  encode + fuse takes {loaded['factor_p50']:.1f} times as long (p50), "
+        f"{loaded['factor_p95']:.1f} (p95)",
+        "",
+        "Stage II + III as the session grows (median ms):",
+    ]
     lines += [f"  utterance {n:>5}: {v:.2f}" for n, v in f["growth_ms"].items()]
     grown = list(f["growth_ms"].values())
     lines += [
         f"  last / first: {grown[-1] / grown[0]:.2f}",
+        "",
+        "One more utterance, against the whole dialogue anew (ms):",
+    ]
+    for n, v in f["naive"]["at"].items():
+        lines.append(
+            f"  utterance {n:>5}: {v['cached_ms']:.1f} against {v['naive_ms']:.0f}, {v['ratio']:.0f} times cheaper"
+        )
+    lines += [
+        f"  largest difference of a probability in the window: {f['naive']['largest_difference']:.1g}",
         "",
         f"real-time factor  {f['rtf']:.3f} with ASR, {f['ears_rtf']:.4f} the ears alone "
         f"({f['audio_s']:.0f} s of audio)",
@@ -184,19 +133,3 @@ def table(f: dict[str, Any]) -> list[str]:
         f"peak memory       {f['peak_rss_mb']:.0f} MB",
     ]
     return lines
-
-
-def _clock(stages: dict[str, list[float]], name: str, work: Callable[..., Any], *arguments: Any) -> Any:
-    began = time.perf_counter()
-    result = work(*arguments)
-    stages.setdefault(name, []).append((time.perf_counter() - began) * 1000)
-    return result
-
-
-def _percentiles(values: list[float]) -> dict[str, float]:
-    ordered = sorted(values)
-    return {
-        "p50": ordered[len(ordered) // 2],
-        "p95": ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))],
-        "n": len(ordered),
-    }

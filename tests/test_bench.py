@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 
+import psutil
 import pytest
 from command_line import livemerc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livemerc.bench import GROWTH_AT, _percentiles, growth, machine, table
+from livemerc.bench import table
+from livemerc.bench_model import GROWTH_AT, growth
+from livemerc.measuring import busy_cores, machine, over_runs
+from livemerc.measuring import percentiles as _percentiles
 from livemerc.model.checkpoint import BUNDLED, MANIFEST
 
 
@@ -32,33 +37,55 @@ def test_percentiles_are_measured_values_in_order_and_blind_to_the_order_of_meas
     assert _percentiles(shuffled) == found
 
 
+def test_a_run_in_which_the_machine_did_something_else_moves_nothing() -> None:
+    runs = [{"stage": [1.0, 2.0, 3.0]}, {"stage": [1.0, 2.0, 3.0], "other": [7.0]}, {"stage": [500.0, 900.0, 700.0]}]
+    assert over_runs(runs) == {
+        "stage": {"p50": 2.0, "p95": 3.0, "n": 9},
+        "other": {"p50": 7.0, "p95": 7.0, "n": 1},
+    }
+
+
 class Counting:
-    """A dialogue whose every utterance takes as many ticks of the clock as have come so far."""
+    """A dialogue whose every utterance takes as many ticks of the clock as it has heard."""
+
+    now_s = 0.0
 
     def __init__(self) -> None:
-        self.now_s = 0.0
         self.added: list[str] = []
 
     def add(self, utterance_id: str, *_: object) -> None:
         self.added.append(utterance_id)
-        self.now_s += len(self.added) / 1000
-
-    def clock(self) -> float:
-        return self.now_s
+        Counting.now_s += len(self.added) / 1000
 
 
 @pytest.mark.parametrize(("until", "at"), [(50, ["50"]), (500, ["50", "500"]), (2000, ["50", "500", "2000"])])
 def test_growth_is_the_median_around_utterances_50_500_and_2000(
     monkeypatch: pytest.MonkeyPatch, until: int, at: list[str]
 ) -> None:
-    dialogue = Counting()
-    monkeypatch.setattr("livemerc.bench.time.perf_counter", dialogue.clock)
-    found = growth(dialogue, None, None, until)
+    made: list[Counting] = []
+
+    def make() -> Counting:
+        made.append(Counting())
+        return made[-1]
+
+    monkeypatch.setattr("livemerc.bench_model.time.perf_counter", lambda: Counting.now_s)
+    found = growth(make, None, None, until)
     assert list(found) == at
     assert [int(n) for n in at] == [n for n in GROWTH_AT if n <= until]
     for n, ms in found.items():
         assert ms == pytest.approx(int(n))  # the n-th utterance takes n ms: the middle of those around it
-    assert len(set(dialogue.added)) == len(dialogue.added)
+    assert all(len(set(dialogue.added)) == len(dialogue.added) for dialogue in made)
+
+
+def test_cores_are_kept_busy_and_let_go() -> None:
+    with busy_cores(2):
+        spinning = psutil.Process().children()
+        assert len(spinning) >= 2
+        until_s = time.monotonic() + 60
+        while not all(child.cpu_times().user > 0.02 for child in spinning):
+            assert time.monotonic() < until_s
+            time.sleep(0.05)
+    assert not any(child.is_running() for child in spinning)
 
 
 def test_the_machine_is_named() -> None:
@@ -73,15 +100,19 @@ def test_bench_prints_one_object_with_every_figure() -> None:
     assert done.returncode == 0, done.stderr.decode()
     figures = json.loads(done.stdout)
     assert set(figures) == {
-        "machine", "start_up", "stages_ms", "growth_ms", "audio_s", "rtf", "ears_rtf", "peak_rss_mb",
+        "machine", "start_up", "stages_ms", "loaded", "growth_ms", "naive", "audio_s", "rtf", "ears_rtf", "peak_rss_mb",
     }  # fmt: skip
     assert set(figures["start_up"]) == {"help_s", "import_s", "import_torch_s", "model_load_s"}
     assert set(figures["growth_ms"]) == {"50", "500"}
+    alone = {"text encoder (18 words)", "speech encoder (5 s)", "Stage II + III (full window)"}
+    alone.add("encode + fuse (5 s, 18 words, full window)")
     stages = {name for name in figures["stages_ms"] if not name.startswith("ASR (")}
-    assert stages == {
-        "text encoder", "speech encoder (up to 5 s)", "speech encoder (5 s)", "Stage II + III", "encode + fuse",
+    assert stages == alone | {f"{name}, all cores loaded" for name in alone} | {
+        "text encoder", "speech encoder (up to 5 s)", "Stage II + III", "encode + fuse",
     }  # fmt: skip
     assert len(figures["stages_ms"]) == len(stages) + 1
+    assert figures["naive"]["largest_difference"] < 1e-4
+    assert set(figures["naive"]["at"]) == {"10", "50", "200"}
     for stage in figures["stages_ms"].values():
         assert 0 < stage["p50"] <= stage["p95"]
         assert stage["n"] >= 1

@@ -17,6 +17,7 @@ def bench(
     speech: list[Path] | None = None,
     minutes: float | None = None,
     file: list[Path] | None = None,
+    against: Path | None = None,
     quick: bool = False,
     json: bool = False,
 ) -> int:
@@ -33,6 +34,8 @@ def bench(
         soak: how long (default 60).
     file
         soak: what is played over and over (default: the bundled demo); may be repeated, at one sample rate.
+    against
+        FILE that an earlier --json wrote: adds the ratio of every figure, now / then.
     quick
         Fewer repetitions, or shorter stretches.
     json
@@ -41,6 +44,8 @@ def bench(
     for flag, given, room in (("--speech", speech, "vad"), ("--minutes", minutes, "soak"), ("--file", file, "soak")):
         if given is not None and what != room:
             raise ConfigError(f"{flag} goes with `livemerc bench {room}`; leave it out.")
+    if against is not None and what is not None:
+        raise ConfigError(f"--against goes with `livemerc bench`, not with `bench {what}`; leave it out.")
     if what == "vad":
         from livemerc import bench_vad
 
@@ -55,4 +60,4 @@ def bench(
         return bench_ui.main(quick=quick, json=json)
     from livemerc import bench as latency
 
-    return latency.main(quick=quick, json=json)
+    return latency.main(quick=quick, json=json, against=against)
