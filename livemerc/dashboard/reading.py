@@ -9,7 +9,7 @@ from livemerc.bookmarks import Bookmark, bookmark_now
 from livemerc.dashboard.detail_screen import DetailScreen
 from livemerc.dashboard.search import SearchLine
 from livemerc.dashboard.state import SessionState, Utterance
-from livemerc.dashboard.timeline import CoursePanel, TimelinePanel
+from livemerc.dashboard.timeline import CoursePanel
 from livemerc.dashboard.transcript import Transcript
 from livemerc.notation import clock
 
@@ -115,10 +115,7 @@ class Reading(_Base):
     def on_transcript_selection_changed(self) -> None:
         self.redraw()
 
-    def on_course_panel_chosen(self, message: CoursePanel.Chosen) -> None:
-        self.go_to(message.t_s)
-
-    def on_timeline_panel_chosen(self, message: TimelinePanel.Chosen) -> None:
+    def on_course_chosen(self, message: CoursePanel.Chosen) -> None:
         self.go_to(message.t_s)
 
     def go_to(self, t_s: float) -> None:

@@ -30,7 +30,7 @@ _UP, _DOWN = " ▄█", " ▀█"
 class _TimePanel(Panel):
     """A panel whose columns are stretches of time: a click goes to one."""
 
-    class Chosen(Message):
+    class Chosen(Message, namespace="course"):
         """Somebody clicked at this time."""
 
         def __init__(self, t_s: float) -> None:
