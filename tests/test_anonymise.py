@@ -148,4 +148,6 @@ def test_the_report_says_that_the_rule_is_simple_and_what_it_took_out(tmp_path: 
     assert "Bob" not in document
     assert "<title>Session report</title>" in document
     assert "Thursday" not in document
+    words = [e.text for e in scenes.lively() if isinstance(e, UtteranceFinal)]
+    assert f"{sum('Thursday' in text for text in words)} names" in document
     assert "Speaker 1" in document

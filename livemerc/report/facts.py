@@ -115,6 +115,7 @@ class Facts:
     shifts: list[Shift]  # all, in order of time
     anonymiser: Anonymiser | None
     bookmarks: list[Bookmark] = field(default_factory=list)
+    replaced: dict[str, int] = field(default_factory=dict)  # in the words, by what stands there now
 
     @property
     def duration_s(self) -> float:
@@ -177,6 +178,10 @@ class Facts:
         """A reason, a name of a model and the like, as the report may show it."""
         return words if self.anonymiser is None else self.anonymiser.phrase(words)
 
+    def mentions(self, words: str) -> str:
+        """A public name or licence, as the report may show it: its digits are nobody's."""
+        return words if self.anonymiser is None else self.anonymiser.mentions(words)
+
     def words(self, words: str) -> str:
         """What a person wrote, as the report may show it."""
         return words if self.anonymiser is None else self.anonymiser.text(words)
@@ -196,7 +201,8 @@ def facts(session: RecordedSession, *, anonymise: bool = False) -> Facts:
     if session.path.is_dir():
         bookmarks, damaged = read_bookmarks(session.path)
         session.warnings += damaged
-    return Facts(session, lines, ranked, labels, _shifts(ranked), anonymiser, bookmarks)
+    replaced = {} if anonymiser is None else dict(anonymiser.replaced)
+    return Facts(session, lines, ranked, labels, _shifts(ranked), anonymiser, bookmarks, replaced)
 
 
 def shares(lines: Sequence[Line]) -> Shares:

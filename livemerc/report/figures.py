@@ -21,6 +21,7 @@ Span = tuple[float, float]
 Draw = Callable[["Frame"], tuple[list[Html], float]]
 MOST_LANES = 12
 OTHER = "other labels"
+_LEAST_SHARE = 0.2
 _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
 
 
@@ -146,21 +147,38 @@ def _lane(
     label = fitted(lane, 10 if frame.narrow else 13)
     marks = [
         _text(frame.left - 8, y + height - 5, f"{sign(lane)} {label}", f"end small ink {colour_class(lane)}"),
-        tag("line", x1=frame.left, x2=frame.left + frame.plot, y1=y + height / 2, y2=y + height / 2, class_="faint"),
+        tag("line", x1=frame.left, x2=frame.left + frame.plot, y1=y + height - 3, y2=y + height - 3, class_="faint"),
     ]
 
-    def inside(column: Column) -> bool:
-        if lane == OTHER:
-            return any(shown not in lanes for shown in column.voiced_s)
-        return lane in column.voiced_s
+    def share(column: Column) -> float:
+        """Of the column's voiced time; what is there at all is seen, however short."""
+        voiced_s = sum(column.voiced_s.values())
+        seconds = (
+            sum(s for shown, s in column.voiced_s.items() if shown not in lanes)
+            if lane == OTHER
+            else column.voiced_s.get(lane, 0.0)
+        )
+        return max(_LEAST_SHARE, seconds / voiced_s) if seconds else 0.0
 
-    step = frame.plot / len(found)
-    path = []
-    for first, after in runs([inside(column) for column in found]):
-        path.append(_box(frame.left + step * first, y + 3, step * (after - first), height - 6))
+    path = _skyline([share(column) for column in found], frame, y + height - 3, height - 6)
     if path:
-        marks.append(tag("path", d="".join(path), class_=f"mark {colour_class(lane)}"))
+        marks.append(tag("path", d=path, class_=f"mark {colour_class(lane)}"))
     return marks
+
+
+def _skyline(shares: Sequence[float], frame: Frame, base: float, height: float) -> str:
+    """One closed outline for each stretch without a gap, as high as each column's share."""
+    step = frame.plot / len(shares)
+    pieces = []
+    for first, after in runs([share > 0 for share in shares]):
+        pieces.append(f"M{frame.left + step * first:.1f} {base:.1f}")
+        at = first
+        while at < after:
+            end = next((n for n in range(at, after) if round(shares[n], 1) != round(shares[at], 1)), after)
+            pieces.append(f"V{base - height * shares[at]:.1f}h{step * (end - at):.1f}")
+            at = end
+        pieces.append(f"V{base:.1f}z")
+    return "".join(pieces)
 
 
 def _health_rows(facts: Facts) -> list[tuple[str, str, list[Span]]]:
@@ -262,7 +280,8 @@ def _caption(facts: Facts) -> Html:
         )
     parts.append(
         ("Below: each" if parts else "Each")
-        + " stretch of speech in the row of its label, uncertain ones in a row of their own."
+        + " stretch of speech in the row of its label, uncertain ones in a row of their own; where several share a "
+        "moment, as high as their part of it."
     )
     if facts.session.gaps:
         parts.append("A dashed line marks lost audio.")

@@ -96,8 +96,7 @@ def _head(facts: Facts) -> Html:
     checkpoint = checkpoint_of(session)
     start = session.start
     if start is not None:
-        words = start.asr.engine + (f" {start.asr.model}" if start.asr.model else "")
-        rows.append(("Words from", parts.name_of_model(facts, words)))
+        rows.append(("Words from", parts.name_of_recogniser(facts, start.asr)))
     if checkpoint is not None:
         rows.append(("Emotions from", parts.name_of_model(facts, checkpoint.id)))
     return join([tag("dl", *(join([tag("dt", k), tag("dd", v)]) for k, v in rows), class_="head"), *_notes(facts)])

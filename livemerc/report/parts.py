@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 
 from livemerc.anonymise import NAME, NUMBER, RULE, SPEAKER
 from livemerc.config import RecordConfig
+from livemerc.events import AsrInfo
 from livemerc.notation import clock, fraction
 from livemerc.recorded import Stretch
 from livemerc.report import sentences
@@ -23,6 +25,7 @@ _BETWEEN = 2
 _STRETCHES = 30
 _WARNINGS = 12
 _BOOKMARKS = 200
+_PUBLIC_MODEL = re.compile(r"en-us|(?:distil-)?(?:tiny|base|small|medium|large|turbo)(?:[.-](?:en|v\d|turbo|\d))*")
 
 
 # -- shares ------------------------------------------------------------------------------------------------------------
@@ -259,7 +262,7 @@ def model(facts: Facts, card: Card | None) -> Html:
     checkpoint = checkpoint_of(facts.session)
     if checkpoint is None:
         return tag("p", "Which model judged this session is not recorded.")
-    known = f"Checkpoint {name_of_model(facts, checkpoint.id)}, licence: {facts.phrase(checkpoint.licence)}."
+    known = f"Checkpoint {name_of_model(facts, checkpoint.id)}, licence: {facts.mentions(checkpoint.licence)}."
     pieces = [tag("p", known), tag("p", tag("small", "SHA-256 of its manifest: ", tag("code", checkpoint.sha256[:64])))]
     if card is None:
         pieces.append(
@@ -285,7 +288,16 @@ def name_of_model(facts: Facts, name: str) -> str:
     """A path to a model of one's own tells names of folders: without them when they are to be withheld."""
     if facts.anonymiser is not None and ("/" in name or "\\" in name):
         return "a model of one's own (path withheld)"
-    return name if facts.anonymiser is None else facts.anonymiser.mentions(name)  # `compact-2` is nobody's number
+    return facts.mentions(name)  # `compact-2` is nobody's number
+
+
+def name_of_recogniser(facts: Facts, asr: AsrInfo) -> str:
+    """With the model's name, unless that may be a file's and is to be withheld."""
+    if not asr.model:
+        return name_of_model(facts, asr.engine)
+    if facts.anonymiser is not None and not _PUBLIC_MODEL.fullmatch(asr.model):
+        return f"{name_of_model(facts, asr.engine)} (name withheld)"
+    return f"{name_of_model(facts, asr.engine)} {asr.model}"
 
 
 def use(facts: Facts) -> Html:
@@ -310,8 +322,7 @@ def use(facts: Facts) -> Html:
 
 def anonymised(facts: Facts) -> list[str]:
     """What was replaced, and what the rule misses."""
-    assert facts.anonymiser is not None
-    replaced = facts.anonymiser.replaced
+    replaced = facts.replaced
     what = (
         (SPEAKER, "mention of a speaker", "mentions of speakers"),
         (NAME, "name", "names"),

@@ -77,7 +77,9 @@ def _expressed(facts: Facts) -> list[str]:
     if not shares:
         return ["The monitor settled on no label at all."]
     first, share = shares[0]
-    words = f"Most of the speech was heard as {first}" if share > 0.5 else f"What was heard most is {first}"
+    words = f"{'All' if share > 0.995 else 'Most'} of the speech was heard as {first}"
+    if share <= 0.5:
+        words = f"What was heard most is {first}"
     others = [f"{label} ({part:.0%})" for label, part in shares[1:3] if part >= 0.005]
     return [f"{words} ({share:.0%} of the voiced time)" + (f", then {' and '.join(others)}." if others else ".")]
 
@@ -94,9 +96,9 @@ def _uncertain(facts: Facts) -> list[str]:
     if labelled:
         right = sum(line.confidence or 0.0 for line in labelled)
         sentences.append(
-            f"By its own probabilities, about {right:.0f} of the {count(len(labelled), 'label')} that it gave would be "
-            f"an annotator's choice too, and about {len(labelled) - right:.0f} would not; on voices and topics unlike "
-            "those that it has learnt from, fewer would. Single labels are hints."
+            f"By its own probabilities, about {right:,.0f} of the {count(len(labelled), 'label')} that it gave would "
+            f"be an annotator's choice too, and about {len(labelled) - right:,.0f} would not; on voices and topics "
+            "unlike those that it has learnt from, fewer would. Single labels are hints."
         )
     by_person = sum(line.by_person for line in facts.lines)
     if by_person:

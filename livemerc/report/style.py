@@ -46,7 +46,7 @@ td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 #transcript td:nth-child(2){width:15rem}
 th[scope=rowgroup]{padding-top:1.1em}
 th[scope=row]{white-space:nowrap;padding-right:1em}
-.scroll table{overflow-wrap:normal}
+.scroll table{overflow-wrap:normal;font-size:.82rem}
 .scroll th bdi{display:inline-block;max-width:14rem;overflow:hidden;text-overflow:ellipsis;vertical-align:top}
 tr:target,li:target{background:var(--panel)}
 .doubt{font-style:italic;color:var(--dim)}
@@ -92,7 +92,9 @@ th,td{padding-right:.4em}
 }
 @media print{
 @page{margin:16mm 14mm 18mm;@bottom-right{content:counter(page) " / " counter(pages);font:9pt sans-serif;color:#555}}
-body{max-width:none;padding:0;font-size:10.5pt;line-height:1.4}
+body{max-width:none;padding:0;font-size:10pt;line-height:1.35}
+.lead{font-size:1em}
+header dl.head{grid-template-columns:max-content 1fr max-content 1fr}
 nav,.skip{display:none}
 a{color:inherit;text-decoration:none}
 h2,h3,caption,th[scope=rowgroup]{break-after:avoid}

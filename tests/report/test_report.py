@@ -190,6 +190,7 @@ def test_the_card_of_the_checkpoint_that_ships_is_quoted_and_only_for_its_own_se
     document = html(session)
     assert card.limits[0] in shown(document, "model")
     assert f"{card.ece * 100:.1f} points" in shown(document, "certainty")
+    assert ours.licence.split(";")[0] in shown(html(session, anonymise=True), "model")  # its digits are nobody's
     other = read_session(write_session(tmp_path / "t", scenes.lively(5)))
     assert find_card(other) is None
     assert "not at hand" in shown(html(other), "model")
