@@ -17,9 +17,9 @@ from livemerc.config import DialogueConfig
 from livemerc.estimates import NOTHING_TO_JUDGE, Cues, abstention_reason, unjudged_estimate
 from livemerc.events import EmotionEvent, EmotionStatus, Modality, Probabilities
 from livemerc.model.checkpoint import Abstention
-from livemerc.model.merits import MeritsL, WindowProbabilities
+from livemerc.model.merits import MeritsL, Window, WindowProbabilities
 
-__all__ = ["NOTHING_TO_JUDGE", "Cues", "Dialogue", "abstention_reason"]
+__all__ = ["NOTHING_TO_JUDGE", "Begun", "Cues", "Dialogue", "abstention_reason"]
 
 Windows = Callable[[Callable[[], WindowProbabilities]], WindowProbabilities]
 """Runs a pass of the model and gives what it gave, for instance on another thread; may raise what it likes."""
@@ -40,6 +40,15 @@ class _Entry:
     late_text: str | None = None
     last: EmotionEvent | None = None
     shown: Probabilities | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An utterance that stands in the window and is not judged yet; `window` is what the model is to see."""
+
+    entry: _Entry
+    window: Window
+    before: tuple[list[_Entry], Tensor | None, Tensor | None]
 
 
 class Dialogue:
@@ -64,20 +73,36 @@ class Dialogue:
         Returns revisions of earlier utterances, the new one's provisional estimate, then what is frozen now. What
         `run` or the model raises leaves the conversation as it was.
         """
-        entry = _Entry(utterance_id, t1 is not None, s1 is not None, cues)
-        before = self._window, self._t1, self._s1
-        self._push(entry, t1, s1)
+        begun = self.begin(utterance_id, t1, s1, cues)
         try:
-            estimates = self._judge([*self._open, entry], run)
+            return self.settle(begun, run(lambda: self._model.windows([begun.window])[0]))
         except BaseException:
-            self._window, self._t1, self._s1 = before
+            self.undo(begun)
             raise
+
+    def begin(self, utterance_id: str, t1: Tensor | None, s1: Tensor | None, cues: Cues) -> Begun:
+        """The first half of `add`: the new utterance stands in the window, and is not judged. What comes next is
+        `settle` with what the model says of `Begun.window`, or `undo`; dialogues that are begun together can be judged
+        in one pass of the model."""
+        before = self._window, self._t1, self._s1
+        entry = _Entry(utterance_id, t1 is not None, s1 is not None, cues)
+        self._push(entry, t1, s1)
+        return Begun(entry, self._seen(), before)
+
+    def settle(self, begun: Begun, judged: WindowProbabilities) -> list[EmotionEvent]:
+        """The second half. Raises ArithmeticError for probabilities that are not finite; then `undo` is due."""
+        entry = begun.entry
+        estimates = self._estimates([*self._open, entry], judged)
         self._open.append(entry)
         events: list[EmotionEvent] = []
         for earlier in self._open[:-1]:
             events += self._revision(earlier, estimates)
         events.append(self._event(entry, estimates[entry.utterance_id], "provisional"))
         return events + self._freeze_settled()
+
+    def undo(self, begun: Begun) -> None:
+        """As if `begin` had not been called."""
+        self._window, self._t1, self._s1 = begun.before
 
     def add_unjudged(self, utterance_id: str, cues: Cues, reason: str) -> list[EmotionEvent]:
         """An utterance that could not be judged: the prior, withheld for `reason`. It stands in the window without
@@ -114,7 +139,8 @@ class Dialogue:
         entry.has_speech |= s1 is not None
         entry.cues = cues
         try:
-            estimates = self._judge(self._open, run)
+            window = self._seen()
+            estimates = self._estimates(self._open, run(lambda: self._model.windows([window])[0]))
         except BaseException:
             self._t1, self._s1, entry.has_text, entry.has_speech, entry.cues = before
             raise
@@ -152,23 +178,17 @@ class Dialogue:
             return new
         return torch.cat([cache[-(self._config.context - 1) :] if self._config.context > 1 else cache[:0], new])
 
-    def _judge(self, open_ones: list[_Entry], run: Windows) -> dict[str, EmotionEvent]:
+    def _seen(self) -> Window:
+        """The present window, as the model takes it."""
+        assert self._t1 is not None
+        assert self._s1 is not None
+        entries = self._window
+        return Window(self._t1, self._s1, [e.has_text for e in entries], [e.has_speech for e in entries])
+
+    def _estimates(self, open_ones: list[_Entry], judged: WindowProbabilities) -> dict[str, EmotionEvent]:
         """Estimates (without status) of the open utterances in the present window, by id."""
-        t1, s1, window = self._t1, self._s1, list(self._window)
-        assert t1 is not None
-        assert s1 is not None
-        has_text, has_speech = ([e.has_text for e in window], [e.has_speech for e in window])
-
-        def work() -> WindowProbabilities:
-            device = next(self._model.parameters()).device  # asked each time: the model may have had to move
-            return self._model.window(
-                t1[None].to(device), s1[None].to(device),
-                torch.tensor([has_text], device=device), torch.tensor([has_speech], device=device),
-                torch.tensor([len(window)]),
-            )  # fmt: skip
-
-        out = run(work)
-        fused, text, speech = (x[0].cpu().double() for x in (out.fused, out.text, out.speech))
+        window = self._window
+        fused, text, speech = (x.double() for x in (judged.fused, judged.text, judged.speech))
         if not bool(fused.isfinite().all()):
             raise ArithmeticError("the model gave probabilities that are not finite")
         still_open = {e.utterance_id for e in open_ones}

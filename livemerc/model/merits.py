@@ -5,6 +5,7 @@ Dutta & Ganapathy, "LLM supervised Pre-training for Multimodal Emotion Recogniti
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -30,11 +31,21 @@ class WindowLogits:
 
 @dataclass(frozen=True, slots=True)
 class WindowProbabilities:
-    """Calibrated probabilities of a batch of windows, each (B, N, C), rows summing to 1."""
+    """Calibrated probabilities of a batch of windows, each (B, N, C), or of one, (N, C); rows sum to 1."""
 
     fused: Tensor
     text: Tensor
     speech: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What Stages II and III see of one dialogue: t1 (N, Dt), s1 (N, Ds), and which modalities are there, N each."""
+
+    t1: Tensor
+    s1: Tensor
+    has_text: Sequence[bool]
+    has_speech: Sequence[bool]
 
 
 class ConversationModel(nn.Module):
@@ -101,6 +112,25 @@ class MeritsL(nn.Module):
         """
         logits = self.conversation(t1, s1, has_text, has_speech, lengths)
         return self.calibrate(logits, has_text, has_speech)
+
+    def windows(self, windows: Sequence[Window]) -> list[WindowProbabilities]:
+        """Calibrated probabilities (N, C) of each window, on the CPU; one pass for all, whatever their lengths."""
+        device = next(self.parameters()).device  # asked each time: the model may have had to move
+        lengths = torch.tensor([len(w.t1) for w in windows])
+        t1, s1 = (
+            nn.utils.rnn.pad_sequence([getattr(w, name) for w in windows], batch_first=True).to(device)
+            for name in ("t1", "s1")
+        )
+        flags = torch.zeros(2, *t1.shape[:2], dtype=torch.bool)
+        for row, w in enumerate(windows):
+            flags[:, row, : len(w.t1)] = torch.tensor([list(w.has_text), list(w.has_speech)])
+        has_text, has_speech = flags.to(device)
+        out = self.window(t1, s1, has_text, has_speech, lengths)
+        fused, text, speech = torch.stack([out.fused, out.text, out.speech]).cpu()  # one copy, one wait
+        return [
+            WindowProbabilities(fused[row, :n], text[row, :n], speech[row, :n])
+            for row, n in enumerate(lengths.tolist())
+        ]
 
     def calibrate(self, logits: WindowLogits, has_text: Tensor, has_speech: Tensor) -> WindowProbabilities:
         """Logits -> probabilities with the temperature of the modalities that were there."""
