@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from livemerc.audio.source import Block, Source
+from livemerc.bookmarks import Bookmark, append_bookmark
 from livemerc.chain import Monitor
 from livemerc.config import Config
 from livemerc.errors import ConfigError
@@ -48,6 +50,7 @@ class RecordedMonitor(Monitor):
         self._recorder: Recorder | None = None
         self._first: SessionStart | None = None
         self._since: set[str] | None = None  # utterances whose finals are in a recording that began later
+        self._bookmarks: list[Bookmark] = []
         self._over = False
         if folder is not None:
             self._recorder = self._begin(folder, audio)
@@ -57,6 +60,12 @@ class RecordedMonitor(Monitor):
         """What is being recorded, for the screen; None where nothing is."""
         recorder = self._recorder
         return None if recorder is None or recorder.stopped else recorder.short
+
+    @property
+    def recording_folder(self) -> Path | None:
+        """Where it is being recorded to."""
+        recorder = self._recorder
+        return None if recorder is None or recorder.stopped else recorder.folder
 
     def toggle_recording(self) -> str:
         """From any thread: end the recording, or begin one of the events in a new folder. Returns a sentence."""
@@ -76,8 +85,25 @@ class RecordedMonitor(Monitor):
             self._since = set()
             if self._first is not None:
                 recorder.write(self._first)
+            with contextlib.suppress(OSError):  # the recorder itself says what is wrong with its folder
+                for bookmark in self._bookmarks:
+                    append_bookmark(recorder.folder, bookmark)
             self._recorder = recorder
             return f"Recording to {plain_text(recorder.what)}"
+
+    def bookmark(self, bookmark: Bookmark) -> str:
+        """From any thread: keep it with this session's recordings, those that begin later too. Returns a sentence."""
+        with self._switching:
+            self._bookmarks.append(bookmark)
+            recorder = self._recorder
+            if recorder is None or recorder.stopped is not None:
+                return "Marked; nothing is being recorded, so that only a recording that begins later will keep it"
+            try:
+                append_bookmark(recorder.folder, bookmark)
+            except (OSError, ValueError) as error:
+                why = getattr(error, "strerror", None) or str(error)
+                return f"Marked on the screen alone: the recording's folder does not take it ({why})"
+            return "Marked, and kept with the recording"
 
     def events(self) -> Iterator[Event]:
         events = cast("Generator[Event]", super().events())
