@@ -1,4 +1,4 @@
-"""parquet: csv's columns, typed, every character kept. Needs pyarrow (165 MB for this format alone, so an extra)."""
+"""parquet: csv's columns, typed, every character kept. pyarrow is loaded for this format alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def parquet(session: RecordedSession) -> bytes:
         from pyarrow import parquet as pyarrow_parquet
     except ImportError as error:
         raise ConfigError(
-            "--format parquet needs pyarrow: install it with `pip install 'livemerc[export]'`, or take --format csv."
+            "--format parquet needs pyarrow: install it with `pip install pyarrow`, or take --format csv."
         ) from error
     warn_of_unknown_labels(session)
     types = {

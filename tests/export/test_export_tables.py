@@ -162,5 +162,5 @@ def test_labels_that_the_session_does_not_name_are_told_of(tmp_path: Path) -> No
 
 def test_without_pyarrow_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ConfigError, match=r"needs pyarrow: install it with `pip install 'livemerc\[export\]'`"):
+    with pytest.raises(ConfigError, match=r"needs pyarrow: install it with `pip install pyarrow`"):
         parquet(session([]))
