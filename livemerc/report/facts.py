@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from msgspec import UNSET
@@ -18,7 +18,8 @@ from msgspec import UNSET
 from livemerc.anonymise import Anonymiser
 from livemerc.bookmarks import Bookmark, read_bookmarks
 from livemerc.emotions import EMOTIONS, expected_valence
-from livemerc.recorded import RecordedSession, RecordedUtterance
+from livemerc.gauges import PAUSED
+from livemerc.recorded import RecordedSession, RecordedUtterance, Stretch
 
 NOT_SURE = "not sure"
 NOT_JUDGED = "not judged"
@@ -116,6 +117,9 @@ class Facts:
     anonymiser: Anonymiser | None
     bookmarks: list[Bookmark] = field(default_factory=list)
     replaced: dict[str, int] = field(default_factory=dict)  # in the words, by what stands there now
+    paused: list[Stretch] = field(default_factory=list)
+    degraded: list[Stretch] = field(default_factory=list)  # less the pauses
+    microphone: list[Stretch] = field(default_factory=list)  # outside of pauses
 
     @property
     def duration_s(self) -> float:
@@ -202,7 +206,30 @@ def facts(session: RecordedSession, *, anonymise: bool = False) -> Facts:
         bookmarks, damaged = read_bookmarks(session.path)
         session.warnings += damaged
     replaced = {} if anonymiser is None else dict(anonymiser.replaced)
-    return Facts(session, lines, ranked, labels, _shifts(ranked), anonymiser, bookmarks, replaced)
+    paused, degraded = _pauses(session.degraded)
+    microphone = [
+        s for s in session.microphone if not any(p.start_s <= s.start_s and s.end_s <= p.end_s for p in paused)
+    ]
+    return Facts(
+        session, lines, ranked, labels, _shifts(ranked), anonymiser, bookmarks, replaced, paused, degraded, microphone
+    )  # fmt: skip
+
+
+def _pauses(stretches: Sequence[Stretch]) -> tuple[list[Stretch], list[Stretch]]:
+    """(when somebody had paused the session, the rest of what `status.degraded` told)."""
+    paused: list[Stretch] = []
+    degraded: list[Stretch] = []
+    for stretch in stretches:
+        parts = stretch.reason.split("; ")
+        rest = "; ".join(part for part in parts if part != PAUSED)
+        if rest:
+            degraded.append(replace(stretch, reason=rest))
+        if PAUSED in parts:
+            if paused and paused[-1].end_s == stretch.start_s:
+                paused[-1] = replace(paused[-1], end_s=stretch.end_s)
+            else:
+                paused.append(replace(stretch, reason=PAUSED))
+    return paused, degraded
 
 
 def shares(lines: Sequence[Line]) -> Shares:

@@ -186,8 +186,9 @@ def _health_rows(facts: Facts) -> list[tuple[str, str, list[Span]]]:
     session = facts.session
     rows: list[tuple[str, str, list[Span]]] = [
         ("lost audio", "lost", [(max(0.0, gap.t_s - gap.lost_s), gap.t_s) for gap in session.gaps]),
-        ("degraded", "degraded", [(stretch.start_s, stretch.end_s) for stretch in session.degraded]),
-        ("microphone", "trouble", [(stretch.start_s, stretch.end_s) for stretch in session.microphone]),
+        ("paused", "paused", [(stretch.start_s, stretch.end_s) for stretch in facts.paused]),
+        ("degraded", "degraded", [(stretch.start_s, stretch.end_s) for stretch in facts.degraded]),
+        ("microphone", "trouble", [(stretch.start_s, stretch.end_s) for stretch in facts.microphone]),
         ("by a person", "person", [(line.start_s, line.end_s) for line in facts.lines if line.by_person]),
     ]
     rows.append(("bookmarks", "person", [(mark.t_s, mark.t_s) for mark in facts.bookmarks]))
@@ -261,7 +262,11 @@ def _course_in_words(facts: Facts) -> str:
             f" Expected valence from {low[0]:+.2f} at {clock(low[1].start_s)} to {high[0]:+.2f} at "
             f"{clock(high[1].start_s)}."
         )
-    for stretches, what in ((facts.session.degraded, "degraded"), (facts.session.microphone, "microphone trouble")):
+    for stretches, what in (
+        (facts.paused, "pause"),
+        (facts.degraded, "degraded work"),
+        (facts.microphone, "microphone trouble"),
+    ):
         if stretches:
             words += f" {len(stretches)} stretches of {what}."
     return words + (f" {facts.session.lost_s:.1f} s of audio lost." if facts.session.gaps else "")

@@ -213,8 +213,9 @@ def hearing(facts: Facts) -> Html:
         )
     else:
         items.append("No audio was lost.")
-    items += _stretches(facts, session.degraded, "Degraded")
-    items += _stretches(facts, session.microphone, "Microphone")
+    items += _stretches(facts, facts.paused, "Paused")
+    items += _stretches(facts, facts.degraded, "Degraded")
+    items += _stretches(facts, facts.microphone, "Microphone")
     gates = facts.gates()
     if gates:
         items.append(
@@ -245,7 +246,8 @@ def hearing(facts: Facts) -> Html:
 
 def _stretches(facts: Facts, stretches: Sequence[Stretch], what: str) -> list[Child]:
     items: list[Child] = [
-        f"{what} from {clock(stretch.start_s)} to {clock(stretch.end_s)}: {facts.words(stretch.reason)}"
+        f"{what} from {clock(stretch.start_s)} to {clock(stretch.end_s)}: "
+        + facts.words(stretch.reason.removeprefix("paused: "))
         for stretch in stretches[:_STRETCHES]
     ]
     if len(stretches) > _STRETCHES:

@@ -18,7 +18,8 @@ from sessions import conversation, info, write_session
 
 from livemerc.bookmarks import append_bookmark, bookmark_now
 from livemerc.corrections import Correction
-from livemerc.events import EmotionEvent, SessionEnd, UtteranceFinal, encode
+from livemerc.events import EmotionEvent, MicState, SessionEnd, Status, UtteranceFinal, encode
+from livemerc.gauges import PAUSED
 from livemerc.journal import SESSION_FILE
 from livemerc.model.checkpoint import checkpoint_info
 from livemerc.recorded import read_session
@@ -107,6 +108,19 @@ def test_gaps_degraded_stretches_and_a_deaf_microphone_are_told_and_drawn(docume
     course = document[document.index('<figure id="course">') :]
     for style in ("lost", "degraded", "trouble", "person", "gap"):
         assert f'class="{style}"' in course
+
+
+def test_a_pause_is_no_trouble(tmp_path: Path) -> None:
+    events = conversation(3)
+    deaf = MicState(ok=False, why="not open")
+    told = [("a part is slow", None), (f"a part is slow; {PAUSED}", deaf), (PAUSED, deaf), (None, None)]
+    statuses = [Status(t_s=31.0 + n, lag_s=0, queued={}, degraded=what, mic=mic) for n, (what, mic) in enumerate(told)]
+    session = read_session(write_session(tmp_path / "s", [*events[:-1], *statuses, events[-1]]))
+    found = facts(session)
+    assert [(s.start_s, s.end_s) for s in found.paused] == [(32.0, 34.0)]
+    assert {s.reason for s in found.degraded} == {"a part is slow"}
+    assert found.microphone == []
+    assert "Paused from 00:32 to 00:34: nothing is being heard" in shown(html(session), "hearing")
 
 
 def test_shifts_stand_between_the_sentences_around_them(document: str, session: Path) -> None:
