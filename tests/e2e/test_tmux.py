@@ -1,0 +1,204 @@
+"""The dashboard in a terminal that people use: resized, suspended, detached, closed."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from command_line import PROJECT, environment
+
+if sys.platform == "win32":
+    pytest.skip("no tmux on Windows", allow_module_level=True)
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("tmux") is None, reason="no tmux on this machine (apt install tmux)"),
+]
+
+DEMO = PROJECT / "livemerc" / "demo"
+FIRST_WORDS = "Good morning. I am making coffee in the kitchen."
+
+
+class Tmux:
+    """A tmux server of its own with one shell."""
+
+    def __init__(
+        self, socket: Path, home: Path, shell: str = "bash --norc -i", size: tuple[int, int] = (110, 34)
+    ) -> None:
+        self._socket = socket
+        env = environment(home, TERM="xterm-256color", LANG="C.UTF-8", PS1="$ ")
+        env.pop("TMUX", None)
+        self._env = env
+        self("new-session", "-d", "-s", "t", "-x", str(size[0]), "-y", str(size[1]), shell)
+
+    def __call__(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["tmux", "-S", str(self._socket), "-f", "/dev/null", *arguments],
+            env=self._env, cwd=PROJECT, capture_output=True, text=True, check=True, timeout=60,
+        )  # fmt: skip
+        return done.stdout
+
+    def type(self, line: str) -> None:
+        self("send-keys", "-t", "t", line, "Enter")
+
+    def press(self, *keys: str) -> None:
+        self("send-keys", "-t", "t", *keys)
+
+    def screen(self) -> str:
+        return self("capture-pane", "-p", "-t", "t")
+
+    def resize(self, width: int, height: int) -> None:
+        self("resize-window", "-t", "t", "-x", str(width), "-y", str(height))
+
+    def until(self, *words: str, give_up_s: float = 120.0) -> str:
+        return self.until_it(lambda screen: all(word in screen for word in words), str(words), give_up_s)
+
+    def until_it(self, condition: Callable[[str], bool], what: str, give_up_s: float = 120.0) -> str:
+        give_up_at_s = time.monotonic() + give_up_s
+        while not condition(screen := self.screen()):
+            assert time.monotonic() < give_up_at_s, f"{what} never came:\n{screen}"
+            time.sleep(0.1)
+        return screen
+
+    def close(self) -> None:
+        subprocess.run(["tmux", "-S", str(self._socket), "kill-server"], capture_output=True, check=False)
+
+
+@pytest.fixture
+def tmux(tmp_path: Path) -> Iterator[Tmux]:
+    terminal = Tmux(tmp_path / "inner", tmp_path)
+    yield terminal
+    terminal.close()
+
+
+def demo(folder: Path) -> str:
+    """The demo in real time with its own words, recorded; its exit code is printed after it."""
+    command = [
+        sys.executable, "-m", "livemerc", "run", "--demo", "--record", str(folder), "--asr", "transcript",
+        "--transcript", str(DEMO / "demo.vtt"),
+    ]  # fmt: skip
+    return shlex.join(command) + "; echo ENDED' 'WITH $?"
+
+
+def whole(screen: str) -> bool:
+    """One header at the top, one notice below it, no row twice: nothing of an earlier size is left."""
+    rows = screen.splitlines()
+    said = [row for row in rows if re.match(r" *\d\d:\d\d +.*[a-z]{3}", row)]
+    return rows[0].count("livemerc") == 1 and screen.count("xpressed") <= 2 and len(said) == len(set(said))
+
+
+def ended_well(terminal: Tmux) -> None:
+    screen = terminal.until("ENDED WITH")
+    assert "ENDED WITH 0" in screen
+    assert "Traceback" not in screen
+    assert terminal("display-message", "-p", "-t", "t", "#{alternate_on} #{cursor_flag} #{mouse_any_flag}").split() == [
+        "0", "1", "0",
+    ]  # fmt: skip
+
+
+def test_a_storm_of_sizes_leaves_the_screen_whole(tmux: Tmux, tmp_path: Path) -> None:
+    tmux.type(demo(tmp_path / "meeting"))
+    tmux.until(FIRST_WORDS)
+    dice = random.Random(5)
+    sizes = [(60, 20), (250, 70), (20, 6), (80, 24), (200, 60)]
+    sizes += [(dice.randint(20, 250), dice.randint(6, 70)) for _ in range(15)]
+    for width, height in sizes:  # 20 sizes in 10 s
+        tmux.resize(width, height)
+        time.sleep(0.5)
+    for width, height in ((60, 20), (200, 60), (110, 34)):
+        tmux.resize(width, height)
+        tmux.press("Home")
+        screen = tmux.until_it(lambda screen: "Good morning. I am" in screen and whole(screen), "a whole screen")
+        assert max(len(row) for row in screen.splitlines()) <= width
+        tmux.press("End", "f")
+    tmux.press("q")
+    ended_well(tmux)
+    assert ended(tmp_path / "meeting")
+
+
+def test_suspended_it_gives_the_terminal_back_and_resumed_it_goes_on(tmux: Tmux, tmp_path: Path) -> None:
+    tmux.type(demo(tmp_path / "meeting"))
+    tmux.until(FIRST_WORDS)
+    for _ in range(2):
+        tmux.press("C-z")
+        tmux.until("Stopped")
+        assert tmux("display-message", "-p", "-t", "t", "#{alternate_on} #{mouse_any_flag}").split() == ["0", "0"]
+        tmux.type("clear; echo THE' 'SHELL ANSWERS")
+        tmux.until("THE SHELL ANSWERS")
+        tmux.type("fg")
+        tmux.until_it(lambda screen: FIRST_WORDS in screen and whole(screen), "the screen after fg")
+    tmux.press("q")
+    tmux.until("recorded: ")
+    tmux.until_it(lambda _: ended(tmp_path / "meeting"), "the end of the session")
+    assert "Traceback" not in tmux.screen()
+
+
+def test_detached_and_attached_from_a_smaller_terminal(tmux: Tmux, tmp_path: Path) -> None:
+    tmux.type(demo(tmp_path / "meeting"))
+    tmux.until(FIRST_WORDS)
+    tmux("set-option", "-g", "window-size", "latest")
+    tmux("set-option", "-g", "status", "off")
+    for size in ((110, 34), (80, 24)):
+        outer = Tmux(tmp_path / "outer", tmp_path, f"tmux -S {tmp_path / 'inner'} attach -t t", size)
+        try:
+            outer.until_it(lambda screen: "livemerc" in screen and whole(screen), "the attached screen")
+            width = int(tmux("display-message", "-p", "-t", "t", "#{window_width}"))
+            assert width == size[0]
+            outer.until_it(lambda screen: "Good morning" in screen and whole(screen), "its words")
+            if size == (80, 24):
+                tmux("detach-client", "-s", "t")
+        finally:
+            outer.close()  # the first time the line is cut, as when ssh breaks
+        time.sleep(1.0)
+        assert "livemerc" in tmux.screen()
+    tmux.press("q")
+    ended_well(tmux)
+
+
+def test_a_terminal_that_is_closed_ends_the_session_and_its_recording(tmux: Tmux, tmp_path: Path) -> None:
+    tmux.type(demo(tmp_path / "meeting"))
+    tmux.until(FIRST_WORDS)
+    tmux.close()
+    give_up_at_s = time.monotonic() + 30
+    while not ended(tmp_path / "meeting"):
+        assert time.monotonic() < give_up_at_s, "the session went on without a terminal"
+        time.sleep(0.2)
+
+
+def test_a_second_screen_sees_the_first_one_die(tmux: Tmux, tmp_path: Path) -> None:
+    folder = tmp_path / "meeting"
+    tmux.type(shlex.join([sys.executable, "-m", "livemerc", "watch", str(folder)]) + "; echo ENDED' 'WITH $?")
+    tmux.until("waiting for a recording to begin")
+    running = subprocess.Popen(
+        [*shlex.split(demo(folder).partition(";")[0]), "--plain"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=PROJECT,
+        env=environment(tmp_path),
+    )  # fmt: skip
+    try:
+        tmux.until(FIRST_WORDS, "live")
+        os.kill(running.pid, signal.SIGKILL)
+        running.wait()
+        tmux.until("broke off", FIRST_WORDS)
+        shutil.rmtree(folder)
+        tmux.press("[", "l", "q")
+        ended_well(tmux)
+    finally:
+        running.kill()
+        running.wait()
+
+
+def ended(folder: Path) -> bool:
+    """Whether the recording has come to its session.end."""
+    lines = (folder / "events.jsonl").read_bytes().splitlines()
+    return bool(lines) and json.loads(lines[-1])["type"] == "session.end"
