@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import ClassVar
 
 from textual.app import App, ComposeResult, SystemCommand
@@ -97,6 +98,7 @@ class DashboardApp(Reading, App[int]):
         self._ended = False
         self.view = VIEWS[0]
         self._fitted: tuple[Plan, int] | None = None
+        self._offered = (False, False)
         self._worker = self._listen(monitor)
         for palette in PALETTES:
             self.register_theme(palette.theme())
@@ -219,6 +221,10 @@ class DashboardApp(Reading, App[int]):
         self._transcript.redraw(self.state.take_changed_from())
         if isinstance(self.screen, DetailScreen):
             self.screen.redraw()
+        offered = (self._ended, self.has_words)
+        if offered != self._offered:
+            self._offered = offered
+            self.refresh_bindings()
 
     def _fit(self) -> None:
         """Give every panel its rows; touches nothing that has them."""
@@ -292,6 +298,11 @@ class DashboardApp(Reading, App[int]):
         self._monitor.pause(paused)
         self.notify("Nothing is being heard; space goes on" if paused else "Listening again", markup=False)
         self.tick()
+
+    @property
+    def session_folder(self) -> Path | None:
+        """Where the session is recorded; None while it is not."""
+        return self._monitor.recording_folder if isinstance(self._monitor, Recordable) else None
 
     def keep_bookmark(self, bookmark: Bookmark) -> str:
         """Returns a sentence on where it is kept."""

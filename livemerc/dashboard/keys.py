@@ -30,6 +30,7 @@ KEYS: tuple[BindingType, ...] = (
     key("v", "view", "View", "what else is shown: course, summary, health"),
     key("r", "record", "Record", "record from here on; again: end that"),
     key("m", "inputs", "Mic", "listen to another microphone"),
+    key("e", "export", "Export", "write the session to a file, in any format"),
     key("f", "follow", "Follow", "follow the end of the transcript"),
     key("up", "scroll('up')", "Scroll", "scroll or select; also PgUp PgDn Home End", display="↑↓"),
     Binding("down", "scroll('down')", show=False),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from bisect import insort
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from livemerc.bookmarks import Bookmark, bookmark_now
 from livemerc.dashboard.detail_screen import DetailScreen
+from livemerc.dashboard.export_screen import ExportScreen
 from livemerc.dashboard.search import SearchLine
 from livemerc.dashboard.state import SessionState, Utterance
 from livemerc.dashboard.timeline import CoursePanel
@@ -36,9 +38,13 @@ class Reading(_Base):
 
         def redraw(self) -> None: ...
         def keep_bookmark(self, bookmark: Bookmark) -> str: ...
+        @property
+        def session_folder(self) -> Path | None: ...
 
     def check_reading(self, action: str) -> bool:
         """Whether a key of the reader's makes sense now."""
+        if action == "export":
+            return self.has_words
         if action == "view":
             return self._fitted is not None and len(self._fitted[0].choices) > 1
         if not hasattr(self, "_transcript"):
@@ -48,6 +54,11 @@ class Reading(_Base):
         if action == "found":
             return bool(self._transcript.sought)
         return True
+
+    @property
+    def has_words(self) -> bool:
+        """Whether there is anything to write to a file."""
+        return any(utterance.final for utterance in self.state.utterances[:2])
 
     @property
     def selected(self) -> Utterance | None:
@@ -93,6 +104,16 @@ class Reading(_Base):
         shown = self.view if self.view in choices else choices[0]
         self.view = choices[(choices.index(shown) + 1) % len(choices)]
         self.redraw()
+
+    def action_export(self) -> None:
+        start, folder = self.state.start, self.session_folder
+        named = start.started_at[:19].replace(":", "-") if start is not None else "session"
+        name = f"livemerc-{named}" if folder is None else folder.resolve().name
+        self.push_screen(ExportScreen(self.state, folder, name), self._exported)
+
+    def _exported(self, sentence: str | None) -> None:
+        if sentence is not None:
+            self.notify(sentence, markup=False)
 
     def action_bookmark(self) -> None:
         selected = self.selected

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -89,6 +90,10 @@ class ReplayApp(DashboardApp, inherit_bindings=False):
         """Somebody pointed at a time: the replay goes there."""
         self._go(t_s)
         self.redraw()
+
+    @property
+    def session_folder(self) -> Path:
+        return self.player.path
 
     # -- bookmarks -----------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from livemerc.bookmarks import Bookmark
@@ -29,6 +30,8 @@ class Recordable(Protocol):
 
     @property
     def recording(self) -> str | None: ...
+    @property
+    def recording_folder(self) -> Path | None: ...
     def toggle_recording(self) -> str: ...
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from livemerc.bookmarks import Bookmark
@@ -76,6 +77,7 @@ class LiveMonitor(ScriptedMonitor):
 
     paused = False
     recording: str | None = None
+    recording_folder: Path | None = None
 
     def __init__(self, events: Sequence[Event] = (), **more: Any) -> None:
         super().__init__(events, **more)

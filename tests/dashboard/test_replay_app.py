@@ -139,6 +139,7 @@ async def test_a_live_session_shows_that_it_is_recorded() -> None:
 
     class Recorded(ScriptedMonitor):
         recording: str | None = "rec + audio"
+        recording_folder = None
 
         def toggle_recording(self) -> str:
             self.recording = None if self.recording else "rec"

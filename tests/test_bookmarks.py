@@ -1,0 +1,48 @@
+"""Bookmarks: kept beside the events, read whatever else the file holds."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from livemerc.bookmarks import BOOKMARKS_FILE, Bookmark, append_bookmark, read_bookmarks
+from livemerc.errors import InputError
+
+
+def test_what_was_marked_is_read_back_in_order_of_its_time(tmp_path: Path) -> None:
+    for t_s, note in ((12.0, "later"), (3.5, "first [b]"), (99.0, "")):
+        append_bookmark(tmp_path, Bookmark(t_s=t_s, note=note, at="2026-01-02T03:04:05+00:00"))
+    found, warnings = read_bookmarks(tmp_path)
+    assert [(b.t_s, b.note) for b in found] == [(3.5, "first [b]"), (12.0, "later"), (99.0, "")]
+    assert warnings == []
+    assert stat.S_IMODE((tmp_path / BOOKMARKS_FILE).stat().st_mode) == 0o600
+
+
+def test_no_file_is_no_bookmarks(tmp_path: Path) -> None:
+    assert read_bookmarks(tmp_path) == ([], [])
+
+
+def test_damaged_lines_are_named_and_skipped(tmp_path: Path) -> None:
+    lines = [b'{"t_s": 1}', b"\xff\xfe", b'{"t_s": -4}', b'{"t_s": 1e300}', b'{"note": "x"}', b"[" * 5000, b'{"t_s": 2']
+    (tmp_path / BOOKMARKS_FILE).write_bytes(b"\n".join(lines))
+    found, warnings = read_bookmarks(tmp_path)
+    assert [b.t_s for b in found] == [1.0]
+    assert len(warnings) == 6
+    assert all(f"line {number}" in warning for number, warning in enumerate(warnings, start=2))
+
+
+@pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="no such protection on this system")
+def test_a_link_is_neither_read_nor_written(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("")
+    folder = tmp_path / "session"
+    folder.mkdir()
+    (folder / BOOKMARKS_FILE).symlink_to(elsewhere)
+    with pytest.raises(OSError, match="symbolic"):
+        append_bookmark(folder, Bookmark(t_s=1.0))
+    with pytest.raises(InputError):
+        read_bookmarks(folder)
+    assert elsewhere.read_text() == ""
