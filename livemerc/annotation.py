@@ -5,6 +5,7 @@ No screen: `livemerc.dashboard.label_app` shows it.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +38,9 @@ class Annotation:
         self.utterances = list(self.session.utterances)
         self.labels = self.session.labels
         self.trouble: str | None = None
+        where = folder / CORRECTIONS_FILE
+        if not os.access(where if where.exists() else folder, os.W_OK):
+            self.trouble = f"{CORRECTIONS_FILE} cannot be written here: nothing will be saved"
         self.by_time = True
         self._order = list(range(len(self.utterances)))
         self._at = 0

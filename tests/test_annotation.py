@@ -224,3 +224,10 @@ def test_speakers_are_offered_the_most_frequent_first(tmp_path: Path) -> None:
     assert a.speakers == ["Ben", "Ann"]
     a.set_speaker("Cleo")
     assert a.speakers == ["Ben", "Cleo"]
+
+
+def test_a_folder_that_cannot_be_written_is_said_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # whoever runs the tests may write everywhere
+    trouble = Annotation(folder).trouble
+    assert trouble is not None
+    assert "nothing will be saved" in trouble

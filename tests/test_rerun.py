@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import wav_file
 from command_line import PROJECT, livemerc, sentence
+from networks import write_checkpoint
 from sessions import HOSTILE, conversation, write_session
 
 from livemerc import journal
@@ -21,6 +22,7 @@ from livemerc.audio.file_source import FileSource
 from livemerc.audio.items import EarItem, Quiet
 from livemerc.audio.read import read_samples
 from livemerc.audio.source import Block, SourceHealth
+from livemerc.comparison import compare
 from livemerc.config import Config, settings_from
 from livemerc.corrections import CORRECTIONS_FILE
 from livemerc.errors import ConfigError, InputError
@@ -334,3 +336,17 @@ def test_what_was_lost_is_silence_and_times_agree_to_within_a_frame(tmp_path: Pa
     frame_s = 0.032
     # on other frames the detector may find a word a few frames earlier or later; the clocks agree all the same
     assert (apart_s.max() if late_s == 0.768 else np.median(apart_s)) <= frame_s + 1e-6
+
+
+def test_another_checkpoint_gives_a_session_of_its_labels(demo: tuple[Path, list[Event]], tmp_path: Path) -> None:
+    checkpoint = write_checkpoint(tmp_path / "checkpoint")
+    second = again(demo[0], tmp_path / "new", settings={"model.checkpoint": str(checkpoint)})
+    before, after = journal.read_info(demo[0]), journal.read_info(tmp_path / "new")
+    assert after.checkpoint.sha256 != before.checkpoint.sha256
+    assert after.rerun_of is not None
+    assert after.rerun_of.checkpoint == before.checkpoint
+    finals = [[e for e in events if isinstance(e, UtteranceFinal)] for events in (demo[1], second)]
+    assert finals[0] == finals[1]
+    assert settled(second) != settled(demo[1])
+    found = compare(read_session(demo[0]), read_session(tmp_path / "new"))
+    assert (len(found.pairs), found.word_errors()["edits"]) == (20, 0)
