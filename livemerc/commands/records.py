@@ -105,7 +105,7 @@ def report(
     output
         The HTML file, written whole or not at all, readable by its owner alone.
     anonymise
-        Replace speakers' names, and by a simple rule names and numbers in the words; read the result first.
+        Replace speakers' names, and by a simple rule names and numbers in the words; check before sharing.
     force
         Overwrite the file if it exists.
     """
