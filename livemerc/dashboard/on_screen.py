@@ -20,7 +20,7 @@ def events_on_screen(state: SessionState) -> Iterator[Event]:
         if utterance.final:
             yield _final(utterance)
             for estimate in (*utterance.earlier, *filter(None, [utterance.estimate])):
-                if estimate.status != "partial":
+                if estimate.status != "partial":  # the words came before the first judgement of them
                     yield _emotion(state.labels, utterance, estimate)
     if state.end is not None:
         yield SessionEnd(
@@ -49,7 +49,7 @@ def _emotion(labels: list[str], utterance: Utterance, estimate: Estimate) -> Emo
     def named(vector: Vector | None) -> dict[str, float] | None:
         return None if vector is None else dict(zip(labels, vector, strict=False))
 
-    first = not utterance.earlier or estimate is utterance.earlier[0] or utterance.earlier[-1].status == "partial"
+    first = not utterance.earlier or estimate is utterance.earlier[0]
     return EmotionEvent(
         utterance_id=utterance.utterance_id,
         revision=estimate.revision,

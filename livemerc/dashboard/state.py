@@ -282,7 +282,8 @@ class SessionState:
         )
         if old is not None:
             self._count(utterance, -1)
-            if old.differs(new) or old.status == "partial":
+            new.share(old)
+            if old.differs(new) and old.status != "partial":
                 utterance.earlier = (*utterance.earlier, old)[-_CHANGES_KEPT:]
             # What a partial guessed was no label yet: only what followed the final can be revised.
             if old.status != "partial" and old.shown != new.shown:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from struct import pack, unpack_from
+from struct import pack, unpack, unpack_from
 from sys import intern
 
 from livemerc.dashboard.course import NOT_SURE
@@ -21,7 +21,7 @@ Vector = tuple[float, ...]
 class Estimate:
     """One emotion estimate of one utterance. The vectors are packed: a session has many thousands."""
 
-    __slots__ = ("_count", "_has", "_packed", "abstained", "confidence", "label", "revision", "status")
+    __slots__ = ("_branches", "_fused", "_has", "abstained", "confidence", "label", "revision", "status")
 
     def __init__(
         self,
@@ -40,27 +40,32 @@ class Estimate:
         self.label = intern(label)
         self.confidence = confidence
         self.abstained = None if abstained is None else intern(abstained)
-        self._count = len(probabilities)
         self._has = (text is not None, speech is not None)
-        vectors = (probabilities, text or (), speech or ())
-        self._packed = b"".join(pack(f"{len(vector)}d", *vector) for vector in vectors)
+        self._fused = pack(f"{len(probabilities)}d", *probabilities)
+        self._branches = pack(f"{len(text or ()) + len(speech or ())}d", *(text or ()), *(speech or ()))
 
     @property
     def probabilities(self) -> Vector:
-        return self._vector(0)
+        return unpack(f"{len(self._fused) // 8}d", self._fused)
 
     @property
     def text(self) -> Vector | None:
         """What the words alone would say; None without words."""
-        return self._vector(1) if self._has[0] else None
+        return self._branch(0) if self._has[0] else None
 
     @property
     def speech(self) -> Vector | None:
         """What the voice alone would say; None where it was not judged."""
-        return self._vector(1 + self._has[0]) if self._has[1] else None
+        return self._branch(1) if self._has[1] else None
 
-    def _vector(self, place: int) -> Vector:
-        return unpack_from(f"{self._count}d", self._packed, 8 * place * self._count)
+    def _branch(self, place: int) -> Vector:
+        length = len(self._branches) // (8 * sum(self._has))
+        return unpack_from(f"{length}d", self._branches, 8 * length if place and self._has[0] else 0)
+
+    def share(self, earlier: Estimate) -> None:
+        """Words and voice apart are judged once, and revised together: both estimates then hold the same."""
+        if self._branches == earlier._branches:
+            self._branches = earlier._branches
 
     @property
     def shown(self) -> str:
