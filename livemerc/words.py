@@ -27,6 +27,9 @@ STOPPED = "stopped before it was transcribed"
 
 _AT_ONCE_S = 0.05
 _WORDS_ALONE = "behind: a faster Whisper than the checkpoint's, so the words alone are judged"
+_TWICE = "many utterances need Whisper's full window after all: leave --asr-window at full"
+_TWICE_OF = 8  # utterances
+_TWICE_SHARE = 0.25  # a short look and then a full one: beyond this it is no gain, and a sign of the wrong model
 _TRY_EVERY_S = 10.0
 """After late words: how long only words are sought that may come in time."""
 
@@ -73,6 +76,9 @@ class Words:
         self._late: tuple[Utterance, Job[Heard]] | None = None
         self._come: deque[tuple[Utterance, Job[Heard]]] = deque()
         self._tried_s = 0.0
+        self._looked: deque[bool] = deque(maxlen=_TWICE_OF)  # whether a second, full look was needed
+        self.second_passes = 0
+        """Utterances for which a Whisper's short window (`asr.window` adaptive) was not enough."""
         self._waiting: deque[Utterance] = deque()  # pruned to those whose label is open: `dialogue.revise` at most
 
     def bring_voice(self, identity: WhisperIdentity, give_up: GiveUp = never) -> str | None:
@@ -208,6 +214,7 @@ class Words:
         except GpuMemoryError:
             engine = self._on_cpu(engine)
             transcript = engine.transcribe(utterance)
+        self._count_looks(transcript)
         if self._encodes:
             self._notice("voice", None if gives_voice(engine) else _WORDS_ALONE)
         given = engine.engine == "transcript"  # a person wrote these words: nothing was hallucinated
@@ -216,6 +223,14 @@ class Words:
             languages=self._languages, spoken=self._config.asr.language,
         )  # fmt: skip
         return Heard(transcript, engine.engine, engine.model, time.perf_counter() - began)
+
+    def _count_looks(self, transcript: Transcript) -> None:
+        if self._config.asr.window != "adaptive":
+            return
+        self.second_passes += transcript.second_pass is not None
+        self._looked.append(transcript.second_pass is not None)
+        often = len(self._looked) == _TWICE_OF and sum(self._looked) > _TWICE_SHARE * _TWICE_OF
+        self._notice("asr window", _TWICE if often else None)
 
     def _engine(self, fast: bool) -> AsrEngine:
         if not fast:

@@ -12,11 +12,12 @@ import numpy as np
 
 from livemerc.asr.engine import GpuMemoryError, Transcript, Word
 from livemerc.asr.models import is_complete
+from livemerc.asr.window import doubt, most_tokens, window_frames
+from livemerc.config import SAMPLE_RATE_HZ, AsrConfig, ScreeningConfig
 from livemerc.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
     from livemerc.audio.items import Utterance
-    from livemerc.config import AsrConfig
 
 SHORTEST_SAMPLES = 1600  # 0.1 s: below it there is no word to hear; the voice is encoded all the same
 
@@ -28,7 +29,11 @@ class FasterWhisperEngine:
     thresholds and the conditioning on earlier text are off, so that each utterance stands alone and screening happens
     in one place (`livemerc.asr.screening`).
 
-    `encodes`: transcripts bring the voice's encoding, of the encoder pass that the words come from.
+    `encodes`: transcripts bring the voice's encoding, of the encoder pass that the words come from; then the window is
+    the full one, as in the voice's training.
+
+    `asr.window` adaptive: only the utterance and a margin are looked at, and the full window where what came of that
+    looks wrong (`livemerc.asr.window`); `Transcript.second_pass` then says why.
 
     Raises `ModelError` when the folder is missing or broken, or the GPU libraries are; `GpuMemoryError` when the GPU's
     memory is full.
@@ -36,13 +41,22 @@ class FasterWhisperEngine:
 
     engine = "faster-whisper"
 
-    def __init__(self, folder: str | Path, config: AsrConfig, device: str = "auto", name: str | None = None) -> None:
-        """`folder`: the model; `device`: auto, cpu or cuda; `name`: what `session.start` calls it (default: folder)."""
+    def __init__(
+        self,
+        folder: str | Path,
+        config: AsrConfig,
+        device: str = "auto",
+        name: str | None = None,
+        screening: ScreeningConfig | None = None,
+    ) -> None:
+        """`folder`: the model; `device`: auto, cpu or cuda; `name`: what `session.start` calls it (default: folder);
+        `screening`: what counts as gone wrong in a short window (default: as configured by default)."""
         self.folder = folder = Path(folder)
         self.model: str | None = name or str(folder)
         self.device = device
         self.encodes = False
         self._config = config
+        self._screening = screening or ScreeningConfig()
         if not folder.is_dir():
             raise ModelError(f"{folder}: no such folder with a Whisper model; give a folder or a size such as base.")
         if not is_complete(folder):
@@ -79,20 +93,45 @@ class FasterWhisperEngine:
 
     def transcribe(self, utterance: Utterance) -> Transcript:
         """The text with Whisper's own figures. Raises `ModelError` when the GPU libraries fail at the first use."""
-        transcript = self._decode(utterance.samples, self._config.beam_size)
+        transcript = self._heard(utterance)
         if self.encodes and len(utterance.samples):
             transcript = replace(transcript, encoding=self.encode(utterance.samples))
         if not self._config.word_timestamps or not transcript.text:
             return transcript
         return replace(transcript, words=self._words(utterance, transcript.text))
 
+    def _heard(self, utterance: Utterance) -> Transcript:
+        """In the window that `_words` then looks at, too."""
+        beam = self._config.beam_size
+        if not self._look_at(len(utterance.samples)):
+            return self._decode(utterance.samples, beam)
+        voiced_s = utterance.end_s - utterance.start_s
+        transcript = self._decode(utterance.samples, beam, most_tokens(voiced_s, self._screening))
+        wrong = doubt(transcript, voiced_s, self._screening)
+        if wrong is None:
+            return transcript
+        self._whisper.window_frames = None
+        return replace(self._decode(utterance.samples, beam), second_pass=wrong)
+
+    def _look_at(self, samples: int) -> bool:
+        """Sets the window for so many samples: whether it is a short one."""
+        short = None
+        if self._config.window == "adaptive" and not self.encodes:
+            short = window_frames(samples, self._whisper.feature_extractor.nb_max_frames)
+        self._whisper.window_frames = short
+        return short is not None
+
     def partial(self, samples: np.ndarray) -> str:
-        """Greedy, whatever the beam of finals."""
-        return self._decode(samples, 1).text
+        """Greedy, whatever the beam of finals; one look."""
+        short = self._look_at(len(samples))
+        return self._decode(
+            samples, 1, most_tokens(len(samples) / SAMPLE_RATE_HZ, self._screening) if short else None
+        ).text
 
     def encode(self, samples: np.ndarray) -> np.ndarray:
         """(n,) float32 at 16 kHz, n >= 1 -> (D,) float32: the mean of the encoder's last states over the frames that
         hold audio, whatever the length. No pass of its own behind `transcribe`. Raises as that does."""
+        self._whisper.window_frames = None
         try:
             return self._whisper.pooled(np.ascontiguousarray(samples, dtype=np.float32))
         except RuntimeError as error:
@@ -131,7 +170,9 @@ class FasterWhisperEngine:
             for word in segment.words or ()
         )
 
-    def _generate(self, samples: np.ndarray, beam_size: int, *, words: bool) -> tuple[Any, Any]:
+    def _generate(
+        self, samples: np.ndarray, beam_size: int, *, words: bool, most: int | None = None
+    ) -> tuple[Any, Any]:
         try:
             return self._whisper.transcribe(
                 np.ascontiguousarray(samples, dtype=np.float32),
@@ -145,6 +186,7 @@ class FasterWhisperEngine:
                 # an utterance is one window: without timestamps it is never decoded again from its last one
                 without_timestamps=True,
                 word_timestamps=words,
+                max_new_tokens=most,
                 vad_filter=False,
             )
         except RuntimeError as error:
@@ -155,10 +197,11 @@ class FasterWhisperEngine:
             return GpuMemoryError(str(error))
         return _model_error(error, Path(str(self.model)), "cuda", self._config.compute_type)
 
-    def _decode(self, samples: np.ndarray, beam_size: int) -> Transcript:
+    def _decode(self, samples: np.ndarray, beam_size: int, most: int | None = None) -> Transcript:
+        """`most`: tokens after which it is cut off."""
         if len(samples) < SHORTEST_SAMPLES:
             return Transcript(text="")
-        generated, info = self._generate(samples, beam_size, words=False)
+        generated, info = self._generate(samples, beam_size, words=False, most=most)
         try:
             segments = list(generated)
         except RuntimeError as error:

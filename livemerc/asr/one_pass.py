@@ -39,9 +39,13 @@ class OnePassWhisper(WhisperModel):
         super().__init__(*arguments, **options)
         self.feature_extractor: FeatureExtractor = _OnceExtractor(**self.feat_kwargs)
         self._known: deque[tuple[np.ndarray, ctranslate2.StorageView]] = deque(maxlen=WINDOWS_KEPT)
+        self.window_frames: int | None = None
+        """How much of a window the encoder gets to see, mel frames from its beginning; None = all of it."""
 
     def encode(self, features: np.ndarray) -> ctranslate2.StorageView:
-        """States (1, frames, D) of a window's mel (bands, frames)."""
+        """States (1, frames, D) of a window's mel (bands, frames), or of `window_frames` of it."""
+        if self.window_frames is not None:
+            features = features[:, : self.window_frames]
         for known, states in self._known:
             if np.array_equal(known, features):
                 return states
@@ -60,8 +64,11 @@ class OnePassWhisper(WhisperModel):
     def pooled(self, samples: np.ndarray) -> np.ndarray:
         """(n,) float32 at 16 kHz, n >= 1 -> (D,) float32: the encoder's states, averaged over those that hold audio.
 
-        The mel is cut into windows and padded as `transcribe` does, so these are the states that the decoder sees.
+        The mel is cut into windows and padded as `transcribe` does, so these are the states that the decoder sees in
+        full windows; in others the states are others, and so would the voice be: raises ValueError.
         """
+        if self.window_frames is not None:
+            raise ValueError("the voice is encoded in full windows")
         mel = self.feature_extractor(samples)
         content = max(1, mel.shape[-1] - 1)
         window = self.feature_extractor.nb_max_frames

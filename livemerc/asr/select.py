@@ -128,9 +128,11 @@ def fastest_engine(engine: AsrEngine, config: Config) -> AsrEngine | None:
     name = next((n for n in _knowing(config.asr.language, FASTEST_FIRST) if cached_path(n) is not None), None)
     folder = None if name is None else cached_path(name)
     if folder is not None and _bytes(folder) < _bytes(engine.folder):
-        return FasterWhisperEngine(folder, greedy, device=engine.device, name=name)
+        return FasterWhisperEngine(folder, greedy, device=engine.device, name=name, screening=config.screening)
     if config.asr.beam_size > 1:
-        return FasterWhisperEngine(engine.folder, greedy, device=engine.device, name=engine.model)
+        return FasterWhisperEngine(
+            engine.folder, greedy, device=engine.device, name=engine.model, screening=config.screening
+        )
     return None
 
 
@@ -140,7 +142,7 @@ def engine_on_cpu(engine: AsrEngine, config: Config) -> FasterWhisperEngine:
 
     if not isinstance(engine, FasterWhisperEngine):
         raise ModelError(f"{engine.engine} has no way from the GPU to the CPU; use --device cpu.")
-    moved = FasterWhisperEngine(engine.folder, config.asr, device="cpu", name=engine.model)
+    moved = FasterWhisperEngine(engine.folder, config.asr, device="cpu", name=engine.model, screening=config.screening)
     moved.encodes = engine.encodes
     return moved
 
@@ -182,9 +184,9 @@ def load_whisper(name: str, path: Path, config: Config) -> tuple[FasterWhisperEn
     if device != "cpu" and _has_cuda(config) and not load_cublas() and device == "auto":
         device, why = "cpu", "; on the CPU, because CUDA 12's cuBLAS is missing: see `livemerc doctor`"
     try:
-        return FasterWhisperEngine(path, config.asr, device=device, name=name), why
+        return FasterWhisperEngine(path, config.asr, device=device, name=name, screening=config.screening), why
     except GpuMemoryError:
-        engine = FasterWhisperEngine(path, config.asr, device="cpu", name=name)
+        engine = FasterWhisperEngine(path, config.asr, device="cpu", name=name, screening=config.screening)
         return engine, f"{why}; on the CPU, because the GPU's memory is full"
 
 

@@ -12,7 +12,7 @@ from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
 from livemerc.asr.identify import another, is_whisper, named_whisper
 from livemerc.asr.select import load_whisper
 from livemerc.config import Config
-from livemerc.errors import ModelError
+from livemerc.errors import ConfigError, ModelError
 from livemerc.model.whisper_identity import WhisperIdentity
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ def with_voice(asr: AsrEngine, identity: WhisperIdentity, config: Config) -> Asr
     """`asr`, from now on with the voice's encoding in each transcript.
 
     A Whisper has to be that very one: a second beside it would cost more than the one pass that both jobs need. Any
-    other recogniser gets that Whisper beside it, from `asr.model` or the cache. Raises `ModelError` (exit 3).
+    other recogniser gets that Whisper beside it, from `asr.model` or the cache. Raises `ModelError` (exit 3), and
+    `ConfigError` (exit 2) for a Whisper that is to look at less than its window.
     """
     if isinstance(asr, WithVoice):
         return asr
@@ -62,6 +63,11 @@ def with_voice(asr: AsrEngine, identity: WhisperIdentity, config: Config) -> Asr
     if not is_whisper(asr.folder, identity):
         raise another(identity, asr.model)
     _check_type(asr, identity)
+    if config.asr.window != "full":
+        raise ConfigError(
+            "asr.window: the checkpoint judges the voice with this Whisper's encoder, as trained on its full window; "
+            "leave --asr-window at full, or leave the voice out with --text-only."
+        )
     asr.encodes = True
     return asr
 

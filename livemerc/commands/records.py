@@ -61,7 +61,6 @@ def export(
         Parameter(name=("--format", "-f")),
     ],
     output: Annotated[Path | None, Parameter(name=("--output", "-o"), metavar="FILE")] = None,
-    force: bool = False,
     original: bool = False,
 ) -> int:
     """Write a recorded session in a format that other programs read; corrections are applied.
@@ -74,8 +73,6 @@ def export(
         Tables, subtitles, turns, annotations, or the events themselves: docs/formats.md describes each.
     output
         A file, written whole or not at all (default: standard output).
-    force
-        Overwrite the file if it exists.
     original
         As it was recorded: without the corrections.
     """
@@ -83,7 +80,7 @@ def export(
     from livemerc.export import run
 
     if output is not None:
-        place.check_target(output, directory, force=force)
+        place.check_target(output, directory)
     return run(directory, format, output, original=original)
 
 
@@ -94,7 +91,6 @@ def report(
     *,
     output: Annotated[Path, Parameter(name=("--output", "-o"), metavar="FILE")],
     anonymise: bool = False,
-    force: bool = False,
 ) -> int:
     """Write one self-contained, printable HTML page about a recorded session; corrections are applied.
 
@@ -106,12 +102,10 @@ def report(
         The HTML file, written whole or not at all, readable by its owner alone.
     anonymise
         Replace speakers' names, and by a simple rule names and numbers in the words; check before sharing.
-    force
-        Overwrite the file if it exists.
     """
     from livemerc import report as room
 
-    return room.report(directory, output, anonymise=anonymise, force=force)
+    return room.report(directory, output, anonymise=anonymise)
 
 
 @app.command(sort_key=4)

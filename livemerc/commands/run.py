@@ -41,6 +41,7 @@ def run(
     transcript: Annotated[Path | None, Parameter(group=_speech)] = None,
     model: Annotated[str | None, Parameter(group=_speech)] = None,
     language: Annotated[str | None, Parameter(group=_speech)] = None,
+    asr_window: Annotated[Literal["full", "adaptive"] | None, Parameter(group=_speech)] = None,
     checkpoint: Annotated[Path | None, Parameter(group=_model)] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"] | None, Parameter(group=_model)] = None,
     context: Annotated[int | None, Parameter(group=_model)] = None,
@@ -84,6 +85,8 @@ def run(
         Whisper size (tiny, base, small, ...) or the path of a converted model.
     language
         Language code of the speech for Whisper (default: detected).
+    asr_window
+        What Whisper looks at: its full 30 s, or adaptive, the utterance and a margin, for models trained for that.
     checkpoint
         Folder of an emotion checkpoint (default: the compact one that ships).
     device
@@ -136,6 +139,7 @@ def run(
             "asr.transcript": _text(transcript),
             "asr.model": model,
             "asr.language": language,
+            "asr.window": asr_window,
             "model.checkpoint": _text(checkpoint),
             "model.device": device,
             "model.text_only": True if text_only else None,

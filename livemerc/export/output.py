@@ -20,10 +20,11 @@ from livemerc.text_safety import plain_text
 _OWN_FILES = {EVENTS_FILE, SESSION_FILE, CORRECTIONS_FILE, BOOKMARKS_FILE, AUDIO_FILE}
 
 
-def check_target(target: Path, session: Path, *, force: bool) -> None:
+def check_target(target: Path, session: Path) -> None:
     """Before any work: raises `ConfigError` for a target that must not be written.
 
-    A recorded session's own files are never overwritten, whatever `force` says, nor is the events file that is read.
+    A file that exists may be replaced, as `-o` does elsewhere; a recorded session's own files never, nor the events
+    file that is read.
     """
     real = Path(os.path.realpath(target))
     try:
@@ -34,8 +35,6 @@ def check_target(target: Path, session: Path, *, force: bool) -> None:
         holds_session = any((real.parent / name).exists() for name in (EVENTS_FILE, SESSION_FILE))
         if (holds_session and real.name.casefold() in _OWN_FILES) or _same(real, session):
             raise ConfigError(f"-o {target}: belongs to a recorded session; choose another name.")
-        if real.is_file() and not force:
-            raise ConfigError(f"-o {target}: exists already; choose another name, or overwrite it with --force.")
     except (OSError, ValueError) as error:
         raise _cannot(target, error) from error
 

@@ -14,13 +14,13 @@ from livemerc.report.page import page
 from livemerc.text_safety import encodable, plain_text
 
 
-def report(path: Path, output: Path, *, anonymise: bool = False, force: bool = False) -> int:
+def report(path: Path, output: Path, *, anonymise: bool = False) -> int:
     """Write the report of the session at `path` to `output`. Returns the exit code.
 
-    force: replace a file that is there. Raises `InputError` (5) for what is no session, `ConfigError` (2) for an output
+    Raises `InputError` (5) for what is no session, `ConfigError` (2) for an output
     that may not be written over, `LivemercError` (6) where writing fails.
     """
-    check_target(output, path, force=force)
+    check_target(output, path)
     session = read_session(path)
     write_file(html(session, anonymise=anonymise).encode("utf-8"), output)
     for warning in session.warnings:

@@ -142,15 +142,11 @@ def test_warnings_go_to_standard_error_and_the_exit_code_is_0(tmp_path: Path) ->
     assert done.stdout == export(folder, "srt").data
 
 
-def test_an_existing_file_is_overwritten_only_with_force(call: Path, tmp_path: Path) -> None:
-    target = tmp_path / "notes.srt"
-    target.write_text("mine")
+def test_an_existing_file_is_replaced_and_keeps_its_permissions(call: Path, tmp_path: Path) -> None:
+    target = tmp_path / "call.srt"
+    target.write_text("an earlier export")
     target.chmod(0o644)
-    done = livemerc("export", call, "--format", "srt", "-o", target)
-    assert done.returncode == 2
-    assert "exists already; choose another name, or overwrite it with --force." in sentence(done)
-    assert target.read_text() == "mine"
-    assert livemerc("export", call, "--format", "srt", "-o", target, "--force").returncode == 0
+    assert livemerc("export", call, "--format", "srt", "-o", target).returncode == 0
     assert target.read_bytes() == export(call, "srt").data
     assert stat.S_IMODE(target.stat().st_mode) == 0o644
 
@@ -171,7 +167,7 @@ def test_a_sessions_own_files_are_never_overwritten(name: str, call: Path, tmp_p
     link.symlink_to(call / name)
     before = {p: p.read_bytes() for folder in (call, other) for p in folder.iterdir()}
     for target in (call / name, other / name, link):
-        done = livemerc("export", call, "--format", "jsonl", "-o", target, "--force")
+        done = livemerc("export", call, "--format", "jsonl", "-o", target)
         assert done.returncode == 2
         assert "belongs to a recorded session; choose another name." in sentence(done)
     assert {p: p.read_bytes() for folder in (call, other) for p in folder.iterdir()} == before
@@ -180,7 +176,7 @@ def test_a_sessions_own_files_are_never_overwritten(name: str, call: Path, tmp_p
 def test_an_events_file_is_not_exported_onto_itself(call: Path, tmp_path: Path) -> None:
     events = tmp_path / "events.txt"
     events.write_bytes((call / EVENTS_FILE).read_bytes())
-    done = livemerc("export", events, "--format", "csv", "-o", events, "--force")
+    done = livemerc("export", events, "--format", "csv", "-o", events)
     assert done.returncode == 2
     assert events.read_bytes() == (call / EVENTS_FILE).read_bytes()
     assert livemerc("export", call, "--format", "csv", "-o", call / "call.csv").returncode == 0  # beside them is fine
@@ -207,7 +203,7 @@ def test_a_full_disk_leaves_what_was_there(call: Path, tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 
     done = subprocess.run(
-        [sys.executable, "-m", "livemerc", "export", str(call), "--format", "jsonl", "-o", str(target), "--force"],
+        [sys.executable, "-m", "livemerc", "export", str(call), "--format", "jsonl", "-o", str(target)],
         capture_output=True, env=environment(tmp_path), preexec_fn=little_room, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 6

@@ -309,21 +309,17 @@ def test_the_command_writes_one_private_file_and_nothing_else(session: Path, tmp
     assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
 
 
-def test_a_file_that_is_there_is_kept_unless_told_otherwise(session: Path, tmp_path: Path) -> None:
+def test_an_earlier_report_is_replaced(session: Path, tmp_path: Path) -> None:
     target = tmp_path / "report.html"
-    target.write_text("mine")
-    done = livemerc("report", session, "-o", target)
-    assert done.returncode == 2
-    assert "--force" in sentence(done)
-    assert target.read_text() == "mine"
-    assert livemerc("report", session, "-o", target, "--force").returncode == 0
+    target.write_text("an earlier one")
+    assert livemerc("report", session, "-o", target).returncode == 0
     assert "Session report" in target.read_text()
 
 
 def test_the_recording_itself_is_never_written_over(tmp_path: Path) -> None:
     folder = write_session(tmp_path / "s", conversation(1))
     before = (folder / SESSION_FILE).read_bytes()
-    done = livemerc("report", folder, "-o", folder / SESSION_FILE, "--force")
+    done = livemerc("report", folder, "-o", folder / SESSION_FILE)
     assert done.returncode == 2
     assert (folder / SESSION_FILE).read_bytes() == before
 
