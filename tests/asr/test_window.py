@@ -1,0 +1,197 @@
+"""A Whisper that looks at the utterance and a margin, and at its full window where that went wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from asr.random_whisper import build_random
+from asr.speech import noise, plain, read_audio, utterance
+
+from livemerc.asr import window
+from livemerc.asr.engine import Transcript
+from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
+from livemerc.asr.voice import with_voice
+from livemerc.asr.window import doubt, ends_twice, most_tokens, window_frames
+from livemerc.config import AsrConfig, ScreeningConfig, load_config
+from livemerc.errors import ConfigError
+from livemerc.words import Words
+
+SCREENING = ScreeningConfig()
+
+
+@pytest.fixture(scope="module")
+def random_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_random(tmp_path_factory.mktemp("random"))
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Mel frames of each input that reaches CTranslate2's encoder."""
+    from faster_whisper import WhisperModel
+
+    real, frames = WhisperModel.encode, list[int]()
+
+    def counted(self: WhisperModel, features: np.ndarray) -> object:
+        frames.append(features.shape[-1])
+        return real(self, features)
+
+    monkeypatch.setattr(WhisperModel, "encode", counted)
+    return frames
+
+
+def engine(folder: Path, **asr: Any) -> FasterWhisperEngine:
+    return FasterWhisperEngine(folder, AsrConfig(language="en", **asr), device="cpu")
+
+
+def test_a_window_holds_the_utterance_a_margin_and_no_less_than_the_floor() -> None:
+    for seconds, expected in (
+        (0.0, 500),
+        (1.0, 500),
+        (4.0, 500),
+        (4.01, 600),
+        (12.7, 1400),
+        (28.5, None),
+        (60.0, None),
+    ):
+        assert window_frames(round(seconds * 16_000), 3000) == expected
+    assert all((window_frames(n, 3000) or 3000) >= 100 * n / 16_000 + 100 for n in range(0, 29 * 16_000, 777))
+
+
+@pytest.mark.parametrize(
+    ("text", "transcript", "reason"),
+    [
+        ("we missed the last train", {}, None),
+        ("no no that is not what i said", {}, None),
+        ("", {}, "nothing heard"),
+        (" ... ", {}, "nothing heard"),
+        ("we missed the last train", {"mean_log_probability": -1.2}, "low probability"),
+        ("we missed the last train", {"tokens": 36}, "too fast"),
+        ("please increase the limit please increase the limit", {}, "repetition"),
+        ("and then he went he went he went he went he went he went he went he went", {}, "repetition"),
+        ("ask not what what what", {}, "repetition"),
+    ],
+)
+def test_what_a_short_look_gave_is_doubted(text: str, transcript: dict[str, Any], reason: str | None) -> None:
+    heard = Transcript(text, **({"mean_log_probability": -0.3, "tokens": 9} | transcript))
+    assert doubt(heard, 3.0, SCREENING) == reason
+
+
+def test_a_repeated_end_is_found_and_a_word_said_twice_is_none() -> None:
+    assert ends_twice(["one", "two", "three", "one", "two", "three"])
+    assert not ends_twice(["no", "no"])
+    assert not ends_twice(["one", "two", "one", "two", "three"])
+    assert not ends_twice([])
+
+
+def test_by_default_it_looks_at_all_of_its_window(random_whisper: Path, seen: list[int]) -> None:
+    engine(random_whisper).transcribe(utterance(noise(2.0)))
+    assert set(seen) == {3000}
+
+
+def test_what_looks_wrong_is_looked_at_again_and_is_then_what_the_full_window_gives(
+    random_whisper: Path, seen: list[int]
+) -> None:
+    said = utterance(noise(2.0))
+    heard = engine(random_whisper, window="adaptive").transcribe(said)
+    assert seen == [500, 3000]
+    assert heard.second_pass == "nothing heard"
+    full = engine(random_whisper).transcribe(said)
+    assert heard == replace(full, second_pass=heard.second_pass)
+    assert full.second_pass is None
+
+
+def test_who_does_not_stop_is_stopped_after_as_many_tokens_as_anyone_speaks(
+    random_whisper: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, lengths = engine(random_whisper, window="adaptive"), list[int]()
+    real = one._whisper.model.generate
+
+    def generate(*arguments: Any, **options: Any) -> Any:
+        result = real(*arguments, **options)
+        lengths.append(len(result[0].sequences_ids[0]))
+        return result
+
+    class Listening:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(model, name)
+
+    model, one._whisper.model = one._whisper.model, Listening()
+    one._whisper.model.generate = generate
+    one.transcribe(utterance(noise(2.0)))
+    assert lengths[0] <= most_tokens(2.0, SCREENING) < lengths[1], "random weights never stop by themselves"
+
+
+def test_each_utterance_gets_its_own_window(
+    random_whisper: Path, seen: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import livemerc.asr.faster_whisper_engine as room
+
+    monkeypatch.setattr(room, "doubt", lambda *_: None)
+    one = engine(random_whisper, window="adaptive")
+    for seconds in (1.0, 6.5, 31.0, 1.5):
+        one.transcribe(utterance(noise(seconds, seed=round(seconds * 2))))
+    one.partial(noise(7.5))
+    assert seen[:2] == [500, 800]
+    assert set(seen[2:-2]) == {3000}
+    assert seen[-2:] == [500, 900]
+
+
+def test_the_voice_is_never_heard_through_another_window(random_whisper: Path, seen: list[int]) -> None:
+    one = engine(random_whisper, window="adaptive")
+    one.encodes = True
+    said = utterance(noise(2.0))
+    heard = one.transcribe(said)
+    assert set(seen) == {3000}
+    assert heard.second_pass is None
+    assert heard.encoding is not None
+    np.testing.assert_array_equal(heard.encoding, engine(random_whisper).encode(said.samples))
+    one.encodes = False
+    one.transcribe(said)  # in a short one
+    np.testing.assert_allclose(one.encode(said.samples), heard.encoding, atol=1e-6)
+
+
+def test_a_voice_of_this_whisper_refuses_a_short_window(random_whisper: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import livemerc.asr.voice as room
+
+    monkeypatch.setattr(room, "is_whisper", lambda *_: True)
+    monkeypatch.setattr(room, "_check_type", lambda *_: None)
+    config = load_config(overrides={"asr.window": "adaptive"}, environ={})
+    with pytest.raises(ConfigError, match="--asr-window") as raised:
+        with_voice(engine(random_whisper, window="adaptive"), None, config)  # type: ignore[arg-type]  # not looked at
+    assert raised.value.exit_code == 2
+
+
+def test_second_looks_are_counted_and_told_when_there_are_many(random_whisper: Path) -> None:
+    config = load_config(overrides={"asr.window": "adaptive", "asr.language": "en"}, environ={})
+    told: dict[str, str | None] = {}
+    words = Words(engine(random_whisper, window="adaptive"), config, notice=told.__setitem__)
+    for i in range(8):
+        assert told.get("asr window") is None
+        words.hear(utterance(noise(0.4, seed=i)), fast=False, give_up=lambda _: None)
+    assert words.second_passes == 8
+    assert "--asr-window" in (told["asr window"] or "")
+    words.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_whisper_taught_on_short_windows_hears_the_same_in_them(tiny_whisper, seen: list[int]) -> None:
+    """The tests' own learnt most of what it knows on windows of 6 s: what ACFT does to a plain Whisper."""
+    import jiwer
+
+    clips = [(read_audio(path), plain(sentence)) for path, sentence in tiny_whisper[1]]
+    said = [utterance(np.concatenate([noise(0.3, -66), samples, noise(0.4, -66, seed=1)])) for samples, _ in clips]
+    error = {}
+    for name in ("full", "adaptive"):
+        one = engine(tiny_whisper[0], window=name)
+        heard = [one.transcribe(utterance) for utterance in said]
+        error[name] = jiwer.wer([text for _, text in clips], [plain(transcript.text) for transcript in heard])
+        print(name, error[name], [transcript.second_pass for transcript in heard])
+    assert error["full"] <= 0.1
+    assert error["adaptive"] <= 0.1
+    assert sum(transcript.second_pass is not None for transcript in heard) <= 2
+    assert min(seen) == window.FLOOR_S * 100
