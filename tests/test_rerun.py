@@ -158,6 +158,16 @@ def test_a_session_without_audio_is_judged_by_its_words_whatever_they_are(tmp_pa
     assert all(e.modality.speech is None for e in frozen)
 
 
+def test_events_alone_are_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))  # there are no settings but this machine's
+    folder = write_session(tmp_path / "s", conversation(3))
+    events = again(folder / journal.EVENTS_FILE, tmp_path / "new")
+    assert [e.utterance_id for e in events if isinstance(e, UtteranceFinal)] == ["u1", "u2", "u3"]
+    of = journal.read_info(tmp_path / "new").rerun_of
+    assert of is not None
+    assert of.session == journal.EVENTS_FILE
+
+
 def test_a_rerun_of_words_can_be_stopped_at_any_time(tmp_path: Path) -> None:
     folder = write_session(tmp_path / "s", conversation(200))
     monitor = rerun_monitor(folder, Options(new=tmp_path / "new", settings={}))
@@ -277,9 +287,6 @@ def test_as_a_user_starts_it(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "s-rerun" / journal.EVENTS_FILE).read_bytes() == done.stdout
     assert "recorded words are judged" in done.stderr.decode()
-    alone = livemerc("rerun", folder / journal.EVENTS_FILE, "--plain", "-o", tmp_path / "other")
-    assert alone.returncode == 0, alone.stderr
-    assert len(alone.stdout.splitlines()) == 3
     none = livemerc("rerun", tmp_path / "absent")
     assert none.returncode == 5
     sentence(none)
