@@ -1,0 +1,163 @@
+"""`livemerc bench streams`: how many conversations this machine follows at once, and how far behind each is.
+
+Everything but the recogniser: voice activity, endpointing, both encoders and Stages II and III run for every stream;
+the words are given, eighteen an utterance. The streams are the bundled conversation, each begun elsewhere in it.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from livemerc.asr.engine import Transcript
+from livemerc.audio.items import Utterance
+from livemerc.audio.read import read_samples
+from livemerc.audio.source import Block, SourceHealth
+from livemerc.bench_model import SENTENCES
+from livemerc.config import SAMPLE_RATE_HZ, Config, load_config
+from livemerc.errors import ConfigError
+from livemerc.events import EmotionEvent, SessionEnd, UtteranceFinal
+from livemerc.measuring import machine, machine_line, percentiles
+from livemerc.streams import Streams
+
+DEMO = Path(__file__).resolve().parent / "demo" / "demo.flac"
+STREAMS = 40
+SECONDS, SECONDS_QUICK = 60.0, 15.0
+_BLOCK_S = 0.1
+
+
+class Rolled:
+    """`seconds` of `samples` (16 kHz) from sample `start` on, over and over; at their own pace, or as fast as taken.
+
+    Nothing is heard before `go`: what is heard while the models load would be had for nothing."""
+
+    speakers: tuple[str, ...] = ()
+
+    def __init__(self, name: str, samples: np.ndarray, start: int, seconds: float, live: bool, go: threading.Event):
+        self.name, self.rate_hz, self.live, self.warnings = name, SAMPLE_RATE_HZ, live, list[str]()
+        self._samples = np.resize(np.roll(samples, -start), round(seconds * SAMPLE_RATE_HZ))
+        self._go, self._closed = go, threading.Event()
+
+    def blocks(self) -> Iterator[Block]:
+        size = round(_BLOCK_S * SAMPLE_RATE_HZ)
+        self._go.wait()
+        began_s = time.monotonic()
+        for at in range(0, len(self._samples), size):
+            block = self._samples[at : at + size]
+            if self.live:  # a block is there when its last sample has been spoken
+                due_s = began_s + (at + len(block)) / SAMPLE_RATE_HZ
+                self._closed.wait(max(0.0, due_s - time.monotonic()))
+            if self._closed.is_set():
+                return
+            yield Block(block, at / SAMPLE_RATE_HZ)
+
+    def close(self) -> None:
+        self._closed.set()
+        self._go.set()
+
+    def health(self) -> SourceHealth:
+        return SourceHealth()
+
+
+class GivenWords:
+    """A recogniser that takes no time: what it costs is another benchmark's affair."""
+
+    engine = "given"
+    model: str | None = None
+
+    def transcribe(self, utterance: Utterance) -> Transcript:
+        return Transcript(text=SENTENCES[round(1000 * utterance.start_s) % len(SENTENCES)], confidence=0.9)
+
+    def partial(self, samples: np.ndarray) -> str:
+        return ""
+
+    def close(self) -> None:
+        pass
+
+
+def main(streams: int | None = None, quick: bool = False, json: bool = False) -> int:
+    """Measures and prints a table, or one JSON object. `quick`: 15 s instead of 60, one run instead of five."""
+    figures = measure(STREAMS if streams is None else streams, SECONDS_QUICK if quick else SECONDS, 1 if quick else 5)
+    if json:
+        import msgspec
+
+        sys.stdout.write(msgspec.json.encode(figures).decode() + "\n")
+    else:
+        for line in table(figures):
+            print(line)
+    return 0
+
+
+def measure(streams: int, seconds: float, runs: int) -> dict[str, Any]:
+    """`real_pace`: `streams` conversations of `seconds` as they are spoken; `as_fast`: the same as fast as it goes,
+    the median of `runs`, which says how many there could be. Raises `ConfigError` for no stream."""
+    if streams < 1:
+        raise ConfigError(f"--streams {streams}: at least one stream is needed.")
+    config = load_config(environ={})
+    samples = read_samples(DEMO, SAMPLE_RATE_HZ)
+    figures: dict[str, Any] = {"machine": machine(), "streams": streams, "seconds": seconds}
+    threads = config.model.threads
+    figures["machine"]["compute"] = f"{threads} torch thread{'s' if threads > 1 else ''}"
+    one_run(config, samples, 2, 5.0, live=False)  # warm-up
+    fast = [one_run(config, samples, streams, seconds, live=False) for _ in range(runs)]
+    figures["as_fast"] = {key: statistics.median(run[key] for run in fast) for key in ("wall_s", "cpu_s")}
+    figures["as_fast"]["conversations"] = streams * seconds / figures["as_fast"]["wall_s"]
+    figures["real_pace"] = one_run(config, samples, streams, seconds, live=True)
+    return figures
+
+
+def one_run(config: Config, samples: np.ndarray, streams: int, seconds: float, *, live: bool) -> dict[str, Any]:
+    """`wall_s` and `cpu_s` from the first session.start on, `utterances`, `mean_batch`, and of live streams `behind_ms`
+    (p50, p95, n: from the decided endpoint to the label), `slowest_stream_ms` (the worst stream's p95)
+    and `cores` (CPU seconds a second)."""
+    go = threading.Event()
+    sources = {f"{i}": Rolled(f"{i}", samples, len(samples) * i // streams, seconds, live, go) for i in range(streams)}
+    running = Streams(sources, config, engines=GivenWords())
+    behind: dict[str, list[float]] = defaultdict(list)
+    began = cpu = 0.0
+    utterances = ended = 0
+    for stream, event in running.events():
+        if not go.is_set():  # the models are loaded
+            began, cpu = time.perf_counter(), time.process_time()
+            go.set()
+        utterances += isinstance(event, UtteranceFinal)
+        ended += isinstance(event, SessionEnd)
+        t = event.timing if isinstance(event, EmotionEvent) else None
+        if t is not None and t.total_ms is not None and t.endpoint_wait_ms is not None:
+            behind[stream].append(t.total_ms - t.endpoint_wait_ms)
+    wall_s, cpu_s = time.perf_counter() - began, time.process_time() - cpu
+    if running.failures or ended != streams:
+        raise RuntimeError(f"{streams - ended} streams did not end, {len(running.failures)} failed")
+    passes = sum(running.batches.values())
+    out: dict[str, Any] = {
+        "wall_s": wall_s, "cpu_s": cpu_s, "utterances": utterances, "mean_batch": utterances / max(passes, 1),
+    }  # fmt: skip
+    if live:
+        out["behind_ms"] = percentiles([ms for each in behind.values() for ms in each])
+        out["slowest_stream_ms"] = max(percentiles(each)["p95"] for each in behind.values())
+        out["cores"] = cpu_s / wall_s
+    return out
+
+
+def table(f: dict[str, Any]) -> list[str]:
+    """The figures as lines."""
+    fast, real = f["as_fast"], f["real_pace"]
+    behind = real["behind_ms"]
+    return [
+        machine_line(f["machine"]),
+        "",
+        f"{f['streams']} conversations of {f['seconds']:.0f} s, words given (no recogniser)",
+        f"as fast as it goes   {fast['wall_s']:.1f} s: {fast['conversations']:.0f} conversations in real time",
+        f"at their own pace    {real['cores']:.2f} cores, {real['utterances']} utterances, "
+        f"{real['mean_batch']:.1f} in a pass of the model",
+        f"endpoint to label    p50 {behind['p50']:.0f} ms, p95 {behind['p95']:.0f} ms, "
+        f"the slowest stream's p95 {real['slowest_stream_ms']:.0f} ms",
+    ]

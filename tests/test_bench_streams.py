@@ -1,0 +1,67 @@
+"""`livemerc bench streams`: what it counts. How many conversations there can be is this machine's affair."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from networks import write_checkpoint
+
+from livemerc.audio.read import read_samples
+from livemerc.bench_streams import DEMO, GivenWords, Rolled, measure, one_run, table
+from livemerc.config import SAMPLE_RATE_HZ, Config, load_config
+from livemerc.errors import ConfigError
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    folder = write_checkpoint(tmp_path_factory.mktemp("checkpoint"))
+    return load_config(overrides={"model.checkpoint": str(folder)}, environ={})
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_run_counts_what_was_said_and_how_late_it_was_judged(config: Config, live: bool) -> None:
+    samples = read_samples(DEMO, SAMPLE_RATE_HZ)[: 20 * SAMPLE_RATE_HZ]
+    found = one_run(config, samples, 3, 6.0, live=live)
+    assert found["utterances"] >= 3
+    assert 1 <= found["mean_batch"] <= 3
+    assert found["cpu_s"] > 0
+    if live:
+        assert found["wall_s"] >= 5.9
+        assert found["behind_ms"]["n"] == found["utterances"]
+        assert found["slowest_stream_ms"] >= found["behind_ms"]["p50"] > 0
+    figures = {
+        "machine": {"processor": "x", "cores": 2, "memory_gb": 1, "load_1min": 0, "system": "L", "python": "3"},
+        "streams": 3, "seconds": 6.0, "as_fast": {"wall_s": 1.0, "cpu_s": 1.0, "conversations": 18.0},
+        "real_pace": one_run(config, samples, 1, 3.0, live=True),
+    }  # fmt: skip
+    assert "18 conversations in real time" in "\n".join(table(figures))
+
+
+def test_nothing_is_heard_before_the_models_are_there() -> None:
+    go = threading.Event()
+    source = Rolled("0", np.arange(16_000, dtype=np.float32), 8_000, 2.0, False, go)
+    heard: list[float] = []
+    thread = threading.Thread(target=lambda: heard.extend(b.samples[0] for b in source.blocks()))
+    thread.start()
+    time.sleep(0.05)
+    assert heard == []
+    go.set()
+    thread.join(60)
+    assert len(heard) == 20
+    assert heard[0] == 8_000  # begun elsewhere
+    assert heard[5] == 0  # and over again
+
+
+def test_the_given_words_are_a_sentence_each() -> None:
+    from livemerc.audio.items import Utterance
+
+    utterance = Utterance("u1", np.zeros(1, np.float32), 0.0, 1.5, 2.0, 2.4, False)
+    assert len(GivenWords().transcribe(utterance).text.split()) >= 15
+
+
+def test_no_stream_is_a_mistake() -> None:
+    with pytest.raises(ConfigError, match="--streams 0"):
+        measure(0, 1.0, 1)
