@@ -11,12 +11,15 @@ from livemerc.errors import ConfigError
 
 @app.command(sort_key=5)
 def bench(
-    what: Literal["vad", "soak", "ui"] | None = None,
+    what: Literal["vad", "soak", "ui", "asr", "streams"] | None = None,
     /,
     *,
     speech: list[Path] | None = None,
     minutes: float | None = None,
     file: list[Path] | None = None,
+    reference: list[Path] | None = None,
+    model: str | None = None,
+    streams: int | None = None,
     against: Path | None = None,
     quick: bool = False,
     json: bool = False,
@@ -27,13 +30,22 @@ def bench(
     ----------
     what
         vad: false and missed speech in noise. soak: one long session at real speed.
-        ui: the dashboard in a session of 10,000 utterances. Left out: latency, stage by stage.
+        ui: the dashboard in a session of 10,000 utterances.
+        asr: word errors and time of the recogniser, of a Whisper in both its windows.
+        streams: many conversations at once. Left out: latency, stage by stage.
     speech
         vad: folder of clean recordings to be found in the noise (default: the bundled demo); may be repeated.
     minutes
         soak: how long (default 60).
     file
         soak: what is played over and over (default: the bundled demo); may be repeated, at one sample rate.
+        asr: what is heard (default: the demo); may be repeated.
+    reference
+        asr: what was said in each --file, in the same order: VTT, SRT, STM or plain text.
+    model
+        asr: Whisper size or the path of a converted model (default: the recogniser as configured).
+    streams
+        streams: how many conversations (default 40).
     against
         FILE that an earlier --json wrote: adds the ratio of every figure, now / then.
     quick
@@ -41,9 +53,17 @@ def bench(
     json
         The figures as one JSON object.
     """
-    for flag, given, room in (("--speech", speech, "vad"), ("--minutes", minutes, "soak"), ("--file", file, "soak")):
-        if given is not None and what != room:
-            raise ConfigError(f"{flag} goes with `livemerc bench {room}`; leave it out.")
+    rooms: dict[str, tuple[object, tuple[str, ...]]] = {
+        "--speech": (speech, ("vad",)),
+        "--minutes": (minutes, ("soak",)),
+        "--file": (file, ("soak", "asr")),
+        "--reference": (reference, ("asr",)),
+        "--model": (model, ("asr",)),
+        "--streams": (streams, ("streams",)),
+    }
+    for flag, (given, where) in rooms.items():
+        if given is not None and what not in where:
+            raise ConfigError(f"{flag} goes with `livemerc bench {' or '.join(where)}`; leave it out.")
     if against is not None and what is not None:
         raise ConfigError(f"--against goes with `livemerc bench`, not with `bench {what}`; leave it out.")
     if what == "vad":
@@ -58,6 +78,14 @@ def bench(
         from livemerc import bench_ui
 
         return bench_ui.main(quick=quick, json=json)
+    if what == "asr":
+        from livemerc import bench_asr
+
+        return bench_asr.main(file or [], reference or [], model, json=json)
+    if what == "streams":
+        from livemerc import bench_streams
+
+        return bench_streams.main(streams, quick=quick, json=json)
     from livemerc import bench as latency
 
     return latency.main(quick=quick, json=json, against=against)
