@@ -55,7 +55,7 @@ def test_files_and_references_go_in_pairs() -> None:
         main([DEMO / "demo.flac"], [])
     done = livemerc("bench", "--reference", "said.txt")
     assert done.returncode == 2
-    assert "bench asr" in done.stderr
+    assert b"bench asr" in done.stderr
 
 
 def test_a_whisper_is_measured_in_both_windows(
