@@ -96,6 +96,9 @@ class DashboardApp(Reading, App[int]):
         self._resting: asyncio.TimerHandle | None = None  # events are left, and are seen to after a rest
         self._leaving = False
         self._ended = False
+        self._recordable = monitor if isinstance(monitor, Recordable) else None  # asking a protocol takes its time
+        self._pausable = monitor if isinstance(monitor, Pausable) else None
+        self._markable = monitor if isinstance(monitor, Markable) else None
         self.view = VIEWS[0]
         self._fitted: tuple[Plan, int] | None = None
         self._offered = (False, False)
@@ -125,7 +128,7 @@ class DashboardApp(Reading, App[int]):
         yield MeterPanel(self.state, id="meter")
         yield StatusLine(self.state, id="status")
         yield SearchLine(id="search")
-        yield KeyLine()
+        yield KeyLine(self.state, id="keys")
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -185,7 +188,7 @@ class DashboardApp(Reading, App[int]):
 
     def _tell_state(self) -> None:
         """What is neither event nor gauge."""
-        self.state.recording = self._monitor.recording if isinstance(self._monitor, Recordable) else None
+        self.state.recording = self._recordable.recording if self._recordable is not None else None
 
     def _drain(self) -> None:
         until_s = self._clock() + _DRAIN_FOR_S
@@ -281,37 +284,37 @@ class DashboardApp(Reading, App[int]):
         if action == "inputs":
             return self._microphone is not None
         if action in ("pause", "record"):
-            able = Pausable if action == "pause" else Recordable
-            return isinstance(self._monitor, able) and not self._ended
+            able = self._pausable if action == "pause" else self._recordable
+            return able is not None and not self._ended
         if action == "bookmark":
             return self.can_bookmark
         return self.check_reading(action)
 
     @property
     def can_bookmark(self) -> bool:
-        return isinstance(self._monitor, Markable) and not self._ended
+        return self._markable is not None and not self._ended
 
     def action_pause(self) -> None:
-        if not isinstance(self._monitor, Pausable):
+        if self._pausable is None:
             return
-        paused = not self._monitor.paused
-        self._monitor.pause(paused)
+        paused = not self._pausable.paused
+        self._pausable.pause(paused)
         self.notify("Nothing is being heard; space goes on" if paused else "Listening again", markup=False)
         self.tick()
 
     @property
     def session_folder(self) -> Path | None:
         """Where the session is recorded; None while it is not."""
-        return self._monitor.recording_folder if isinstance(self._monitor, Recordable) else None
+        return None if self._recordable is None else self._recordable.recording_folder
 
     def keep_bookmark(self, bookmark: Bookmark) -> str:
         """Returns a sentence on where it is kept."""
-        assert isinstance(self._monitor, Markable)
-        return self._monitor.bookmark(bookmark)
+        assert self._markable is not None
+        return self._markable.bookmark(bookmark)
 
     def action_record(self) -> None:
-        if isinstance(self._monitor, Recordable):
-            self.notify(self._monitor.toggle_recording(), markup=False)
+        if self._recordable is not None:
+            self.notify(self._recordable.toggle_recording(), markup=False)
             self.tick()
 
     @property

@@ -76,7 +76,7 @@ class NowPanel(Panel):
 def _title(palette: Palette, utterance: Utterance | None) -> Text:
     if utterance is None:
         return Text("NOW", style=palette.title)
-    line = Text("NOW ", style=palette.title)
+    line = Text().append("NOW ", style=palette.title)
     line.append(clock(utterance.start_s), style=palette.dim)
     if utterance.speaker:
         line.append(f" {sure_width(utterance.speaker)}", style=palette.style(palette.foreground, bold=True))

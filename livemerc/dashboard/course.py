@@ -23,6 +23,8 @@ class Course:
         self.columns: list[Column] = []
         self.totals_s: Column = {}
         self._max_columns = max_columns
+        self._merged_by: tuple[int, list[Column]] = (0, [])  # for the screen: columns and how many are in each
+        self._changed = 0  # the first column that is another since
         self._valence_sums: list[float] = []  # of valence times seconds, a column each
         self._valence_s: list[float] = []  # seconds that have a valence
 
@@ -33,12 +35,15 @@ class Course:
             self.columns = _merged(self.columns, 2)
             self._valence_sums, self._valence_s = _summed(self._valence_sums, 2), _summed(self._valence_s, 2)
             self.column_s *= 2
+            self._merged_by = (0, [])
         last = int(end_s / self.column_s)
         for _ in range(len(self.columns), last + 1):
             self.columns.append({})
             self._valence_sums.append(0.0)
             self._valence_s.append(0.0)
-        for index in range(int(start_s / self.column_s), last + 1):
+        first = int(start_s / self.column_s)
+        self._changed = min(self._changed, first)
+        for index in range(first, last + 1):
             overlap_s = min(end_s, (index + 1) * self.column_s) - max(start_s, index * self.column_s)
             if overlap_s > 0:
                 _count(self.columns[index], label, sign * overlap_s)
@@ -64,7 +69,14 @@ class Course:
     def columns_of(self, span_s: float, count: int) -> list[Column]:
         """For reading: the first `count` columns of `span_s`, which is a multiple of `column_s`."""
         factor = max(1, round(span_s / self.column_s))
-        columns = _merged(self.columns, factor) if factor > 1 else self.columns
+        columns = self.columns
+        if factor > 1:
+            known, columns = self._merged_by
+            if known != factor:
+                columns, self._changed = [], 0
+            begin = min(self._changed // factor, len(columns))  # what was merged before and has not changed is kept
+            columns[begin:] = _merged(self.columns[begin * factor :], factor)
+            self._merged_by, self._changed = (factor, columns), len(self.columns)
         return columns[:count] + [{} for _ in range(count - len(columns))]
 
     def curve(self, span_s: float, count: int) -> list[float | None]:

@@ -18,7 +18,7 @@ from textual.widgets.option_list import Option
 
 from livemerc.dashboard.on_screen import events_on_screen
 from livemerc.dashboard.state import SessionState
-from livemerc.errors import LivemercError
+from livemerc.errors import ConfigError, LivemercError
 from livemerc.events import encode
 from livemerc.text_safety import plain_text
 
@@ -108,7 +108,9 @@ def write(folder: Path | None, lines: bytes | None, kind: str, target: Path) -> 
         if session is None:
             session = Path(room) / "session.jsonl"
             session.write_bytes(lines or b"")
-        check_target(target, session, force=False)
+        if target.exists():  # its name was proposed here: it would be replaced by mistake
+            raise ConfigError(f"{target}: exists already; choose another name.")
+        check_target(target, session)
         if kind == "html":
             from livemerc.recorded import read_session
             from livemerc.report import html

@@ -22,7 +22,7 @@ class HealthPanel(Panel):
     def lines(self, width: int, height: int) -> list[Text]:
         inner, palette = width - 2, self.palette
         rows = self._rows()
-        head = Text("HEALTH ", style=palette.title)
+        head = Text().append("HEALTH ", style=palette.title)
         head.append_text(self._verdict())
         if height < len(rows) + 1 and inner >= _TWO_COLUMNS:
             rows = [row for row in rows if row[0] not in _ELSEWHERE]

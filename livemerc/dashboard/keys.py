@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from functools import partial
 
 from rich.cells import cell_len
+from rich.text import Text
 from textual import events
-from textual.app import App, ComposeResult, SystemCommand
+from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.widgets import Footer
-from textual.widgets._footer import FooterKey
+
+from livemerc.dashboard.panel import Panel
+from livemerc.dashboard.state import SessionState
 
 
 def key(keys: str, action: str, name: str, told: str, *, display: str | None = None, show: bool = True) -> Binding:
@@ -67,22 +69,43 @@ def commands(app: App[int]) -> Iterator[SystemCommand]:
             )  # fmt: skip
 
 
-class KeyLine(Footer):
-    """The footer, with as many keys as there is room for: none is cut in the middle."""
+class KeyLine(Panel):
+    """The footer: as many keys as there is room for, none cut in the middle. A click presses one.
 
-    def __init__(self) -> None:
-        super().__init__(show_command_palette=False)
+    Textual's own is a widget a key, mounted anew whenever a key comes or goes: 50 ms each time someone scrolls back.
+    """
 
-    def compose(self) -> ComposeResult:
-        keys = [widget for widget in super().compose() if isinstance(widget, FooterKey)]
-        ranked = sorted(keys, key=lambda k: _LAST_TO_GO.index(k.action) if k.action in _LAST_TO_GO else 99)
-        room, kept = self.app.size.width, set()
-        for widget in ranked:
-            room -= cell_len(widget.key_display) + cell_len(widget.description) + 3
-            if room < 0:
+    DEFAULT_CSS = "KeyLine { dock: bottom; height: 1; }"
+
+    def __init__(self, state: SessionState, *, id: str | None = None) -> None:
+        super().__init__(state, id=id)
+        self._keys: list[tuple[int, str]] = []  # where each ends, and what a click presses
+
+    def on_mount(self) -> None:
+        self.screen.bindings_updated_signal.subscribe(self, lambda screen: self.redraw())
+
+    def lines(self, width: int, height: int) -> list[Text]:
+        offered = [
+            binding
+            for _, binding, enabled, _ in self.screen.active_bindings.values()
+            if binding.show and enabled and binding.description
+        ]
+        palette, room = self.palette, width - 1
+        kept = set()
+        for binding in sorted(offered, key=lambda b: _LAST_TO_GO.index(b.action) if b.action in _LAST_TO_GO else 99):
+            room -= cell_len(self.app.get_key_display(binding)) + cell_len(binding.description) + 3
+            if room < -2:  # the last one needs no gap behind it
                 break
-            kept.add(widget)
-        yield from (widget for widget in keys if widget in kept)
+            kept.add(binding.action)
+        line, self._keys = Text(), []
+        for binding in offered:
+            if binding.action in kept:
+                line.append(f" {self.app.get_key_display(binding)}", style=palette.style(palette.accent, bold=True))
+                line.append(f" {binding.description} ", style=palette.dim)
+                self._keys.append((line.cell_len, binding.key))
+        return [line]
 
-    def on_resize(self, event: events.Resize) -> None:
-        self.call_after_refresh(self.recompose)
+    def on_click(self, event: events.Click) -> None:
+        pressed = next((key for end, key in self._keys if event.x < end), None)
+        if pressed is not None:
+            self.app.simulate_key(pressed)

@@ -55,14 +55,16 @@ class Panel(Widget):
                 return
             self._key = key
         new = self.lines(size.width, size.height) if size.width else []
-        old, self._lines = self._lines, new
+        old = self._lines
         if len(old) != len(new):
+            self._lines = new
             self.refresh()
             return
         changed = [
             Region(0, y, size.width, 1) for y, (a, b) in enumerate(zip(old, new, strict=True)) if not _alike(a, b)
         ]
         if changed:
+            self._lines = new
             self.refresh(*changed)
 
     def on_resize(self, event: events.Resize) -> None:

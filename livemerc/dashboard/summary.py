@@ -44,7 +44,7 @@ class SummaryPanel(Panel):
         """`SESSION  7 utterances` and how many shifts a minute."""
         state, palette = self.state, self.palette
         count = state.forgotten + sum(1 for u in state.utterances[-2:] if u.final) + max(0, len(state.utterances) - 2)
-        left = Text("SESSION ", style=palette.title)
+        left = Text().append("SESSION ", style=palette.title)
         left.append(f"{count} utterance{'s' if count != 1 else ''}", style=palette.text)
         shifts, minutes = len(state.shifts_s()), state.duration_s / 60
         right = Text(f"{shifts} shift{'s' if shifts != 1 else ''}", style=palette.text)
@@ -70,7 +70,11 @@ class SummaryPanel(Panel):
             return []
         if not moments:
             return [Text("no moment stands out", style=self.palette.dim)]
-        head = Text("STRONGEST", style=self.palette.title).append(", the surest that are not neutral", self.palette.dim)
+        head = (
+            Text()
+            .append("STRONGEST", style=self.palette.title)
+            .append(", the surest that are not neutral", self.palette.dim)
+        )
         head.truncate(width, overflow="ellipsis")
         return [head, *(_moment(self.palette, moment, width) for moment in moments)]
 

@@ -137,7 +137,7 @@ class CoursePanel(_TimePanel):
     def _scale(self, width: int, count: int) -> Text:
         """`COURSE    00:00            00:27` and what a column spans."""
         palette = self.palette
-        line = Text(set_cell_size(" COURSE", _GUTTER), style=palette.title)
+        line = Text().append(set_cell_size(" COURSE", _GUTTER), style=palette.title)
         end = clock(self.state.duration_s)
         seconds = f"{self._span_s:g} s" if self._span_s < 60 else clock(self._span_s)
         hint = f"{seconds} a column"

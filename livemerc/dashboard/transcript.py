@@ -106,7 +106,9 @@ class Transcript(ScrollView):
         if not utterances:
             return
         selected = self.selected
-        if selected is None:
+        if selected is None and self._follow:
+            index = len(utterances) - 1
+        elif selected is None:
             index = min(bisect_right(self._ends, round(self.scroll_y) + self.size.height - 1), len(utterances) - 1)
         else:
             index = self._index_of(selected) + step

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 from dashboard.scripted_monitor import ScriptedMonitor
-from textual.widgets import Footer
 
 from livemerc.audio.devices import InputDevice
 from livemerc.dashboard.app import DashboardApp
 from livemerc.dashboard.help_screen import HelpScreen
 from livemerc.dashboard.inputs_screen import InputsScreen
+from livemerc.dashboard.keys import KeyLine
 from livemerc.errors import MicrophoneError
 
 INPUTS = [
@@ -46,7 +46,7 @@ def _inputs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def footer(app: DashboardApp) -> set[str]:
-    app.query_one(Footer)
+    app.query_one(KeyLine)
     return {binding.binding.key for binding in app.active_bindings.values() if binding.binding.show}
 
 
