@@ -104,6 +104,16 @@ class Dialogue:
         """As if `begin` had not been called."""
         self._window, self._t1, self._s1 = begun.before
 
+    def peek(self, utterance_id: str, s1: Tensor, cues: Cues, run: Windows = at_once) -> EmotionEvent:
+        """What an utterance that still goes on would get if it ended now, by its voice so far: of status `partial`,
+        revision 0. The conversation stays as it is."""
+        begun = self.begin(utterance_id, None, s1, cues)
+        try:
+            estimates = self._estimates([begun.entry], run(lambda: self._model.windows([begun.window])[0]))
+        finally:
+            self.undo(begun)
+        return msgspec.structs.replace(estimates[utterance_id], status="partial")
+
     def add_unjudged(self, utterance_id: str, cues: Cues, reason: str) -> list[EmotionEvent]:
         """An utterance that could not be judged: the prior, withheld for `reason`. It stands in the window without
         words or voice; the model is not asked."""

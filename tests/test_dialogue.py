@@ -15,6 +15,7 @@ from livemerc.config import DialogueConfig
 from livemerc.dialogue import NOTHING_TO_JUDGE, Cues, Dialogue, abstention_reason
 from livemerc.events import EmotionEvent, Modality
 from livemerc.model.checkpoint import Abstention
+from livemerc.model.merits import WindowProbabilities
 
 MODEL = merits(both=1.3, text_only=0.8, speech_only=2.0)
 CUES = Cues(duration_s=2.0)
@@ -135,3 +136,65 @@ def test_the_reason_of_an_abstention_is_the_likeliest_cause() -> None:
     assert abstention_reason(unsure, both, Cues(2.0, 0.1), rule) == "words doubtful"
     assert abstention_reason(unsure, both, Cues(2.0, 0.9), rule) == "words and voice disagree"
     assert abstention_reason(unsure, Modality(text=joy), CUES, rule) == "low confidence"
+
+
+def test_a_peek_is_what_the_voice_alone_would_get_and_changes_nothing() -> None:
+    n = 9
+    t1, s1, _, _ = random_dialogue(n, seed=5)
+
+    def said(peeks: bool) -> tuple[list[EmotionEvent], list[EmotionEvent]]:
+        dialogue = Dialogue(MODEL, DialogueConfig(context=4), Abstention())
+        events, peeked = [], []
+        for i in range(n):
+            if peeks:
+                peeked += [dialogue.peek(f"u{i}", s1[i] * share, CUES) for share in (0.5, 1.0)]
+            events += dialogue.add(f"u{i}", t1[i] if i % 2 else None, s1[i], CUES)
+        return events + dialogue.freeze_all(), peeked
+
+    plain, _ = said(False)
+    events, peeked = said(True)
+    assert events == plain
+    assert {(e.status, e.revision) for e in peeked} == {("partial", 0)}
+    assert all(e.modality.text is None and e.modality.speech is not None for e in peeked)
+    provisional = {e.utterance_id: e for e in plain if e.status == "provisional"}
+    for at, last in enumerate(peeked[1::2]):
+        if at % 2 == 0:  # an utterance without words: the last peek is its first estimate
+            assert last.probabilities == provisional[f"u{at}"].probabilities
+            assert last.abstained == provisional[f"u{at}"].abstained
+    assert peeked[0].probabilities != peeked[1].probabilities
+
+
+def test_a_peek_that_fails_leaves_the_conversation_as_it_was() -> None:
+    t1, s1, _, _ = random_dialogue(3, seed=6)
+
+    def failing(_: object) -> WindowProbabilities:
+        raise RuntimeError("no kernel")
+
+    dialogues = [Dialogue(MODEL, DialogueConfig(), Abstention()) for _ in range(2)]
+    for dialogue in dialogues:
+        dialogue.add("u0", t1[0], s1[0], CUES)
+    with pytest.raises(RuntimeError):
+        dialogues[0].peek("u1", s1[1], CUES, failing)
+    assert dialogues[0].add("u1", t1[1], s1[1], CUES) == dialogues[1].add("u1", t1[1], s1[1], CUES)
+
+
+def test_windows_of_several_dialogues_in_one_pass_are_those_of_each() -> None:
+    """`begin`, one pass for all, `settle`: as `add` for each; `undo`: as if nothing had been begun."""
+    lengths = (1, 3, 8)
+    alone = [Dialogue(MODEL, DialogueConfig(context=5), Abstention()) for _ in lengths]
+    together = [Dialogue(MODEL, DialogueConfig(context=5), Abstention()) for _ in lengths]
+    said = [random_dialogue(n + 1, seed=n) for n in lengths]
+    for n, (t1, s1, _, _), a, b in zip(lengths, said, alone, together, strict=True):
+        for i in range(n):
+            assert a.add(f"u{i}", t1[i], s1[i], CUES) == b.add(f"u{i}", t1[i], s1[i], CUES)
+    for d, (t1, s1, _, _) in zip(together, said, strict=True):
+        d.undo(d.begin("never", t1[-1] + 1, s1[-1] + 1, CUES))
+    begun = [d.begin("new", t1[-1], s1[-1], CUES) for d, (t1, s1, _, _) in zip(together, said, strict=True)]
+    judged = MODEL.windows([one.window for one in begun])
+    for a, b, one, probabilities, (t1, s1, _, _) in zip(alone, together, begun, judged, said, strict=True):
+        expected, found = a.add("new", t1[-1], s1[-1], CUES), b.settle(one, probabilities)
+        assert [(e.utterance_id, e.status, e.revision, e.label) for e in found] == [
+            (e.utterance_id, e.status, e.revision, e.label) for e in expected
+        ]
+        for e, f in zip(expected, found, strict=True):
+            assert f.probabilities == pytest.approx(e.probabilities, abs=1e-6)
