@@ -4,7 +4,8 @@ No vocabulary of the W3C has `neutral` and `joy` beside the Big Six, so the docu
 utterance is a <category> with its probability as `confidence`; a person's label stands alone, without one. Times are
 absolute (milliseconds since 1970), or relative to the session where its beginning is unknown; with recorded audio there
 is a <reference> to it with a media fragment, too. What EmotionML has no place for (words, speaker, seconds of the
-session) is in <info>, in a namespace of its own.
+session) is in <info>, in a namespace of its own. The Recommendation's text lets the children of an <emotion> stand in
+any order, its XML Schema wants <info>, descriptions, <reference>: so they stand here.
 """
 
 from __future__ import annotations
@@ -94,9 +95,7 @@ def _epoch_ms(started_at: str) -> int | None:
 
 def _emotion(utterance: RecordedUtterance, names: Names[str], clock: _Clock) -> str:
     where = span(utterance)
-    lines = [f"  <emotion {clock.attributes(where)}{_through(utterance)}>", *_categories(utterance, names)]
-    lines += clock.reference(where)
-    words = {
+    about = {
         "utterance": utterance.utterance_id,
         "start": seconds(where.start_ms),
         "end": seconds(where.end_ms),
@@ -107,7 +106,13 @@ def _emotion(utterance: RecordedUtterance, names: Names[str], clock: _Clock) -> 
         "gated": utterance.gated,
         "label-by": "person" if utterance.corrected_emotion is not None else "model",
     }
-    lines += ["    <info>", *_elements(words, "      "), "    </info>", "  </emotion>"]
+    lines = [
+        f"  <emotion {clock.attributes(where)}{_through(utterance)}>",
+        *("    <info>", *_elements(about, "      "), "    </info>"),
+        *_categories(utterance, names),
+        *clock.reference(where),
+        "  </emotion>",
+    ]
     return "\n".join(lines)
 
 

@@ -175,6 +175,18 @@ def test_the_grammar_refuses_what_the_recommendation_forbids(sound: str, broken:
     assert not GRAMMAR.validate(etree.fromstring(data.replace(sound, broken, 1).encode()).getroottree())
 
 
+@pytest.mark.parametrize(("moved", "to"), [("info", -1), ("reference", 0), ("category", -1)])
+def test_the_children_of_an_emotion_stand_in_the_order_of_the_w3cs_schema(tmp_path: Path, moved: str, to: int) -> None:
+    folder = write_session(tmp_path / "s", conversation(1), audio=AUDIO_FILE)
+    root = checked(emotionml(read_session(folder)))
+    (emotion,) = root.findall("e:emotion", E)
+    assert [etree.QName(child).localname for child in emotion] == ["info", *["category"] * len(LABELS), "reference"]
+    child = emotion.find(f"e:{moved}", E)
+    emotion.remove(child)
+    emotion.insert(to if to == 0 else len(emotion), child)
+    assert not GRAMMAR.validate(root.getroottree())
+
+
 def test_the_grammar_wants_a_category_in_every_emotion() -> None:
     root = etree.fromstring(emotionml(session([utterance(1, 0, 5)])))
     for category in root.findall("e:emotion/e:category", E):
