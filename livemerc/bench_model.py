@@ -126,12 +126,14 @@ def growth(make_dialogue: Callable[[], Any], t1: Tensor | None, s1: Tensor | Non
 
 def load(config: Config) -> tuple[Callable[[], Dialogue], Encoders, str]:
     """What makes a new dialogue, the encoders and the machine's part that computes. Raises `ModelError`."""
+    import torch
+
     from livemerc.model.checkpoint import read_manifest
     from livemerc.model.encoders import choose_device, load_model
 
     device = choose_device(config.model.device)
     model, encoders = load_model(config.model.checkpoint, device, config.model.threads)
     abstention = read_manifest(config.model.checkpoint).abstention
-    threads = config.model.threads
+    threads = torch.get_num_threads()
     compute = f"{device}, {threads} torch thread{'s' if threads > 1 else ''}"
     return lambda: Dialogue(model, config.dialogue, abstention), encoders, compute

@@ -104,14 +104,20 @@ def measure(streams: int, seconds: float, runs: int) -> dict[str, Any]:
     config = load_config(environ={})
     samples = read_samples(DEMO, SAMPLE_RATE_HZ)
     figures: dict[str, Any] = {"machine": machine(), "streams": streams, "seconds": seconds}
-    threads = config.model.threads
-    figures["machine"]["compute"] = f"{threads} torch thread{'s' if threads > 1 else ''}"
     one_run(config, samples, 2, 5.0, live=False)  # warm-up
+    figures["machine"]["compute"] = _threads()
     fast = [one_run(config, samples, streams, seconds, live=False) for _ in range(runs)]
     figures["as_fast"] = {key: statistics.median(run[key] for run in fast) for key in ("wall_s", "cpu_s")}
     figures["as_fast"]["conversations"] = streams * seconds / figures["as_fast"]["wall_s"]
     figures["real_pace"] = one_run(config, samples, streams, seconds, live=True)
     return figures
+
+
+def _threads() -> str:
+    import torch
+
+    threads = torch.get_num_threads()
+    return f"{threads} torch thread{'s' if threads > 1 else ''}"
 
 
 def one_run(config: Config, samples: np.ndarray, streams: int, seconds: float, *, live: bool) -> dict[str, Any]:

@@ -124,8 +124,10 @@ class ModelConfig(_Section, frozen=True):
     checkpoint: str | None = None
     """Folder of a checkpoint; null = the compact one that ships."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: Annotated[int, Meta(ge=1, le=64)] = 1
-    """torch threads: two spinning OpenMP threads beside another job slow small networks down 200-fold."""
+    threads: Annotated[int, Meta(ge=0, le=64)] = 0
+    """torch threads; 0 = one for the compact checkpoint, half of the cores (at most eight) for a full-size one. A
+    batch of one is too little for two threads: on two cores they take a fifth longer than one, and ten times as long
+    while something else runs (docs/performance.md). The recogniser has threads of its own, and waits meanwhile."""
     text_only: bool = False
     """No inference from the voice."""
     time_limit_s: Annotated[float, Meta(gt=0, le=3600)] = 60.0
@@ -149,6 +151,10 @@ class LiveConfig(_Section, frozen=True):
     """How often a partial hypothesis is tried while speech goes on and the brain is idle."""
     partial_budget_ms: Annotated[float, Meta(ge=0, le=10_000)] = 400.0
     """A partial is tried only if the recogniser's speed so far says it takes no longer: it must not delay a final."""
+    partial_emotion_every_s: Annotated[float, Meta(ge=0.5, le=10)] = 0.5
+    """How often the voice of somebody who still speaks is judged: an `emotion` of status `partial`."""
+    partial_emotion_budget_ms: Annotated[float, Meta(ge=0, le=10_000)] = 100.0
+    """... only while that takes no longer than this. The compact checkpoint takes 5 to 20 ms; 0 = never."""
     status_every_s: Annotated[float, Meta(ge=0.5, le=60)] = 0.5
     """At most two status events a second."""
     stop_within_s: Annotated[float, Meta(ge=0.5, le=60)] = 3.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from livemerc.model.checkpoint import checkpoint_folder, load_checkpoint, read_manifest
+from livemerc.model.checkpoint import Manifest, checkpoint_folder, load_checkpoint, read_manifest
 from livemerc.model.merits import MeritsL
 from livemerc.model.packed_text import PackedText, can_pack
 from livemerc.model.speech_head import FrozenSpeechBranch
@@ -20,6 +21,8 @@ VOICES_AT_ONCE = 4
 """Of five seconds each: more at once leave the cache of a core, and take longer each (measured: 4.1 ms each for four,
 5.6 alone, 6.9 for eight)."""
 _LIKE = 1.25
+_SHARED_FROM = 768
+"""Width of a text encoder from which its products are worth a second thread."""
 
 
 def alike(lengths: Sequence[int], most: int) -> list[list[int]]:
@@ -97,11 +100,25 @@ class Encoders:
 
 
 def load_model(checkpoint: str | Path | None, device: str, threads: int) -> tuple[MeritsL, Encoders]:
-    """The checkpoint's model and its encoders. Sets torch's thread counts. Raises `ModelError` (exit 3)."""
-    torch.set_num_threads(threads)
+    """The checkpoint's model and its encoders. Sets torch's thread counts; `threads` 0 = `choose_threads`. Raises
+    `ModelError` (exit 3)."""
     manifest = read_manifest(checkpoint)
+    torch.set_num_threads(threads or choose_threads(manifest, cores()))
     model = load_checkpoint(checkpoint, device)
     return model, Encoders(model, checkpoint_folder(checkpoint) / manifest.tokenizer)
+
+
+def choose_threads(manifest: Manifest, cores: int) -> int:
+    """One for networks as small as the compact ones; larger matrices are worth sharing, and half of the cores is left
+    to the recogniser, the ears and whoever else is there."""
+    width = manifest.text.config.get("hidden_size", 0)
+    small = manifest.speech_front is None and isinstance(width, int) and width < _SHARED_FROM
+    return 1 if small else min(8, max(1, cores // 2))
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def choose_device(wanted: str) -> str:

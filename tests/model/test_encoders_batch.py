@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -9,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from networks import write_checkpoint
 
-from livemerc.model.encoders import Encoders, alike, load_model
+from livemerc.model.checkpoint import read_manifest
+from livemerc.model.encoders import Encoders, alike, choose_threads, load_model
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +49,22 @@ def test_groups_hold_everything_once_and_like_lengths(lengths: list[int], most: 
     for group in groups:
         assert 1 <= len(group) <= most
         assert max(lengths[at] for at in group) <= 1.25 * min(lengths[at] for at in group)
+
+
+@pytest.mark.parametrize(("cores", "compact", "full"), [(1, 1, 1), (2, 1, 1), (6, 1, 3), (64, 1, 8)])
+def test_threads_are_for_matrices_that_are_worth_them(cores: int, compact: int, full: int) -> None:
+    manifest = read_manifest()
+    assert choose_threads(manifest, cores) == compact
+    wide = msgspec.structs.replace(manifest.text, config={**manifest.text.config, "hidden_size": 1024})
+    assert choose_threads(msgspec.structs.replace(manifest, text=wide), cores) == full
+
+
+def test_threads_that_are_asked_for_are_had(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "checkpoint")
+    try:
+        load_model(folder, "cpu", 2)
+        assert torch.get_num_threads() == 2
+        load_model(folder, "cpu", 0)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(1)
