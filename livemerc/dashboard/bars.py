@@ -75,7 +75,7 @@ class NowPanel(Panel):
 
 def _title(palette: Palette, utterance: Utterance | None) -> Text:
     if utterance is None:
-        return Text("NOW", style=palette.title)
+        return Text().append("NOW", style=palette.title)
     line = Text().append("NOW ", style=palette.title)
     line.append(clock(utterance.start_s), style=palette.dim)
     if utterance.speaker:

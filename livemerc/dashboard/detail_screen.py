@@ -64,7 +64,7 @@ class DetailScreen(ModalScreen[None]):
         """Drawn again only if something has changed."""
         utterance = self._dashboard.selected
         width = max(30, min(self.app.size.width, 100) - 6)
-        if utterance is None:
+        if utterance is None or not self.is_mounted:  # the app draws also before this has its widgets
             return
         shown = (utterance.utterance_id, utterance.version, width, self._dashboard.palette.name)
         if shown != self._shown:

@@ -36,7 +36,7 @@ _KINDS = {
 }
 """Suffix and explanation of each format."""
 _KEYS = "Enter: write    Tab: the file's name    Esc: back"
-_ON_SCREEN = "It is not being recorded: what stands on the screen is written."
+_ON_SCREEN = "Not recorded: what stands on the screen is written."
 
 
 class ExportScreen(ModalScreen[str | None]):

@@ -72,7 +72,7 @@ class HealthPanel(Panel):
         elif health.mic is None:
             microphone = plain("-" if start is None or start.source.startswith("mic") else "none is used")
         else:
-            microphone = plain("well" if health.mic.ok else sure_width(health.mic.why or "-"), wrong=not health.mic.ok)
+            microphone = plain("well" if health.mic.ok else "trouble, see above", wrong=not health.mic.ok)
         if state.recording is None:
             recording = Text("nothing is kept", style=palette.text)
         else:

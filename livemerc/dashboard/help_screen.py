@@ -59,6 +59,8 @@ class HelpScreen(ModalScreen[None]):
         self._fill()
 
     def _fill(self) -> None:
+        if not self.is_mounted:
+            return
         wide = self.app.size.width >= 2 * _COLUMN + 6
         self.query_one("#help-box").styles.width = 2 * _COLUMN + 4 if wide else _COLUMN + 6
         palette = cast("DashboardApp", self.app).palette

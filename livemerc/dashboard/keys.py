@@ -10,7 +10,9 @@ from rich.text import Text
 from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.widgets import Input
 
+from livemerc.dashboard.palette import Palette
 from livemerc.dashboard.panel import Panel
 from livemerc.dashboard.state import SessionState
 
@@ -69,6 +71,14 @@ def commands(app: App[int]) -> Iterator[SystemCommand]:
             )  # fmt: skip
 
 
+def _hint(palette: Palette, *keys: tuple[str, str]) -> Text:
+    line = Text()
+    for name, what in keys:
+        line.append(f" {name}", style=palette.style(palette.accent, bold=True))
+        line.append(f" {what} ", style=palette.dim)
+    return line
+
+
 class KeyLine(Panel):
     """The footer: as many keys as there is room for, none cut in the middle. A click presses one.
 
@@ -91,6 +101,9 @@ class KeyLine(Panel):
             if binding.show and enabled and binding.description
         ]
         palette, room = self.palette, width - 1
+        if isinstance(self.screen.focused, Input):  # what is typed there are words, no keys
+            self._keys = []
+            return [_hint(palette, ("Enter", "go to what was found"), ("Esc", "forget it"))]
         kept = set()
         for binding in sorted(offered, key=lambda b: _LAST_TO_GO.index(b.action) if b.action in _LAST_TO_GO else 99):
             room -= cell_len(self.app.get_key_display(binding)) + cell_len(binding.description) + 3
@@ -100,8 +113,7 @@ class KeyLine(Panel):
         line, self._keys = Text(), []
         for binding in offered:
             if binding.action in kept:
-                line.append(f" {self.app.get_key_display(binding)}", style=palette.style(palette.accent, bold=True))
-                line.append(f" {binding.description} ", style=palette.dim)
+                line.append_text(_hint(palette, (self.app.get_key_display(binding), binding.description)))
                 self._keys.append((line.cell_len, binding.key))
         return [line]
 

@@ -291,7 +291,7 @@ class Transcript(ScrollView):
         if self.state.phase == "finished":
             return "Nothing was said."
         if self.state.phase == "loading" or self.state.health.loading:
-            return "Listening while the models load. What is said meanwhile is kept."
+            return "The models load. What is said meanwhile is kept."
         return "Listening. What is said will stand here."
 
     @staticmethod

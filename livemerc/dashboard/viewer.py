@@ -44,10 +44,22 @@ class ViewerDriver(WebDriver):
         self._app.post_message(messages.ExitApp())
 
 
+LOOKING = frozenset(
+    {
+        "leave", "live", "pause", "seek", "speed", "details", "search", "found", "view", "follow", "scroll",
+        "unselect", "next_theme", "help", "focus_next", "focus_previous",
+    }
+)  # fmt: skip
+"""What somebody may do who only has the address. Not exporting: that writes a file of any name on this machine."""
+
+
 class ViewerApp(WatchApp):
-    """A stranger's keys: nothing that would write on this machine, or stop this process and keep it."""
+    """The watcher's screen, for a stranger's keys."""
 
     ENABLE_COMMAND_PALETTE = False
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action in LOOKING and super().check_action(action, parameters)
 
     def __init__(self, follower: Follower) -> None:
         super().__init__(follower)

@@ -35,7 +35,7 @@ async def test_what_stands_on_the_screen_is_written_where_nothing_is_recorded(tm
         await shown(pilot, app, monitor)
         await pilot.press("e")
         await until(pilot, lambda: isinstance(app.screen, ExportScreen))
-        assert "not being recorded" in str(app.screen.query_one("#export-what", Static).render())
+        assert "what stands on the screen" in str(app.screen.query_one("#export-what", Static).render())
         await until(pilot, lambda: app.screen.query_one(Input).value == "livemerc-2026-01-02T03-04-05.vtt")
         await pilot.press("enter")
         await until(pilot, lambda: not isinstance(app.screen, ExportScreen))

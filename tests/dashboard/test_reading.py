@@ -20,6 +20,7 @@ from sessions import conversation as recorded
 from sessions import write_session
 from test_dashboard_app import header, shown, talk, until, visible
 from textual.binding import Binding
+from textual.pilot import Pilot
 from textual.widgets import Static
 
 from livemerc.bookmarks import BOOKMARKS_FILE, bookmark_now, read_bookmarks
@@ -40,8 +41,14 @@ def text_of(panel: Panel) -> str:
     return "\n".join(panel.render_line(y).text for y in range(panel.size.height))
 
 
-def detail_text(app: DashboardApp) -> str:
-    return str(app.screen.query_one("#detail-text", Static).render())
+async def details(pilot: Pilot[int], app: DashboardApp, what: str) -> str:
+    """What the detail screen shows, once that has `what`."""
+
+    def shown() -> str:
+        return "".join(str(text.render()) for text in app.screen.query("#detail-text").results(Static))
+
+    await until(pilot, lambda: what in shown())
+    return shown()
 
 
 async def test_enter_selects_what_is_in_sight_arrows_move_it_and_enter_opens_it() -> None:
@@ -60,10 +67,10 @@ async def test_enter_selects_what_is_in_sight_arrows_move_it_and_enter_opens_it(
         assert "›00:51" in visible(transcript)  # 23 up: scrolled into sight, with its sign
         assert "utterance number 17" in visible(transcript)
         await pilot.press("down", "enter")
+        await details(pilot, app, "utterance number 18")
         assert isinstance(app.screen, DetailScreen)
-        assert "utterance number 18" in detail_text(app)
         await pilot.press("right", "right", "left")
-        assert "utterance number 19" in detail_text(app)
+        await details(pilot, app, "utterance number 19")
         await pilot.press("escape")
         assert app.selected is app.state.utterances[18]
         await pilot.press("escape")
@@ -84,7 +91,7 @@ async def test_the_details_tell_everything_that_is_known_of_an_utterance_and_fol
     async with app.run_test(size=(100, 40)) as pilot:
         await shown(pilot, app, monitor)
         await pilot.press("enter", "enter")
-        told = detail_text(app)
+        told = await details(pilot, app, "that is fine")
         for what in (
             "00:01.0 - 00:03.5", "2.5 s", "Ann", "that is fine", ".610", ".800", ".350", "words neutral, voice unclear",
             "first", "joy .40", "revised", "anger .61", "pocketsphinx en-us, 80% sure", "endpoint 450, in all 712",
@@ -92,8 +99,7 @@ async def test_the_details_tell_everything_that_is_known_of_an_utterance_and_fol
             assert what in told, what
         app.state.apply(emotion(1, "fear", 0.7, status="frozen", revision=2, words=words, voice=voice))
         app.redraw()
-        assert "fear .70" in detail_text(app)
-        assert "settled" in detail_text(app)
+        assert "settled" in await details(pilot, app, "fear .70")
 
 
 async def test_a_search_lights_what_it_finds_goes_round_and_is_forgotten() -> None:

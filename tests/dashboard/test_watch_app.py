@@ -164,3 +164,25 @@ async def test_no_key_of_it_writes(tmp_path: Path) -> None:
         assert app.is_running
     assert {file.name: file.read_bytes() for file in path.iterdir()} == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["s"]
+
+
+async def test_who_only_has_the_address_can_look_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from livemerc.dashboard.viewer import LOOKING, ViewerApp
+
+    monkeypatch.chdir(tmp_path)
+    path = write_session(tmp_path / "s", conversation(5))
+    app = ViewerApp(Follower(path))
+    app.driver_class = type(app).__mro__[1](Follower(path)).driver_class  # the tests' own
+    async with app.run_test(size=(110, 30)) as pilot:
+        app.tick()
+        offered = {b.binding.action.partition("(")[0] for b in app.screen.active_bindings.values() if b.enabled}
+        assert {name.removeprefix("app.") for name in offered} - LOOKING <= {"screen.copy_text", "help_quit"}
+        for action in ("export", "bookmark", "record", "command_palette", "screenshot", "suspend_process"):
+            assert not await app.run_action(action)
+        await pilot.press("e", "ctrl+p", "b", "ctrl+z")
+        assert len(app.screen_stack) == 1
+        await pilot.press("slash", *"words", "enter", "enter", "enter")
+        assert len(app.screen_stack) == 2  # looking into an utterance
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["s"]
