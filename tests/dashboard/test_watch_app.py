@@ -174,7 +174,6 @@ async def test_who_only_has_the_address_can_look_and_nothing_else(
     monkeypatch.chdir(tmp_path)
     path = write_session(tmp_path / "s", conversation(5))
     app = ViewerApp(Follower(path))
-    app.driver_class = type(app).__mro__[1](Follower(path)).driver_class  # the tests' own
     async with app.run_test(size=(110, 30)) as pilot:
         app.tick()
         offered = {b.binding.action.partition("(")[0] for b in app.screen.active_bindings.values() if b.enabled}
@@ -183,6 +182,6 @@ async def test_who_only_has_the_address_can_look_and_nothing_else(
             assert not await app.run_action(action)
         await pilot.press("e", "ctrl+p", "b", "ctrl+z")
         assert len(app.screen_stack) == 1
-        await pilot.press("slash", *"words", "enter", "enter", "enter")
+        await pilot.press("slash", *"words", "enter", "enter")
         assert len(app.screen_stack) == 2  # looking into an utterance
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["s"]
