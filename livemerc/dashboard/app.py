@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import threading
@@ -26,7 +27,7 @@ from livemerc.dashboard.inputs_screen import InputsScreen
 from livemerc.dashboard.keys import KEYS, KeyLine, commands, told
 from livemerc.dashboard.layout import VIEWS, Plan, plan
 from livemerc.dashboard.meter import MeterPanel
-from livemerc.dashboard.palette import PALETTES, Palette
+from livemerc.dashboard.palette import PALETTES, Palette, palette_for
 from livemerc.dashboard.panel import Panel
 from livemerc.dashboard.reading import Reading
 from livemerc.dashboard.search import SearchLine
@@ -84,7 +85,7 @@ class DashboardApp(Reading, App[int]):
     ) -> None:
         super().__init__()
         self.state = SessionState()
-        self.palette: Palette = PALETTES[0]
+        self.palette: Palette = palette_for(os.environ)
         self.failure: BaseException | None = None
         self.redraws = 0
         self._monitor = monitor

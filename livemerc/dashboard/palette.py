@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -115,9 +116,15 @@ class Palette:
 DARK = Palette("dark", True, "#11151a", "#171c23", "#dfe5ec", "#8b97a5", "#323b46", "#6cb6ff", "#57ab5a", "#c4302b")
 LIGHT = Palette("light", False, "#ffffff", "#f3f5f7", "#1f2730", "#5b6673", "#d0d7de", "#0a5cc2", "#1a7f37", "#b3201b")
 CONTRAST = Palette(
-    "high-contrast", True, "#000000", "#000000", "#ffffff", "#d0d0d0", "#707070", "#ffff00", "#00ff5f", "#d00000", 7.0
+    "high-contrast", True, "#000000", "#161616", "#ffffff", "#d0d0d0", "#707070", "#ffff00", "#00ff5f", "#d00000", 7.0
 )
 PALETTES: tuple[Palette, ...] = (DARK, LIGHT, CONTRAST)
+
+
+def palette_for(environ: Mapping[str, str]) -> Palette:
+    """To begin with: light where the terminal says that its ground is (`COLORFGBG`, "text;ground"), else dark."""
+    ground = environ.get("COLORFGBG", "").rpartition(";")[2]
+    return LIGHT if ground in ("7", "15") else DARK
 
 
 def glyph(label: str) -> str:

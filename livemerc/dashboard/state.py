@@ -360,6 +360,7 @@ class SessionState:
 
     def _forget(self, count: int) -> None:
         """The oldest leave the screen; the course and the figures keep them."""
+        self._shifts.look(self.utterances)
         for utterance in self.utterances[:count]:
             self._by_id.pop(utterance.utterance_id, None)
         del self.utterances[:count]
