@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from livemerc.dashboard.utterance import Estimate, Vector, top
+from livemerc.text_safety import sure_width
 
 CLEAR = 0.45
 """Below this probability a branch's best label is not named as if it were its verdict."""
@@ -29,7 +30,7 @@ def expressed(labels: Sequence[str], vector: Vector | None) -> str:
         return "nothing"
     label, probability = top(labels, vector)
     if probability >= CLEAR:
-        return _EXPRESSED.get(label, label)
+        return _EXPRESSED.get(label) or sure_width(label)
     known = dict(zip(labels, vector, strict=False))
     for mood, members in _MOODS:
         if sum(known.get(member, 0.0) for member in members) >= _MOOD:
