@@ -94,6 +94,24 @@ class Judge:
         except Exception as error:  # the boundary of a part: torch raises whatever its kernels raise
             raise self._failed(error) from error
 
+    def glance(self, work: Callable[[], T], patience_s: float) -> T | None:
+        """What `work` gives on the model's thread, or None: the model is busy, fails or takes longer than `patience_s`.
+        For what is superseded anyway: nothing is told, and a failure does not count."""
+        if self.failure is not None or self._worker.busy:
+            return None
+        job = self._worker.start(lambda: self._with_memory(work))
+        if job.wait(lambda ran_s: "late" if ran_s > patience_s else None) is not None:
+            return None
+        try:
+            return job.result()
+        except Exception:  # noqa: BLE001 - the boundary of a part: the next utterance will say whether it is broken
+            return None
+
+    def voice(self, samples: np.ndarray) -> Tensor:
+        """S1 (Ds,) of (n,) samples; on the model's thread, of a checkpoint with a speech encoder of its own."""
+        assert self._encoders is not None
+        return self._encoders.speech(samples)
+
     def judged(self) -> None:
         """An utterance has its estimate: the model is well."""
         self._failures = 0
