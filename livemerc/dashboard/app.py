@@ -16,6 +16,7 @@ from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import BindingType
 from textual.containers import Container
 from textual.message import Message
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from livemerc.bookmarks import Bookmark
@@ -261,6 +262,18 @@ class DashboardApp(Reading, App[int]):
             panel.styles.height = count
         if before is None or before[0].choices != wanted.choices:
             self.refresh_bindings()
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """As Textual's, with nothing in it that is markup or steers the terminal: names of files may stand in it."""
+        super().notify(plain_text(message), title=plain_text(title), severity=severity, timeout=timeout, markup=markup)
 
     # -- keys ----------------------------------------------------------------------------------------------------------
 
