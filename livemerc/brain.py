@@ -17,10 +17,11 @@ import msgspec
 from livemerc import judge, words
 from livemerc.asr.engine import AsrEngine
 from livemerc.audio.items import EarItem, Quiet, Speech, Utterance
-from livemerc.config import Config
+from livemerc.config import SAMPLE_RATE_HZ, Config
 from livemerc.errors import LivemercError
 from livemerc.estimates import Cues, unjudged_estimate
 from livemerc.events import EmotionEvent, Event, FinalAsr, Timing, UtteranceFinal, UtterancePartial
+from livemerc.glimpse import Every, Glimpses
 from livemerc.guard import GiveUp, never
 from livemerc.judge import Judge, Unjudged
 from livemerc.overload import SENTENCES, SENTENCES_OF_WHISPER_VOICE, Level, Overload
@@ -78,6 +79,8 @@ class Brain:
         languages = self._judge.manifest.text_languages
         self._words = Words(asr, config, languages=languages, notice=self._situation.notice)
         self._overload = Overload(config.overload)
+        self._glimpses = Glimpses(config, self._judge)
+        self._hypotheses = Every(config.live.partial_every_s)
         self._dialogue: Dialogue | None = None
         self._in_hand_s: float | None = None  # when the utterance in hand was decided, source time
         self._late_lag_s = 0.0  # how late the last late words came
@@ -223,6 +226,11 @@ class Brain:
         self._observe()
         if self._overload.level >= Level.NO_PARTIALS:
             return
+        glimpse = None if self._dialogue is None else self._glimpses.of(speech, self._dialogue)
+        if glimpse is not None:
+            yield glimpse
+        if not self._hypotheses.due(speech):
+            return
         budget_s = self._config.live.partial_budget_ms / 1000
         text = self._words.partial(speech.samples, budget_s=budget_s, give_up=self._for_words)
         if text:
@@ -249,6 +257,8 @@ class Brain:
         timing = Timing(endpoint_wait_ms=(utterance.decided_s - utterance.end_s) * 1000, asr_ms=asr_ms)
         for estimate, timed in self._estimates(utterance, heard, timing):
             own = estimate.utterance_id == utterance.utterance_id and estimate.status == "provisional"
+            if own and timed.encode_ms is not None:
+                self._glimpses.learn(len(utterance.samples) / SAMPLE_RATE_HZ, timed.encode_ms / 1000)
             yield msgspec.structs.replace(estimate, timing=timed) if own else estimate
 
     def _estimates(self, utterance: Utterance, heard: Heard, timing: Timing) -> Iterator[tuple[EmotionEvent, Timing]]:

@@ -33,6 +33,7 @@ from livemerc.events import (
     Timing,
 )
 from livemerc.gauges import PAUSED, Gauges
+from livemerc.glimpse import snapshot_every_s
 from livemerc.guard import Worker
 from livemerc.lanes import Closed, Lane
 from livemerc.model.checkpoint import checkpoint_info
@@ -71,7 +72,7 @@ class Monitor:
         self._paused = False
         # The microphone already listens; the model's folder is looked at before anything heavy is loaded.
         self._checkpoint = checkpoint_info(config.model.checkpoint)
-        snapshots = config.live.partial_every_s if source.live else None
+        snapshots = snapshot_every_s(config) if source.live else None
         self._ears = make_ears(config, source, snapshots)
         self._items: Lane[EarItem] = Lane(FINALS_WAITING)
         self._events: Lane[Event] = Lane(EVENTS_WAITING)
