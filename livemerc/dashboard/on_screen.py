@@ -12,7 +12,8 @@ from livemerc.events import EmotionEvent, Event, FinalAsr, Modality, SessionEnd,
 def events_on_screen(state: SessionState) -> Iterator[Event]:
     """`session.start`, the finals and their estimates in order, and `session.end` where it has ended.
 
-    Hypotheses and the monitor's status are not kept on the screen; nor are utterances that have left it.
+    Hypotheses and the monitor's status are not kept on the screen; nor are utterances that have left it, nor what words
+    and voice alone said in an estimate that was revised.
     """
     if state.start is not None:
         yield state.start

@@ -282,9 +282,8 @@ class SessionState:
         )
         if old is not None:
             self._count(utterance, -1)
-            new.share(old)
             if old.differs(new) and old.status != "partial":
-                utterance.earlier = (*utterance.earlier, old)[-_CHANGES_KEPT:]
+                utterance.earlier = (*utterance.earlier, old.once_replaced(new))[-_CHANGES_KEPT:]
             # What a partial guessed was no label yet: only what followed the final can be revised.
             if old.status != "partial" and old.shown != new.shown:
                 utterance.changes = (*utterance.changes, old.shown)[-_CHANGES_KEPT:]

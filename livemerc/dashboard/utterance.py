@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from struct import pack, unpack, unpack_from
@@ -40,7 +41,7 @@ class Estimate:
         self.label = intern(label)
         self.confidence = confidence
         self.abstained = None if abstained is None else intern(abstained)
-        self._has = (text is not None, speech is not None)
+        self._has = (text is not None) + 2 * (speech is not None)
         self._fused = pack(f"{len(probabilities)}d", *probabilities)
         self._branches = pack(f"{len(text or ()) + len(speech or ())}d", *(text or ()), *(speech or ()))
 
@@ -51,21 +52,25 @@ class Estimate:
     @property
     def text(self) -> Vector | None:
         """What the words alone would say; None without words."""
-        return self._branch(0) if self._has[0] else None
+        return self._branch(0) if self._has & 1 else None
 
     @property
     def speech(self) -> Vector | None:
         """What the voice alone would say; None where it was not judged."""
-        return self._branch(1) if self._has[1] else None
+        return self._branch(self._has & 1) if self._has & 2 else None
 
     def _branch(self, place: int) -> Vector:
-        length = len(self._branches) // (8 * sum(self._has))
-        return unpack_from(f"{length}d", self._branches, 8 * length if place and self._has[0] else 0)
+        length = len(self._branches) // (16 if self._has == 3 else 8)
+        return unpack_from(f"{length}d", self._branches, 8 * length * place)
 
-    def share(self, earlier: Estimate) -> None:
-        """Words and voice apart are judged once, and revised together: both estimates then hold the same."""
-        if self._branches == earlier._branches:
-            self._branches = earlier._branches
+    def once_replaced(self, by: Estimate) -> Estimate:
+        """What is kept of it then: words and voice apart only if they are still the same, in memory once."""
+        if self._branches == by._branches:
+            by._branches = self._branches
+            return self
+        slim = copy.copy(self)  # copies of the session's state may hold this one
+        slim._branches, slim._has = b"", 0
+        return slim
 
     @property
     def shown(self) -> str:
