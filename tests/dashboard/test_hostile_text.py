@@ -1,0 +1,139 @@
+"""Words that try to steer the terminal: everything that the screen sends is looked at, byte by byte."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+
+import pytest
+from hostile import PIECES, invisible, session
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from scripted_monitor import ScriptedGauges, ScriptedMonitor
+from textual import events as textual_events
+from textual.driver import Driver
+from textual.geometry import Size
+
+from livemerc.dashboard.app import DashboardApp
+from livemerc.events import MicState
+
+STEERING = re.compile(r"\x1b\[[0-9;:?<>=$ ]*[A-Za-z]|\x1b\]22;[a-z-]*(?:\x07|\x1b\\)")
+"""What Textual itself sends: cursor, style, modes, the pointer's shape. No titles, no links, no clipboard."""
+HOSTILE = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
+
+
+class Recorder(Driver):
+    """A terminal that only listens."""
+
+    size_of_it = (120, 40)
+
+    def __init__(self, *arguments: object, **named: object) -> None:
+        super().__init__(*arguments, **named)  # type: ignore[arg-type]
+        self.sent: list[str] = []
+
+    def write(self, data: str) -> None:
+        self.sent.append(data)
+
+    def start_application_mode(self) -> None:
+        size = Size(*self.size_of_it)
+        self._app.call_later(self._app.post_message, textual_events.Resize(size, size))
+
+    def stop_application_mode(self) -> None:
+        """There is nothing to restore."""
+
+    def disable_input(self) -> None:
+        """There is none."""
+
+
+class Recordable(ScriptedMonitor):
+    """Whose recording speaks, too."""
+
+    words = ""
+
+    @property
+    def recording(self) -> str | None:
+        return self.words
+
+    def toggle_recording(self) -> str:
+        return self.words
+
+
+async def everything_sent(words: str, size: tuple[int, int], keys: Sequence[str]) -> tuple[str, str]:
+    """All that went to the terminal while `keys` were pressed, and the rows of the transcript in the end."""
+    monitor = Recordable(
+        session(words), gauges=ScriptedGauges(mic=MicState(ok=False, why=words), degraded=words, loading=words or None)
+    )
+    monitor.words = words
+    app = DashboardApp(monitor)
+    app.driver_class = type("Sized", (Recorder,), {"size_of_it": size})
+    seen: list[str] = []
+
+    async def pilot(_: object) -> None:
+        try:
+            await look()
+        except BaseException as error:
+            app._exception = app._exception or error  # type: ignore[assignment]
+            raise
+        finally:
+            app.exit(0)
+
+    async def look() -> None:
+        while (not monitor.delivered.is_set() or app._worker.waiting) and app._exception is None:
+            await asyncio.sleep(0.01)
+        for key in keys:
+            app.post_message(textual_events.Key(key, key if len(key) == 1 else None))
+            await asyncio.sleep(0.02)
+            app.tick()
+            await asyncio.sleep(0.02)
+            rows = "".join(strip.text for strip in app.screen._compositor.render_strips())
+            assert not invisible(rows), key
+        for severity in ("information", "error"):
+            app.notify(words or "-", severity=severity, markup=False)  # type: ignore[arg-type]
+        await asyncio.sleep(0.1)
+        seen.append("\n".join(strip.text for strip in app._transcript.render_lines(app._transcript.size.region)))
+
+    await app.run_async(size=size, auto_pilot=pilot)
+    if app._exception is not None:
+        raise app._exception
+    driver = app._driver
+    assert isinstance(driver, Recorder)
+    return "".join(driver.sent), seen[0]
+
+
+KEYS = ("v", "v", "v", "enter", "enter", "right", "escape", "escape", "r", "t", "question_mark", "escape", "slash", "a")
+
+
+@settings(
+    max_examples=8,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=[
+        Phase.explicit,
+        Phase.reuse,
+        Phase.generate,
+    ],  # an example takes seconds: a hundred smaller ones are not tried
+)
+@given(words=HOSTILE, size=st.sampled_from([(60, 20), (80, 24), (120, 40), (200, 60)]))
+def test_nothing_that_was_said_steers_the_terminal(words: str, size: tuple[int, int]) -> None:
+    sent, _ = asyncio.run(everything_sent(words, size, KEYS))
+    assert not invisible(STEERING.sub("", sent).replace("\n", ""))  # between the rows of a whole screen
+    sent.encode()  # nothing that could not be written
+
+
+@pytest.mark.parametrize(
+    "words", ["[bold red]loud[/]", "[link=http://evil.example]here[/link]", "[@click=app.leave]x[/]"]
+)
+async def test_markup_stands_there_as_it_was_said(words: str) -> None:
+    sent, rows = await everything_sent(words, (200, 60), ("enter", "enter"))
+    assert rows.count(words) >= 4
+    assert sent.count(words) > rows.count(words)  # in panels and in the details, too
+    assert "\x1b]" not in STEERING.sub("", sent)
+
+
+async def test_links_and_titles_are_pictures_of_what_they_were() -> None:
+    words = "see \x1b]8;;http://evil.example\x07this\x1b]8;;\x07 \x1b]0;owned\x07"
+    sent, rows = await everything_sent(words, (200, 60), ())
+    assert "␛]8;;http://evil.example␇this␛]8;;␇ ␛]0;owned␇" in rows
+    assert "\x1b]" not in STEERING.sub("", sent)
+    assert "\x07" not in STEERING.sub("", sent)
