@@ -6,6 +6,7 @@ utterance gets its final, its first estimate and its frozen one.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from livemerc import judge, words
+from livemerc.ahead import Ahead, Found
 from livemerc.asr.engine import AsrEngine
-from livemerc.audio.items import EarItem, Quiet, Speech, Utterance
+from livemerc.audio.items import EarItem, Ending, Quiet, Speech, Utterance
 from livemerc.config import SAMPLE_RATE_HZ, Config
 from livemerc.errors import LivemercError
 from livemerc.estimates import Cues, unjudged_estimate
@@ -86,6 +88,7 @@ class Brain:
         self._late_lag_s = 0.0  # how late the last late words came
         self._last_decided_s: float | None = None
         self._spacing_s = 4.0  # between utterances, the newest counting half
+        self.ahead = Ahead()
         self.utterances = 0
         if load:
             self.load()
@@ -135,6 +138,10 @@ class Brain:
             yield from self._freeze_all()
         elif isinstance(item, Speech):
             yield from self._partial(item)
+        elif isinstance(item, Ending):
+            self._in_hand_s = item.utterance.decided_s
+            self._anticipate(item.utterance)
+            self._in_hand_s = None
 
     def catch_up(self) -> Iterator[Event]:
         """Late words and what they revise; also when nothing has happened, a few times a second: lag is measured."""
@@ -156,6 +163,7 @@ class Brain:
                 break
         yield from self._catch_up(0.0)
         yield from self._freeze_all()
+        self.ahead.discard()
         self.close()
 
     def close(self) -> None:
@@ -236,12 +244,35 @@ class Brain:
         if text:
             yield UtterancePartial(utterance_id=speech.utterance_id, start_s=speech.start_s, text=text)
 
+    def _anticipate(self, utterance: Utterance) -> None:
+        """While the hangover runs: words and encodings of what will be final if nobody says more. No events."""
+        self.ahead.discard()
+        self._observe()
+        if self._dialogue is None or self._overload.level > Level.WELL:
+            return
+        budget_s = self._config.live.ahead_budget_ms / 1000
+        began = time.perf_counter()
+        heard = self._words.ahead(utterance, budget_s=budget_s, give_up=self._for_words)
+        recognised = time.perf_counter()
+        if heard is None:
+            self.ahead.wasted_s += recognised - began
+            return
+        rows = None
+        with contextlib.suppress(Unjudged):  # then it is tried again for the final
+            rows = self._judge.embed(_words_for_model(heard), self._voice(utterance, heard), self._for_label)
+        encode_ms = (time.perf_counter() - recognised) * 1000
+        self.ahead.keep(Found(utterance, heard, rows, (recognised - began) * 1000, encode_ms))
+
     def _utterance(self, utterance: Utterance) -> Iterator[Event]:
         self._observe()
         began = time.perf_counter()
-        fast = self._overload.level >= Level.FAST_ASR
-        heard = self._words.hear(utterance, fast=fast, give_up=self._for_words)
-        asr_ms = (time.perf_counter() - began) * 1000
+        found = self.ahead.take(utterance)
+        if found is None:
+            fast = self._overload.level >= Level.FAST_ASR
+            heard = self._words.hear(utterance, fast=fast, give_up=self._for_words)
+            asr_ms = (time.perf_counter() - began) * 1000
+        else:
+            heard, asr_ms = found.heard, found.asr_ms
         self.utterances += 1
         transcript = heard.transcript
         yield UtteranceFinal(
@@ -255,13 +286,15 @@ class Brain:
             ),
         )
         timing = Timing(endpoint_wait_ms=(utterance.decided_s - utterance.end_s) * 1000, asr_ms=asr_ms)
-        for estimate, timed in self._estimates(utterance, heard, timing):
+        for estimate, timed in self._estimates(utterance, heard, timing, found):
             own = estimate.utterance_id == utterance.utterance_id and estimate.status == "provisional"
             if own and timed.encode_ms is not None:
                 self._glimpses.learn(len(utterance.samples) / SAMPLE_RATE_HZ, timed.encode_ms / 1000)
             yield msgspec.structs.replace(estimate, timing=timed) if own else estimate
 
-    def _estimates(self, utterance: Utterance, heard: Heard, timing: Timing) -> Iterator[tuple[EmotionEvent, Timing]]:
+    def _estimates(
+        self, utterance: Utterance, heard: Heard, timing: Timing, found: Found | None
+    ) -> Iterator[tuple[EmotionEvent, Timing]]:
         """The utterance's first estimate and what it revises, or the prior and the reason."""
         if self._dialogue is None:
             prior = dict(zip(self.labels, self._judge.manifest.prior, strict=True))
@@ -273,7 +306,10 @@ class Brain:
         began = time.perf_counter()
         encoded = None
         try:
-            t1, s1 = self._judge.embed(_words_for_model(heard), self._voice(utterance, heard), self._for_label)
+            if found is None or found.rows is None:
+                t1, s1 = self._judge.embed(_words_for_model(heard), self._voice(utterance, heard), self._for_label)
+            else:
+                t1, s1 = found.rows
             encoded = time.perf_counter()
             estimates = self._dialogue.add(utterance.utterance_id, t1, s1, cues, self._run)
             self._judge.judged()
@@ -281,7 +317,8 @@ class Brain:
             estimates = self._dialogue.add_unjudged(utterance.utterance_id, cues, str(reason))
         ended = time.perf_counter()
         encoded = ended if encoded is None else encoded
-        timing = msgspec.structs.replace(timing, encode_ms=(encoded - began) * 1000, fuse_ms=(ended - encoded) * 1000)
+        encode_ms = (encoded - began) * 1000 if found is None or found.rows is None else found.encode_ms
+        timing = msgspec.structs.replace(timing, encode_ms=encode_ms, fuse_ms=(ended - encoded) * 1000)
         for estimate in estimates:
             yield estimate, timing
 

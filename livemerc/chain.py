@@ -17,7 +17,7 @@ import msgspec
 from livemerc import __version__
 from livemerc.asr.engine import AsrEngine, NoAsr
 from livemerc.asr.select import choose_engine
-from livemerc.audio.ears import EarItem, Onset, Speech, Utterance, make_ears
+from livemerc.audio.ears import EarItem, Ending, Onset, Speech, Utterance, make_ears
 from livemerc.audio.source import Block, Source
 from livemerc.brain import Brain, Situation
 from livemerc.clocks import DueClock, WallClock
@@ -73,7 +73,7 @@ class Monitor:
         # The microphone already listens; the model's folder is looked at before anything heavy is loaded.
         self._checkpoint = checkpoint_info(config.model.checkpoint)
         snapshots = snapshot_every_s(config) if source.live else None
-        self._ears = make_ears(config, source, snapshots)
+        self._ears = make_ears(config, source, snapshots, endings=source.live and config.live.ahead_budget_ms > 0)
         self._items: Lane[EarItem] = Lane(FINALS_WAITING)
         self._events: Lane[Event] = Lane(EVENTS_WAITING)
         pace = getattr(source, "speed", 1.0) or 1.0
@@ -253,7 +253,7 @@ class Monitor:
                     self._hand_over(item)
 
     def _hand_over(self, item: EarItem) -> None:
-        if isinstance(item, Speech):
+        if isinstance(item, Speech | Ending):
             self._items.put_latest(item)
         elif not isinstance(item, Onset):
             if isinstance(item, Utterance) and self._working_since_s is None:
@@ -279,7 +279,7 @@ class Monitor:
                     self._flush()
                     self._items.close()
                     continue
-                if isinstance(item, Speech) and self._stopped_s is not None:
+                if isinstance(item, Speech | Ending) and self._stopped_s is not None:
                     continue  # when stopping, what is left to say are finals
                 self._put(self._handled(brain, item))
                 if brain.failure is not None and self._failure is None:

@@ -130,6 +130,23 @@ class Words:
             self._notice("asr", self._failed(error))
             return ""
 
+    def ahead(self, utterance: Utterance, *, budget_s: float, give_up: GiveUp) -> Heard | None:
+        """The words of an utterance that has perhaps ended, if nothing else is sought and they can be had within the
+        budget; they are those that `hear` would give. A failure counts for nothing: the final will say."""
+        if self.failure is not None or self.owed or self._worker.busy or not getattr(self.asr, "repeatable", False):
+            return None
+        if self._expected_s(utterance) > budget_s:
+            return None
+        job = self._worker.start(lambda: self._transcribe(utterance, fast=False))
+        reason = job.wait(give_up)
+        self._learn_pace(len(utterance.samples) / SAMPLE_RATE_HZ, job.ran_s)
+        if reason is not None:
+            return None
+        try:
+            return job.result()
+        except Exception:  # noqa: BLE001 - the boundary of a part: asked again for the final, which tells what is wrong
+            return None
+
     # -- later -----------------------------------------------------------------------------------------------------
 
     @property

@@ -48,7 +48,7 @@ class AsrEngine(Protocol):
     """A recogniser. `engine` and `model` go into `session.start`.
 
     Results do not depend on earlier utterances, so offline, live and rerun give the same text. Calls come from one
-    thread at a time.
+    thread at a time. One that has `repeatable` = True may be asked for an utterance in vain, or twice.
     """
 
     engine: str
@@ -78,6 +78,7 @@ class NoAsr:
     """`--asr none`: the emotion is judged by the voice alone."""
 
     engine = "none"
+    repeatable = True
     model: str | None = None
 
     def transcribe(self, utterance: Utterance) -> Transcript:

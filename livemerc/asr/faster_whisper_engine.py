@@ -40,6 +40,7 @@ class FasterWhisperEngine:
     """
 
     engine = "faster-whisper"
+    repeatable = True
 
     def __init__(
         self,

@@ -46,6 +46,7 @@ class PocketsphinxEngine:
     """
 
     engine = "pocketsphinx"
+    repeatable = True
 
     def __init__(self, search: Mapping[str, int] = SEARCH, model: str = "en-us") -> None:
         """`search`: its beams; `model`: what `session.start` calls it."""

@@ -28,6 +28,7 @@ class WithVoice:
     def __init__(self, words: AsrEngine, encoder: FasterWhisperEngine) -> None:
         self.words, self.encoder = words, encoder
         self.engine, self.model = words.engine, words.model
+        self.repeatable = getattr(words, "repeatable", False)
 
     def transcribe(self, utterance: Utterance) -> Transcript:
         """The recogniser's text with the Whisper's encoding. Raises `GpuMemoryError`, `ModelError`."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from operator import itemgetter
 
 from livemerc.audio.ears import FLOOR_DBFS, EarItem, Ears
-from livemerc.audio.items import Dropped, Onset, Quiet, Speech, Utterance
+from livemerc.audio.items import Dropped, Ending, Onset, Quiet, Speech, Utterance
 from livemerc.audio.source import Block
 from livemerc.config import Config
 
@@ -28,10 +28,11 @@ class ChannelEars:
         snapshot_every_s: float | None = None,
         *,
         in_step: bool = True,
+        endings: bool = False,
     ) -> None:
         self._speakers = speakers
         self._in_step = in_step
-        self._channels = [Ears(config, rate_hz, snapshot_every_s) for _ in speakers]
+        self._channels = [Ears(config, rate_hz, snapshot_every_s, endings=endings) for _ in speakers]
         self._freeze_after_s = config.dialogue.freeze_after_s
         self._pending: list[tuple[float, int, EarItem]] = []
         self._open: list[int] = []  # channels with an open utterance, the one that began first in front
@@ -87,13 +88,16 @@ class ChannelEars:
         del self._pending[:taken]
         return items
 
-    def _named(self, item: Onset | Dropped | Speech | Utterance, channel: int) -> EarItem:
+    def _named(self, item: Onset | Dropped | Speech | Ending | Utterance, channel: int) -> EarItem:
         """The item with the id it has in the conversation, and its speaker."""
         if isinstance(item, Onset):
             self._open.append(channel)
         utterance_id = f"u{self._finals + 1 + self._open.index(channel)}"
         if isinstance(item, Speech):
             return replace(item, utterance_id=utterance_id, speaker=self._speakers[channel])
+        if isinstance(item, Ending):
+            named = replace(item.utterance, utterance_id=utterance_id, speaker=self._speakers[channel])
+            return Ending(named)
         if isinstance(item, Onset):
             return replace(item, utterance_id=utterance_id)
         self._open.remove(channel)

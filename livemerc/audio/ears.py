@@ -9,7 +9,7 @@ import numpy as np
 
 from livemerc.audio.endpoint import Endpointer
 from livemerc.audio.frames import Framer
-from livemerc.audio.items import Dropped, EarItem, Onset, Quiet, Speech, Utterance
+from livemerc.audio.items import Dropped, EarItem, Ending, Onset, Quiet, Speech, Utterance
 from livemerc.audio.resample import Resampler
 from livemerc.audio.source import Block
 from livemerc.audio.vad import make_gate, make_vad
@@ -18,7 +18,7 @@ from livemerc.config import SAMPLE_RATE_HZ, Config
 if TYPE_CHECKING:
     from livemerc.audio.source import Source
 
-__all__ = ["Dropped", "EarItem", "Ears", "Onset", "Quiet", "Speech", "Utterance", "make_ears"]
+__all__ = ["Dropped", "EarItem", "Ears", "Ending", "Onset", "Quiet", "Speech", "Utterance", "make_ears"]
 
 FLOOR_DBFS = -120.0
 _JUMP_S = 0.2
@@ -46,7 +46,9 @@ class AnyEars(Protocol):
     def flush(self) -> list[EarItem]: ...
 
 
-def make_ears(config: Config, source: Source, snapshot_every_s: float | None = None) -> AnyEars:
+def make_ears(
+    config: Config, source: Source, snapshot_every_s: float | None = None, *, endings: bool = False
+) -> AnyEars:
     """Ears for `source`: one detector and endpointer, or one for each of its speakers; or those that it brings (a
     source of words that were cut into utterances before)."""
     own = getattr(source, "ears", None)
@@ -54,30 +56,34 @@ def make_ears(config: Config, source: Source, snapshot_every_s: float | None = N
         return own(config)
     speakers = getattr(source, "speakers", ())  # a source of somebody's own may not know of speakers
     if not speakers:
-        return Ears(config, source.rate_hz, snapshot_every_s)
+        return Ears(config, source.rate_hz, snapshot_every_s, endings=endings)
     from livemerc.audio.channels import ChannelEars
 
     in_step = getattr(source, "in_step", True)
-    return ChannelEars(config, source.rate_hz, speakers, snapshot_every_s, in_step=in_step)
+    return ChannelEars(config, source.rate_hz, speakers, snapshot_every_s, in_step=in_step, endings=endings)
 
 
 class Ears:
     """Blocks of one source in, `EarItem`s out, in order; a function of the samples alone, not of how they are cut.
 
     `feed` blocks in order, then `flush` once. `snapshot_every_s` asks for a `Speech` snapshot of the open utterance
-    that often. A block that begins later than the samples so far (a gap, a silent device) moves the clock: short
-    stretches are heard as silence, longer ones end the utterance; a slow drift is followed, either way. Time never
-    runs back.
+    that often, `endings` for an `Ending` as soon as its samples are there. A block that begins later than the samples
+    so far (a gap, a silent device) moves the clock: short stretches are heard as silence, longer ones end the
+    utterance; a slow drift is followed, either way. Time never runs back.
     """
 
-    def __init__(self, config: Config, rate_hz: int, snapshot_every_s: float | None = None) -> None:
+    def __init__(
+        self, config: Config, rate_hz: int, snapshot_every_s: float | None = None, *, endings: bool = False
+    ) -> None:
         self._rate_hz = rate_hz
         self._resampler = Resampler(rate_hz)
         self._vad = make_vad(config.vad)
         frame_s = self._vad.frame_samples / SAMPLE_RATE_HZ
         self._gate = make_gate(config.vad, frame_s)
         self._framer = Framer(self._vad.frame_samples)
-        self._endpointer = Endpointer(config.endpoint, frame_s, config.dialogue.freeze_after_s, snapshot_every_s)
+        self._endpointer = Endpointer(
+            config.endpoint, frame_s, config.dialogue.freeze_after_s, snapshot_every_s, endings=endings
+        )
         # silence long enough to end any utterance by itself: beyond it the clock may jump
         self._max_fill_samples = round((config.endpoint.hangover_ms / 1000 + 1.0) * SAMPLE_RATE_HZ)
         self._in_anchor_s: float | None = None  # source clock: time of source sample 0 since the last discontinuity

@@ -7,11 +7,11 @@ frame was voiced for `hangover_ms`. Everything is counted in frames, so the resu
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from livemerc.audio.items import Dropped, EarItem, Onset, Quiet, Speech, Utterance
+from livemerc.audio.items import Dropped, EarItem, Ending, Onset, Quiet, Speech, Utterance
 from livemerc.config import EndpointConfig
 
 _SUPPORT_MS = 100.0
@@ -33,11 +33,18 @@ class _Frame:
 class Endpointer:
     """`step` takes one frame after the other, contiguous in time unless `interrupt` came between.
 
+    `endings`: says how an open utterance would end as soon as its tail is there, while the hangover still runs.
     Memory is bounded: the pre-roll while idle, the maximum plus pre-roll and hangover while open.
     """
 
     def __init__(
-        self, config: EndpointConfig, frame_s: float, freeze_after_s: float, snapshot_every_s: float | None = None
+        self,
+        config: EndpointConfig,
+        frame_s: float,
+        freeze_after_s: float,
+        snapshot_every_s: float | None = None,
+        *,
+        endings: bool = False,
     ) -> None:
         self._onset_threshold = config.onset_threshold
         self._offset_threshold = config.offset_threshold
@@ -45,6 +52,7 @@ class Endpointer:
         self._support_frames = _frames(_SUPPORT_MS / 1000, frame_s)
         self._pre_roll_frames = -int(-config.pre_roll_ms / 1000 // frame_s)  # rounded up: "at least"
         self._hangover_frames = _frames(config.hangover_ms / 1000, frame_s)
+        self._tail_frames = _frames(config.tail_ms / 1000, frame_s)
         self._long_frames = config.long_utterance_s / frame_s
         self._long_hangover_frames = min(self._hangover_frames, _frames(config.long_hangover_ms / 1000, frame_s))
         self._min_frames = config.min_utterance_s / frame_s - 1e-6
@@ -53,6 +61,8 @@ class Endpointer:
         self._quietness_frames = _frames(_QUIETNESS_MS / 2000, frame_s)
         self._snapshot_frames = None if snapshot_every_s is None else _frames(snapshot_every_s, frame_s)
         self._freeze_after_s = freeze_after_s
+        self._endings = endings
+        self._ending: tuple[int, Utterance] | None = None  # the last one told, and its last voiced frame
         self._recent: deque[_Frame] = deque(maxlen=self._pre_roll_frames + self._onset_frames)
         self._support: deque[float] = deque(maxlen=self._support_frames)
         self._open: list[_Frame] | None = None
@@ -111,6 +121,7 @@ class Endpointer:
         self._first, self._last = voiced[0] - keep_from, voiced[-1] - keep_from
         self._continued = False
         self._since_snapshot = 0
+        self._ending = None
         return Onset(self._id, self._open[self._first].start_s)
 
     def _continue(self, frames: list[_Frame]) -> list[EarItem]:
@@ -121,6 +132,9 @@ class Endpointer:
             self._last = now
         elif now - self._last >= self._hangover():
             return [self._close(frames[now].end_s)]
+        elif self._endings and now - self._last == self._tail_frames and not self._too_short():
+            self._ending = self._last, self._until_tail(frames, frames[now].end_s)
+            return [Ending(self._ending[1])]
         self._since_snapshot += 1
         if self._snapshot_frames is not None and self._since_snapshot >= self._snapshot_frames:
             self._since_snapshot = 0
@@ -137,20 +151,30 @@ class Endpointer:
         assert frames is not None
         # what follows the last voiced frame may be the next one's pre-roll; voiced audio never is
         self._recent.extend(frames[self._last + 1 :])
-        if self._last + 1 - self._first < self._min_frames and not self._continued:
+        if self._too_short():
             return Dropped(self._id, decided_s, "too short")
-        return self._final(frames, decided_s, forced_cut=False)
+        if self._ending is not None and self._ending[0] == self._last:
+            return self._counted(replace(self._ending[1], decided_s=decided_s))
+        return self._counted(self._until_tail(frames, decided_s))
+
+    def _too_short(self) -> bool:
+        return self._last + 1 - self._first < self._min_frames and not self._continued
+
+    def _until_tail(self, frames: list[_Frame], decided_s: float) -> Utterance:
+        """Not the whole hangover: how long nobody spoke says nothing, and what is there early can be heard early."""
+        return self._as_utterance(frames[: self._last + 1 + self._tail_frames], decided_s, forced_cut=False)
 
     def _cut(self, frames: list[_Frame]) -> list[EarItem]:
         """The newest frame is voiced and one too many: end before the quietest boundary, go on behind it."""
         at = self._quietest(frames)
         rest = frames[at:]
         self._last = max(i for i in range(at) if frames[i].voiced or i == self._first)
-        final = self._final(frames[:at], frames[-1].end_s, forced_cut=True)
+        final = self._counted(self._as_utterance(frames[:at], frames[-1].end_s, forced_cut=True))
         self._open = rest
         self._first = next(i for i, frame in enumerate(rest) if frame.voiced)
         self._last = len(rest) - 1
         self._continued = True
+        self._ending = None
         self._since_snapshot = 0
         return [final, Onset(self._id, rest[self._first].start_s)]
 
@@ -165,8 +189,8 @@ class Endpointer:
         around = [float(power[max(0, i - span) : i + span].mean()) for i in range(low, high + 1)]
         return low + max(i for i, value in enumerate(around) if value == min(around))
 
-    def _final(self, frames: list[_Frame], decided_s: float, *, forced_cut: bool) -> Utterance:
-        utterance = Utterance(
+    def _as_utterance(self, frames: list[_Frame], decided_s: float, *, forced_cut: bool) -> Utterance:
+        return Utterance(
             utterance_id=self._id,
             samples=_joined(frames),
             samples_start_s=frames[0].start_s,
@@ -175,6 +199,8 @@ class Endpointer:
             decided_s=decided_s,
             forced_cut=forced_cut,
         )
+
+    def _counted(self, utterance: Utterance) -> Utterance:
         self._finals += 1
         self._quiet_due_s = utterance.end_s + self._freeze_after_s
         return utterance

@@ -46,7 +46,7 @@ class Utterance:
 
     utterance_id: str
     samples: np.ndarray
-    """(n,) float32 at 16 kHz, pre-roll and hangover included."""
+    """(n,) float32 at 16 kHz, with the pre-roll and `endpoint.tail_ms` behind the last voiced frame."""
     samples_start_s: float
     start_s: float
     """First voiced frame."""
@@ -60,6 +60,21 @@ class Utterance:
     """Whose channel it came from; None = unknown."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Ending:
+    """The open utterance as it will be if nobody says more; only if asked for.
+
+    What comes of it is an `Utterance` with the very same `samples` (the same object), another `Ending` after more
+    speech, or nothing: a forced cut.
+    """
+
+    utterance: Utterance
+
+    @property
+    def utterance_id(self) -> str:
+        return self.utterance.utterance_id
+
+
 @dataclass(frozen=True, slots=True)
 class Quiet:
     """Nobody has spoken for `dialogue.freeze_after_s` since the last utterance's end; once per silence."""
@@ -67,4 +82,4 @@ class Quiet:
     t_s: float
 
 
-EarItem = Onset | Dropped | Speech | Utterance | Quiet
+EarItem = Onset | Dropped | Speech | Ending | Utterance | Quiet

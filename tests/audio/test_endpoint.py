@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livemerc.audio.endpoint import Endpointer
-from livemerc.audio.items import Dropped, EarItem, Onset, Quiet, Speech, Utterance
+from livemerc.audio.items import Dropped, EarItem, Ending, Onset, Quiet, Speech, Utterance
 from livemerc.config import EndpointConfig
 
 FRAME_S = 0.02
@@ -21,10 +22,12 @@ def run(
     pattern: list[tuple[float, int]],
     config: EndpointConfig | None = None,
     snapshot_every_s: float | None = None,
+    *,
+    endings: bool = False,
     powers: np.ndarray | None = None,
 ) -> list[EarItem]:
     """`pattern`: stretches of (probability, frames). All samples of frame i have the value i: none is anonymous."""
-    endpointer = Endpointer(config or EndpointConfig(), FRAME_S, 10.0, snapshot_every_s)
+    endpointer = Endpointer(config or EndpointConfig(), FRAME_S, 10.0, snapshot_every_s, endings=endings)
     items: list[EarItem] = []
     index = 0
     for probability, count in pattern:
@@ -47,8 +50,8 @@ def test_start_and_end_are_the_voiced_frames_and_the_samples_reach_further():
     assert utterance.decided_s == pytest.approx(2.4)  # hangover 400 ms
     assert utterance.samples.dtype == np.float32
     assert utterance.samples[0] == 35
-    assert utterance.samples[-1] == 119
-    assert len(utterance.samples) == 85 * SIZE
+    assert utterance.samples[-1] == 104  # tail 100 ms
+    assert len(utterance.samples) == 70 * SIZE
     assert not utterance.forced_cut
 
 
@@ -180,3 +183,41 @@ def test_snapshots_come_only_when_asked_and_grow():
     assert all(np.diff([len(shot.samples) for shot in shots]) == 50 * SIZE)
     assert {shot.start_s for shot in shots} == {1.0}
     assert finals(run(pattern, snapshot_every_s=1.0))[0].decided_s == finals(run(pattern))[0].decided_s
+
+
+def test_how_it_would_end_is_told_with_the_tail_and_the_final_brings_the_same_samples():
+    items = run([(0, 50), (1, 50), (0, 50)], endings=True)
+    assert [type(item) for item in items] == [Onset, Ending, Utterance]
+    _, ending, final = items
+    assert ending.utterance.decided_s == pytest.approx(2.1)
+    assert ending.utterance.samples is final.samples
+    assert vars_of(dataclasses.replace(ending.utterance, decided_s=final.decided_s)) == vars_of(final)
+
+
+def test_when_speech_goes_on_it_ends_otherwise():
+    items = run([(1, 30), (0, 10), (1, 30), (0, 40)], endings=True)
+    assert [type(item) for item in items] == [Onset, Ending, Ending, Utterance]
+    assert items[1].utterance.samples is not items[3].samples
+    assert items[2].utterance.samples is items[3].samples
+    too_short = run([(0, 20), (1, 7), (0, 40)], endings=True)
+    assert [type(item) for item in too_short] == [Onset, Dropped]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    pattern=st.lists(st.tuples(st.sampled_from([0.0, 0.3, 0.5, 1.0]), st.integers(1, 200)), min_size=1, max_size=12),
+    tail_ms=st.sampled_from([20.0, 100.0, 500.0]),
+    max_s=st.sampled_from([2.0, 12.0]),
+)
+def test_whether_endings_are_asked_for_changes_no_utterance(pattern, tail_ms, max_s):
+    config = EndpointConfig(tail_ms=tail_ms, max_utterance_s=max_s)
+    asked, silent = (run(pattern, config, endings=endings) for endings in (True, False))
+    told = [item for item in asked if not isinstance(item, Ending)]
+    assert [type(item) for item in told] == [type(item) for item in silent]
+    for one, other in zip(finals(told), finals(silent), strict=True):
+        assert np.array_equal(one.samples, other.samples)
+        assert vars_of(one) == vars_of(other)
+
+
+def vars_of(utterance: Utterance) -> list[object]:
+    return [getattr(utterance, field.name) for field in dataclasses.fields(utterance) if field.name != "samples"]
