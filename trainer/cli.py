@@ -192,9 +192,10 @@ def evaluate(
     Parameters
     ----------
     manifest
-        CSV with dialogue_id, utterance_id, speaker, audio, start_s, end_s, text, emotion, split.
+        CSV with dialogue_id, utterance_id, speaker, audio, start_s, end_s, text, emotion, split. Rows without an
+        emotion whose split is `context` are heard and not judged.
     split
-        Only the rows of this split.
+        Only the rows of this split (and the context of their dialogues).
     checkpoint
         Folder of a checkpoint (default: the compact one that ships). Given several times = seeds: mean and deviation.
     lag

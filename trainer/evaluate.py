@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -95,22 +96,38 @@ class Evaluation:
             attach(self.model, self.checkpoint.whisper, Config(asr=AsrConfig(model=whisper), model=model))
         self.dialogues = encode(dialogues, self.encoders)
         self.context = context or DialogueConfig().context
-        rows = [e for d in self.dialogues for e in d]
+        self._count()
+
+    def _count(self) -> None:
+        """`truth`, `dialogue`, `has_text` and `has_speech` are of the rows that are judged, context rows left out."""
+        self._judged = np.array([not e.row.context_only for d in self.dialogues for e in d])
+        rows = [e for d in self.dialogues for e in d if not e.row.context_only]
         self.truth = np.array([self.labels.index(e.row.emotion) for e in rows])
-        self.dialogue = np.repeat(np.arange(len(self.dialogues)), [len(d) for d in self.dialogues])
+        lengths = [sum(not e.row.context_only for e in d) for d in self.dialogues]
+        self.dialogue = np.repeat(np.arange(len(self.dialogues)), lengths)
         self.has_text = np.array([e.t1 is not None for e in rows])
         self.has_speech = np.array([e.s1 is not None for e in rows])
+
+    def without_context(self) -> Evaluation:
+        """The same of the judged rows alone; nothing is encoded anew."""
+        if self._judged.all():
+            return self
+        other = copy.copy(self)
+        other.dialogues = [[e for e in d if not e.row.context_only] for d in self.dialogues]
+        other._count()
+        return other
 
     def judge(
         self, lag: int, *, text: bool = True, speech: bool = True, fuse_ms: list[float] | None = None
     ) -> np.ndarray:
-        """(N, C) probabilities at lag R with the modalities asked for; see `judge`."""
+        """(N, C) probabilities of the judged rows at lag R with the modalities asked for; see `judge`."""
         config = DialogueConfig(context=self.context, revise=lag)
         rule = self.checkpoint.abstention
         try:
-            return np.concatenate(
+            every = np.concatenate(
                 [judge(self.model, d, config, rule, text=text, speech=speech, fuse_ms=fuse_ms) for d in self.dialogues]
             )
+            return every[self._judged]
         except ArithmeticError as error:  # of the dialogue window
             raise ModelError(
                 f"checkpoint {self.checkpoint.id}: its probabilities are not numbers (NaN weights?); train it again."

@@ -108,7 +108,7 @@ def run(manifest: Path, checkpoints: Sequence[Path | None], options: Options) ->
             asr=AsrConfig(engine=options.asr, model=options.model),
             device=options.device, threads=options.threads, bootstrap=options.bootstrap, seed=options.seed,
         )  # fmt: skip
-        found["ladder"] = ladder(evaluation, rungs, announce)
+        found["ladder"] = ladder(evaluation.without_context(), rungs, announce)
     return found
 
 

@@ -181,6 +181,23 @@ def test_a_branch_is_null_where_its_column_is_empty_and_fused_never(
         assert figures["fused"]["accuracy"] == figures["text"]["accuracy"]
 
 
+def test_rows_of_context_are_heard_and_not_judged(tmp_path: Path, checkpoint: Path) -> None:
+    rows = [f"{d},{i},,,,,w{5 * i} w{d},{LABELS[(d + i) % 7]}," for d in range(2) for i in range(4)]
+    heard = [row if n % 4 in (1, 3) else row.rsplit(",", 2)[0] + ",,context" for n, row in enumerate(rows)]
+    every, some, alone = (
+        Evaluation(table(tmp_path / f"{name}.csv", *kept), None, checkpoint, device="cpu")
+        for name, kept in (("every", rows), ("some", heard), ("alone", rows[1::2]))
+    )
+    for lag in (0, 2):
+        np.testing.assert_allclose(some.judge(lag), every.judge(lag)[1::2], atol=1e-6)
+        assert np.abs(some.judge(lag) - alone.judge(lag)).max() > 1e-4
+        np.testing.assert_allclose(some.without_context().judge(lag), alone.judge(lag), atol=1e-6)
+    assert some.truth.tolist() == alone.truth.tolist() == every.truth[1::2].tolist()
+    assert some.dialogue.tolist() == [0, 0, 1, 1]
+    assert some.judgement().figures()["n"] == 4
+    assert some.without_context().judgement().figures() == alone.judgement().figures()
+
+
 def test_rows_with_nothing_to_judge_count_by_the_prior(tmp_path: Path, checkpoint: Path) -> None:
     figures = evaluate(table(tmp_path / "m.csv", "a,1,,,,,,joy,", "a,2,,,,,,neutral,"), None, checkpoint, device="cpu")
     assert figures["fused"]["accuracy"] == 0.5  # neutral is likeliest beforehand

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from livemerc.emotions import LABELS
 from livemerc.errors import InputError
 from trainer.corpora.corpus import Corpus, LabelledUtterance
-from trainer.corpora.manifest import COLUMNS, ManifestRow, read_manifest, write_manifest
+from trainer.corpora.manifest import COLUMNS, ManifestRow, read_manifest, read_manifest_corpus, write_manifest
 
 HEADER = "dialogue_id,utterance_id,speaker,audio,start_s,end_s,text,emotion,split"
 
@@ -98,6 +98,26 @@ def test_split_keeps_its_rows_only(folder: Path) -> None:
 def test_rows_of_other_splits_need_neither_known_emotions_nor_audio_on_this_machine(folder: Path) -> None:
     path = write(folder, "d,1,,gone.wav,,,a,excited,train", "d,2,,,,,b,joy,test")
     assert [r.text for r in flat(read_manifest(path, LABELS, "test"))] == ["b"]
+
+
+def test_rows_of_context_come_with_the_split_of_their_dialogue_and_not_alone(folder: Path) -> None:
+    path = write(
+        folder, "d,1,,,,,a,,context", "d,2,,,,,b,joy,test", "d,3,,,,,c,, context ", "e,1,,gone.wav,,,d,,context",
+        "e,2,,,,,e,excited,train", "f,1,,,,,f,,context", "d,4,,,,,g,fear,context",
+    )  # fmt: skip
+    (dialogue,) = read_manifest(path, LABELS, "test")
+    assert [(r.text, r.context_only) for r in dialogue] == [("a", True), ("b", False), ("c", True)]
+    assert [r.text for r in flat(read_manifest(path, LABELS, "context"))] == ["a", "c", "g"]  # g is judged
+    assert "line 5" in refusal(path)  # without --split the context of e is asked for, and its audio is gone
+    assert "'a'" in refusal(write(folder, "d,a,,,,,x,,context", "d,a,,,,,x,joy,test"))
+    assert "no rows" in refusal(write(folder, "d,1,,,,,x,,context"))
+
+
+def test_context_is_unlabelled_in_the_split_of_its_dialogue_when_a_manifest_is_trained_on(folder: Path) -> None:
+    rows = ["d,1,,,,,a,,context", "d,2,,,,,b,joy,train", "d,3,,,,,c,fear,train", "e,1,,,,,d,joy,dev"]
+    corpus = read_manifest_corpus(write(folder, *rows))
+    assert [(u.text, u.emotion) for u in corpus.utterances("train")] == [("a", None), ("b", "joy"), ("c", "fear")]
+    assert (list(corpus.splits), corpus.labels) == (["train", "dev"], ("joy", "fear"))
 
 
 def test_the_order_of_columns_is_free_and_more_of_them_do_no_harm(folder: Path) -> None:

@@ -13,6 +13,8 @@ from trainer.corpora.corpus import Corpus, LabelledUtterance
 from trainer.corpora.rows import is_file, no_such_folder
 
 COLUMNS = ("dialogue_id", "utterance_id", "speaker", "audio", "start_s", "end_s", "text", "emotion", "split")
+CONTEXT_SPLIT = "context"
+"""A row of this split without an emotion is heard and not judged: it stands in the window of its dialogue's others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +32,17 @@ class ManifestRow:
     emotion: str
     split: str
 
+    @property
+    def context_only(self) -> bool:
+        """Whether it is heard and not judged."""
+        return not self.emotion
+
 
 def read_manifest(
     path: Path, labels: Collection[str] | None, split: str | None = None, *, missing: list[Path] | None = None
 ) -> list[list[ManifestRow]]:
-    """Dialogues in the order of their first row, rows in file order; `split` keeps the rows of one split.
+    """Dialogues in the order of their first row, rows in file order; `split` keeps the rows of one split, and the
+    context of their dialogues (`CONTEXT_SPLIT`). A dialogue of context alone is left out.
 
     `labels` None: any emotion but an empty one. `missing` collects audio files that are not there, and their rows stay
     with `audio` None; without it such a file is an error.
@@ -50,20 +58,19 @@ def read_manifest(
             absent = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
             if absent:
                 raise InputError(f"{path}: column {', '.join(absent)} is missing; the header is {','.join(COLUMNS)}.")
+            lines = []
             for raw in reader:
                 _check_width(path, reader.line_num, raw)
                 # What is not asked for need be neither labelled for this checkpoint nor on this machine.
-                if split is not None and (raw["split"] or "").strip() != split:
+                if split is None or _is_context(raw) or (raw["split"] or "").strip() == split:
+                    lines.append((reader.line_num, raw))
+            judged = {(raw["dialogue_id"] or "").strip() for _, raw in lines if not _is_context(raw)}
+            for line, raw in lines:
+                if (raw["dialogue_id"] or "").strip() not in judged:
                     continue
-                row = _row(path, reader.line_num, raw, missing)
-                if labels is None:
-                    if not row.emotion:
-                        raise InputError(f"{path}, line {row.line}: emotion is empty; fill it in or leave the row out.")
-                elif row.emotion not in labels:
-                    raise InputError(
-                        f"{path}, line {row.line} (dialogue {row.dialogue_id}, utterance {row.utterance_id}): emotion "
-                        f"{row.emotion!r} is not one of the checkpoint's ({', '.join(labels)}); map it or leave it out."
-                    )
+                row = _row(path, line, raw, missing)
+                if not _is_context(raw):
+                    _check_emotion(path, row, labels)
                 key = (row.dialogue_id, row.utterance_id)
                 if key in seen:
                     raise InputError(
@@ -115,6 +122,7 @@ def read_manifest_corpus(path: Path, *, labels: list[str] | None = None) -> Corp
 
     `labels`: the classes in their order (any other emotion is an error); default: those of the file, the seven of
     `emotions.LABELS` first and in their order. An empty speaker is unknown. Audio that is not there is collected.
+    Context rows are unlabelled utterances of their dialogue's split.
     Raises `InputError`: see `read_manifest`; also a row without a split, and a dialogue in two of them.
     """
     if path.is_dir() or not path.exists():
@@ -123,31 +131,52 @@ def read_manifest_corpus(path: Path, *, labels: list[str] | None = None) -> Corp
     dialogues = read_manifest(path, labels, missing=missing)
     splits: dict[str, list[list[LabelledUtterance]]] = {}
     for rows in dialogues:
-        split = rows[0].split
+        first = next(row for row in rows if not row.context_only)
+        split = first.split
         for row in rows:
+            if row.context_only:
+                continue
             if not row.split:
                 raise InputError(f"{path}, line {row.line}: split is empty; write train, dev or test there.")
             if row.split != split:
                 raise InputError(
-                    f"{path}, line {row.line}: dialogue {row.dialogue_id!r} is in {split} (line {rows[0].line}) and in "
+                    f"{path}, line {row.line}: dialogue {row.dialogue_id!r} is in {split} (line {first.line}) and in "
                     f"{row.split}; put it in one split."
                 )
         splits.setdefault(split, []).append(
             [
                 LabelledUtterance(
-                    r.dialogue_id, r.utterance_id, r.speaker or None, r.text, r.audio, r.start_s, r.end_s, r.emotion,
-                    None, f"{path}, line {r.line}",
+                    r.dialogue_id, r.utterance_id, r.speaker or None, r.text, r.audio, r.start_s, r.end_s,
+                    r.emotion or None, None, f"{path}, line {r.line}",
                 )
                 for r in rows
             ]
         )  # fmt: skip
     if labels is None:
-        used = dict.fromkeys(row.emotion for rows in dialogues for row in rows)
+        used = dict.fromkeys(row.emotion for rows in dialogues for row in rows if row.emotion)
         labels = [label for label in LABELS if label in used] + sorted(used.keys() - set(LABELS))
     order = [s for s in ("train", "dev", "test") if s in splits] + [
         s for s in splits if s not in ("train", "dev", "test")
     ]
     return Corpus(path.stem, tuple(labels), {split: splits[split] for split in order}, missing)
+
+
+def _is_context(raw: dict[str, str | None]) -> bool:
+    return (raw["split"] or "").strip() == CONTEXT_SPLIT and not (raw["emotion"] or "").strip()
+
+
+def _check_emotion(path: Path, row: ManifestRow, labels: Collection[str] | None) -> None:
+    if labels is None:
+        if not row.emotion:
+            raise InputError(
+                f"{path}, line {row.line}: emotion is empty; fill it in, leave the row out, or write {CONTEXT_SPLIT} as "
+                "its split."
+            )
+    elif row.emotion not in labels:
+        raise InputError(
+            f"{path}, line {row.line} (dialogue {row.dialogue_id}, utterance {row.utterance_id}): emotion "
+            f"{row.emotion!r} is not one of the checkpoint's ({', '.join(labels)}); map it or leave it out."
+        )
 
 
 def _named_from(base: Path, audio: Path | None) -> str:
