@@ -168,7 +168,9 @@ class Watched:
         return [event for event in self.events if isinstance(event, UtteranceFinal)]
 
     def emotions(self, utterance_id: str) -> list[EmotionEvent]:
-        return [e for e in self.events if isinstance(e, EmotionEvent) and e.utterance_id == utterance_id]
+        """Without those of status `partial`: they are luxuries, and come or not."""
+        emotions = [e for e in self.events if isinstance(e, EmotionEvent) and e.utterance_id == utterance_id]
+        return [e for e in emotions if e.status != "partial"]
 
     def keeps_the_contract(self, finals: int | None = None) -> None:
         """Start first, end last; each utterance: one final, then one provisional first, one frozen last."""

@@ -165,3 +165,26 @@ def test_later_audio_changes_no_frozen_label(config: Config) -> None:
     before = frozen_before(whole)
     assert any(isinstance(e, EmotionEvent) and e.status == "frozen" for e in before)
     assert before == frozen_before(other)
+
+
+def test_a_live_session_judges_open_utterances_and_says_the_same_at_their_end(config: Config) -> None:
+    """Partial estimates come before their utterance's final, and only where somebody listens live."""
+    config = msgspec.structs.replace(
+        config, live=msgspec.structs.replace(config.live, partial_emotion_budget_ms=10_000)
+    )  # a busy machine is slow
+    offline, live = (run(Samples(20.0, live=x), config) for x in (False, True))
+    assert settled(offline) == settled(live)
+    partials = {
+        kind: [e for e in events if isinstance(e, EmotionEvent) and e.status == "partial"]
+        for kind, events in (("offline", offline), ("live", live))
+    }
+    assert partials["offline"] == []
+    seen: set[str] = set()
+    for event in live:
+        if isinstance(event, UtteranceFinal):
+            seen.add(event.utterance_id)
+        elif isinstance(event, EmotionEvent) and event.status == "partial":
+            assert event.utterance_id not in seen
+            assert event.modality.text is None
+    # How many depends on how fast the samples came; the source here is as fast as its reader.
+    assert {e.utterance_id for e in partials["live"]} <= seen
