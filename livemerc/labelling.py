@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,8 +36,7 @@ def label(directory: Path, *, least_certain_first: bool = False) -> int:
 
     clip, silent = _clips(annotation)
     code = run_label(LabelApp(annotation, clip=clip, silent=silent, play=_play, hush=_hush))
-    for warning in annotation.session.warnings:
-        print(f"livemerc: warning: {plain_text(warning)}", file=sys.stderr)
+    _warn(annotation.session.warnings)
     done, total = annotation.labelled, len(annotation.utterances)
     print(f"livemerc: {done} of {total} utterances are labelled in {plain_text(str(directory))}", file=sys.stderr)
     return code
@@ -82,17 +81,22 @@ def _hush() -> None:
         stop()
 
 
-def export(directory: Path, path: Path, *, everything: bool, split: str | None, force: bool) -> int:
-    """Write the manifest. Returns the exit code. Raises `ConfigError`, `InputError`."""
+def export(directory: Path, path: Path, *, everything: bool, split: str | None) -> int:
+    """Write the manifest. Returns the exit code. Raises `LivemercError`s."""
+    from livemerc.export import standing
     from livemerc.manifest import DEFAULT_SPLIT, write_manifest
 
     session = read_session(directory)
-    for warning in session.warnings:
-        print(f"livemerc: warning: {plain_text(warning)}", file=sys.stderr)
-    written = write_manifest(session, path, everything=everything, split=split or DEFAULT_SPLIT, force=force)
-    for warning in written.warnings:
-        print(f"livemerc: warning: {plain_text(warning)}", file=sys.stderr)
-    out = f", {written.left_out} left out" if written.left_out else ""
+    _warn([*session.warnings, *standing(session)])
+    written = write_manifest(session, path, everything=everything, split=split or DEFAULT_SPLIT)
+    _warn(written.warnings)
     whose = "a person's labels, the model's for the rest" if everything else "a person's labels"
-    print(f"livemerc: {written.rows} utterances to {plain_text(str(path))} ({whose}{out})", file=sys.stderr)
+    context = f"; {written.context} without a label as context" if written.context else ""
+    rows = f"{written.rows} utterance{'' if written.rows == 1 else 's'}"
+    print(f"livemerc: {rows} to {plain_text(str(path))} ({whose}{context})", file=sys.stderr)
     return EXIT_OK
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        print(f"livemerc: warning: {plain_text(warning)}", file=sys.stderr)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,14 @@ from livemerc.audio.read import read_samples
 from livemerc.config import settings_from
 from livemerc.corrections import Correction, append_correction
 from livemerc.emotions import LABELS
-from livemerc.errors import ConfigError, InputError
+from livemerc.errors import ConfigError, InputError, LivemercError
 from livemerc.events import UtteranceFinal
 from livemerc.manifest import COLUMNS, write_manifest
 from livemerc.recorded import read_session
 from livemerc.recording import RecordedMonitor
 from trainer.corpora.manifest import COLUMNS as READ_COLUMNS
 from trainer.corpora.manifest import read_manifest, read_manifest_corpus
-from trainer.evaluate import evaluate
+from trainer.evaluate import Evaluation, evaluate
 
 DEMO = PROJECT / "livemerc/demo/demo.flac"
 
@@ -89,7 +90,7 @@ def test_a_session_of_words_alone_is_evaluated_too(tmp_path: Path) -> None:
     assert list(corpus.splits) == ["train"]
 
 
-def test_only_what_a_person_labelled_is_written_unless_all_is_asked_for(tmp_path: Path) -> None:
+def test_what_a_person_labelled_is_judged_and_the_rest_is_context_unless_all_is_asked_for(tmp_path: Path) -> None:
     folder = write_session(tmp_path / "s", conversation(4))
     a = Annotation(folder)
     a.set_emotion("fear")
@@ -98,15 +99,46 @@ def test_only_what_a_person_labelled_is_written_unless_all_is_asked_for(tmp_path
     a.move(2)
     a.set_nothing_to_judge()
     written = write_manifest(read_session(folder), tmp_path / "a.csv")
-    assert (written.rows, written.left_out, written.warnings) == (1, 3, [])
-    assert rows(tmp_path / "a.csv") == [
-        {
-            "dialogue_id": "s@2026-01-02T03:04:05.000+00:00", "utterance_id": "u1", "speaker": "Ann", "audio": "",
-            "start_s": "1.000", "end_s": "3.000", "text": "mended words", "emotion": "fear", "split": "test",
-        }
+    assert (written.rows, written.context, written.warnings) == (1, 3, [])
+    found = rows(tmp_path / "a.csv")
+    assert found[0] == {
+        "dialogue_id": "s@2026-01-02T03:04:05.000+00:00", "utterance_id": "u1", "speaker": "Ann", "audio": "",
+        "start_s": "1.000", "end_s": "3.000", "text": "mended words", "emotion": "fear", "split": "test",
+    }  # fmt: skip
+    assert [(r["utterance_id"], r["emotion"], r["split"], r["text"]) for r in found[1:]] == [
+        (f"u{n}", "", "context", f"words {n}") for n in (2, 3, 4)
+    ]
+    write_manifest(read_session(folder), tmp_path / "b.csv", everything=True, split="dev")
+    assert [(r["utterance_id"], r["split"]) for r in rows(tmp_path / "b.csv")] == [
+        ("u1", "dev"), ("u2", "dev"), ("u3", "context"), ("u4", "dev"),
     ]  # fmt: skip
-    write_manifest(read_session(folder), tmp_path / "b.csv", everything=True)
-    assert [row["utterance_id"] for row in rows(tmp_path / "b.csv")] == ["u1", "u2", "u4"]
+    with pytest.raises(ConfigError, match="--split context"):
+        write_manifest(read_session(folder), tmp_path / "c.csv", split="context")
+
+
+def test_what_was_said_between_two_labels_is_heard_by_evaluate(tmp_path: Path) -> None:
+    folder = write_session(tmp_path / "s", conversation(5, text="I am so happy today"))
+    a = Annotation(folder)
+    a.set_emotion("joy")
+    a.go(4)
+    a.set_emotion("joy")
+    for name, everything in (("some", False), ("all", True)):
+        write_manifest(read_session(folder), tmp_path / f"{name}.csv", everything=everything)
+    some, every = (Evaluation(tmp_path / f"{name}.csv") for name in ("some", "all"))
+    assert some.judgement().figures()["n"] == 2
+    np.testing.assert_allclose(some.judge(0), every.judge(0)[[0, 4]], atol=1e-6)
+
+
+def test_rows_stand_in_the_order_in_which_the_dialogue_got_them(tmp_path: Path) -> None:
+    """One who speaks long is judged after the other who has answered meanwhile."""
+    events: list[Any] = [
+        msgspec.structs.replace(e, end_s=15.0) if isinstance(e, UtteranceFinal) and e.utterance_id == "u1" else e
+        for e in conversation(2)
+    ]
+    folder = write_session(tmp_path / "s", events)
+    label_all(folder, ["joy", "fear"])
+    write_manifest(read_session(folder), tmp_path / "m.csv")
+    assert [row["utterance_id"] for row in rows(tmp_path / "m.csv")] == ["u2", "u1"]
 
 
 def test_hostile_words_come_through_as_one_line_each(tmp_path: Path) -> None:
@@ -199,19 +231,114 @@ def test_an_utterance_of_no_length_is_still_a_row_that_can_be_read(tmp_path: Pat
     assert len(read_manifest(tmp_path / "m.csv", LABELS)) == 1
 
 
-def test_nothing_is_overwritten_unasked_and_nothing_labelled_is_said(tmp_path: Path) -> None:
+def test_an_earlier_manifest_is_replaced_and_a_sessions_own_files_are_not(tmp_path: Path) -> None:
     folder = write_session(tmp_path / "s", conversation(2))
     with pytest.raises(InputError, match="no utterance has a person's label"):
         write_manifest(read_session(folder), tmp_path / "m.csv")
     label_all(folder, ["joy", "joy"])
-    (tmp_path / "m.csv").write_text("mine")
-    with pytest.raises(ConfigError, match="exists already"):
-        write_manifest(read_session(folder), tmp_path / "m.csv")
-    assert (tmp_path / "m.csv").read_text() == "mine"
-    write_manifest(read_session(folder), tmp_path / "m.csv", force=True)
+    (tmp_path / "m.csv").write_text("an earlier one")
+    write_manifest(read_session(folder), tmp_path / "m.csv")
     assert len(rows(tmp_path / "m.csv")) == 2
-    with pytest.raises(ConfigError, match="cannot be written"):
-        write_manifest(read_session(folder), tmp_path / "absent" / "m.csv")
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    for target, what in (
+        (folder / "events.jsonl", "belongs to a recorded session"),
+        (folder / "corrections.jsonl", "belongs to a recorded session"),
+        (folder, "a folder"),
+        (tmp_path / "absent" / "m.csv", "there is no folder"),
+    ):
+        with pytest.raises(ConfigError, match=what):
+            write_manifest(read_session(folder), target)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.csv", "s"]
+
+
+def test_earlier_clips_are_replaced_and_a_folder_of_something_else_is_not(
+    two: tuple[Path, np.ndarray], tmp_path: Path
+) -> None:
+    session, clips = read_session(two[0]), tmp_path / "m-clips"
+    write_manifest(session, tmp_path / "m.csv", everything=True)
+    count = len(session.utterances)
+    assert len(list(clips.iterdir())) == count
+    (clips / "00077.flac").write_bytes(b"of a longer session")
+    write_manifest(session, tmp_path / "m.csv", everything=True)
+    assert sorted(clip.name for clip in clips.iterdir()) == [f"{n:05}.flac" for n in range(1, count + 1)]
+    (clips / "00001.flac").unlink()
+    (clips / "holiday.jpg").write_bytes(b"mine")
+    earlier = (tmp_path / "m.csv").read_bytes()
+    with pytest.raises(ConfigError, match="it holds something else"):
+        write_manifest(session, tmp_path / "m.csv", everything=True)
+    assert (clips / "holiday.jpg").read_bytes() == b"mine"
+    assert (tmp_path / "m.csv").read_bytes() == earlier
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m-clips", "m.csv"]
+
+
+def _gone(audio: Path) -> None:
+    audio.unlink()
+
+
+def _empty(audio: Path) -> None:
+    audio.write_bytes(b"")
+
+
+def _no_audio(audio: Path) -> None:
+    audio.write_bytes(b"fLaC and nothing more")
+
+
+def _a_link(audio: Path) -> None:
+    audio.unlink()
+    audio.symlink_to(DEMO)
+
+
+@pytest.mark.parametrize("spoil", [_gone, _empty, _no_audio, _a_link])
+def test_words_are_exported_where_the_audio_is_of_no_use(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+    folder = write_session(tmp_path / "s", conversation(2, text="so happy"), audio="audio.flac")
+    spoil(folder / "audio.flac")
+    label_all(folder, ["joy", "joy"])
+    written = write_manifest(read_session(folder), tmp_path / "m.csv")
+    (warning,) = written.warnings
+    assert "audio.flac" in warning
+    assert warning.endswith("The words alone are exported.")
+    assert [row["audio"] for row in rows(tmp_path / "m.csv")] == ["", ""]
+    assert evaluate(tmp_path / "m.csv")["speech"] is None
+
+
+def test_audio_that_was_cut_off_behind_its_header_is_said(tmp_path: Path) -> None:
+    """The header still declares 75 s: every row that names audio must be one that evaluate can read."""
+    folder = write_session(tmp_path / "s", conversation(4), audio="audio.flac")
+    whole = DEMO.read_bytes()
+    (folder / "audio.flac").write_bytes(whole[: len(whole) // 4])
+    label_all(folder, ["joy"] * 4)
+    written = write_manifest(read_session(folder), tmp_path / "m.csv")
+    assert "ends before 2 of the utterances" in written.warnings[0]
+    assert [bool(row["audio"]) for row in rows(tmp_path / "m.csv")] == [True, True, False, False]
+    assert evaluate(tmp_path / "m.csv")["n"] == 4
+
+
+def test_folders_with_white_space_are_named_so_that_they_are_found_and_others_refused(tmp_path: Path) -> None:
+    for name in (" s ", "s\udce9"):
+        folder = write_session(tmp_path / name, conversation(1), audio="audio.flac")
+        (folder / "audio.flac").write_bytes(DEMO.read_bytes())
+        label_all(folder, ["joy"])
+    write_manifest(read_session(tmp_path / " s "), tmp_path / "m.csv")
+    ((row,),) = read_manifest(tmp_path / "m.csv", LABELS)
+    assert row.audio is not None
+    with pytest.raises(InputError, match="not UTF-8; rename"):
+        write_manifest(read_session(tmp_path / "s\udce9"), tmp_path / "m.csv")
+
+
+def test_a_full_disk_leaves_the_earlier_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_session(tmp_path / "s", conversation(1))
+    label_all(folder, ["joy"])
+    (tmp_path / "m.csv").write_text("an earlier one")
+
+    def full(descriptor: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("livemerc.export.output.os.write", full)
+    with pytest.raises(LivemercError, match="No space left") as caught:
+        write_manifest(read_session(folder), tmp_path / "m.csv")
+    assert caught.value.exit_code == 6
+    assert (tmp_path / "m.csv").read_text() == "an earlier one"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.csv", "s"]
 
 
@@ -226,3 +353,7 @@ def test_as_a_user_starts_it(tmp_path: Path) -> None:
         done = livemerc(*arguments)
         assert done.returncode == code
         assert what in sentence(done)
+    label_all(folder, ["joy", "joy"])
+    done = livemerc("label", folder / "events.jsonl", "-o", tmp_path / "m.csv")  # the labels lie beside the events
+    assert done.returncode == 0
+    assert sentence(done) == f"livemerc: 2 utterances to {tmp_path / 'm.csv'} (a person's labels)"

@@ -1,4 +1,4 @@
-"""`livemerc replay`, `export` and `sessions`: what has been recorded."""
+"""`livemerc replay`, `export`, `report`, `sessions`, `rerun`, `compare` and `label`: what has been recorded."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def replay(
     begin_s = room.seconds(begin)
     with process.StopOnSignal() as signals:
         try:
-            return room.replay(directory, signals, speed=speed, begin_s=begin_s, json=json, plain=plain)
+            return room.replay(_session(directory), signals, speed=speed, begin_s=begin_s, json=json, plain=plain)
         except KeyboardInterrupt:
             return EXIT_OK
 
@@ -72,7 +72,7 @@ def export(
     format
         Tables, subtitles, turns, annotations, or the events themselves: docs/formats.md describes each.
     output
-        A file, written whole or not at all (default: standard output).
+        A file, written whole or not at all, over an earlier one (default: standard output).
     original
         As it was recorded: without the corrections.
     """
@@ -81,7 +81,7 @@ def export(
 
     if output is not None:
         place.check_target(output, directory)
-    return run(directory, format, output, original=original)
+    return run(_session(directory), format, output, original=original)
 
 
 @app.command(sort_key=4)
@@ -99,13 +99,13 @@ def report(
     directory
         The session's folder (`run --record`), or a file of events that `run --json` printed.
     output
-        The HTML file, written whole or not at all, readable by its owner alone.
+        The HTML file, written whole or not at all, over an earlier one, readable by its owner alone.
     anonymise
         Replace speakers' names, and by a simple rule names and numbers in the words; check before sharing.
     """
     from livemerc import report as room
 
-    return room.report(directory, output, anonymise=anonymise)
+    return room.report(_session(directory), output, anonymise=anonymise)
 
 
 @app.command(sort_key=4)
@@ -119,7 +119,7 @@ def sessions(directory: Path, /) -> int:
     """
     from livemerc import replay as room
 
-    return room.list_sessions(directory)
+    return room.list_sessions(_session(directory))
 
 
 @app.command(sort_key=4)
@@ -175,7 +175,7 @@ def rerun(
     device
         Where to compute.
     context
-        Earlier utterances the model sees.
+        Utterances the model sees, the newest one included.
     text_only
         Judge the words alone: no inference from the voice (--text-only=false: judge it although it was not).
     offline
@@ -211,7 +211,7 @@ def rerun(
                 new=record, from_text=from_text, as_heard=as_heard, record_audio=record_audio, json=json, plain=plain,
                 settings=settings,
             )  # fmt: skip
-            return room.rerun(directory, options, signals)
+            return room.rerun(_session(directory), options, signals)
         except KeyboardInterrupt:
             return EXIT_OK
 
@@ -240,7 +240,7 @@ def compare(
     """
     from livemerc import compare as room
 
-    return room.main(first, second, json=json, everything=everything)
+    return room.main(_session(first), _session(second), json=json, everything=everything)
 
 
 @app.command(sort_key=4)
@@ -249,10 +249,9 @@ def label(
     /,
     *,
     order: Literal["time", "certainty"] | None = None,
-    export: Annotated[Path | None, Parameter(metavar="FILE")] = None,
+    export: Annotated[Path | None, Parameter(name=("--export", "-o"), metavar="FILE")] = None,
     everything: Annotated[bool, Parameter(name="--all")] = False,
     split: str | None = None,
-    force: bool = False,
 ) -> int:
     """Correct a recorded session with the keyboard: emotions, words, speakers; or write it as a manifest.
 
@@ -265,20 +264,27 @@ def label(
     order
         time (default), or certainty: the least certain first.
     export
-        Write what a person has labelled as a manifest for `livemerc-train`, instead of opening the screen.
+        Write what a person has labelled as a manifest for `livemerc-train`, instead of opening the screen; an earlier
+        file is replaced.
     everything
         --export: the model's labels for what nobody has labelled, too.
     split
         --export: what stands in the column split (default test).
-    force
-        --export: replace the file if it exists.
     """
-    if export is None and (everything or split is not None or force):
-        raise ConfigError("--all, --split and --force go with --export FILE; give it, or leave them out.")
+    if export is None and (everything or split is not None):
+        raise ConfigError("--all and --split go with --export FILE; give it, or leave them out.")
     if export is not None and order is not None:
         raise ConfigError("--order goes with the screen, and --export opens none; leave one out.")
     from livemerc import labelling
 
+    directory = _session(directory)
     if export is not None:
-        return labelling.export(directory, export, everything=everything, split=split, force=force)
+        return labelling.export(directory, export, everything=everything, split=split)
     return labelling.label(directory, least_certain_first=order == "certainty")
+
+
+def _session(path: Path) -> Path:
+    """The folder of a session whose events were named: its settings, audio and corrections lie beside them."""
+    from livemerc.journal import EVENTS_FILE, SESSION_FILE
+
+    return path.parent if path.name == EVENTS_FILE and (path.parent / SESSION_FILE).is_file() else path

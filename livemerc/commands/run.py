@@ -92,7 +92,7 @@ def run(
     device
         Where to compute (default auto).
     context
-        Earlier utterances the model sees (default 32).
+        Utterances the model sees, the newest one included (default 32).
     text_only
         Judge the words alone: no inference from the voice.
     record

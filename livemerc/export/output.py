@@ -36,7 +36,7 @@ def check_target(target: Path, session: Path) -> None:
         if (holds_session and real.name.casefold() in _OWN_FILES) or _same(real, session):
             raise ConfigError(f"-o {target}: belongs to a recorded session; choose another name.")
     except (OSError, ValueError) as error:
-        raise _cannot(target, error) from error
+        raise cannot_write(target, error) from error
 
 
 def write_file(data: bytes, target: Path) -> None:
@@ -54,7 +54,7 @@ def write_file(data: bytes, target: Path) -> None:
             return
         _replace(data, real, mode)
     except (OSError, ValueError) as error:
-        raise _cannot(target, error) from error
+        raise cannot_write(target, error) from error
 
 
 def refuse_terminal() -> None:
@@ -107,7 +107,8 @@ def _write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def _cannot(target: Path, error: OSError | ValueError) -> LivemercError:
+def cannot_write(target: Path, error: OSError | ValueError) -> LivemercError:
+    """The error (2, or 6 where the disk fails) that says so."""
     why = getattr(error, "strerror", None) or str(error)
     said = f"-o {target}: cannot be written ({why}); nothing was changed: check the disk, or choose another place."
     place = isinstance(error, ValueError) or error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG)
