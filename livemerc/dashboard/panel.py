@@ -32,6 +32,8 @@ class Panel(Widget):
         self._width = 0  # `size` asks many for its answer
         self._key: object = None
         self._ground: tuple[str, Style] | None = None
+        self._strips: dict[int, Strip] = {}  # rows as they were sent last
+        self._look: object = None  # what they depend on besides the lines
 
     def lines(self, width: int, height: int) -> list[Text]:
         """What to show in `width` x `height` cells. Pure: from `self.state` and `self.palette`."""
@@ -58,6 +60,7 @@ class Panel(Widget):
         old = self._lines
         if len(old) != len(new):
             self._lines = new
+            self._strips.clear()
             self.refresh()
             return
         changed = [
@@ -65,10 +68,36 @@ class Panel(Widget):
         ]
         if changed:
             self._lines = new
+            for region in changed:
+                self._strips.pop(region.y, None)
             self.refresh(*changed)
 
     def on_resize(self, event: events.Resize) -> None:
         self.redraw()
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._ground = None
+        self._strips.clear()
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Past the cache of styled widgets, as the transcript: a panel has neither border nor padding."""
+        filters, width = self.get_line_filters(), self._width
+        if self._look != (look := (self.app.theme, width, filters)):
+            self._look = look
+            self._strips.clear()
+        strips = []
+        for y in range(crop.y, crop.bottom):
+            strip = self._strips.get(y)
+            if strip is None:
+                strip = self.render_line(y)
+                for line_filter in filters:
+                    strip = strip.apply_filter(line_filter, self.background_colors[1])
+                self._strips[y] = strip
+            strips.append(strip)
+        if crop.column_span != (0, width):
+            strips = [strip.crop(*crop.column_span) for strip in strips]
+        return strips
 
     def render_line(self, y: int) -> Strip:
         ground = self._ground_style()
