@@ -120,7 +120,7 @@ class JournalReader:
         path = Path(path)
         info, warnings = None, []
         if os.path.isdir(path):
-            self._name = f"{path.name}/{EVENTS_FILE}"
+            self._name = f"{_name(path)}/{EVENTS_FILE}"
             self._file = open_plain(path / EVENTS_FILE)
             try:
                 info = read_info(path)
@@ -150,7 +150,10 @@ class JournalReader:
         return found
 
     def finish(self) -> None:
-        """Nothing will be appended any more: what is wrong with the journal as a whole goes to its warnings."""
+        """Nothing will be appended any more: what is wrong with the journal as a whole goes to its warnings.
+
+        Raises `InputError` for a file alone that holds something, and no event.
+        """
         journal, name = self.journal, self._name
         if self._tail or self._skipping:
             self._line_number += 1
@@ -166,6 +169,10 @@ class JournalReader:
         if journal.damaged > _WARNINGS_NAMED:
             more = journal.damaged - _WARNINGS_NAMED
             journal.warnings.append(f"{name}: {more} more damaged line{'s were' if more > 1 else ' was'} skipped.")
+        if journal.warnings and not journal.events and not os.path.isdir(journal.path):
+            raise InputError(
+                f"{name}: holds no events; give a session's folder, or a file of what `livemerc run --json` printed."
+            )
         if journal.events and not any(isinstance(event, SessionStart) for event in journal.events):
             journal.warnings.append(f"{name}: its session.start is missing: model and source are unknown.")
 
@@ -269,7 +276,7 @@ def _implausible(event: Event) -> str | None:
 
 def read_info(folder: Path) -> SessionInfo:
     """`session.json` of a session's folder. Raises `InputError` where it is missing, damaged or newer."""
-    name = f"{folder.name}/{SESSION_FILE}"
+    name = f"{_name(folder)}/{SESSION_FILE}"
     with open_plain(folder / SESSION_FILE) as file:
         data = file.read(_LONGEST_SESSION_BYTES)
     try:
@@ -289,7 +296,7 @@ def audio_path(folder: Path, info: SessionInfo) -> Path | None:
     plain = name not in ("", ".", "..") and not set(name) & set('/\\:\0"*?<>|') and name.isprintable()
     if not plain:
         raise InputError(
-            f"{folder.name}/{SESSION_FILE}: its audio {encodable(name)[:100]!r} is not a plain file name; refused."
+            f"{_name(folder)}/{SESSION_FILE}: its audio {encodable(name)[:100]!r} is not a plain file name; refused."
         )
     open_plain(folder / name).close()
     return folder / name
@@ -302,10 +309,14 @@ def open_plain(path: Path, *, follow: bool = False) -> BinaryIO:
         flags |= getattr(os, "O_NOFOLLOW", 0)
     shown = encodable(str(path))
     if not follow and os.path.islink(path):
-        raise InputError(f"{shown}: a link, and files of a session are plain files; refused.")
+        raise InputError(
+            f"{shown}: a link, and files of a session are plain files; refused: put the file itself there."
+        )
     try:
         descriptor = os.open(path, flags)
     except FileNotFoundError as error:
+        if not follow and path.name != EVENTS_FILE and path.parent.is_dir():
+            raise InputError(f"{shown}: missing from the session's folder; put it back if you have it.") from error
         what = "this folder holds no session" if path.name == EVENTS_FILE else "there is no such file or folder"
         raise InputError(f"{shown}: {what}; check the path (`livemerc sessions DIR` lists sessions).") from error
     except (OSError, ValueError) as error:
@@ -313,8 +324,13 @@ def open_plain(path: Path, *, follow: bool = False) -> BinaryIO:
         raise InputError(f"{shown}: cannot be read ({why}); check the path and its permissions.") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise InputError(f"{shown}: no plain file, and a session holds nothing else; refused.")
+        raise InputError(f"{shown}: no plain file, and a session holds nothing else; refused: take it away.")
     return os.fdopen(descriptor, "rb")
+
+
+def _name(folder: Path) -> str:
+    """`.` has none of its own."""
+    return folder.name or folder.resolve().name
 
 
 def being_recorded(folder: Path) -> bool:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from rich.cells import cell_len, set_cell_size
+
 from livemerc import process
 from livemerc.errors import EXIT_INPUT, EXIT_OK, ConfigError, InputError
 from livemerc.events import Event, SessionEnd, SessionStart, UtteranceFinal, encode
@@ -117,7 +119,7 @@ def summary(folder: Path) -> Summary:
     try:
         journal = read(folder)
     except InputError as error:
-        return Summary(folder.name, state="broken", broken=str(error))
+        return Summary(folder.name or folder.resolve().name, state="broken", broken=str(error))
     finals = [event for event in journal.events if isinstance(event, UtteranceFinal)]
     end = next((event for event in journal.events if isinstance(event, SessionEnd)), None)
     start = next((event for event in journal.events if isinstance(event, SessionStart)), None)
@@ -131,7 +133,7 @@ def summary(folder: Path) -> Summary:
     if broken is None:
         broken = journal.warnings[0] if journal.warnings else _overdue(info)
     return Summary(
-        name=folder.name,
+        name=folder.name or folder.resolve().name,
         started_at=info.started_at if info is not None else start.started_at if start is not None else "",
         duration_s=end.duration_s if end is not None else _last_s(journal),
         utterances=len(finals),
@@ -173,9 +175,9 @@ def list_sessions(folder: Path) -> int:
         )
         for s in found
     ]  # fmt: skip
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    widths = [max(cell_len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print("  ".join(set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip())
     for s in found:
         if s.broken is not None:
             which = "" if s.name in s.broken else f"{s.name}: "

@@ -203,3 +203,27 @@ def test_ends_are_what_the_journal_says(tmp_path: Path) -> None:
     found = journal.read(write_session(tmp_path / "s", conversation(4)))
     assert isinstance(found.events[-1], SessionEnd)
     assert sum(isinstance(event, UtteranceFinal) for event in found.events) == found.events[-1].utterances == 4
+
+
+@pytest.mark.parametrize("content", [b'{"schema": 1, "labels": []}', b"no events\n", b"\xff\xfe\x00" * 50])
+def test_a_file_without_any_event_is_no_journal(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "session.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"session\.json: holds no events; give a session's folder"):
+        journal.read(tmp_path / "session.json")
+    (tmp_path / "events.jsonl").write_bytes(b"")
+    assert journal.read(tmp_path / "events.jsonl").events == []  # nothing has been said yet
+
+
+def test_what_is_missing_from_a_session_is_named_as_that(tmp_path: Path) -> None:
+    folder = write_session(tmp_path / "s", conversation(1), audio="audio.flac")
+    (folder / "audio.flac").unlink()
+    header = journal.read_info(folder)
+    with pytest.raises(InputError, match=r"audio\.flac: missing from the session's folder"):
+        journal.audio_path(folder, header)
+    (folder / "session.json").unlink()
+    assert "session.json: missing from the session's folder" in journal.read(folder).warnings[0]
+
+
+def test_the_folder_one_stands_in_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(write_session(tmp_path / "s", conversation(1), tail=b"junk\n"))
+    assert journal.read(".").warnings[0].startswith("s/events.jsonl, line")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from rich.cells import cell_len
 from sessions import CHECKPOINT, HOSTILE, conversation, info, write_session
 
 from livemerc import replay
@@ -239,3 +240,11 @@ def test_estimates_come_in_their_order(tmp_path: Path) -> None:
     playing, _ = player(write_session(tmp_path / "s", conversation(6)), speed=0.0)
     of_one = [e.status for e in playing.events() if isinstance(e, EmotionEvent) and e.utterance_id == "u2"]
     assert of_one == ["provisional", "revised", "frozen"]
+
+
+def test_wide_names_keep_the_columns_of_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("会議🎭", "meeting"):
+        write_session(tmp_path / name, conversation(1))
+    replay.list_sessions(tmp_path)
+    lines = capsys.readouterr().out.splitlines()
+    assert {cell_len(line[: line.index("00:10")]) for line in lines[1:]} == {lines[0].index("length")}
