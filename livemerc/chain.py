@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from livemerc import __version__
+from livemerc.ahead import Ahead
 from livemerc.asr.engine import AsrEngine, NoAsr
 from livemerc.asr.select import choose_engine
 from livemerc.audio.ears import EarItem, Ending, Onset, Speech, Utterance, make_ears
@@ -124,6 +125,15 @@ class Monitor:
                 self._clock, self._due = WallClock(pace), DueClock(pace)
             hold(paused)
         self.notice("pause", PAUSED if paused else None)
+
+    def passed_at(self, t_s: float) -> float | None:
+        """`time.monotonic()` when the source's sample at `t_s` had come; None before anything was heard."""
+        return self._clock.at(t_s)
+
+    @property
+    def ahead(self) -> Ahead | None:
+        """What work was done while hangovers still ran, and what of it was in vain; None while models load."""
+        return None if self._brain is None else self._brain.ahead
 
     def notice(self, key: str, sentence: str | None) -> None:
         """`status.degraded` tells `sentence` from now on, until None takes it back. From any thread."""

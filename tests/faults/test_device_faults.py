@@ -172,7 +172,8 @@ def test_what_is_said_while_the_models_load_is_not_lost(world, config, monkeypat
         return loading(*arguments, **named)
 
     monkeypatch.setattr(chain, "choose_engine", slow)
-    with MicrophoneSession(world, MicSource(), config) as session:  # the ring as it is by default
+    session = MicrophoneSession(world, MicSource(), config)  # the ring as it is by default
+    with session:  # its threads look at `session` as soon as they run
         session.speak()  # from the first sample on
         for _ in range(10):
             session.rest(2.0)
