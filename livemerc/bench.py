@@ -97,6 +97,11 @@ def start_up(repeats: int) -> dict[str, float]:
     return out
 
 
+def _share(f: dict[str, Any], so_far_s: int) -> float:
+    """Of a core, at two partial estimates a second."""
+    return float(f["stages_ms"][f"partial estimate ({so_far_s} s so far)"]["p50"]) * 2 / 1000
+
+
 def table(f: dict[str, Any]) -> list[str]:
     """The figures as lines."""
     s = f["start_up"]
@@ -109,6 +114,8 @@ def table(f: dict[str, Any]) -> list[str]:
         "",
         f"all cores loaded  encode + fuse takes {loaded['factor_p50']:.1f} times as long (p50), "
         f"{loaded['factor_p95']:.1f} (p95)",
+        "",
+        f"partial emotion   {_share(f, 5):.1%} of a core while somebody speaks, {_share(f, 12):.1%} at an utterance's end",
         "",
         "Stage II + III as the session grows (median ms):",
     ]

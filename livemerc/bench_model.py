@@ -53,6 +53,7 @@ def measure_model(
         pass_s.append(time.perf_counter() - began)
         dialogue = _full(make_dialogue(), encoders, demo, context)
         _standard(dialogue, encoders, whole, stages, "")
+        _glimpses(dialogue, encoders, whole, stages)
         with busy_cores():
             _standard(dialogue, encoders, whole, stages, ", all cores loaded")
         runs.append(stages)
@@ -88,6 +89,19 @@ def _standard(dialogue: Dialogue, encoders: Encoders, whole: np.ndarray, stages:
         s1 = clock(stages, f"speech encoder (5 s){also}", encoders.speech, whole)
         clock(stages, f"Stage II + III (full window){also}", dialogue.add, f"{i}{also}", t1, s1, Cues(duration_s=5.0))
         stages.setdefault(STANDARD.format(also), []).append((time.perf_counter() - began) * 1000)
+
+
+def _glimpses(dialogue: Dialogue, encoders: Encoders, whole: np.ndarray, stages: Stages) -> None:
+    """Partial estimates of an utterance that still goes on, in the middle of its length and at its longest."""
+    import numpy as np
+
+    def glimpse(samples: np.ndarray) -> None:
+        dialogue.peek("open", encoders.speech(samples), Cues(duration_s=5.0))
+
+    longest = np.resize(whole, 12 * SAMPLE_RATE_HZ)
+    for _ in range(10):
+        clock(stages, "partial estimate (5 s so far)", glimpse, whole)
+        clock(stages, "partial estimate (12 s so far)", glimpse, longest)
 
 
 def _full(dialogue: Dialogue, encoders: Encoders, demo: Sequence[Spoken], context: int) -> Dialogue:

@@ -109,6 +109,7 @@ def test_bench_prints_one_object_with_every_figure() -> None:
     stages = {name for name in figures["stages_ms"] if not name.startswith("ASR (")}
     assert stages == alone | {f"{name}, all cores loaded" for name in alone} | {
         "text encoder", "speech encoder (up to 5 s)", "Stage II + III", "encode + fuse",
+        "partial estimate (5 s so far)", "partial estimate (12 s so far)",
     }  # fmt: skip
     assert len(figures["stages_ms"]) == len(stages) + 1
     assert figures["naive"]["largest_difference"] < 1e-4
