@@ -115,7 +115,7 @@ def table(f: dict[str, Any]) -> list[str]:
         f"all cores loaded  encode + fuse takes {loaded['factor_p50']:.1f} times as long (p50), "
         f"{loaded['factor_p95']:.1f} (p95)",
         "",
-        f"partial emotion   {_share(f, 5):.1%} of a core while somebody speaks, {_share(f, 12):.1%} at an utterance's end",
+        f"partial emotion   {_share(f, 5):.1%} of a core while somebody speaks, {_share(f, 12):.1%} after 12 s",
         "",
         "Stage II + III as the session grows (median ms):",
     ]
