@@ -5,12 +5,12 @@ One JSON object a line, appended; the recorder of a session and a replay of it w
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
+from livemerc.corrections import append_line
 from livemerc.errors import InputError
 from livemerc.journal import open_plain
 
@@ -34,13 +34,11 @@ def bookmark_now(t_s: float, note: str = "") -> Bookmark:
 
 
 def append_bookmark(folder: Path, bookmark: Bookmark) -> None:
-    """Keep it in the session's folder (0600). Raises `OSError`, and `ValueError` for a name that leads elsewhere."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(folder / BOOKMARKS_FILE, flags, 0o600)
-    try:
-        os.write(descriptor, msgspec.json.encode(bookmark) + b"\n")
-    finally:
-        os.close(descriptor)
+    """Keep it in the session's folder (0600): it is on the disk when this returns, or the file is as it was.
+
+    Raises `OSError`, also for a file of that name that is no plain file.
+    """
+    append_line(folder / BOOKMARKS_FILE, msgspec.json.encode(bookmark))
 
 
 def read_bookmarks(folder: Path) -> tuple[list[Bookmark], list[str]]:

@@ -80,14 +80,20 @@ def append_correction(folder: Path, correction: Correction) -> None:
 
     Raises `OSError`, also for a file of that name that is no plain file.
     """
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     stamped = msgspec.structs.replace(correction, at=datetime.now(UTC).isoformat(timespec="seconds"))
-    descriptor = os.open(folder / CORRECTIONS_FILE, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
+    append_line(folder / CORRECTIONS_FILE, msgspec.json.encode(stamped))
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """A line of its own at the end of a plain file (made with 0600), on the disk when this returns, or the file is as
+    it was. Raises `OSError`."""
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(0, "no plain file")
-        data = msgspec.json.encode(stamped) + b"\n"
+        data = line + b"\n"
         if status.st_size and not _ends_a_line(descriptor, status.st_size):  # after a crash of the machine
             data = b"\n" + data
         try:

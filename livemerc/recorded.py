@@ -10,8 +10,10 @@ from pathlib import Path
 
 from msgspec import UNSET
 
+from livemerc.bookmarks import Bookmark, read_bookmarks
 from livemerc.corrections import Correction, read_corrections
 from livemerc.emotions import LABELS
+from livemerc.errors import InputError
 from livemerc.events import EmotionEvent, FinalAsr, SessionEnd, SessionStart, Status, UtteranceFinal
 from livemerc.journal import Journal, SessionInfo, audio_path, being_recorded, read
 
@@ -68,7 +70,7 @@ class RecordedUtterance:
     def corrected_emotion(self) -> str | None:
         """The emotion that a person has set; None = none was set."""
         emotion = None if self.correction is None else self.correction.emotion
-        return None if emotion is UNSET else emotion
+        return None if emotion is UNSET else emotion or None
 
     @property
     def nothing_to_judge(self) -> bool:
@@ -148,6 +150,7 @@ class RecordedSession:
     growing: bool  # is still being recorded
     damaged: int
     warnings: list[str] = field(default_factory=list)
+    bookmarks: list[Bookmark] = field(default_factory=list)  # in order of their time
 
     @property
     def name(self) -> str:
@@ -185,6 +188,7 @@ def read_session(path: str | Path, *, corrected: bool = True) -> RecordedSession
     if corrected and path.is_dir():
         corrections, damaged = read_corrections(path)
         warnings += damaged
+    bookmarks = _bookmarks(path, warnings)
     utterances = _utterances(journal, corrections, warnings)
     start = next((event for event in journal.events if isinstance(event, SessionStart)), None)
     end = next((event for event in reversed(journal.events) if isinstance(event, SessionEnd)), None)
@@ -207,7 +211,21 @@ def read_session(path: str | Path, *, corrected: bool = True) -> RecordedSession
         growing=growing,
         damaged=journal.damaged,
         warnings=warnings,
+        bookmarks=bookmarks,
     )
+
+
+def _bookmarks(path: Path, warnings: list[str]) -> list[Bookmark]:
+    """Nothing else in a session hangs on them: a file that cannot be read is a warning."""
+    if not path.is_dir():
+        return []
+    try:
+        bookmarks, damaged = read_bookmarks(path)
+    except InputError as error:
+        warnings.append(str(error))
+        return []
+    warnings += damaged
+    return bookmarks
 
 
 def _utterances(journal: Journal, corrections: dict[str, Correction], warnings: list[str]) -> list[RecordedUtterance]:

@@ -7,9 +7,11 @@ import stat
 from pathlib import Path
 
 import pytest
+from sessions import conversation, write_session
 
 from livemerc.bookmarks import BOOKMARKS_FILE, Bookmark, append_bookmark, read_bookmarks
 from livemerc.errors import InputError
+from livemerc.recorded import read_session
 
 
 def test_what_was_marked_is_read_back_in_order_of_its_time(tmp_path: Path) -> None:
@@ -46,3 +48,27 @@ def test_a_link_is_neither_read_nor_written(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         read_bookmarks(folder)
     assert elsewhere.read_text() == ""
+
+
+def test_one_after_a_line_that_was_cut_short_stands_by_itself(tmp_path: Path) -> None:
+    append_bookmark(tmp_path, Bookmark(t_s=1.0))
+    with (tmp_path / BOOKMARKS_FILE).open("ab") as file:
+        file.write(b'{"t_s":2')
+    append_bookmark(tmp_path, Bookmark(t_s=3.0, note="here"))
+    found, warnings = read_bookmarks(tmp_path)
+    assert [(b.t_s, b.note) for b in found] == [(1.0, ""), (3.0, "here")]
+    assert len(warnings) == 1
+
+
+def test_no_pipe_is_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / BOOKMARKS_FILE)
+    with pytest.raises(OSError):  # noqa: PT011  # of two kinds: nobody reads it, or it is no plain file
+        append_bookmark(tmp_path, Bookmark(t_s=1.0))
+
+
+def test_a_file_that_cannot_be_read_costs_the_bookmarks_alone(tmp_path: Path) -> None:
+    folder = write_session(tmp_path / "s", conversation(2))
+    (folder / BOOKMARKS_FILE).mkdir()
+    session = read_session(folder)
+    assert (len(session.utterances), session.bookmarks) == (2, [])
+    assert any(BOOKMARKS_FILE in warning for warning in session.warnings)

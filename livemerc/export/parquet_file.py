@@ -57,4 +57,5 @@ def _about(session: RecordedSession) -> dict[str, object]:
         "checkpoint": msgspec.to_builtins(start.checkpoint) if start else None,
         "asr": msgspec.to_builtins(start.asr) if start else None,
         "ended": session.ended,
+        "bookmarks": msgspec.to_builtins(session.bookmarks),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import NamedTuple, TypeVar
 
+from livemerc.bookmarks import Bookmark
 from livemerc.recorded import RecordedUtterance
 from livemerc.text_safety import plain_text
 
@@ -64,6 +65,11 @@ def shown_words(utterance: RecordedUtterance) -> str:
     """`(words)` in brackets, as in Jefferson's transcription, where they are doubtful: screened out, and not judged."""
     words = shown(utterance.text)
     return f"({words})" if words and utterance.gated is not None else words
+
+
+def mark(bookmark: Bookmark) -> str:
+    """What a person wrote at a moment, or that there is one."""
+    return shown(bookmark.note) or "bookmark"
 
 
 def caption(utterance: RecordedUtterance) -> str:

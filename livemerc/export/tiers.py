@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from livemerc.export.spans import Names, Span, caption, ms, seconds, shown_label, shown_speaker, shown_words, span
+from livemerc.bookmarks import Bookmark
+from livemerc.export.spans import Names, Span, caption, mark, ms, seconds, shown_label, shown_speaker, shown_words, span
 from livemerc.recorded import RecordedSession
 
 
@@ -26,16 +28,20 @@ def textgrid(session: RecordedSession) -> bytes:
     """Two tiers a speaker, `words: Ann` and `emotion: Ann`, that tile the session: what is empty is a gap.
 
     Intervals of one tier may not overlap: an utterance that begins before its speaker's last one ended goes to a
-    further pair of tiers, `words: Ann (2)`, so that no time is changed.
+    further pair of tiers, `words: Ann (2)`, so that no time is changed. Bookmarks, if any, are a tier of points.
     """
     lanes = _lanes(session)
-    end_ms = max([ms(session.duration_s), 1, *(i.where.end_ms for lane in lanes for i in lane.intervals)])
+    points = _points(session.bookmarks)
+    ends = [*(i.where.end_ms for lane in lanes for i in lane.intervals), *points]
+    end_ms = max([ms(session.duration_s), 1, *ends])
     names: Names[tuple[int, str]] = Names(lambda key: _tier_name(key[1], lanes[key[0]].speaker), " ({})")
     tiers = [
         _tier(names[number, kind], [(i.where, i.words if kind == "words" else i.label) for i in lane.intervals], end_ms)
         for number, lane in enumerate(lanes)
         for kind in ("words", "emotion")
     ]
+    if points:
+        tiers.append(_point_tier("bookmarks", points, end_ms))
     lines = [
         'File type = "ooTextFile"',
         'Object class = "TextGrid"',
@@ -52,12 +58,11 @@ def textgrid(session: RecordedSession) -> bytes:
 
 
 def audacity(session: RecordedSession) -> bytes:
-    """`begin<TAB>end<TAB>Ann: [joy] words`: a label track; an utterance without a duration is a point."""
-    lines = []
-    for utterance in session.utterances:
-        start_ms, end_ms = span(utterance)
-        lines.append(f"{seconds(start_ms)}\t{seconds(end_ms)}\t{caption(utterance)}\n")
-    return "".join(lines).encode()
+    """`begin<TAB>end<TAB>Ann: [joy] words`: a label track; points are utterances of no duration, and bookmarks."""
+    labels = [(span(utterance), caption(utterance)) for utterance in session.utterances]
+    labels += [(Span(ms(b.t_s), ms(b.t_s)), f"* {mark(b)}") for b in session.bookmarks]
+    labels.sort(key=lambda label: label[0].start_ms)
+    return "".join(f"{seconds(where.start_ms)}\t{seconds(where.end_ms)}\t{text}\n" for where, text in labels).encode()
 
 
 def _lanes(session: RecordedSession) -> list[_Lane]:
@@ -77,6 +82,32 @@ def _lanes(session: RecordedSession) -> list[_Lane]:
             lanes[number].intervals.append(interval)
             heapq.heappush(free, (interval.where.end_ms, number))
     return lanes or [_Lane(None, [])]
+
+
+def _points(bookmarks: Iterable[Bookmark]) -> dict[int, str]:
+    """Time in ms -> text; a tier cannot hold two points at one time."""
+    points: dict[int, str] = {}
+    for bookmark in bookmarks:
+        t_ms = ms(bookmark.t_s)
+        points[t_ms] = f"{points[t_ms]}; {mark(bookmark)}" if t_ms in points else mark(bookmark)
+    return points
+
+
+def _point_tier(name: str, points: dict[int, str], end_ms: int) -> list[str]:
+    lines = [
+        '        class = "TextTier"',
+        f"        name = {_quoted(name)}",
+        "        xmin = 0",
+        f"        xmax = {seconds(end_ms)}",
+        f"        points: size = {len(points)}",
+    ]
+    for number, (t_ms, text) in enumerate(points.items(), start=1):
+        lines += [
+            f"        points [{number}]:",
+            f"            number = {seconds(t_ms)}",
+            f"            mark = {_quoted(text)}",
+        ]
+    return lines
 
 
 def _tier_name(kind: str, speaker: str | None) -> str:

@@ -16,7 +16,7 @@ from itertools import pairwise
 from msgspec import UNSET
 
 from livemerc.anonymise import Anonymiser
-from livemerc.bookmarks import Bookmark, read_bookmarks
+from livemerc.bookmarks import Bookmark
 from livemerc.emotions import EMOTIONS, expected_valence
 from livemerc.gauges import PAUSED
 from livemerc.recorded import RecordedSession, RecordedUtterance, Stretch
@@ -201,17 +201,14 @@ def facts(session: RecordedSession, *, anonymise: bool = False) -> Facts:
     ranked = sorted(people.values(), key=lambda person: -person.voiced_s)
     seen = {line.label for line in lines if line.label is not None}
     labels = (*session.labels, *sorted(seen - set(session.labels)))
-    bookmarks: list[Bookmark] = []
-    if session.path.is_dir():
-        bookmarks, damaged = read_bookmarks(session.path)
-        session.warnings += damaged
     replaced = {} if anonymiser is None else dict(anonymiser.replaced)
     paused, degraded = _pauses(session.degraded)
     microphone = [
         s for s in session.microphone if not any(p.start_s <= s.start_s and s.end_s <= p.end_s for p in paused)
     ]
     return Facts(
-        session, lines, ranked, labels, _shifts(ranked), anonymiser, bookmarks, replaced, paused, degraded, microphone
+        session, lines, ranked, labels, _shifts(ranked), anonymiser, session.bookmarks, replaced, paused, degraded,
+        microphone,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from parselmouth.praat import call
 from praatio import textgrid as praatio_textgrid
 from pyannote.database.util import load_rttm
 
+from livemerc.bookmarks import Bookmark
 from livemerc.export.spans import caption, shown, shown_label, shown_speaker
 from livemerc.export.tiers import audacity, textgrid
 from livemerc.export.turns import rttm
@@ -177,3 +178,34 @@ def test_labels_of_hostile_words() -> None:
     audacity_holds(audacity(every_hostile_text()), every_hostile_text())
     assert audacity(session([])) == b""
     assert audacity(session([utterance(1, 1234, 2001, "so", "Ann")])) == b"1.234\t3.235\tAnn: [joy] so\n"
+
+
+def bookmarked() -> RecordedSession:
+    exported = session([utterance(1, 1234, 2001, "well", "Ann")])
+    exported.bookmarks[:] = [
+        Bookmark(t_s=0.5), Bookmark(t_s=2.0004, note='look\n"here"\t\x1b[31m'), Bookmark(t_s=2.0, note="and here"),
+        Bookmark(t_s=77.0, note="later"),
+    ]  # fmt: skip
+    return exported
+
+
+def test_bookmarks_are_points_on_a_label_track() -> None:
+    lines = audacity(bookmarked()).decode().splitlines()
+    assert lines == [
+        "0.500\t0.500\t* bookmark", "1.234\t3.235\tAnn: [joy] well", '2.000\t2.000\t* look "here" ␛[31m',
+        "2.000\t2.000\t* and here", "77.000\t77.000\t* later",
+    ]  # fmt: skip
+
+
+def test_bookmarks_are_a_tier_of_points(tmp_path: Path) -> None:
+    path = tmp_path / "session.TextGrid"
+    path.write_bytes(textgrid(bookmarked()))
+    grid = praatio_textgrid.openTextgrid(str(path), includeEmptyIntervals=False, reportingMode="error")
+    assert grid.tierNames == ("words: Ann", "emotion: Ann", "bookmarks")
+    praat = parselmouth.read(str(path))
+    count = call(praat, "Get number of points", 3)
+    points = [[call(praat, f"Get {what} of point", 3, n + 1) for what in ("time", "label")] for n in range(count)]
+    assert points == [[0.5, "bookmark"], [2.0, 'look "here" ␛[31m; and here'], [77.0, "later"]]
+    assert call(praat, "Is interval tier", 3) == 0
+    assert [entry.time for entry in grid.getTier("bookmarks").entries] == [0.5, 2.0, 77.0]
+    assert grid.maxTimestamp == 77.0
