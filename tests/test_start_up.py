@@ -50,8 +50,12 @@ def test_listing_commands_load_neither_torch_nor_the_dashboard(tmp_path: Path, c
 
 
 @pytest.mark.parametrize(
-    "arguments", [("replay", "SESSION", "--json"), ("replay", "SESSION", "--plain"), ("sessions", "SESSION")]
-)
+    "arguments",
+    [
+        ("replay", "SESSION", "--json"), ("replay", "SESSION", "--plain"), ("sessions", "SESSION"),
+        ("watch", "SESSION", "--json"), ("watch", "SESSION"),
+    ],
+)  # fmt: skip
 def test_a_recorded_session_needs_no_model_no_ears_and_no_screen(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     session = write_session(tmp_path / "session", conversation(1, every_s=0.1))
     named = [str(session) if argument == "SESSION" else argument for argument in arguments]
@@ -61,9 +65,16 @@ def test_a_recorded_session_needs_no_model_no_ears_and_no_screen(tmp_path: Path,
 
 
 def test_the_screen_of_a_replay_needs_no_model(tmp_path: Path) -> None:
-    loaded = _loaded_by("import livemerc.replay, livemerc.dashboard.replay_app", tmp_path)
-    assert "textual" in loaded
-    assert not loaded & (HEAVY - {"textual"} | {"numpy"})
+    for modules in ("livemerc.replay, livemerc.dashboard.replay_app", "livemerc.dashboard.viewer"):
+        loaded = _loaded_by(f"import {modules}", tmp_path)
+        assert "textual" in loaded
+        assert not loaded & (HEAVY - {"textual"} | {"numpy"})
+
+
+def test_the_server_of_the_screen_loads_neither_screen_nor_model(tmp_path: Path) -> None:
+    loaded = _loaded_by("import livemerc.web.server", tmp_path)
+    assert "aiohttp" in loaded
+    assert not loaded & (HEAVY | {"numpy"})
 
 
 def test_bad_input_is_refused_before_anything_heavy_loads(tmp_path: Path) -> None:
