@@ -41,7 +41,7 @@ from livemerc.events import (
 from livemerc.gauges import Gauges
 
 SIZE = (120, 40)
-UTTERANCES, UTTERANCES_QUICK = 10_000, 2_000
+UTTERANCES, UTTERANCES_QUICK = 10_000, 3_000
 LIMITS = {"append_ms": 16.0, "scroll_ms": 16.0, "bytes_per_utterance": 2048.0, "idle_cpu": 0.10, "redraws_per_s": 10.0}
 _MEASURED = 1_000  # appends, evenly spread; the others are drawn too
 _WARM_UP = 1_000  # utterances after which the caches are full: memory is counted from here
@@ -51,7 +51,7 @@ _TALK = "so you came after all and I thought nobody would ever listen to what we
 
 
 def main(quick: bool = False, json: bool = False) -> int:
-    """Measures and prints a table, or one JSON object. `quick`: 2,000 utterances instead of 10,000."""
+    """Measures and prints a table, or one JSON object. `quick`: 3,000 utterances instead of 10,000."""
     figures = asyncio.run(measure(quick))
     if json:
         import msgspec

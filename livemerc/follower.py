@@ -55,7 +55,7 @@ class Follower(Player):
                 return plain_text(self._failed)
             if not self.path.exists():
                 return f"{name} has vanished; what was read until then stays on this screen."
-            return "The recording broke off without the session's end: its recorder stopped or died. This is all of it."
+            return "The recording broke off: its recorder stopped or died before the session's end."
         if self.waiting:
             return None
         quiet_s = self._clock() - self._grown_s

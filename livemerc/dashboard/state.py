@@ -132,7 +132,7 @@ class SessionState:
     def troubles(self) -> list[str]:
         """What a person must see at once, the worst first."""
         told = self.playback.trouble if self.playback is not None else None
-        return [*([f"RECORDING: {told}"] if told else []), *self.health.troubles()]
+        return [*([told] if told else []), *self.health.troubles()]
 
     # -- moments of a replay -------------------------------------------------------------------------------------------
 

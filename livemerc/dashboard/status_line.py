@@ -11,6 +11,8 @@ from livemerc.notation import clock
 from livemerc.text_safety import sure_width
 
 _SEPARATOR = " · "
+_PATH_CHARACTERS = 18
+"""Of a folder's path its end: with the words before it there is room on 60 columns."""
 _PAUSED = "PAUSED: nothing is being heard. Space goes on."
 _PAUSED_THEN = "PAUSED HERE: nothing was heard."
 
@@ -65,8 +67,10 @@ def _playback(palette: Palette, playback: Playback, following: bool) -> Text:
 
 def _watching(palette: Palette, playback: Playback, following: bool) -> Text:
     """`● live, recorded  12:30`; what is behind the newest event says how to get there."""
-    if playback.waiting:
-        return Text("◌ waiting for a recording to begin ", style=palette.style(palette.accent))
+    if playback.waiting is not None:
+        where = sure_width(playback.waiting)
+        where = where if len(where) <= _PATH_CHARACTERS else "…" + where[1 - _PATH_CHARACTERS :]
+        return Text(f"◌ waiting for a recording in {where} ", style=palette.style(palette.accent))
     if playback.paused:
         right = Text("‖ paused", style=palette.style(palette.accent, bold=True))
     elif playback.behind_s is not None:

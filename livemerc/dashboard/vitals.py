@@ -103,7 +103,7 @@ class Playback:
     growing: bool
     ended: bool
     watched: bool = False
-    waiting: bool = False
+    waiting: str | None = None  # for a session in this folder
     behind_s: float | None = None  # None = at the newest event
     trouble: str | None = None
 

@@ -43,7 +43,7 @@ class WatchApp(ReplayApp, inherit_bindings=False):
             growing=follower.growing,
             ended=not follower.growing,
             watched=True,
-            waiting=follower.waiting,
+            waiting=str(follower.path) if follower.waiting else None,
             behind_s=None if follower.at_edge or follower.finished else follower.behind_s,
             trouble=follower.trouble,
         )

@@ -124,7 +124,8 @@ async def test_it_waits_for_a_session_and_shows_its_end(tmp_path: Path) -> None:
     async with app.run_test(size=(110, 30)) as pilot:
         app.tick()
         await pilot.pause()
-        assert "waiting for a recording to begin" in header(app)
+        assert "waiting for a recording in " in header(app)
+        assert "/meeting" in header(app)
         await pilot.press("left", "l", "space", "space")
         recording = Recording(tmp_path / "meeting", conversation(3))
         recording.write(12)

@@ -179,7 +179,7 @@ def test_a_terminal_that_is_closed_ends_the_session_and_its_recording(tmux: Tmux
 def test_a_second_screen_sees_the_first_one_die(tmux: Tmux, tmp_path: Path) -> None:
     folder = tmp_path / "meeting"
     tmux.type(shlex.join([sys.executable, "-m", "livemerc", "watch", str(folder)]) + "; echo ENDED' 'WITH $?")
-    tmux.until("waiting for a recording to begin")
+    tmux.until("waiting for a recording in ", "/meeting")
     running = subprocess.Popen(
         [*shlex.split(demo(folder).partition(";")[0]), "--plain"],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=PROJECT,
