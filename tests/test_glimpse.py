@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 from networks import write_checkpoint
+from sessions import conversation, emotion, write_session
 
 from livemerc.asr.engine import NoAsr
 from livemerc.audio.items import EarItem, Speech, Utterance
@@ -18,6 +21,9 @@ from livemerc.config import Config, load_config
 from livemerc.events import EmotionEvent, Event, UtteranceFinal, UtterancePartial
 from livemerc.glimpse import Every, snapshot_every_s
 from livemerc.model.encoders import Encoders
+from livemerc.plain import PlainPrinter
+from livemerc.player import Player
+from livemerc.recorded import read_session
 
 RATE_HZ = 16_000
 
@@ -203,3 +209,28 @@ def test_an_id_that_is_used_again_in_an_earlier_time_is_due() -> None:
     assert every.due(open_one(1, 3.0))
     assert not every.due(open_one(1, 3.4))
     assert every.due(open_one(1, 1.0))
+
+
+def test_a_record_with_partials_is_read_and_printed_as_one_without(tmp_path: Path) -> None:
+    plain = conversation(3)
+    luxurious: list[Event] = []
+    for event in plain:
+        if isinstance(event, UtteranceFinal):
+            number = int(event.utterance_id[1:])
+            luxurious += [emotion(number, "partial", joy=0.2), emotion(number, "partial", joy=0.9)]
+        luxurious.append(event)
+    assert len(luxurious) == len(plain) + 6
+    lines, sessions = [], []
+    for name, events in (("plain", plain), ("luxurious", luxurious)):
+        folder = write_session(tmp_path / name, events)
+        read = read_session(folder)
+        sessions.append([(u.final, u.estimates) for u in read.utterances])
+        assert read.damaged == 0
+        assert list(Player(folder, speed=0).events()) == events
+        out = io.StringIO()
+        printer = PlainPrinter(out, log=io.StringIO())
+        for event in events:
+            printer.write(event)
+        lines.append(out.getvalue())
+    assert lines[0] == lines[1] != ""
+    assert sessions[0] == sessions[1]
