@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -40,6 +41,7 @@ from livemerc.dashboard.timeline import CoursePanel, TimelinePanel
 from livemerc.dashboard.transcript import Transcript
 from livemerc.dashboard.worker import EventWorker, Markable, MonitorLike, Pausable, Recordable, Switchable, WorkerLike
 from livemerc.errors import EXIT_OK, EXIT_RUNTIME, LivemercError
+from livemerc.events import SessionStart
 from livemerc.process import EXIT_AT_ONCE, STOP_SIGNALS
 from livemerc.text_safety import plain_text
 
@@ -62,6 +64,10 @@ class DashboardApp(Reading, App[int]):
     COMMAND_PALETTE_DISPLAY = "^p"
     AUTO_FOCUS = None  # keys are the app's, until somebody searches
     BINDINGS: ClassVar[list[BindingType]] = [*KEYS]
+
+    own_process = False
+    """Whether the process is there for this screen: then the collector is told to leave alone what stays for ever.
+    Looking through all of Textual and torch again and again, it would stop the screen for 100 ms each time."""
 
     class Arrived(Message):
         """Events wait in the inbox. Pending ones replace each other."""
@@ -197,6 +203,8 @@ class DashboardApp(Reading, App[int]):
         while (event := self._worker.take()) is not None:
             self.state.apply(event)
             self._dirty = True
+            if self.own_process and isinstance(event, SessionStart):
+                gc.freeze()  # the models are there
             if self._clock() > until_s:
                 # not at once: a queue that is never empty would keep the loop from drawing, from timers and from keys
                 if self._resting is None:
@@ -224,8 +232,9 @@ class DashboardApp(Reading, App[int]):
             if panel.display:
                 panel.redraw()
         self._transcript.redraw(self.state.take_changed_from())
-        if isinstance(self.screen, DetailScreen):
-            self.screen.redraw()
+        top = self.screen_stack[-1] if self.screen_stack else None  # none while the app leaves
+        if isinstance(top, DetailScreen):
+            top.redraw()
         offered = (self._ended, self.has_words)
         if offered != self._offered:
             self._offered = offered
@@ -379,6 +388,8 @@ def show(monitor: MonitorLike, *, exit_at_end: bool = False) -> int:
 
 def run_app(app: DashboardApp) -> int:
     """The screen in this process's own terminal. Returns the exit code; raises what the events raised."""
+    app.own_process = True
+    gc.freeze()
     with own_terminal(), own_signals():
         code = app.run()
     if app.failure is not None:

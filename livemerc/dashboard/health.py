@@ -67,13 +67,17 @@ class HealthPanel(Panel):
         p50, p95 = state.latency_ms(0.5), state.latency_ms(0.95)
         latency = "-" if p50 is None or p95 is None else f"{p50:.0f}, p95 {p95:.0f} ms"
         queue = ", ".join(f"{sure_width(name)} {count}" for name, count in health.queued.items() if count) or "empty"
-        if health.paused or state.phase == "finished":
+        if state.playback is not None and health.mic is None:
+            microphone = plain("-")
+        elif health.paused or state.phase == "finished":
             microphone = plain("nothing is being heard")
         elif health.mic is None:
             microphone = plain("-" if start is None or start.source.startswith("mic") else "none is used")
         else:
             microphone = plain("well" if health.mic.ok else "trouble, see above", wrong=not health.mic.ok)
-        if state.recording is None:
+        if state.playback is not None:
+            recording = Text("this is one", style=palette.text)
+        elif state.recording is None:
             recording = Text("nothing is kept", style=palette.text)
         else:
             recording = Text(f"● {state.recording}", style=palette.style(palette.trouble, bold=True))

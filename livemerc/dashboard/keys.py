@@ -89,10 +89,18 @@ class KeyLine(Panel):
 
     def __init__(self, state: SessionState, *, id: str | None = None) -> None:
         super().__init__(state, id=id)
+        self._changes = 0
         self._keys: list[tuple[int, str]] = []  # where each ends, and what a click presses
 
     def on_mount(self) -> None:
-        self.screen.bindings_updated_signal.subscribe(self, lambda screen: self.redraw())
+        self.screen.bindings_updated_signal.subscribe(self, self._other_keys)
+
+    def _other_keys(self, screen: object) -> None:
+        self._changes += 1
+        self.redraw()
+
+    def key(self) -> object:
+        return self._changes
 
     def lines(self, width: int, height: int) -> list[Text]:
         offered = [

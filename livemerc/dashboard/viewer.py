@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -73,6 +74,7 @@ def main(path: Path) -> int:
     except LivemercError as error:
         print(plain_text(str(error)), file=sys.stderr)
         return error.exit_code
+    gc.freeze()
     app.run()
     if app.return_code not in (0, None):
         print("The screen failed; open it again.", file=sys.stderr)

@@ -50,6 +50,7 @@ def talk(count: int) -> list[Event]:
 async def shown(pilot: Pilot[int], app: DashboardApp, monitor: ScriptedMonitor) -> Transcript:
     await until(pilot, lambda: monitor.delivered.is_set() and not app._worker.waiting)
     app.tick()
+    app.redraw()  # a tick draws only where the last drawing is a tenth of a second ago
     await pilot.pause()
     return app.query_one(Transcript)
 

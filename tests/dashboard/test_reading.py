@@ -26,6 +26,7 @@ from textual.widgets import Static
 from livemerc.bookmarks import BOOKMARKS_FILE, bookmark_now, read_bookmarks
 from livemerc.dashboard.app import DashboardApp
 from livemerc.dashboard.detail_screen import DetailScreen
+from livemerc.dashboard.keys import KeyLine
 from livemerc.dashboard.panel import Panel
 from livemerc.dashboard.replay_app import ReplayApp
 from livemerc.dashboard.search import SearchLine
@@ -168,8 +169,7 @@ async def test_a_pause_says_that_nothing_is_heard_and_ends() -> None:
         await pilot.press("space")
         assert monitor.paused
         banner = app.query_one(TroubleBanner)
-        await until(pilot, lambda: banner.size.height > 0)
-        assert "PAUSED: nothing is being heard. Space goes on." in banner.render_line(0).text
+        await until(pilot, lambda: "PAUSED: nothing is being heard. Space goes on." in text_of(banner))
         assert "paused, nothing is heard" in header(app)
         assert "DEGRADED" not in text_of(banner)  # it is what somebody wished
         await pilot.press("space")
@@ -235,6 +235,19 @@ async def test_a_recording_goes_on_and_off_with_its_key() -> None:
         assert app.state.recording == "rec"
         await pilot.press("r")
         assert app.state.recording is None
+
+
+async def test_a_click_on_a_key_of_the_footer_presses_it() -> None:
+    monitor = LiveMonitor(conversation())
+    app = DashboardApp(monitor)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(pilot, app, monitor)
+        keys = app.query_one(KeyLine)
+        assert keys.render_line(0).text.rstrip().endswith("? Help")
+        await pilot.click(KeyLine, offset=(text_of(keys).index("Theme"), 0))
+        await until(pilot, lambda: app.theme == "light")
+        await pilot.press("slash")
+        await until(pilot, lambda: "Esc forget it" in text_of(keys))
 
 
 async def test_the_palette_does_what_the_keys_do() -> None:
