@@ -36,7 +36,7 @@ from livemerc.dashboard.search import SearchLine
 from livemerc.dashboard.state import SessionState
 from livemerc.dashboard.status_line import HeaderLine, StatusLine, TroubleBanner
 from livemerc.dashboard.summary import SummaryPanel
-from livemerc.dashboard.terminal import own_signals, own_terminal
+from livemerc.dashboard.terminal import own_signals, own_terminal, spare_the_collector
 from livemerc.dashboard.timeline import CoursePanel, TimelinePanel
 from livemerc.dashboard.transcript import Transcript
 from livemerc.dashboard.worker import EventWorker, Markable, MonitorLike, Pausable, Recordable, Switchable, WorkerLike
@@ -66,8 +66,7 @@ class DashboardApp(Reading, App[int]):
     BINDINGS: ClassVar[list[BindingType]] = [*KEYS]
 
     own_process = False
-    """Whether the process is there for this screen: then the collector is told to leave alone what stays for ever.
-    Looking through all of Textual and torch again and again, it would stop the screen for 100 ms each time."""
+    """Whether the process is there for this screen: see `spare_the_collector`."""
 
     class Arrived(Message):
         """Events wait in the inbox. Pending ones replace each other."""
@@ -389,7 +388,7 @@ def show(monitor: MonitorLike, *, exit_at_end: bool = False) -> int:
 def run_app(app: DashboardApp) -> int:
     """The screen in this process's own terminal. Returns the exit code; raises what the events raised."""
     app.own_process = True
-    gc.freeze()
+    spare_the_collector()
     with own_terminal(), own_signals():
         code = app.run()
     if app.failure is not None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from pathlib import Path
 
 from textual import messages
 from textual.drivers.web_driver import WebDriver
 
+from livemerc.dashboard.terminal import spare_the_collector
 from livemerc.dashboard.watch_app import WatchApp
 from livemerc.errors import EXIT_OK, EXIT_RUNTIME, LivemercError
 from livemerc.follower import Follower
@@ -74,7 +74,7 @@ def main(path: Path) -> int:
     except LivemercError as error:
         print(plain_text(str(error)), file=sys.stderr)
         return error.exit_code
-    gc.freeze()
+    spare_the_collector()
     app.run()
     if app.return_code not in (0, None):
         print("The screen failed; open it again.", file=sys.stderr)
