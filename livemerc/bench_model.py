@@ -131,7 +131,8 @@ def growth(make_dialogue: Callable[[], Any], t1: Tensor | None, s1: Tensor | Non
             dialogue.add(str(i), t1, s1, Cues(duration_s=2.0))
     times: dict[int, list[float]] = {n: [] for n in sessions}
     for i in range(2 * _AROUND + 1):
-        for n, dialogue in sessions.items():
+        in_turn = list(sessions.items())
+        for n, dialogue in in_turn[i % len(in_turn) :] + in_turn[: i % len(in_turn)]:
             began = time.perf_counter()
             dialogue.add(f"measured {i}", t1, s1, Cues(duration_s=2.0))
             times[n].append((time.perf_counter() - began) * 1000)
