@@ -102,6 +102,14 @@ class Brain:
         if self._judge.load(patience) is None:
             self._dialogue = self._judge.dialogue()
 
+    def begin_load(self) -> None:
+        """The model loads from now on, beside whatever the caller does; `load` waits for it."""
+        self._judge.begin_load()
+
+    def use(self, asr: AsrEngine) -> None:
+        """The recogniser, where it came after the brain; before `load`."""
+        self._words.asr = asr
+
     @property
     def asr(self) -> AsrEngine:
         return self._words.asr

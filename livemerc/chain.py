@@ -346,11 +346,17 @@ class Monitor:
     def _load(self) -> tuple[Brain, SessionStart]:
         """Recogniser and model. A stop does not wait for them longer than what was heard is worth."""
         situation = Situation(behind_s=self._behind_s, left_s=self._left_s, notice=self.notice)
-        asr = self._load_asr()
-        brain = Brain(self.config, asr or NoAsr(), situation, load=False)
+        brain = Brain(self.config, NoAsr(), situation, load=False)
         self._brain = brain
-        if asr is not None:
-            brain.load(self._in_vain)
+        brain.begin_load()  # recogniser and model side by side
+        try:
+            asr = self._load_asr()
+            if asr is not None:
+                brain.use(asr)
+                brain.load(self._in_vain)
+        except BaseException:
+            brain.close()
+            raise
         self._loading = None
         since_s = self._working_since_s
         self._inherited_s = 0.0 if since_s is None else max(0.0, self._due.now_s() - since_s)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from livemerc.config import Config
 from livemerc.errors import LivemercError, ModelError
-from livemerc.guard import GiveUp, Worker, never
+from livemerc.guard import GiveUp, Job, Worker, never
 from livemerc.model.checkpoint import Manifest, read_manifest
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Judge:
         self._notice = notice
         self._worker = Worker("livemerc-model")
         self._failures = 0
+        self._loading: Job[None] | None = None
         self._model: MeritsL | None = None
         self._encoders: Encoders | None = None
 
@@ -53,12 +54,18 @@ class Judge:
     def loaded(self) -> bool:
         return self._model is not None
 
+    def begin_load(self) -> None:
+        """Loads the model while the caller does something else; `load` then waits for it."""
+        if self._loading is None:
+            self._loading = self._worker.start(self._load)
+
     def load(self, give_up: GiveUp = never) -> str | None:
         """None when the model is there, else why nobody waited for it. Raises `ModelError`."""
-        job = self._worker.start(self._load)
-        reason = job.wait(give_up)
+        self.begin_load()
+        assert self._loading is not None
+        reason = self._loading.wait(give_up)
         if reason is None:
-            job.result()
+            self._loading.result()
         return reason
 
     def dialogue(self) -> Dialogue:
