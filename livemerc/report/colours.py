@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from livemerc.emotions import EMOTIONS, emotion
-from livemerc.report.facts import NOT_JUDGED, NOT_SURE
+from livemerc.report.facts import NOT_JUDGED, NOT_SURE, NOTHING
 
 LIGHT_GROUND, DARK_GROUND = "#ffffff", "#14181d"
 TEXT_CONTRAST, MARK_CONTRAST = 4.6, 1.9
 """Text: WCAG AA (4.5). Marks carry a sign or stand in a named row, and are outlined: their colour only helps."""
 _NOT_SURE_COLOUR = "#8b97a5"
-_SIGNS = {NOT_SURE: "○", NOT_JUDGED: "–"}
+_SIGNS = {NOT_SURE: "○", NOT_JUDGED: "–", NOTHING: "∅"}
 
 
 def sign(shown: str) -> str:
-    """The glyph of a label, of `NOT_SURE` or of `NOT_JUDGED`."""
+    """The glyph of a label, of `NOT_SURE`, `NOT_JUDGED` or `NOTHING`."""
     return _SIGNS.get(shown) or emotion(shown).glyph
 
 

@@ -19,10 +19,12 @@ from livemerc.anonymise import Anonymiser
 from livemerc.bookmarks import Bookmark
 from livemerc.emotions import EMOTIONS, expected_valence
 from livemerc.gauges import PAUSED
-from livemerc.recorded import RecordedSession, RecordedUtterance, Stretch
+from livemerc.recorded import NOTHING_TO_JUDGE, RecordedSession, RecordedUtterance, Stretch
 
 NOT_SURE = "not sure"
 NOT_JUDGED = "not judged"
+NOTHING = NOTHING_TO_JUDGE
+"""A person found no emotion to name in it."""
 SHORTEST_S = 0.5
 """Less voice than this is no moment to point at, as on the dashboard."""
 MOMENTS = 8
@@ -55,9 +57,12 @@ class Line:
     was: str | None  # what it was before the last revision
     speaker_corrected: bool = False
     heard: str | None = None
+    dismissed: bool = False  # a person found nothing to judge
 
     @property
     def shown(self) -> str:
+        if self.dismissed:
+            return NOTHING
         if self.label is None:
             return NOT_JUDGED
         return NOT_SURE if self.abstained is not None else self.label
@@ -65,7 +70,7 @@ class Line:
     @property
     def told(self) -> bool:
         """Whether there is a label to go by."""
-        return self.label is not None and self.abstained is None
+        return self.label is not None and self.abstained is None and not self.dismissed
 
     @property
     def length_s(self) -> float:
@@ -163,7 +168,7 @@ class Facts:
 
     def least_certain(self) -> list[Line]:
         """Where the model saw something and its probabilities are the flattest."""
-        found = [line for line in self.lines if line.judged and not line.by_person]
+        found = [line for line in self.lines if line.judged and not line.by_person and not line.dismissed]
         count = min(MOMENTS, -(-len(found) // 3))
         return sorted(found, key=lambda line: -line.entropy)[:count]
 
@@ -250,7 +255,7 @@ def _anonymiser(session: RecordedSession) -> Anonymiser:
 
 
 def _line(number: int, utterance: RecordedUtterance, anonymiser: Anonymiser | None) -> Line:
-    estimate, person = utterance.estimate, utterance.corrected_emotion
+    estimate, person, dismissed = utterance.estimate, utterance.corrected_emotion, utterance.nothing_to_judge
     speaker = (utterance.speaker or "").strip() or None
     changed = utterance.text != utterance.heard_text
     heard = utterance.heard_text if changed else None
@@ -271,17 +276,18 @@ def _line(number: int, utterance: RecordedUtterance, anonymiser: Anonymiser | No
         gated=utterance.gated,
         label=utterance.label,
         confidence=utterance.confidence,
-        abstained=utterance.abstained,
+        abstained=None if dismissed else utterance.abstained,
         probabilities=probabilities if person is None else {person: 1.0},
-        settled=person is not None or (estimate is not None and estimate.status == "frozen"),
+        settled=person is not None or dismissed or (estimate is not None and estimate.status == "frozen"),
         judged=modality is not None and (modality.text is not None or modality.speech is not None),
         by_person=person is not None,
         model=None if estimate is None else (estimate.label, estimate.confidence),
         words=None if modality is None else _top(modality.text),
         voice=None if modality is None else _top(modality.speech),
-        was=None if person is not None else _was(utterance),
+        was=None if person is not None or dismissed else _was(utterance),
         speaker_corrected=correction is not None and correction.speaker not in (None, UNSET),
         heard=heard,
+        dismissed=dismissed,
     )
 
 

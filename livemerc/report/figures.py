@@ -14,7 +14,7 @@ from livemerc.notation import clock
 from livemerc.recorded import Gap
 from livemerc.report.colours import colour_class, sign
 from livemerc.report.columns import Column, columns, runs
-from livemerc.report.facts import NOT_JUDGED, NOT_SURE, Facts, Person
+from livemerc.report.facts import NOT_JUDGED, NOT_SURE, NOTHING, Facts, Person
 from livemerc.report.markup import Html, join, tag
 
 Span = tuple[float, float]
@@ -115,7 +115,7 @@ def lanes_of(facts: Facts) -> list[str]:
         ranked = [label for label in shown if label in labels]
         kept = set(ranked[: MOST_LANES - 1])
         labels = [label for label in labels if label in kept] + ([OTHER] if len(ranked) > len(kept) else [])
-    return [*labels, *(extra for extra in (NOT_SURE, NOT_JUDGED) if extra in shown)]
+    return [*labels, *(extra for extra in (NOT_SURE, NOTHING, NOT_JUDGED) if extra in shown)]
 
 
 def _valence(found: Sequence[Column], frame: Frame, top: float, height: float) -> list[Html]:
@@ -189,7 +189,11 @@ def _health_rows(facts: Facts) -> list[tuple[str, str, list[Span]]]:
         ("paused", "paused", [(stretch.start_s, stretch.end_s) for stretch in facts.paused]),
         ("degraded", "degraded", [(stretch.start_s, stretch.end_s) for stretch in facts.degraded]),
         ("microphone", "trouble", [(stretch.start_s, stretch.end_s) for stretch in facts.microphone]),
-        ("by a person", "person", [(line.start_s, line.end_s) for line in facts.lines if line.by_person]),
+        (
+            "by a person",
+            "person",
+            [(line.start_s, line.end_s) for line in facts.lines if line.by_person or line.dismissed],
+        ),
     ]
     rows.append(("bookmarks", "person", [(mark.t_s, mark.t_s) for mark in facts.bookmarks]))
     return [row for row in rows if row[2]]
@@ -329,7 +333,7 @@ def people(facts: Facts, shown: Sequence[tuple[str, Person]]) -> Html:
 
 def bars(name: str, title: str, facts: Facts, shown: Sequence[tuple[str, Person]]) -> Html:
     """Shares of each speaker's voiced time as one bar a speaker."""
-    order = [*facts.labels, NOT_SURE, NOT_JUDGED]
+    order = [*facts.labels, NOT_SURE, NOTHING, NOT_JUDGED]
 
     def draw(frame: Frame) -> tuple[list[Html], float]:
         marks: list[Html] = []

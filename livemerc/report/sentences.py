@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from livemerc.notation import clock
 from livemerc.report.card import Card
-from livemerc.report.facts import NOT_JUDGED, NOT_SURE, Facts
+from livemerc.report.facts import NOT_JUDGED, NOT_SURE, NOTHING, Facts
 
 EXPRESSED = (
     "Labels say what an utterance expresses, as an annotator would put it. They do not say what a person feels, and "
@@ -50,6 +50,9 @@ def summary(facts: Facts) -> list[str]:
         ]
     named = [person for person in facts.people if person.name is not None]
     who = f" by {count(len(named), 'speaker')}" if named else ""
+    if named and len(named) < len(facts.people):
+        unknown = sum(line.speaker is None for line in facts.lines)
+        who = f" by {count(len(named), 'named speaker')} and others ({unknown:,} of nobody known)"
     sentences = [
         f"In {minutes(facts.duration_s)} of recording{so_far} there were {count(len(facts.lines), 'utterance')}{who}, "
         f"{minutes(facts.voiced_s)} of speech."
@@ -73,7 +76,7 @@ def summary(facts: Facts) -> list[str]:
 
 
 def _expressed(facts: Facts) -> list[str]:
-    shares = [(label, share) for label, share in facts.shares().items() if label not in (NOT_SURE, NOT_JUDGED)]
+    shares = [(label, share) for label, share in facts.shares().items() if label not in (NOT_SURE, NOTHING, NOT_JUDGED)]
     if not shares:
         return ["The monitor settled on no label at all."]
     first, share = shares[0]
@@ -103,6 +106,9 @@ def _uncertain(facts: Facts) -> list[str]:
     by_person = sum(line.by_person for line in facts.lines)
     if by_person:
         sentences.append(f"{count(by_person, 'label')} {'was' if by_person == 1 else 'were'} set by a person.")
+    dismissed = sum(line.dismissed for line in facts.lines)
+    if dismissed:
+        sentences.append(f"In {count(dismissed, 'utterance')} a person found nothing to judge.")
     return sentences
 
 

@@ -55,7 +55,9 @@ def _used(facts: Facts, sign: str) -> bool:
     if sign == "was":
         return any(line.was is not None for line in facts.lines)
     if sign == PEN:
-        return any(line.by_person or line.speaker_corrected or line.heard is not None for line in facts.lines)
+        return any(
+            line.by_person or line.dismissed or line.speaker_corrected or line.heard is not None for line in facts.lines
+        )
     return any(line.confidence is not None for line in facts.lines)
 
 
@@ -93,6 +95,9 @@ def verdict(facts: Facts, line: Line) -> list[Child]:
     if line.by_person:
         model = "" if line.model is None else f" (monitor: {line.model[0]} {fraction(line.model[1])})"
         pieces.append(tag("small", f" {PEN} set by a person{model}"))
+    elif line.dismissed:
+        model = "" if line.model is None else f" (monitor: {line.model[0]} {fraction(line.model[1])})"
+        pieces.append(tag("small", f" {PEN} says a person{model}"))
     elif line.label is None:
         pieces.append(tag("small", " (the recording broke off)"))
     elif line.abstained is not None:

@@ -17,7 +17,7 @@ from report import scenes
 from sessions import conversation, info, write_session
 
 from livemerc.bookmarks import append_bookmark, bookmark_now
-from livemerc.corrections import Correction
+from livemerc.corrections import Correction, append_correction
 from livemerc.events import EmotionEvent, MicState, SessionEnd, Status, UtteranceFinal, encode
 from livemerc.gauges import PAUSED
 from livemerc.journal import SESSION_FILE
@@ -26,6 +26,7 @@ from livemerc.recorded import read_session
 from livemerc.report import html
 from livemerc.report.card import find_card, parse
 from livemerc.report.facts import NOT_JUDGED, facts
+from livemerc.report.sentences import summary
 
 
 def shown(document: str, part: str = "") -> str:
@@ -374,3 +375,21 @@ def test_a_correction_of_the_emotion_alone_shows_in_the_shares(tmp_path: Path) -
     )
     assert "fear" not in plain.shares()
     assert corrected.shares()["fear"] == pytest.approx(0.5)
+
+
+def test_what_a_person_found_nothing_to_judge_in_is_no_doubt_of_the_monitor(tmp_path: Path) -> None:
+    folder = write_session(tmp_path / "s", conversation(4))
+    append_correction(folder, Correction(utterance_id="u2", nothing_to_judge=True))
+    append_correction(folder, Correction(utterance_id="u3", speaker="Ann"))
+    found = facts(read_session(folder))
+    line = found.lines[1]
+    assert (line.shown, line.told, line.abstained, line.dismissed) == ("nothing to judge", False, None, True)
+    assert found.shares()["nothing to judge"] == pytest.approx(0.25)
+    assert line not in found.least_certain()
+    words = " ".join(summary(found))
+    assert "In 1 utterance a person found nothing to judge." in words
+    assert "was not sure" not in words
+    assert "by 1 named speaker and others (3 of nobody known)" in words
+    document = html(read_session(folder))
+    assert "says a person (monitor: neutral" in document
+    assert "∅" in document
