@@ -42,7 +42,7 @@ def main(first: Path, second: Path, *, json: bool, everything: bool) -> int:
 
 def lines(found: Comparison, width: int, *, everything: bool) -> list[str]:
     """The comparison as text: nothing in it steers a terminal. Pairs that agree only with `everything`."""
-    out = [*_summary(found), ""]
+    out = _summary(found)
     time = 9 if max(found.a.duration_s, found.b.duration_s) >= 3600 else 7
     speaker = min(10, max((cell_len(sure_width(u.final.speaker or "")) for u in found.a.utterances), default=0))
     shown = [
@@ -53,6 +53,7 @@ def lines(found: Comparison, width: int, *, everything: bool) -> list[str]:
     rows: list[tuple[float, RecordedUtterance | None, RecordedUtterance | None, Pair | None]] = [*shown]
     rows += [(u.start_s, u, None, None) for u in found.only_a] + [(u.start_s, None, u, None) for u in found.only_b]
     if rows:
+        out.append("")
         head = f"{'time':<{time}}  " + (f"{'speaker':<{speaker}}  " if speaker else "")
         out.append(f"   {head}{'A':<{_LABEL_CELLS + 6}}{'B':<{_LABEL_CELLS + 6}}words")
     for start_s, one, other, pair in sorted(rows, key=lambda row: row[0]):
@@ -70,13 +71,14 @@ def _summary(found: Comparison) -> list[str]:
         of = head["rerun_of"]
         again = "" if of is None else f", {of.session} run again by its {'words' if of.what == 'text' else 'audio'}"
         out.append(
-            f"{name}  {sure_width(head['session'])}: {head['utterances']} utterances, checkpoint "
+            f"{name}  {sure_width(head['session'])}: {_count(head['utterances'], 'utterance')}, checkpoint "
             f"{sure_width(head['checkpoint'] or 'unknown')}{sure_width(asr)}{sure_width(again)}"
         )
     judged = found.judged
     out += [
         "",
-        f"{len(found.pairs)} utterance{'' if len(found.pairs) == 1 else 's'} in both, {len(found.only_a)} only in A, {len(found.only_b)} only in B",
+        f"{_count(len(found.pairs), 'utterance')} in both, {len(found.only_a)} only in A, "
+        f"{len(found.only_b)} only in B",
     ]
     agreement, kappa, change = found.agreement(), found.kappa(), found.confidence_change()
     if agreement is not None and change is not None:
@@ -91,14 +93,20 @@ def _summary(found: Comparison) -> list[str]:
         out.append(f"confidence of B less that of A: {_signed(change)} on average")
     errors = found.word_errors()
     rate = "" if errors["rate"] is None else f", word error rate {errors['rate']:.3f} with A as the reference"
-    out.append(f"words: {errors['words_a']} in A, {errors['words_b']} in B, {errors['edits']} edits apart{rate}")
+    out.append(
+        f"words: {errors['words_a']} in A, {errors['words_b']} in B, {_count(errors['edits'], 'edit')} apart{rate}"
+    )
     person = found.against_person()
     if person is not None:
         out.append(
-            f"of {person['n']} utterances that a person labelled, A has {person['accuracy_a']:.0%} right, B "
+            f"of {_count(person['n'], 'utterance')} that a person labelled, A has {person['accuracy_a']:.0%} right, B "
             f"{person['accuracy_b']:.0%}"
         )
     return out
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _signed(value: float, *, plus: bool = True) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from collections.abc import Sequence
@@ -160,6 +161,14 @@ def test_nothing_that_was_said_steers_the_terminal(tmp_path: Path, width: int) -
     for line in lines(found, width, everything=True):
         assert line.isprintable()
         assert len(line) <= max(width, 110)
+
+
+def test_sessions_that_agree_have_a_summary_and_their_confusion(tmp_path: Path) -> None:
+    a = session(tmp_path / "a", [(1, 3, "words 1", "fear", 0.7, None)])
+    found = lines(compare(read_session(a), read_session(a)), 80, everything=False)
+    assert not any(not one and not other for one, other in itertools.pairwise(found))
+    assert found[0].startswith("A  a: 1 utterance, checkpoint")
+    assert found[3] == "1 utterance in both, 0 only in A, 0 only in B"
 
 
 def test_as_a_user_starts_it(tmp_path: Path) -> None:

@@ -220,7 +220,8 @@ class LabelApp(App[int]):
     def action_speaker(self) -> None:
         current = self.annotation.current.speaker
         title = "Who says it: type a name, or ↑↓ and Enter"
-        self.push_screen(PickScreen(title, self.annotation.speakers, current, typed=True), self._set_speaker)
+        names = [*self.annotation.speakers, *([] if current is None else [""])]  # "": nobody knows
+        self.push_screen(PickScreen(title, names, current, typed=True), self._set_speaker)
 
     def _set_speaker(self, name: str | None) -> None:
         if name is not None and self.annotation.set_speaker(name):

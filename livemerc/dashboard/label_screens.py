@@ -41,6 +41,9 @@ SIGNS = (
 )
 
 
+_NOBODY = "(nobody known)"
+
+
 class PickScreen(ModalScreen[str | None]):
     """Ends with one of `options` (their own text, whatever is in it), with what was typed, or with None."""
 
@@ -63,7 +66,8 @@ class PickScreen(ModalScreen[str | None]):
             yield Static(self._title, id="pick-title", markup=False)
             if self._typed:
                 yield Input(placeholder="a new name", id="pick-typed", max_length=80)
-            yield OptionList(*[Option(Text(plain_text(option))) for option in self._options], id="pick-list")
+            shown = [plain_text(option) if option else _NOBODY for option in self._options]
+            yield OptionList(*[Option(Text(option)) for option in shown], id="pick-list")
 
     def on_mount(self) -> None:
         options = self.query_one(OptionList)

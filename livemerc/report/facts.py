@@ -19,12 +19,12 @@ from livemerc.anonymise import Anonymiser
 from livemerc.bookmarks import Bookmark
 from livemerc.emotions import EMOTIONS, expected_valence
 from livemerc.gauges import PAUSED
-from livemerc.recorded import NOTHING_TO_JUDGE, RecordedSession, RecordedUtterance, Stretch
+from livemerc.recorded import RecordedSession, RecordedUtterance, Stretch
 
 NOT_SURE = "not sure"
 NOT_JUDGED = "not judged"
-NOTHING = NOTHING_TO_JUDGE
-"""A person found no emotion to name in it."""
+NOTHING = "nothing"
+"""To judge: a person found no emotion to name in it."""
 SHORTEST_S = 0.5
 """Less voice than this is no moment to point at, as on the dashboard."""
 MOMENTS = 8

@@ -15,6 +15,7 @@ _WHOLE_UP_TO = 40
 
 LEGEND = (
     ("○ not sure", "no label, and why; the closest one in brackets"),
+    ("∅ nothing", "a person found nothing to judge"),
     (".82", "calibrated probability of the label"),
     ("~", "not settled when the recording ended: might still have been revised"),
     ("was", "what it was before the last revision"),
@@ -50,6 +51,8 @@ def transcript(facts: Facts) -> Html:
 def _used(facts: Facts, sign: str) -> bool:
     if sign.startswith("○"):
         return any(line.abstained is not None for line in facts.lines)
+    if sign.startswith("∅"):
+        return any(line.dismissed for line in facts.lines)
     if sign == "~":
         return any(not line.settled and line.label is not None for line in facts.lines)
     if sign == "was":

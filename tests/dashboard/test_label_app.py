@@ -115,11 +115,23 @@ async def test_a_speaker_is_picked_or_typed(tmp_path: Path) -> None:
     async with app.run_test(size=(60, 20)) as pilot:
         await pilot.press("s")
         assert isinstance(app.screen, PickScreen)
-        assert app.screen.query_one(OptionList).option_count == 2
+        assert app.screen.query_one(OptionList).option_count == 3  # Ann, Ben, nobody known
         await pilot.press("down", "enter")
         assert app.annotation.current.speaker == "Ben"
         await pilot.press("s", *"Zoe", "enter", "down", "s", "escape")
     assert [u.speaker for u in read_session(folder).utterances][:2] == ["Zoe", "Ben"]
+
+
+async def test_a_speaker_whom_nobody_knows_is_taken_out(tmp_path: Path) -> None:
+    folder = session(tmp_path)
+    app = screen(folder)
+    async with app.run_test(size=(60, 20)) as pilot:
+        await pilot.press("s", "up", "enter")  # from Ann, the first, to the last
+        assert app.annotation.current.speaker is None
+        await pilot.press("s")
+        assert app.screen.query_one(OptionList).option_count == 2
+        await pilot.press("escape")
+    assert read_session(folder).utterances[0].speaker is None
 
 
 async def test_an_emotion_can_be_picked_from_a_list(tmp_path: Path) -> None:

@@ -383,8 +383,8 @@ def test_what_a_person_found_nothing_to_judge_in_is_no_doubt_of_the_monitor(tmp_
     append_correction(folder, Correction(utterance_id="u3", speaker="Ann"))
     found = facts(read_session(folder))
     line = found.lines[1]
-    assert (line.shown, line.told, line.abstained, line.dismissed) == ("nothing to judge", False, None, True)
-    assert found.shares()["nothing to judge"] == pytest.approx(0.25)
+    assert (line.shown, line.told, line.abstained, line.dismissed) == ("nothing", False, None, True)
+    assert found.shares()["nothing"] == pytest.approx(0.25)
     assert line not in found.least_certain()
     words = " ".join(summary(found))
     assert "In 1 utterance a person found nothing to judge." in words
@@ -392,4 +392,4 @@ def test_what_a_person_found_nothing_to_judge_in_is_no_doubt_of_the_monitor(tmp_
     assert "by 1 named speaker and others (3 of nobody known)" in words
     document = html(read_session(folder))
     assert "says a person (monitor: neutral" in document
-    assert "∅" in document
+    assert "∅ nothing a person found nothing to judge" in shown(document, "transcript")
