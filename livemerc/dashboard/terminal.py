@@ -72,9 +72,9 @@ def own_signals() -> Iterator[None]:
 
 def spare_the_collector() -> None:
     """For a process that is there for one screen: the garbage collector leaves alone what is loaded by now, and looks
-    through all the rest every few hours. Else it stops the screen for 100 ms a minute, longer as the session grows."""
+    through all the rest less often. Else it stops the screen for 100 ms every few minutes of talk."""
     gc.freeze()
-    gc.set_threshold(700, 10, 500)
+    gc.set_threshold(700, 10, 30)  # three times as seldom: at 500 what is left lying is 5 KB an utterance
 
 
 class _Drawn(io.FileIO):
