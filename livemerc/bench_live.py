@@ -1,4 +1,6 @@
-"""What somebody who speaks waits for: from the last voiced sample to the emotion, to the first words, to listening."""
+"""`livemerc bench live`: what somebody who speaks waits for. From the last voiced sample to the emotion, to the first
+words on the screen, from the start of the program to listening; and what it holds in memory meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,101 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from livemerc.asr.engine import AsrEngine
-from livemerc.chain import Monitor
-from livemerc.config import SAMPLE_RATE_HZ, Config
-from livemerc.events import EmotionEvent, UtteranceFinal, UtterancePartial
-from livemerc.measuring import percentiles
+import msgspec
+import numpy as np
 
+from livemerc import bench_whisper
+from livemerc.asr.engine import AsrEngine
+from livemerc.audio.items import Utterance
+from livemerc.chain import Monitor
+from livemerc.config import SAMPLE_RATE_HZ, Config, load_config
+from livemerc.errors import ConfigError
+from livemerc.events import EmotionEvent, UtteranceFinal, UtterancePartial
+from livemerc.measuring import machine, machine_line, percentiles
+from livemerc.text_safety import encodable, plain_text
+
+DEMO = Path(__file__).resolve().parent / "demo" / "demo.flac"
+QUICK_S = 25.0
 _PATIENCE_S = 120.0
+
+
+def main(files: Sequence[Path] = (), model: str | None = None, quick: bool = False, json: bool = False) -> int:
+    """Measures the user's recogniser and a Whisper `model` (a size of `bench_whisper.SIZES`, default base) in both its
+    windows, and prints a table or one JSON object. Raises `ConfigError`, `InputError`."""
+    if model is not None and model not in bench_whisper.SIZES:
+        raise ConfigError(f"--model of `livemerc bench live` is one of {', '.join(bench_whisper.SIZES)}.")
+    figures = measure(list(files) or [DEMO], load_config(), model or "base", quick)
+    if json:
+        sys.stdout.write(msgspec.json.encode(figures).decode() + "\n")
+    else:
+        print("\n".join(table(figures)))
+    return 0
+
+
+def measure(files: Sequence[Path], config: Config, size: str, quick: bool) -> dict[str, Any]:
+    """`start` as `start` gives it, `rows` as `waits` gives them, `gpu_memory_mb` (None without a GPU)."""
+    figures: dict[str, Any] = {"machine": machine(), "files": [encodable(file.name) for file in files]}
+    figures["start"] = start(1 if quick else 5, files[0])
+    most_s = QUICK_S if quick else None
+    rows = [waits(files, config, None, most_s)]
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
+        whisper = bench_whisper.build(size, Path(folder))
+        for window in ("adaptive",) if quick else ("adaptive", "full"):
+            looking = msgspec.structs.replace(config, asr=msgspec.structs.replace(config.asr, window=window))
+            asr = bench_whisper.RandomWhisper(whisper, size, looking.asr)
+            asr.transcribe(_any_utterance())  # first calls allocate
+            rows.append(waits(files, looking, asr, most_s))
+    return figures | {"rows": rows, "gpu_memory_mb": _gpu_memory_mb()}
+
+
+def _any_utterance() -> Utterance:
+    return Utterance("u1", np.zeros(SAMPLE_RATE_HZ, np.float32), 0.0, 0.0, 1.0, 1.0, False)
+
+
+def _gpu_memory_mb() -> float | None:
+    """Held on the GPU by whoever uses it, in MB (2^20 bytes)."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return None
+    free, total = torch.cuda.mem_get_info()
+    return (total - free) / 2**20
+
+
+def table(f: dict[str, Any]) -> list[str]:
+    """The figures as lines."""
+    s = f["start"]
+    lines = [
+        machine_line(f["machine"]),
+        ", ".join(map(plain_text, f["files"])) + ", at its own pace",
+        "",
+        f"start-up with pocketsphinx: listening after {s['listening_s']:.2f} s, models there after "
+        f"{s['ready_s']:.1f} s, at most {s['rss_mb']:.0f} MB with all children",
+        "",
+        "ms: p50 / p95 (n)",
+    ]
+    for row in f["rows"]:
+        lines.append(plain_text(row["asr"]) + (f", {row['window']} window" if row["window"] else ""))
+        for name, title in _TITLES.items():
+            v = row[name]
+            cells = "-" if v is None else f"{v['p50']:.0f} / {v['p95']:.0f} ({v['n']})"
+            lines.append(f"  {title:58} {cells:>20}")
+        ahead = row["ahead"]
+        lines.append(
+            f"  done ahead for {ahead['used']} utterances, in vain {ahead['wasted']} times: {ahead['wasted_s']:.1f} s, "
+            f"{ahead['share_wasted']:.0%} of the work"
+        )
+    if f["gpu_memory_mb"] is not None:
+        lines.append(f"GPU memory {f['gpu_memory_mb']:.0f} MB")
+    return lines
+
+
+_TITLES = {
+    "end_to_emotion": "end of speech to emotion",
+    "endpoint_wait": "  of it the endpoint wait (silence that ends an utterance)",
+    "after_wait": "  and after that",
+    "first_partial": "begin of speech to the first words",
+}
 
 
 class _Given(Monitor):
@@ -42,6 +132,7 @@ def waits(
     """
     from livemerc.audio.file_source import FileSource
 
+    shortest_ms = min(config.endpoint.tail_ms, config.endpoint.long_hangover_ms)
     total: list[float] = []
     wait: list[float] = []
     partials: list[float] = []
@@ -67,7 +158,9 @@ def waits(
             elif isinstance(event, EmotionEvent) and event.status == "provisional" and event.timing is not None:
                 t = event.timing
                 worked_s += ((t.asr_ms or 0.0) + (t.encode_ms or 0.0)) / 1000
-                if t.total_ms is not None and t.endpoint_wait_ms is not None and not stopped:
+                # the end of a file that ends in speech is no endpoint: nobody waits there
+                waited = t.endpoint_wait_ms is not None and t.endpoint_wait_ms >= shortest_ms
+                if t.total_ms is not None and t.endpoint_wait_ms is not None and waited and not stopped:
                     total.append(t.total_ms)
                     wait.append(t.endpoint_wait_ms)
         ahead = monitor.ahead
@@ -121,6 +214,8 @@ def _one_start(arguments: Sequence[str], pcm: bytes) -> dict[str, float]:
             child.wait()
             feeder.join(_PATIENCE_S)
             child.stdout.close()
+            with contextlib.suppress(OSError):  # what it had not read
+                child.stdin.close()
     return out
 
 

@@ -11,7 +11,7 @@ from livemerc.errors import ConfigError
 
 @app.command(sort_key=5)
 def bench(
-    what: Literal["vad", "soak", "ui", "asr", "streams"] | None = None,
+    what: Literal["vad", "soak", "ui", "asr", "live", "streams"] | None = None,
     /,
     *,
     speech: list[Path] | None = None,
@@ -32,6 +32,7 @@ def bench(
         vad: false and missed speech in noise. soak: one long session at real speed.
         ui: the dashboard in a session of 10,000 utterances.
         asr: word errors and time of the recogniser, of a Whisper in both its windows.
+        live: from the end of speech to the emotion, first words, start-up, memory; at real speed.
         streams: many conversations at once. Left out: latency, stage by stage.
     speech
         vad: folder of clean recordings to be found in the noise (default: the bundled demo); may be repeated.
@@ -39,11 +40,12 @@ def bench(
         soak: how long (default 60).
     file
         soak: what is played over and over (default: the bundled demo); may be repeated, at one sample rate.
-        asr: what is heard (default: the demo); may be repeated.
+        asr, live: what is heard (default: the demo); may be repeated.
     reference
         asr: what was said in each --file, in the same order: VTT, SRT, STM or plain text.
     model
         asr: Whisper size or the path of a converted model (default: the recogniser as configured).
+        live: tiny, base or small, of random weights, beside the recogniser as configured (default: base).
     streams
         streams: how many conversations (default 40).
     against
@@ -56,9 +58,9 @@ def bench(
     rooms: dict[str, tuple[object, tuple[str, ...]]] = {
         "--speech": (speech, ("vad",)),
         "--minutes": (minutes, ("soak",)),
-        "--file": (file, ("soak", "asr")),
+        "--file": (file, ("soak", "asr", "live")),
         "--reference": (reference, ("asr",)),
-        "--model": (model, ("asr",)),
+        "--model": (model, ("asr", "live")),
         "--streams": (streams, ("streams",)),
     }
     for flag, (given, where) in rooms.items():
@@ -86,6 +88,10 @@ def bench(
         from livemerc import bench_streams
 
         return bench_streams.main(streams, quick=quick, json=json)
+    if what == "live":
+        from livemerc import bench_live
+
+        return bench_live.main(file or [], model, quick=quick, json=json)
     from livemerc import bench as latency
 
     return latency.main(quick=quick, json=json, against=against)
