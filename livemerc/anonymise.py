@@ -45,6 +45,8 @@ _UNITS = (
     "seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|double"
 )
 _SPELT = re.compile(rf"\b(?:{_UNITS})(?:[\s,-]+(?:and\s+)?(?:{_UNITS}))+\b", re.IGNORECASE)
+_ALIKE = str.maketrans(dict.fromkeys("’ʼ`´", "'") | dict.fromkeys("‐‑", "-"))
+"""O’Brien is O'Brien: recognisers and transcripts write either."""
 _FIRST_SIGN = 0xF0000
 """Private characters, which no plain text has, stand for the speakers while the other rules run."""
 _WORD = re.compile(r"\[[\w-]+\]|[\U000F0000-\U000FFFFD]|[^\W\d_]+(?:['’\-.][^\W\d_]+)*")
@@ -157,14 +159,15 @@ def _plain(text: str) -> str:
 
 
 def _key(name: str) -> str:
-    return " ".join(_plain(name).casefold().split())
+    return " ".join(_plain(name).translate(_ALIKE).casefold().split())
 
 
 def _mention(forms: Iterable[str]) -> re.Pattern[str] | None:
     """The longest first; between words of a name any white space. None: nobody has a name."""
     patterns = []
     for part in sorted(forms, key=len, reverse=True):
-        body = r"\s+".join(re.escape(word) for word in part.split())
+        body = r"\s+".join(re.escape(word) for word in part.translate(_ALIKE).split())
+        body = body.replace("'", "['’ʼ`´]").replace(r"\-", "[-‐‑]")
         # scripts without capitals (Chinese, Arabic) may write the next word right after a name
         before = r"(?<![^\W\d_])" if part[:1].upper() != part[:1].lower() else ""
         after = r"(?![^\W\d_])" if part[-1:].upper() != part[-1:].lower() else ""

@@ -70,6 +70,15 @@ def test_a_joiner_inside_a_name_hides_it_not() -> None:
     assert Anonymiser(["Anna"]).text("An\u200dna and Ａｎｎａ") == "Speaker 1 and Speaker 1"
 
 
+@pytest.mark.parametrize("said", ["o'brien", "O’Brien", "OʼBRIEN"])
+@pytest.mark.parametrize("name", ["O'Brien", "O’Brien"])
+def test_an_apostrophe_or_a_hyphen_of_another_kind_hides_no_name(name: str, said: str) -> None:
+    rule = Anonymiser([name, "Anne-Marie"])
+    assert rule.text(f"so {said} left") == "so Speaker 1 left"
+    assert rule.text("so anne‑marie left, anne‐marie") == "so Speaker 2 left, Speaker 2"
+    assert rule.speaker(said) == "Speaker 1"
+
+
 def test_one_letter_is_no_name_in_words() -> None:
     anonymiser = Anonymiser(["A", "B"])
     assert anonymiser.text("a plan B") == "a plan [name]"
