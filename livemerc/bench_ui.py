@@ -276,7 +276,6 @@ async def _long_session(utterances: int, warm_up: int = _WARM_UP, keys: int = 40
         every = max(1, utterances // _MEASURED)
         for number in range(utterances):
             if number == warm_up:
-                gc.collect()
                 memory["before"] = _resident_bytes()
             fed.give(number)
             now_s += REDRAW_EVERY_S  # every tick may draw
@@ -286,7 +285,7 @@ async def _long_session(utterances: int, warm_up: int = _WARM_UP, keys: int = 40
                 app.tick()
                 await asyncio.sleep(0)
         await _drawn(driver)
-        memory["after"] = _resident_bytes()  # with whatever garbage the collector has left
+        memory["after"] = _resident_bytes()
         memory["counted"] = utterances - warm_up
         assert len(app.state.utterances) == utterances
         for key, _ in zip(itertools.cycle(_KEYS), range(keys), strict=False):
@@ -332,6 +331,8 @@ async def _flood(seconds: float) -> dict[str, Any]:
 
 
 def _resident_bytes() -> float:
+    """What is kept, less the garbage that waits for the collector."""
+    gc.collect()
     return float(psutil.Process().memory_info().rss)
 
 
