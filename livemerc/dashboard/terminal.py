@@ -71,9 +71,9 @@ def own_signals() -> Iterator[None]:
 
 
 def spare_the_collector() -> None:
-    """For a process that is there for one screen: the garbage collector leaves alone what is loaded by now. Looking through
-    Textual and torch each time, it would stop the screen for longer. It comes as often as ever: a third as often
-    saves 100 ms of standstill in some minutes of talk, and costs megabytes."""
+    """For a process that is there for one screen: the garbage collector leaves alone what is loaded by now. Looking
+    through Textual and torch each time, it would stop the screen for longer. It comes as often as ever: a third as
+    often saves 100 ms of standstill in some minutes of talk, and costs megabytes."""
     gc.freeze()
 
 
