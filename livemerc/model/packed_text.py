@@ -25,7 +25,7 @@ def can_pack(text: TextEncoder) -> bool:
     config = text.encoder.config
     weight = text.fc.weight
     return (
-        type(text.encoder).__name__ == "BertModel"
+        type(text.encoder).__name__ in ("Bert", "BertModel")
         and config.hidden_act == "gelu"
         and not config.is_decoder
         and (weight.device.type, weight.dtype) == ("cpu", torch.float32)

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from livemerc.model.bert import Bert, is_plain_bert
+
 MAX_TOKENS = 96
 """Longest input, in tokens: twelve seconds of fast speech are about 60."""
 
@@ -26,7 +28,8 @@ class TextEncoder(nn.Module):
     (`transformers.BertConfig.to_dict()`), as in the compact checkpoint. Raises ValueError for an unknown model type.
     """
 
-    def __init__(self, config: dict[str, Any]):
+    def __init__(self, config: dict[str, Any], *, lean: bool = False):
+        """`lean`: for evaluation only, without importing transformers where the encoder is a plain BERT."""
         super().__init__()
         self.config = config
         own = {k: v for k, v in config.items() if k not in OWN_KEYS}
@@ -34,6 +37,8 @@ class TextEncoder(nn.Module):
             from livemerc.model.architecture import build
 
             self.encoder: Any = build(own)
+        elif lean and is_plain_bert(own):
+            self.encoder = Bert(own)
         else:
             from transformers import BertConfig, BertModel
 
