@@ -169,7 +169,7 @@ def _check_emotion(path: Path, row: ManifestRow, labels: Collection[str] | None)
     if labels is None:
         if not row.emotion:
             raise InputError(
-                f"{path}, line {row.line}: emotion is empty; fill it in, leave the row out, or write {CONTEXT_SPLIT} as "
+                f"{path}, line {row.line}: emotion is empty; fill it in, leave the row out, or make {CONTEXT_SPLIT} "
                 "its split."
             )
     elif row.emotion not in labels:
