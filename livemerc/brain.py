@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 _WORDS_SHARE = 0.4
 """Of the time that a stopping session has left, so much is kept from the recogniser for the voice and the label."""
 _LAST_MOMENT_S = 0.1
+_AHEAD_SHARE = 2.0
+"""Work ahead may take so many times the hangover that is left: what takes longer gains little where the utterance ends,
+and where it goes on (at a breath it mostly does) the next thing waits for all of it."""
 
 
 def _no_lag(_: float) -> float:
@@ -148,7 +151,7 @@ class Brain:
             yield from self._partial(item)
         elif isinstance(item, Ending):
             self._in_hand_s = item.utterance.decided_s
-            self._anticipate(item.utterance)
+            self._anticipate(item)
             self._in_hand_s = None
 
     def catch_up(self) -> Iterator[Event]:
@@ -252,13 +255,14 @@ class Brain:
         if text:
             yield UtterancePartial(utterance_id=speech.utterance_id, start_s=speech.start_s, text=text)
 
-    def _anticipate(self, utterance: Utterance) -> None:
+    def _anticipate(self, ending: Ending) -> None:
         """While the hangover runs: words and encodings of what will be final if nobody says more. No events."""
+        utterance = ending.utterance
         self.ahead.discard()
         self._observe()
         if self._dialogue is None or self._overload.level > Level.WELL:
             return
-        budget_s = self._config.live.ahead_budget_ms / 1000
+        budget_s = min(self._config.live.ahead_budget_ms / 1000, _AHEAD_SHARE * ending.left_s)
         began = time.perf_counter()
         heard = self._words.ahead(utterance, budget_s=budget_s, give_up=self._for_words)
         recognised = time.perf_counter()

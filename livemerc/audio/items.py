@@ -69,6 +69,8 @@ class Ending:
     """
 
     utterance: Utterance
+    left_s: float
+    """Until it ends, if nobody says more: what is left of the hangover."""
 
     @property
     def utterance_id(self) -> str:

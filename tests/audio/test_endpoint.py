@@ -191,6 +191,7 @@ def test_how_it_would_end_is_told_with_the_tail_and_the_final_brings_the_same_sa
     _, ending, final = items
     assert ending.utterance.decided_s == pytest.approx(2.1)
     assert ending.utterance.samples is final.samples
+    assert ending.left_s == pytest.approx(final.decided_s - ending.utterance.decided_s)
     assert vars_of(dataclasses.replace(ending.utterance, decided_s=final.decided_s)) == vars_of(final)
 
 
