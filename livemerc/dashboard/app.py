@@ -108,7 +108,7 @@ class DashboardApp(Reading, App[int]):
         self._markable = monitor if isinstance(monitor, Markable) else None
         self.view = VIEWS[0]
         self._fitted: tuple[Plan, int] | None = None
-        self._offered = (False, False)
+        self._offered: tuple[bool, ...] = ()
         self._worker = self._listen(monitor)
         for palette in PALETTES:
             self.register_theme(palette.theme())
@@ -234,10 +234,14 @@ class DashboardApp(Reading, App[int]):
         top = self.screen_stack[-1] if self.screen_stack else None  # none while the app leaves
         if isinstance(top, DetailScreen):
             top.redraw()
-        offered = (self._ended, self.has_words)
+        offered = self._offers()
         if offered != self._offered:
             self._offered = offered
             self.refresh_bindings()
+
+    def _offers(self) -> tuple[bool, ...]:
+        """What keys depend on: where it changes, the footer does."""
+        return self._ended, self.has_words
 
     def _fit(self) -> None:
         """Give every panel its rows; touches nothing that has them."""

@@ -48,7 +48,19 @@ KEYS: tuple[BindingType, ...] = (
     key("ctrl+p", "command_palette", "Palette", "all of these, by name", display="^p"),
     key("question_mark", "help", "Help", "how to read the screen, and this list", display="?"),
 )
-_LAST_TO_GO = ("help", "leave", "pause", "bookmark", "details", "search", "record", "found(1)", "follow", "export")
+_LAST_TO_GO = (
+    "help",
+    "leave",
+    "pause",
+    "bookmark",
+    "details",
+    "view",
+    "search",
+    "record",
+    "found(1)",
+    "follow",
+    "export",
+)
 """Where the footer is too narrow for all keys, these stay longest. The help has them all."""
 
 

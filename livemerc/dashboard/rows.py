@@ -12,7 +12,7 @@ from rich.style import Style
 from livemerc.dashboard.course import NOT_SURE
 from livemerc.dashboard.palette import Palette, glyph
 from livemerc.dashboard.state import Utterance
-from livemerc.dashboard.wrapping import wrap
+from livemerc.dashboard.wrapping import in_cells, wrap
 from livemerc.notation import clock, fraction
 from livemerc.text_safety import sure_width
 
@@ -169,7 +169,7 @@ def _head(utterance: Utterance, columns: Columns, palette: Palette, marked: Mark
     ]
     segments.append(Segment("  "))
     if columns.speaker:
-        name = set_cell_size(sure_width(utterance.speaker or ""), columns.speaker)
+        name = in_cells(sure_width(utterance.speaker or ""), columns.speaker)
         segments.append(Segment(name + " ", palette.style(palette.foreground, bold=True)))
     return segments
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from rich.cells import set_cell_size
+from rich.cells import cell_len, set_cell_size
 from rich.style import Style
 from rich.text import Span, Text
 from textual import events
@@ -14,6 +14,7 @@ from livemerc.dashboard.course import Column
 from livemerc.dashboard.palette import Palette, glyph
 from livemerc.dashboard.panel import Panel, spread
 from livemerc.dashboard.rows import BOOKMARK
+from livemerc.dashboard.wrapping import in_cells
 from livemerc.notation import clock
 from livemerc.text_safety import sure_width
 
@@ -21,7 +22,7 @@ GAP, PAUSE = "×", "‖"
 SHIFTS = "╵│┃"
 """One in a column, a few, many."""
 _MANY = (1, 2, 4)
-_GUTTER = 11
+_GUTTER = 11  # more where names are longer and there is room
 Cell = tuple[str, Style]
 _UP, _DOWN = " ▄█", " ▀█"
 """By halves of a cell: finer blocks from the top down are in few fonts."""
@@ -108,14 +109,15 @@ class CoursePanel(_TimePanel):
     def lines(self, width: int, height: int) -> list[Text]:
         palette, state = self.palette, self.state
         duration_s = state.duration_s
-        columns, self._span_s = state.course.strip(width - _GUTTER - 1, duration_s)
-        self._left = _GUTTER
-        count = len(columns)
         speakers = list(state.courses) if len(state.courses) > 1 else []
+        longest = max((cell_len(sure_width(name)) for name in speakers), default=0)
+        self._left = max(_GUTTER, min(longest + 2, width // 10))
+        columns, self._span_s = state.course.strip(width - self._left - 1, duration_s)
+        count = len(columns)
         spare = height - 2 - self.has_marks  # rows for curve and speakers
         valence_rows = 4 if spare - min(len(speakers), 6) >= 4 else 2 if spare >= 2 else 0
         curve = state.course.curve(self._span_s, count)
-        rows = [self._scale(width, count)]
+        rows: list[Text] = []
         for place, cells in enumerate(self._curve(curve, valence_rows)):
             name = "valence +" if place == 0 else "        -" if place == valence_rows - 1 else ""
             rows.append(self._row(name, cells))
@@ -123,24 +125,26 @@ class CoursePanel(_TimePanel):
         if self.has_marks:
             signs = self._marks(count, shifts=True)
             rows.append(self._row("marks", [(sign or " ", self._mark_style(sign)) for sign in signs]))
-        room = height - len(rows)
-        for speaker in speakers[: room if room > 1 else 0]:
+        room = height - len(rows) - 1
+        shown = speakers[: room if room > 1 else 0]
+        for speaker in shown:
             strip = _strip(palette, state.courses[speaker].columns_of(self._span_s, count))
             rows.append(self._row(sure_width(speaker), strip))
-        return rows[:height]
+        some = f"{len(shown)} of {len(state.speakers)} speakers  " if 0 < len(shown) < len(state.speakers) else ""
+        return [self._scale(width, count, some), *rows][:height]
 
     def _row(self, name: str, cells: list[Cell]) -> Text:
-        line = Text().append(set_cell_size(f" {name}", _GUTTER - 1) + " ", style=self.palette.dim)
+        line = Text().append(" " + in_cells(name, self._left - 2) + " ", style=self.palette.dim)
         _draw(line, cells)
         return line
 
-    def _scale(self, width: int, count: int) -> Text:
-        """`COURSE    00:00            00:27` and what a column spans."""
+    def _scale(self, width: int, count: int, some: str) -> Text:
+        """`COURSE    00:00            00:27` and what a column spans, behind `some`."""
         palette = self.palette
-        line = Text().append(set_cell_size(" COURSE", _GUTTER), style=palette.title)
+        line = Text().append(set_cell_size(" COURSE", self._left), style=palette.title)
         end = clock(self.state.duration_s)
         seconds = f"{self._span_s:g} s" if self._span_s < 60 else clock(self._span_s)
-        hint = f"{seconds} a column"
+        hint = f"{some}{seconds} a column"
         scale = "00:00" + end.rjust(count - 5) if count >= 6 + len(end) else end
         legend = f"{BOOKMARK} marked  {GAP} lost  {PAUSE} paused  {SHIFTS[0]} shift  {hint} "
         for text in (legend, hint + " "):

@@ -31,7 +31,7 @@ NOTICES = (
     "Expressed, not felt. No diagnosis. With consent only.",
 )
 """The longest that fits is the first row."""
-_SPEAKER_CELLS = 10
+_SPEAKER_CELLS = (10, 24)  # at most: on a narrow screen, on a wide one
 _RENDERED_KEPT = 512  # more rows than any screen has
 
 
@@ -228,9 +228,10 @@ class Transcript(ScrollView):
         self.redraw(0)
 
     def _fitting_columns(self) -> Columns:
-        speaker = min(_SPEAKER_CELLS, max((cell_len(sure_width(name)) for name in self.state.speakers), default=0))
+        width, (least, most) = self.scrollable_content_region.width, _SPEAKER_CELLS
+        longest = max((cell_len(sure_width(name)) for name in self.state.speakers), default=0)
         time = 7 if self.state.duration_s >= 3600 else 5
-        return Columns(self.scrollable_content_region.width, time, speaker)
+        return Columns(width, time, min(longest, max(least, min(most, width // 7))))
 
     def _measure(self, index: int) -> None:
         del self._ends[index:]
@@ -286,9 +287,10 @@ class Transcript(ScrollView):
 
     def _nothing_yet(self) -> str:
         """What stands where no words are."""
-        if self.state.playback is not None:
+        playback = self.state.playback
+        if playback is not None and not (playback.ended and playback.behind_s is None):
             return "Nothing has been said yet."
-        if self.state.phase == "finished":
+        if playback is not None or self.state.phase == "finished":
             return "Nothing was said."
         if self.state.phase == "loading" or self.state.health.loading:
             return "The models load. What is said meanwhile is kept."

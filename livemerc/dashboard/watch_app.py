@@ -48,6 +48,19 @@ class WatchApp(ReplayApp, inherit_bindings=False):
             trouble=follower.trouble,
         )
 
+    @property
+    def _behind(self) -> bool:
+        playback = self.state.playback
+        return playback is not None and playback.behind_s is not None
+
+    def _offers(self) -> tuple[bool, ...]:
+        return *super()._offers(), self._behind
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "live":
+            return self._behind
+        return super().check_action(action, parameters)
+
     def action_live(self) -> None:
         self._history.go(self.follower.go_live())
         self._tell_state()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rich.cells import cell_len, split_graphemes
+from rich.cells import cell_len, set_cell_size, split_graphemes
 
 
 def wrap(text: str, width: int) -> list[tuple[int, int]]:
@@ -36,6 +36,13 @@ def wrap(text: str, width: int) -> list[tuple[int, int]]:
     if end > start or not lines:
         lines.append((start, end))
     return lines
+
+
+def in_cells(text: str, width: int) -> str:
+    """`text` in exactly `width` cells; what does not fit ends in `…`."""
+    if cell_len(text) <= width:
+        return set_cell_size(text, width)
+    return set_cell_size(set_cell_size(text, width - 1).rstrip() + "…", width)
 
 
 def _chopped(text: str, start: int, end: int, width: int) -> list[tuple[int, int]]:

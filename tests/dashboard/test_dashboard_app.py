@@ -24,9 +24,10 @@ from livemerc.dashboard import app as app_module
 from livemerc.dashboard.app import DashboardApp
 from livemerc.dashboard.bars import NowPanel
 from livemerc.dashboard.help_screen import HelpScreen
-from livemerc.dashboard.keys import told
+from livemerc.dashboard.keys import KeyLine, told
 from livemerc.dashboard.palette import PALETTES
 from livemerc.dashboard.status_line import HeaderLine, TroubleBanner
+from livemerc.dashboard.timeline import CoursePanel
 from livemerc.dashboard.transcript import Transcript
 from livemerc.errors import MicrophoneError
 from livemerc.events import Event, MicState
@@ -325,3 +326,30 @@ async def test_a_storm_of_sizes_breaks_nothing() -> None:
             await pilot.pause()
         assert "utterance number 200" in visible(transcript)
         assert transcript.follow
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24)])
+async def test_the_footer_of_a_small_screen_tells_the_only_way_to_the_other_views(size: tuple[int, int]) -> None:
+    monitor = ScriptedMonitor(conversation())
+    app = DashboardApp(monitor)
+    async with app.run_test(size=size) as pilot:
+        await shown(pilot, app, monitor)
+        assert " v View" in app.query_one(KeyLine).render_line(0).text
+
+
+async def test_long_names_are_cut_visibly_and_speakers_without_a_row_are_counted() -> None:
+    names = [f"Professor Number {letter}" for letter in "ABCDEFGHIJKL"]
+    said = [
+        event for n, name in enumerate(names) for event in (final(n, n, n + 1, "yes", name), emotion(n, "joy", 0.6))
+    ]
+    monitor = ScriptedMonitor([start(), *said])
+    app = DashboardApp(monitor)
+    async with app.run_test(size=(120, 40)) as pilot:
+        transcript, course = await shown(pilot, app, monitor), app.query_one(CoursePanel)
+        assert "Professor… yes" in transcript.render_line(1).text
+        rows = sum("Professor" in course.render_line(y).text for y in range(course.size.height))
+        assert 0 < rows < 12
+        assert f"{rows} of 12 speakers" in course.render_line(0).text
+        await pilot.resize_terminal(200, 60)
+        await pilot.pause()
+        assert "Professor Number A" in transcript.render_line(1).text

@@ -18,6 +18,7 @@ from livemerc.dashboard.layout import VIEWS, plan
 from livemerc.dashboard.palette import DARK, LIGHT, PALETTES, palette_for
 from livemerc.dashboard.rows import Columns, Marked, height, matches, render
 from livemerc.dashboard.state import SessionState
+from livemerc.dashboard.wrapping import in_cells
 from livemerc.emotions import LABELS, expected_valence
 from livemerc.events import Status
 
@@ -255,3 +256,10 @@ def test_a_terminal_that_says_it_is_light_gets_the_light_theme(value: str | None
 
 def test_pairs_of_themes_differ() -> None:
     assert all(a.background != b.background for a, b in itertools.combinations(PALETTES, 2))
+
+
+@given(st.text(alphabet="ab 中é", max_size=40), st.integers(1, 30))
+def test_a_name_fills_its_column_and_says_where_it_was_cut(name: str, width: int) -> None:
+    shown = in_cells(name, width)
+    assert cell_len(shown) == width
+    assert ("…" in shown) == (cell_len(name) > width)

@@ -12,6 +12,7 @@ from sessions import conversation, write_session
 from test_follower import Recording
 
 from livemerc.dashboard.help_screen import HelpScreen
+from livemerc.dashboard.keys import KeyLine
 from livemerc.dashboard.status_line import HeaderLine, TroubleBanner
 from livemerc.dashboard.transcript import Transcript
 from livemerc.dashboard.watch_app import WatchApp
@@ -186,3 +187,26 @@ async def test_who_only_has_the_address_can_look_and_nothing_else(
         await pilot.press("slash", *"words", "enter", "enter")
         assert len(app.screen_stack) == 2  # looking into an utterance
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["s"]
+
+
+async def test_the_key_to_the_newest_event_is_there_when_one_is_not_at_it(tmp_path: Path) -> None:
+    app, _ = watching(write_session(tmp_path / "meeting", conversation(40)))
+    async with app.run_test(size=(110, 30)) as pilot:
+        app.tick()
+        await pilot.pause()
+        keys = app.query_one(KeyLine)
+        assert "l Live" not in keys.render_line(0).text
+        await pilot.press("left")
+        await pilot.pause()
+        assert "l Live" in keys.render_line(0).text
+        await pilot.press("l")
+        await pilot.pause()
+        assert "l Live" not in keys.render_line(0).text
+
+
+async def test_an_ended_session_without_a_word_says_so(tmp_path: Path) -> None:
+    app, _ = watching(write_session(tmp_path / "meeting", [conversation(1)[0], conversation(1)[-1]]))
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.tick()
+        await pilot.pause()
+        assert "Nothing was said." in rows(app)
