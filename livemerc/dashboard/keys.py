@@ -49,18 +49,9 @@ KEYS: tuple[BindingType, ...] = (
     key("question_mark", "help", "Help", "how to read the screen, and this list", display="?"),
 )
 _LAST_TO_GO = (
-    "help",
-    "leave",
-    "pause",
-    "bookmark",
-    "details",
-    "view",
-    "search",
-    "record",
-    "found(1)",
-    "follow",
-    "export",
-)
+    "help", "leave", "pause", "live", "seek(-10)", "view", "details", "bookmark", "search", "record", "found(1)",
+    "follow", "export",
+)  # fmt: skip
 """Where the footer is too narrow for all keys, these stay longest. The help has them all."""
 
 

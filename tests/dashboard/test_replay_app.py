@@ -12,6 +12,7 @@ from sessions import HOSTILE, conversation, write_session
 from livemerc.dashboard import history as history_module
 from livemerc.dashboard.help_screen import HelpScreen
 from livemerc.dashboard.history import History
+from livemerc.dashboard.keys import KeyLine
 from livemerc.dashboard.replay_app import ReplayApp
 from livemerc.dashboard.state import SessionState
 from livemerc.dashboard.status_line import HeaderLine, StatusLine
@@ -172,3 +173,15 @@ async def test_a_monitor_that_cannot_record_has_no_key_for_it() -> None:
     async with app.run_test(size=(120, 30)) as pilot:
         await pilot.press("r")
         assert "record" not in {binding.binding.action for binding in app.screen.active_bindings.values()}
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24)])
+async def test_the_footer_of_a_small_screen_tells_how_to_seek_and_to_see_the_rest(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    app, _ = replaying(tmp_path)
+    async with app.run_test(size=size) as pilot:
+        app.tick()
+        await pilot.pause()
+        footer = app.query_one(KeyLine).render_line(0).text
+        assert all(key in footer for key in ("Space Pause", "Seek", "v View", "? Help"))
