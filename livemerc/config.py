@@ -196,6 +196,11 @@ class RecordConfig(_Section, frozen=True):
     """Where the dashboard's `r` begins a recording, in a folder named by the time; null = the user's data folder."""
 
 
+class ScreenConfig(_Section, frozen=True):
+    theme: Literal["auto", "dark", "light", "high-contrast"] = "auto"
+    """What the screen begins with; auto = light where the terminal says that its ground is, else dark."""
+
+
 class Config(_Section, frozen=True):
     audio: AudioConfig = AudioConfig()
     vad: VadConfig = VadConfig()
@@ -207,6 +212,7 @@ class Config(_Section, frozen=True):
     live: LiveConfig = LiveConfig()
     record: RecordConfig = RecordConfig()
     overload: OverloadConfig = OverloadConfig()
+    screen: ScreenConfig = ScreenConfig()
     offline: bool = False
     """Make no network call at all."""
 

@@ -48,9 +48,10 @@ def replay(path: Path, signals: process.StopOnSignal, *, speed: float, begin_s: 
         raise ConfigError(f"--from {clock(begin_s)}: the session ends at {clock(player.duration_s)}; begin before.")
     signals.call(player.stop)
     if not json and not plain and process.has_screen():
+        from livemerc.config import load_config
         from livemerc.dashboard import run_replay
 
-        code = run_replay(player)
+        code = run_replay(player, load_config().screen.theme)
     else:
         print_events(player, json=json)
         code = EXIT_OK

@@ -112,7 +112,7 @@ def watch(monitor: RecordedMonitor, signals: process.StopOnSignal, *, json: bool
 def _show_dashboard(monitor: RecordedMonitor) -> int:
     from livemerc.dashboard import run_dashboard
 
-    code = run_dashboard(monitor)
+    code = run_dashboard(monitor, theme=monitor.config.screen.theme)
     recorded = [f"recorded: {recorder.what}" for recorder in monitor.recorders]
     for announcement in [*monitor.announcements, *recorded]:
         print(f"livemerc: {plain_text(announcement)}", file=sys.stderr)

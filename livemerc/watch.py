@@ -19,9 +19,10 @@ def watch(path: Path, signals: process.StopOnSignal, *, json: bool, plain: bool)
     follower = Follower(path)
     signals.call(follower.stop)
     if not json and not plain and process.has_screen():
+        from livemerc.config import load_config
         from livemerc.dashboard import run_watch
 
-        code = run_watch(follower)
+        code = run_watch(follower, load_config().screen.theme)
     else:
         from livemerc.replay import print_events
 

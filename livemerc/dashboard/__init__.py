@@ -12,29 +12,30 @@ if TYPE_CHECKING:
 __all__ = ["run_dashboard", "run_replay", "run_watch"]
 
 
-def run_dashboard(monitor: MonitorLike, *, exit_at_end: bool = False) -> int:
+def run_dashboard(monitor: MonitorLike, *, exit_at_end: bool = False, theme: str = "auto") -> int:
     """Show `monitor` until the user leaves; returns the exit code: 0, or 130 if the user would not wait for the
     last utterance.
 
-    With `exit_at_end` the screen closes when the events end, else it stays until `q`. Raises what the monitor's
+    With `exit_at_end` the screen closes when the events end, else it stays until `q`. `theme`: as in the
+    configuration, `screen.theme`. Raises what the monitor's
     events raised (`LivemercError`), after the terminal is itself again.
     """
     from livemerc.dashboard.app import show
 
-    return show(monitor, exit_at_end=exit_at_end)
+    return show(monitor, exit_at_end=exit_at_end, theme=theme)
 
 
-def run_replay(player: Player) -> int:
+def run_replay(player: Player, theme: str = "auto") -> int:
     """Show a recorded session until the user leaves; returns the exit code."""
     from livemerc.dashboard.app import run_app
     from livemerc.dashboard.replay_app import ReplayApp
 
-    return run_app(ReplayApp(player))
+    return run_app(ReplayApp(player), theme)
 
 
-def run_watch(follower: Follower) -> int:
+def run_watch(follower: Follower, theme: str = "auto") -> int:
     """Show a session that is being recorded until the user leaves; returns the exit code."""
     from livemerc.dashboard.app import run_app
     from livemerc.dashboard.watch_app import WatchApp
 
-    return run_app(WatchApp(follower))
+    return run_app(WatchApp(follower), theme)

@@ -384,14 +384,16 @@ class DashboardApp(Reading, App[int]):
         return commands(self)
 
 
-def show(monitor: MonitorLike, *, exit_at_end: bool = False) -> int:
+def show(monitor: MonitorLike, *, exit_at_end: bool = False, theme: str = "auto") -> int:
     """`run_dashboard`, once Textual is loaded."""
-    return run_app(DashboardApp(monitor, exit_at_end=exit_at_end))
+    return run_app(DashboardApp(monitor, exit_at_end=exit_at_end), theme)
 
 
-def run_app(app: DashboardApp) -> int:
+def run_app(app: DashboardApp, theme: str = "auto") -> int:
     """The screen in this process's own terminal. Returns the exit code; raises what the events raised."""
     app.own_process = True
+    app.palette = palette_for(os.environ, theme)
+    app.theme = app.palette.name
     spare_the_collector()
     with own_terminal(), own_signals():
         code = app.run()

@@ -121,8 +121,12 @@ CONTRAST = Palette(
 PALETTES: tuple[Palette, ...] = (DARK, LIGHT, CONTRAST)
 
 
-def palette_for(environ: Mapping[str, str]) -> Palette:
-    """To begin with: light where the terminal says that its ground is (`COLORFGBG`, "text;ground"), else dark."""
+def palette_for(environ: Mapping[str, str], theme: str = "auto") -> Palette:
+    """To begin with: the one of that name; auto: light where the terminal says that its ground is (`COLORFGBG`,
+    "text;ground"), else dark."""
+    for palette in PALETTES:
+        if palette.name == theme:
+            return palette
     ground = environ.get("COLORFGBG", "").rpartition(";")[2]
     return LIGHT if ground in ("7", "15") else DARK
 

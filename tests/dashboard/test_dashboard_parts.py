@@ -11,15 +11,17 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from scripted_monitor import emotion, final, spread, start
 
+from livemerc.config import load_config
 from livemerc.dashboard import state as state_module
 from livemerc.dashboard.branches import expressed, side_by_side
 from livemerc.dashboard.course import Course
 from livemerc.dashboard.layout import VIEWS, plan
-from livemerc.dashboard.palette import DARK, LIGHT, PALETTES, palette_for
+from livemerc.dashboard.palette import DARK, LIGHT, PALETTES, Palette, palette_for
 from livemerc.dashboard.rows import Columns, Marked, height, matches, render
 from livemerc.dashboard.state import SessionState
 from livemerc.dashboard.wrapping import in_cells
 from livemerc.emotions import LABELS, expected_valence
+from livemerc.errors import ConfigError
 from livemerc.events import Status
 
 # -- the plan ----------------------------------------------------------------------------------------------------------
@@ -252,6 +254,18 @@ def test_what_is_sought_is_found_whatever_its_case_and_lit_wherever_it_stands() 
 )
 def test_a_terminal_that_says_it_is_light_gets_the_light_theme(value: str | None, palette: object) -> None:
     assert palette_for({} if value is None else {"COLORFGBG": value}) is palette
+
+
+@pytest.mark.parametrize("palette", PALETTES)
+def test_a_theme_that_was_chosen_is_taken_whatever_the_terminal_says(palette: Palette) -> None:
+    theme = load_config(environ={"LIVEMERC_SCREEN_THEME": palette.name}).screen.theme
+    assert palette_for({"COLORFGBG": "0;15"}, theme) is palette
+    assert palette_for({}, theme) is palette
+
+
+def test_a_theme_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"screen\.theme"):
+        load_config(environ={"LIVEMERC_SCREEN_THEME": "pink"})
 
 
 def test_pairs_of_themes_differ() -> None:
