@@ -9,6 +9,7 @@ from rich.segment import Segment
 from rich.style import Style
 from rich.text import Span, Text
 from textual import events
+from textual.filter import ANSIToTruecolor, LineFilter
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
@@ -18,6 +19,11 @@ from livemerc.dashboard.state import SessionState
 
 if TYPE_CHECKING:
     from livemerc.dashboard.app import DashboardApp
+
+
+def filters_needed(widget: Widget) -> list[LineFilter]:
+    """Textual's, less the one that makes a terminal's own colours true ones: here all are, and it copies each row."""
+    return [line_filter for line_filter in widget.get_line_filters() if not isinstance(line_filter, ANSIToTruecolor)]
 
 
 class Panel(Widget):
@@ -82,7 +88,7 @@ class Panel(Widget):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Past the cache of styled widgets, as the transcript: a panel has neither border nor padding."""
-        filters, width = self.get_line_filters(), self._width
+        filters, width = filters_needed(self), self._width
         if self._look != (look := (self.app.theme, width, filters)):
             self._look = look
             self._strips.clear()

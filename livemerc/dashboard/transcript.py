@@ -17,6 +17,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from livemerc.dashboard.palette import Palette
+from livemerc.dashboard.panel import filters_needed
 from livemerc.dashboard.rows import Columns, Marked, height, matches, render
 from livemerc.dashboard.state import SessionState, Utterance
 from livemerc.text_safety import sure_width
@@ -254,7 +255,7 @@ class Transcript(ScrollView):
         first = round(self.scroll_y) + crop.y
         ground = self.rich_style
         strips = [self._strip(row, ground) for row in range(first, first + crop.height)]
-        for line_filter in self.get_line_filters():
+        for line_filter in filters_needed(self):
             strips = [strip.apply_filter(line_filter, background) for strip in strips]
         if crop.column_span != (0, self.size.width):
             strips = [strip.crop(*crop.column_span) for strip in strips]

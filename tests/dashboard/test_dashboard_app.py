@@ -26,6 +26,7 @@ from livemerc.dashboard.bars import NowPanel
 from livemerc.dashboard.help_screen import HelpScreen
 from livemerc.dashboard.keys import KeyLine, told
 from livemerc.dashboard.palette import PALETTES
+from livemerc.dashboard.panel import Panel
 from livemerc.dashboard.status_line import HeaderLine, TroubleBanner
 from livemerc.dashboard.timeline import CoursePanel
 from livemerc.dashboard.transcript import Transcript
@@ -353,3 +354,18 @@ async def test_long_names_are_cut_visibly_and_speakers_without_a_row_are_counted
         await pilot.resize_terminal(200, 60)
         await pilot.pause()
         assert "Professor Number A" in transcript.render_line(1).text
+
+
+async def test_every_colour_is_a_true_one_so_that_no_filter_has_to_make_it_one() -> None:
+    monitor = ScriptedMonitor(conversation())
+    app = DashboardApp(monitor)
+    async with app.run_test(size=(120, 40)) as pilot:
+        for _ in PALETTES:
+            await shown(pilot, app, monitor)
+            for widget in (app.query_one(Transcript), *(panel for panel in app.query(Panel) if panel.display)):
+                styles = [s.style for strip in widget.render_lines(widget.size.region) for s in strip if s.style]
+                assert styles
+                for style in styles:
+                    assert all(colour is None or colour.triplet for colour in (style.color, style.bgcolor))
+                    assert not style.dim
+            await pilot.press("t")
