@@ -10,7 +10,7 @@ from rich.style import Style
 from rich.text import Span, Text
 from textual import events
 from textual.filter import ANSIToTruecolor, LineFilter
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -36,6 +36,7 @@ class Panel(Widget):
         self.state = state
         self._lines: list[Text] = []
         self._width = 0  # `size` asks many for its answer
+        self._drawn_for = Size(0, 0)  # of the last `redraw`
         self._key: object = None
         self._ground: tuple[str, Style] | None = None
         self._strips: dict[int, Strip] = {}  # rows as they were sent last
@@ -56,7 +57,8 @@ class Panel(Widget):
     def redraw(self) -> None:
         """Nothing is sent to the terminal for lines that are as before."""
         key, size = self.key(), self.size
-        self._width = size.width
+        resized = size != self._drawn_for
+        self._width, self._drawn_for = size.width, size
         if key is not None:
             key = (key, size, self.palette)
             if key == self._key:
@@ -64,7 +66,7 @@ class Panel(Widget):
             self._key = key
         new = self.lines(size.width, size.height) if size.width else []
         old = self._lines
-        if len(old) != len(new):
+        if resized or len(old) != len(new):  # rows that are as before may have been drawn for another width
             self._lines = new
             self._strips.clear()
             self.refresh()
@@ -88,7 +90,9 @@ class Panel(Widget):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Past the cache of styled widgets, as the transcript: a panel has neither border nor padding."""
-        filters, width = filters_needed(self), self._width
+        # a new size is drawn before `on_resize` hears of it: a row too short would leave what stood there
+        self._width = width = self.size.width
+        filters = filters_needed(self)
         if self._look != (look := (self.app.theme, width, filters)):
             self._look = look
             self._strips.clear()

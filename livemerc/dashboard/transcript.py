@@ -62,7 +62,7 @@ class Transcript(ScrollView):
         self._follow = True
         self._columns = Columns(0)
         self._ends: list[int] = []  # row after the last row of each utterance; row 0 is the notice
-        self._rendered: LRUCache[tuple[str, int, Marked], list[Strip]] = LRUCache(_RENDERED_KEPT)
+        self._rendered: LRUCache[tuple[str, int, Marked, int], list[Strip]] = LRUCache(_RENDERED_KEPT)
         self._selected: str | None = None
         self._sought = ""
         self._bookmarks_s: list[float] = []
@@ -279,7 +279,7 @@ class Transcript(ScrollView):
             return Strip.blank(width, ground)
         utterance = self.state.utterances[index]
         marked = self._marked(index)
-        key = (utterance.utterance_id, utterance.version, marked)
+        key = (utterance.utterance_id, utterance.version, marked, width)
         strips = self._rendered.get(key)
         if strips is None:
             rows = render(utterance, self._columns, self.palette, marked)

@@ -213,7 +213,7 @@ def test_the_microphone_is_changed_from_the_dashboard(
             f"{shlex.quote(sys.executable)} -m livemerc run --mic Desk --asr none --checkpoint {checkpoint} "
             f"--record {record}; echo exit code:$?"
         )
-        screen.wait(lambda s: "Mic" in s and "mic:Desk" in s, 90)
+        screen.wait(lambda s: "mic:Desk" in s and "● live" in s, 90)
         events = record / "events.jsonl"
 
         def finals() -> list[dict[str, Any]]:
