@@ -16,6 +16,7 @@ from typing import ClassVar
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import BindingType
 from textual.containers import Container
+from textual.events import Resize
 from textual.message import Message
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
@@ -187,11 +188,18 @@ class DashboardApp(Reading, App[int]):
 
     def tick(self) -> None:
         """Ten times a second: gauges, what events are left, and one redraw."""
+        self._resize_if_missed()
         self._drain()
         self.state.apply_gauges(self._monitor.gauges())
         self._tell_state()
         self._dirty = True
         self._redraw_if_due()
+
+    def _resize_if_missed(self) -> None:
+        """Textual tells the screen of a new size by a timer of 8 ms, and a timer that finds itself late on a busy
+        machine never fires (8.x): the screen would keep the old size for ever."""
+        if self.screen_stack and self.size and self.screen.outer_size != self.size:
+            self.screen.post_message(Resize(self.size, self.size))
 
     def _tell_state(self) -> None:
         """What is neither event nor gauge."""

@@ -18,7 +18,8 @@ from scripted_monitor import (
     final,
     start,
 )
-from textual.geometry import Region
+from textual.events import Resize
+from textual.geometry import Region, Size
 from textual.pilot import Pilot
 from textual.widgets import Static
 
@@ -396,3 +397,17 @@ async def test_after_a_change_of_size_every_panel_is_drawn_anew(monkeypatch: pyt
                 if panel.display and panel.size:
                     rows = panel.render_lines(Region(0, 0, panel.size.width, panel.size.height))
                     assert {row.cell_length for row in rows} == {panel.size.width}
+
+
+async def test_a_new_size_that_a_late_timer_never_told_is_noticed() -> None:
+    """On a busy machine Textual's timer for it can end without having fired."""
+    monitor = ScriptedMonitor(talk(5))
+    app = DashboardApp(monitor)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(pilot, app, monitor)
+        app._resize_timer = app.set_timer(3600.0, lambda: None)  # there, so that no other is set, and never fires
+        app.post_message(Resize(Size(80, 24), Size(80, 24)))
+        await until(pilot, lambda: app.size == Size(80, 24))
+        app.tick()
+        await until(pilot, lambda: app.screen.outer_size == Size(80, 24))
+        assert app.query_one(HeaderLine).size.width == 80
