@@ -47,6 +47,9 @@ def own_terminal() -> Iterator[None]:
             raise ConfigError("There is no terminal for the dashboard; run with --plain or --json.") from error
         if os.isatty(_STDERR):  # else it goes to a file already
             stack.enter_context(_stderr_aside(drawn))
+        for name in ("COLUMNS", "LINES"):  # where a shell exports them, Textual would believe them for ever
+            if (value := os.environ.pop(name, None)) is not None:
+                stack.callback(os.environ.__setitem__, name, value)
         try:
             if real_in is None or not real_in.isatty():
                 sys.__stdin__ = keys  # type: ignore[misc]  # Textual's driver reads it; typed Final

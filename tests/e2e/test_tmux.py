@@ -37,7 +37,9 @@ class Tmux:
         self, socket: Path, home: Path, shell: str = "bash --norc -i", size: tuple[int, int] = (110, 34)
     ) -> None:
         self._socket = socket
-        env = environment(home, TERM="xterm-256color", LANG="C.UTF-8", PS1="$ ")
+        # some shells export the size that they began with: it must not be believed for ever
+        began = {"COLUMNS": str(size[0]), "LINES": str(size[1])}
+        env = environment(home, TERM="xterm-256color", LANG="C.UTF-8", PS1="$ ", **began)
         env.pop("TMUX", None)
         self._env = env
         self("new-session", "-d", "-s", "t", "-x", str(size[0]), "-y", str(size[1]), shell)
