@@ -96,7 +96,7 @@ class Estimate:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Estimate) and all(getattr(self, n) == getattr(other, n) for n in self.__slots__)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # Python's own way to say "not hashable"
 
 
 @dataclass(slots=True)

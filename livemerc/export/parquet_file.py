@@ -17,7 +17,7 @@ from livemerc.text_safety import encodable
 def parquet(session: RecordedSession) -> bytes:
     """Session-wide facts are in the file's metadata under `livemerc`, as JSON. Raises `ConfigError` without pyarrow."""
     try:
-        import pyarrow  # type: ignore[import-untyped]
+        import pyarrow  # type: ignore[import-untyped]  # publishes no types
         from pyarrow import parquet as pyarrow_parquet
     except ImportError as error:
         raise ConfigError(
