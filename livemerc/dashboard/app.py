@@ -104,6 +104,7 @@ class DashboardApp(Reading, App[int]):
         self._resting: asyncio.TimerHandle | None = None  # events are left, and are seen to after a rest
         self._leaving = False
         self._ended = False
+        self.terminal_gone: Callable[[], bool] = lambda: False
         self._recordable = monitor if isinstance(monitor, Recordable) else None  # asking a protocol takes its time
         self._pausable = monitor if isinstance(monitor, Pausable) else None
         self._markable = monitor if isinstance(monitor, Markable) else None
@@ -142,6 +143,8 @@ class DashboardApp(Reading, App[int]):
 
     def on_mount(self) -> None:
         self._panels = list(self.query(Panel))
+        # not asked for at each redraw: a last one may come while the screen is being taken down
+        self._by_id = {widget.id: widget for widget in self.query("*") if widget.id}
         self._transcript = self.query_one(Transcript)
         self._trouble = self.query_one(TroubleBanner)
         self._course = self.query_one(CoursePanel)
@@ -188,6 +191,8 @@ class DashboardApp(Reading, App[int]):
 
     def tick(self) -> None:
         """Ten times a second: gauges, what events are left, and one redraw."""
+        if self.terminal_gone() and not self._leaving:
+            self.action_leave()
         self._resize_if_missed()
         self._drain()
         self.state.apply_gauges(self._monitor.gauges())
@@ -263,7 +268,7 @@ class DashboardApp(Reading, App[int]):
             return
         before, self._fitted = self._fitted, (wanted, trouble)
         wide = bool(wanted.side_width)
-        main, side = self.query_one("#main"), self.query_one("#side")
+        main, side = self._by_id["main"], self._by_id["side"]
         main.styles.layout = "horizontal" if wide else "vertical"
         side.styles.width = wanted.side_width if wide else "100%"
         slot = sum(wanted.slot.values())
@@ -277,7 +282,7 @@ class DashboardApp(Reading, App[int]):
         }  # fmt: skip
         side.display = any(rows[name] for name in ("now", "summary", "health"))
         for name, count in rows.items():
-            panel = self.query_one(f"#{name}")
+            panel = self._by_id[name]
             panel.display = bool(count)
             panel.styles.height = count
         if before is None or before[0].choices != wanted.choices:
@@ -403,7 +408,7 @@ def run_app(app: DashboardApp, theme: str = "auto") -> int:
     app.palette = palette_for(os.environ, theme)
     app.theme = app.palette.name
     spare_the_collector()
-    with own_terminal(), own_signals():
+    with own_terminal() as app.terminal_gone, own_signals():
         code = app.run()
     if app.failure is not None:
         raise app.failure

@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
@@ -26,16 +26,17 @@ _KEPT_BYTES = 4096
 
 
 @contextmanager
-def own_terminal() -> Iterator[None]:
+def own_terminal() -> Iterator[Callable[[], bool]]:
     """Textual reads keys from `sys.__stdin__` and draws on `sys.__stderr__`: give it the terminal, alone.
 
     With `--stdin` the standard input is audio, of which the screen must not eat a byte. And C libraries (ALSA,
     PortAudio) print to file descriptor 2 whenever they like: that is kept aside and shown after the screen has closed.
     A terminal that vanishes (its window is closed) takes what is written and shows it to nobody: the session can end.
+    Gives what tells whether it has vanished: SIGHUP may be ignored, by a shell that traps it for instance.
     Raises `ConfigError` where there is no terminal at all.
     """
     if sys.platform == "win32":
-        yield
+        yield lambda: False
         return
     real_in, real_err = sys.__stdin__, sys.__stderr__
     with ExitStack() as stack:
@@ -54,7 +55,7 @@ def own_terminal() -> Iterator[None]:
             if real_in is None or not real_in.isatty():
                 sys.__stdin__ = keys  # type: ignore[misc]  # Textual's driver reads it; typed Final
             sys.__stderr__ = screen  # type: ignore[misc]
-            yield
+            yield lambda: drawn.gone
         finally:
             sys.__stdin__, sys.__stderr__ = real_in, real_err  # type: ignore[misc]
 

@@ -168,8 +168,9 @@ def test_detached_and_attached_from_a_smaller_terminal(tmux: Tmux, tmp_path: Pat
     ended_well(tmux)
 
 
-def test_a_terminal_that_is_closed_ends_the_session_and_its_recording(tmux: Tmux, tmp_path: Path) -> None:
-    tmux.type(demo(tmp_path / "meeting"))
+@pytest.mark.parametrize("before", ["", "trap '' HUP; "], ids=["told", "signal ignored"])
+def test_a_terminal_that_is_closed_ends_the_session_and_its_recording(tmux: Tmux, tmp_path: Path, before: str) -> None:
+    tmux.type(before + demo(tmp_path / "meeting"))
     tmux.until(FIRST_WORDS)
     tmux.close()
     give_up_at_s = time.monotonic() + 30
