@@ -69,29 +69,29 @@ def bench(
     if against is not None and what is not None:
         raise ConfigError(f"--against goes with `livemerc bench`, not with `bench {what}`; leave it out.")
     if what == "vad":
-        from livemerc import bench_vad
+        from livemerc.bench import vad
 
-        return bench_vad.main(speech or [], quick=quick, json=json)
+        return vad.main(speech or [], quick=quick, json=json)
     if what == "soak":
-        from livemerc import bench_soak
+        from livemerc.bench import soak
 
-        return bench_soak.main((3.0 if quick else 60.0) if minutes is None else minutes, file or [], json=json)
+        return soak.main((3.0 if quick else 60.0) if minutes is None else minutes, file or [], json=json)
     if what == "ui":
-        from livemerc import bench_ui
+        from livemerc.bench import ui
 
-        return bench_ui.main(quick=quick, json=json)
+        return ui.main(quick=quick, json=json)
     if what == "asr":
-        from livemerc import bench_asr
+        from livemerc.bench import asr
 
-        return bench_asr.main(file or [], reference or [], model, json=json)
+        return asr.main(file or [], reference or [], model, json=json)
     if what == "streams":
-        from livemerc import bench_streams
+        from livemerc.bench import streams as many
 
-        return bench_streams.main(streams, quick=quick, json=json)
+        return many.main(streams, quick=quick, json=json)
     if what == "live":
-        from livemerc import bench_live
+        from livemerc.bench import live
 
-        return bench_live.main(file or [], model, quick=quick, json=json)
-    from livemerc import bench as latency
+        return live.main(file or [], model, quick=quick, json=json)
+    from livemerc.bench import whole
 
-    return latency.main(quick=quick, json=json, against=against)
+    return whole.main(quick=quick, json=json, against=against)

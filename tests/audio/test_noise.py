@@ -11,8 +11,8 @@ from livemerc.audio.ears import Ears, Utterance
 from livemerc.audio.read import read_samples
 from livemerc.audio.source import Block
 from livemerc.audio.vad import FloorGate
-from livemerc.bench_noise import NOISES
-from livemerc.bench_vad import active_frames, at_level, lay_out, missed_speech
+from livemerc.bench.noise import NOISES
+from livemerc.bench.vad import active_frames, at_level, lay_out, missed_speech
 from livemerc.config import SAMPLE_RATE_HZ, load_config
 
 CONFIG = load_config(environ={})

@@ -8,7 +8,8 @@ import pytest
 from networks import write_checkpoint
 from test_ahead import Numbered
 
-from livemerc import bench_live, bench_whisper
+from livemerc.bench import live as bench_live
+from livemerc.bench import whisper as bench_whisper
 from livemerc.config import load_config
 from livemerc.errors import ConfigError
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
 
-from livemerc.bench_model import Spoken
+from livemerc.bench.model import Spoken
 from livemerc.dialogue import Cues, Dialogue
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,14 +20,13 @@ from livemerc.asr.engine import Transcript
 from livemerc.audio.items import Utterance
 from livemerc.audio.read import read_samples
 from livemerc.audio.source import Block, SourceHealth
-from livemerc.bench_model import SENTENCES
+from livemerc.bench.measuring import DEMO, machine, machine_line, percentiles
+from livemerc.bench.model import SENTENCES
 from livemerc.config import SAMPLE_RATE_HZ, Config, load_config
 from livemerc.errors import ConfigError
 from livemerc.events import EmotionEvent, SessionEnd, UtteranceFinal
-from livemerc.measuring import machine, machine_line, percentiles
 from livemerc.streams import Streams
 
-DEMO = Path(__file__).resolve().parent / "demo" / "demo.flac"
 STREAMS = 40
 SECONDS, SECONDS_QUICK = 60.0, 15.0
 _BLOCK_S = 0.1

@@ -11,11 +11,11 @@ import pytest
 from asr.random_whisper import build_random
 from command_line import livemerc
 
-from livemerc import bench_asr
-from livemerc.bench_asr import edits, main, reference_words
+from livemerc.bench import asr as bench_asr
+from livemerc.bench.asr import edits, main, reference_words
 from livemerc.errors import ConfigError, InputError
 
-DEMO = Path(__file__).resolve().parent.parent / "livemerc" / "demo"
+DEMO = Path(__file__).resolve().parents[2] / "livemerc" / "demo"
 
 
 def test_word_errors_are_those_of_jiwer() -> None:

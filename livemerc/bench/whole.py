@@ -9,19 +9,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+from livemerc.bench.measuring import DEMO, Stages, clock, machine, machine_line, over_runs
 from livemerc.config import load_config
-from livemerc.measuring import Stages, clock, machine, machine_line, over_runs
-from livemerc.measuring import percentiles as _percentiles
-
-__all__ = ["_percentiles", "machine", "main", "measure", "table"]
-
-DEMO = Path(__file__).resolve().parent / "demo" / "demo.flac"
 
 
 def main(quick: bool = False, json: bool = False, against: Path | None = None) -> int:
     """Measures and prints a table, or one JSON object. `quick`: one run instead of five, the growth up to utterance
     500. `against`: figures of an earlier `--json`, to which the ratios are printed. Raises `ConfigError`."""
-    from livemerc.bench_against import ratio_table, ratios, read_figures
+    from livemerc.bench.against import ratio_table, ratios, read_figures
 
     then = None if against is None else read_figures(against)  # before minutes of measuring
     figures = measure(quick)
@@ -57,18 +52,18 @@ def measure(quick: bool = False) -> dict[str, Any]:
     recognised: Stages = {}
     texts = [clock(recognised, f"ASR ({asr.engine})", asr.transcribe, utterance).text for utterance in utterances]
     asr.close()
-    from livemerc import bench_model, bench_naive
+    from livemerc.bench import model, naive
 
     began = time.perf_counter()
-    make_dialogue, encoders, figures["machine"]["compute"] = bench_model.load(config)
+    make_dialogue, encoders, figures["machine"]["compute"] = model.load(config)
     figures["start_up"]["model_load_s"] = time.perf_counter() - began
-    spoken = [(u.samples[: bench_model.FIVE_S], t or "nothing") for u, t in zip(utterances, texts, strict=True)]
+    spoken = [(u.samples[: model.FIVE_S], t or "nothing") for u, t in zip(utterances, texts, strict=True)]
     context = config.dialogue.context
-    found = bench_model.measure_model(make_dialogue, encoders, spoken, context, quick)
+    found = model.measure_model(make_dialogue, encoders, spoken, context, quick)
     computed_s = heard_s + sum(map(sum, recognised.values())) / 1000 + found.pop("pass_s")
     figures["stages_ms"] = over_runs([recognised]) | found.pop("stages_ms")
     figures |= found
-    figures["naive"] = bench_naive.compare(make_dialogue, encoders, spoken, context, quick)
+    figures["naive"] = naive.compare(make_dialogue, encoders, spoken, context, quick)
     figures["audio_s"] = ears.t_s
     figures["rtf"] = computed_s / ears.t_s
     figures["ears_rtf"] = heard_s / ears.t_s

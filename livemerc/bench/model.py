@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from livemerc.bench.measuring import Stages, busy_cores, clock, over_runs, percentiles
 from livemerc.config import SAMPLE_RATE_HZ, Config
 from livemerc.dialogue import Cues, Dialogue
-from livemerc.measuring import Stages, busy_cores, clock, over_runs, percentiles
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from command_line import PROJECT, environment, livemerc
 
-from livemerc.bench_soak import WARM_UP_S, LoopSource, summary, table
+from livemerc.bench.soak import WARM_UP_S, LoopSource, summary, table
 from livemerc.errors import ConfigError, InputError
 
 
@@ -98,7 +98,7 @@ def test_a_run_too_short_for_a_slope_says_so(rows: list[tuple[float, float, floa
 
 
 def test_minutes_are_positive() -> None:
-    from livemerc.bench_soak import main
+    from livemerc.bench.soak import main
 
     with pytest.raises(ConfigError, match="--minutes"):
         main(0.0)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from networks import write_checkpoint
 
-from livemerc import bench_model
-from livemerc.bench_naive import AT, compare, judge_anew
+from livemerc.bench import model as bench_model
+from livemerc.bench.naive import AT, compare, judge_anew
 from livemerc.config import load_config
 
 CONTEXT = 5
@@ -33,7 +33,7 @@ def demo() -> list[bench_model.Spoken]:
 def test_both_say_the_same_in_the_window_and_each_is_measured(
     parts: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("livemerc.bench_naive.AT", (2, 9))
+    monkeypatch.setattr("livemerc.bench.naive.AT", (2, 9))
     make_dialogue, encoders = parts
     found = compare(make_dialogue, encoders, demo(), CONTEXT, quick=True)
     assert found["largest_difference"] < 1e-5

@@ -9,7 +9,7 @@ import jsonschema
 import msgspec
 import pytest
 
-from livemerc import bench_ui
+from livemerc.bench import ui as bench_ui
 from livemerc.events import SessionStart, encode
 
 
@@ -40,7 +40,7 @@ def test_its_events_are_a_sessions(shared_schema: dict[str, Any]) -> None:
 def shared_schema() -> dict[str, Any]:
     from pathlib import Path
 
-    return msgspec.json.decode((Path(bench_ui.__file__).parent / "events.schema.json").read_bytes())
+    return msgspec.json.decode((Path(bench_ui.__file__).parents[1] / "events.schema.json").read_bytes())
 
 
 def test_the_table_names_what_is_over_its_limit() -> None:

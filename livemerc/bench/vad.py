@@ -12,8 +12,8 @@ import numpy as np
 
 from livemerc.audio.ears import Ears, Utterance
 from livemerc.audio.source import Block
-from livemerc.bench import DEMO, machine
-from livemerc.bench_noise import NOISES, babble
+from livemerc.bench.measuring import DEMO, machine
+from livemerc.bench.noise import NOISES, babble
 from livemerc.config import SAMPLE_RATE_HZ, Config, load_config
 from livemerc.errors import InputError
 

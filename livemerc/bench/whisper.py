@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from livemerc.asr.engine import Transcript
 from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
-from livemerc.bench_model import SENTENCES
+from livemerc.bench.model import SENTENCES
 from livemerc.config import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:

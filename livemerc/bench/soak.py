@@ -15,7 +15,7 @@ import numpy as np
 
 from livemerc.audio.file_source import FileSource
 from livemerc.audio.source import Block, SourceHealth
-from livemerc.bench import DEMO, _percentiles, machine
+from livemerc.bench.measuring import DEMO, machine, percentiles
 from livemerc.config import load_config
 from livemerc.errors import ConfigError, InputError
 
@@ -160,7 +160,7 @@ def measure(seconds: float, files: Sequence[Path]) -> dict[str, Any]:
         "dropped_s": end.dropped_s,
         "latest_s": max(0.0, source.latest_s),
         "degraded": sorted(degraded),
-        "total_ms": _percentiles(totals) if totals else None,
+        "total_ms": percentiles(totals) if totals else None,
         "cpu_s": sum(resource.getrusage(resource.RUSAGE_SELF)[:2]),
     }
 
@@ -180,7 +180,7 @@ def summary(rows: Sequence[tuple[float, float, float, float]], ran_s: float) -> 
         "rss_slope_mb_per_h": slopes[0],
         "lag_slope_s_per_h": slopes[1],
         "rss_mb": _span(table[:, 1], warm[:, 1]),
-        "lag_s": _percentiles(list(map(float, warm[:, 2]))) | {"max": float(warm[:, 2].max())} if len(warm) else None,
+        "lag_s": percentiles(list(map(float, warm[:, 2]))) | {"max": float(warm[:, 2].max())} if len(warm) else None,
         "load_mean": float(table[:, 3].mean()) if len(table) else None,
     }
 

@@ -13,6 +13,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+DEMO = Path(__file__).resolve().parents[1] / "demo" / "demo.flac"
+"""The bundled conversation."""
+
 Stages = dict[str, list[float]]
 """Milliseconds of every call, by stage."""
 

@@ -11,10 +11,10 @@ from command_line import livemerc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livemerc.bench import table
-from livemerc.bench_model import GROWTH_AT, growth
-from livemerc.measuring import busy_cores, machine, over_runs
-from livemerc.measuring import percentiles as _percentiles
+from livemerc.bench.measuring import busy_cores, machine, over_runs
+from livemerc.bench.measuring import percentiles as _percentiles
+from livemerc.bench.model import GROWTH_AT, growth
+from livemerc.bench.whole import table
 from livemerc.model.checkpoint import BUNDLED, MANIFEST
 
 
@@ -68,7 +68,7 @@ def test_growth_is_the_median_around_utterances_50_500_and_2000(
         made.append(Counting())
         return made[-1]
 
-    monkeypatch.setattr("livemerc.bench_model.time.perf_counter", lambda: Counting.now_s)
+    monkeypatch.setattr("livemerc.bench.model.time.perf_counter", lambda: Counting.now_s)
     found = growth(make, None, None, until)
     assert list(found) == at
     assert [int(n) for n in at] == [n for n in GROWTH_AT if n <= until]

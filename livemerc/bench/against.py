@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
+from livemerc.bench.measuring import machine_line
 from livemerc.errors import ConfigError
-from livemerc.measuring import machine_line
 
 _LONGEST_BYTES = 1 << 24
 _NOT_MEASURED = ("machine", "n", "audio_s", "largest_difference")

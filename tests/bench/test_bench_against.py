@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from livemerc.bench_against import ratio_table, ratios, read_figures
+from livemerc.bench.against import ratio_table, ratios, read_figures
 from livemerc.errors import ConfigError
 
 THEN = {

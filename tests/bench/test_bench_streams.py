@@ -10,7 +10,7 @@ import pytest
 from networks import write_checkpoint
 
 from livemerc.audio.read import read_samples
-from livemerc.bench_streams import DEMO, GivenWords, Rolled, measure, one_run, table
+from livemerc.bench.streams import DEMO, GivenWords, Rolled, measure, one_run, table
 from livemerc.config import SAMPLE_RATE_HZ, Config, load_config
 from livemerc.errors import ConfigError
 

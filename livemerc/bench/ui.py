@@ -21,7 +21,7 @@ from textual import events as textual_events
 from textual.driver import Driver
 from textual.geometry import Size
 
-from livemerc.bench import _percentiles, machine
+from livemerc.bench.measuring import machine, percentiles
 from livemerc.dashboard.app import REDRAW_EVERY_S, DashboardApp
 from livemerc.dashboard.terminal import spare_the_collector
 from livemerc.emotions import LABELS
@@ -293,8 +293,8 @@ async def _long_session(utterances: int, warm_up: int = _WARM_UP, keys: int = 40
 
     await _with_app(app, work)
     return {
-        "append_ms": _percentiles(append_ms),
-        "scroll_ms": _percentiles(scroll_ms),
+        "append_ms": percentiles(append_ms),
+        "scroll_ms": percentiles(scroll_ms),
         "bytes_per_utterance": (memory["after"] - memory["before"]) / memory["counted"],
         "resident_mb": memory["after"] / 2**20,
     }

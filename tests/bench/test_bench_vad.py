@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from command_line import livemerc
 
-from livemerc.bench_noise import NOISES, babble
-from livemerc.bench_vad import (
+from livemerc.bench.noise import NOISES, babble
+from livemerc.bench.vad import (
     SPEECH_DBFS,
     active_frames,
     at_level,
@@ -27,7 +27,7 @@ from livemerc.config import SAMPLE_RATE_HZ, load_config
 from livemerc.errors import InputError
 
 CONFIG = load_config(environ={})
-DEMO = Path(__file__).resolve().parent.parent / "livemerc" / "demo"
+DEMO = Path(__file__).resolve().parents[2] / "livemerc" / "demo"
 
 
 def tone(seconds: float, level_dbfs: float = -26.0) -> np.ndarray:

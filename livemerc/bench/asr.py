@@ -14,11 +14,10 @@ import numpy as np
 
 from livemerc.asr.engine import AsrEngine
 from livemerc.asr.sidecar import MAX_BYTES, read_cues
-from livemerc.bench import DEMO, machine
+from livemerc.bench.measuring import DEMO, machine, machine_line, percentiles
 from livemerc.comparison import words
 from livemerc.config import SAMPLE_RATE_HZ, Config, load_config
 from livemerc.errors import ConfigError, InputError
-from livemerc.measuring import machine_line, percentiles
 from livemerc.text_safety import encodable, plain_text
 
 if TYPE_CHECKING:

@@ -18,26 +18,25 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from livemerc import bench_whisper
 from livemerc.asr.engine import AsrEngine
 from livemerc.audio.items import Utterance
+from livemerc.bench import whisper
+from livemerc.bench.measuring import DEMO, machine, machine_line, percentiles
 from livemerc.chain import Monitor
 from livemerc.config import SAMPLE_RATE_HZ, Config, load_config
 from livemerc.errors import ConfigError
 from livemerc.events import EmotionEvent, UtteranceFinal, UtterancePartial
-from livemerc.measuring import machine, machine_line, percentiles
 from livemerc.text_safety import encodable, plain_text
 
-DEMO = Path(__file__).resolve().parent / "demo" / "demo.flac"
 QUICK_S = 25.0
 _PATIENCE_S = 120.0
 
 
 def main(files: Sequence[Path] = (), model: str | None = None, quick: bool = False, json: bool = False) -> int:
-    """Measures the user's recogniser and a Whisper `model` (a size of `bench_whisper.SIZES`, default base) in both its
+    """Measures the user's recogniser and a Whisper `model` (a size of `whisper.SIZES`, default base) in both its
     windows, and prints a table or one JSON object. Raises `ConfigError`, `InputError`."""
-    if model is not None and model not in bench_whisper.SIZES:
-        raise ConfigError(f"--model of `livemerc bench live` is one of {', '.join(bench_whisper.SIZES)}.")
+    if model is not None and model not in whisper.SIZES:
+        raise ConfigError(f"--model of `livemerc bench live` is one of {', '.join(whisper.SIZES)}.")
     figures = measure(list(files) or [DEMO], load_config(), model or "base", quick)
     if json:
         sys.stdout.write(msgspec.json.encode(figures).decode() + "\n")
@@ -53,10 +52,10 @@ def measure(files: Sequence[Path], config: Config, size: str, quick: bool) -> di
     most_s = QUICK_S if quick else None
     rows = [waits(files, config, None, most_s)]
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
-        whisper = bench_whisper.build(size, Path(folder))
+        converted = whisper.build(size, Path(folder))
         for window in ("adaptive",) if quick else ("adaptive", "full"):
             looking = msgspec.structs.replace(config, asr=msgspec.structs.replace(config.asr, window=window))
-            asr = bench_whisper.RandomWhisper(whisper, size, looking.asr)
+            asr = whisper.RandomWhisper(converted, size, looking.asr)
             asr.transcribe(_any_utterance())  # first calls allocate
             rows.append(waits(files, looking, asr, most_s))
     return figures | {"rows": rows, "gpu_memory_mb": _gpu_memory_mb()}
