@@ -37,6 +37,9 @@ from livemerc.text_safety import encodable, plain_text
 
 _WRITTEN = FinalAsr(engine="transcript")
 """Of words that a person has corrected, as of a sidecar transcript: no recogniser's."""
+_OF_THE_RECOGNISER = {
+    "asr.engine": "--asr", "asr.model": "--model", "asr.transcript": "--transcript", "asr.window": "--asr-window",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,10 +174,9 @@ def _of_audio(session: RecordedSession, audio: Path, options: Options, new: Path
 
 
 def _of_words(session: RecordedSession, options: Options, new: Path) -> RecordedMonitor:
-    given = [key for key in ("asr.engine", "asr.model", "asr.transcript") if options.settings.get(key) is not None]
+    given = [flag for key, flag in _OF_THE_RECOGNISER.items() if options.settings.get(key) is not None]
     if given:
-        flag = {"asr.engine": "--asr", "asr.model": "--model", "asr.transcript": "--transcript"}[given[0]]
-        raise ConfigError(f"{flag} needs audio, and the recorded words are judged here; leave it out.")
+        raise ConfigError(f"{given[0]} needs audio, and the recorded words are judged here; leave it out.")
     if options.record_audio:
         raise ConfigError("--record-audio needs audio, and the recorded words are judged here; leave it out.")
     if not session.utterances:

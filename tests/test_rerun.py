@@ -83,7 +83,9 @@ def test_the_same_model_on_the_recorded_audio_gives_the_same_events(
 
 def test_the_new_session_says_what_it_was_made_from(demo: tuple[Path, list[Event]], tmp_path: Path) -> None:
     folder, _ = demo
-    monitor = rerun_monitor(folder, Options(new=tmp_path / "new", settings={"dialogue.context": 4}))
+    monitor = rerun_monitor(
+        folder, Options(new=tmp_path / "new", settings={"dialogue.context": 4, "asr.window": "adaptive"})
+    )
     events = iter(monitor.events())
     start = next(events)
     monitor.stop()
@@ -94,7 +96,8 @@ def test_the_new_session_says_what_it_was_made_from(demo: tuple[Path, list[Event
     assert new.rerun_of.checkpoint == old.checkpoint
     assert new.started_at == new.rerun_of.started_at == old.started_at
     assert (new.source, new.audio) == (old.source, None)
-    assert new.config == old.config | {"dialogue": old.config["dialogue"] | {"context": 4}}
+    changed = {"dialogue": {"context": 4}, "asr": {"window": "adaptive"}}
+    assert new.config == old.config | {name: old.config[name] | change for name, change in changed.items()}
     assert isinstance(start, SessionStart)
     assert isinstance(rest[-1], SessionEnd)
 
@@ -290,6 +293,9 @@ def test_as_a_user_starts_it(tmp_path: Path) -> None:
     none = livemerc("rerun", tmp_path / "absent")
     assert none.returncode == 5
     sentence(none)
+    window = livemerc("rerun", folder, "--asr-window", "adaptive", "-o", tmp_path / "window")
+    assert window.returncode == 2
+    assert "--asr-window needs audio" in sentence(window)
     taken = livemerc("rerun", folder, "-o", folder)
     assert taken.returncode == 2
     sentence(taken)

@@ -135,6 +135,7 @@ def rerun(
     transcript: Path | None = None,
     model: str | None = None,
     language: str | None = None,
+    asr_window: Literal["full", "adaptive"] | None = None,
     vad: Literal["webrtc", "silero"] | None = None,
     checkpoint: Path | None = None,
     device: Literal["auto", "cpu", "cuda"] | None = None,
@@ -168,6 +169,8 @@ def rerun(
         Whisper size (tiny, base, small, ...) or the path of a converted model.
     language
         Language code of the speech for Whisper.
+    asr_window
+        What Whisper looks at: its full 30 s, or adaptive, the utterance and a margin, for models trained for that.
     vad
         Voice activity detector.
     checkpoint
@@ -197,6 +200,7 @@ def rerun(
         "asr.transcript": None if transcript is None else str(transcript),
         "asr.model": model,
         "asr.language": language,
+        "asr.window": asr_window,
         "model.checkpoint": None if checkpoint is None else str(checkpoint),
         "model.device": device,
         "model.text_only": text_only,
