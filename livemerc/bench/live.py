@@ -11,7 +11,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +20,28 @@ import msgspec
 import numpy as np
 
 from livemerc.asr.engine import AsrEngine
+from livemerc.audio.file_source import FileSource
 from livemerc.audio.items import Utterance
 from livemerc.bench import whisper
-from livemerc.bench.measuring import DEMO, machine, machine_line, percentiles
+from livemerc.bench.measuring import DEMO, Stages, machine, machine_line, over_runs, progress
 from livemerc.chain import Monitor
 from livemerc.config import SAMPLE_RATE_HZ, Config, load_config
 from livemerc.errors import ConfigError
-from livemerc.events import EmotionEvent, UtteranceFinal, UtterancePartial
+from livemerc.events import EmotionEvent, SessionStart, UtteranceFinal, UtterancePartial
 from livemerc.text_safety import encodable, plain_text
 
 QUICK_S = 25.0
+WHISPER = "base"
 _PATIENCE_S = 120.0
 
 
-def main(files: Sequence[Path] = (), model: str | None = None, quick: bool = False, json: bool = False) -> int:
+def main(
+    files: Sequence[Path] = (), model: str | None = None, quick: bool = False, json: bool = False, repeats: int = 1
+) -> int:
     """Measures the user's recogniser and a Whisper `model` (a size of `whisper.SIZES`, default base) in both its
-    windows, and prints a table or one JSON object. Raises `ConfigError`, `InputError`."""
-    if model is not None and model not in whisper.SIZES:
-        raise ConfigError(f"--model of `livemerc bench live` is one of {', '.join(whisper.SIZES)}.")
-    figures = measure(list(files) or [DEMO], load_config(), model or "base", quick)
+    windows, `repeats` times each, and prints a table or one JSON object. Raises `ConfigError`, `InputError`."""
+    check(model, repeats)
+    figures = measure(list(files) or [DEMO], load_config(), model or WHISPER, quick, repeats)
     if json:
         sys.stdout.write(msgspec.json.encode(figures).decode() + "\n")
     else:
@@ -45,24 +49,51 @@ def main(files: Sequence[Path] = (), model: str | None = None, quick: bool = Fal
     return 0
 
 
-def measure(files: Sequence[Path], config: Config, size: str, quick: bool) -> dict[str, Any]:
-    """`start` as `start` gives it, `rows` as `waits` gives them, `gpu_memory_mb` (None without a GPU)."""
+def check(model: str | None, repeats: int) -> None:
+    """Raises `ConfigError` for what cannot be measured, before anything is."""
+    if model is not None and model not in whisper.SIZES:
+        raise ConfigError(f"--model of this benchmark is one of {', '.join(whisper.SIZES)}.")
+    if repeats < 1:
+        raise ConfigError(f"--repeats {repeats}: at least one run is needed.")
+
+
+def measure(files: Sequence[Path], config: Config, size: str, quick: bool, repeats: int = 1) -> dict[str, Any]:
+    """`start` as `start` gives it, and `rows` and `gpu_memory_mb` as `measure_rows` does."""
     figures: dict[str, Any] = {"machine": machine(), "files": [encodable(file.name) for file in files]}
+    progress("from the start of the program to listening")
     figures["start"] = start(1 if quick else 5, files[0])
-    most_s = QUICK_S if quick else None
-    rows = [waits(files, config, None, most_s)]
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
-        converted = whisper.build(size, Path(folder))
-        for window in ("adaptive",) if quick else ("adaptive", "full"):
-            looking = msgspec.structs.replace(config, asr=msgspec.structs.replace(config.asr, window=window))
-            asr = whisper.RandomWhisper(converted, size, looking.asr)
-            asr.transcribe(_any_utterance())  # first calls allocate
-            rows.append(waits(files, looking, asr, most_s))
-    return figures | {"rows": rows, "gpu_memory_mb": _gpu_memory_mb()}
+    windows = ("adaptive",) if quick else ("adaptive", "full")
+    return figures | measure_rows(files, config, size, windows, QUICK_S if quick else None, repeats)
 
 
-def _any_utterance() -> Utterance:
-    return Utterance("u1", np.zeros(SAMPLE_RATE_HZ, np.float32), 0.0, 0.0, 1.0, 1.0, False)
+def measure_rows(
+    files: Sequence[Path], config: Config, size: str, windows: Sequence[str], most_s: float | None, repeats: int
+) -> dict[str, Any]:
+    """`rows`, as `waits` gives them, by the recogniser's name: the user's own, and in each of `windows` a Whisper of
+    `size` with random weights; `gpu_memory_mb` (None without a GPU)."""
+    pace = f"at real speed, {repeats} times" if repeats > 1 else "at real speed"
+    progress(f"the conversation {pace}, with the recogniser as configured")
+    found = [waits(files, config, None, most_s, repeats)]
+    if windows:
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
+            progress(f"a Whisper of size {size} with random weights is made")
+            converted = whisper.build(size, Path(folder))
+            for window in windows:
+                progress(f"the conversation {pace}, with that Whisper, {window} window")
+                looking = msgspec.structs.replace(config, asr=msgspec.structs.replace(config.asr, window=window))
+                make_asr = partial(_random_whisper, converted, size, looking)
+                found.append(waits(files, looking, make_asr, most_s, repeats))
+    return {"rows": {_title(row): row for row in found}, "gpu_memory_mb": _gpu_memory_mb()}
+
+
+def _random_whisper(converted: Path, size: str, config: Config) -> AsrEngine:
+    asr = whisper.RandomWhisper(converted, size, config.asr)
+    asr.transcribe(Utterance("u1", np.zeros(SAMPLE_RATE_HZ, np.float32), 0.0, 0.0, 1.0, 1.0, False))  # warm-up
+    return asr
+
+
+def _title(row: dict[str, Any]) -> str:
+    return row["asr"] + (f", {row['window']} window" if row["window"] else "")
 
 
 def _gpu_memory_mb() -> float | None:
@@ -77,37 +108,43 @@ def _gpu_memory_mb() -> float | None:
 
 def table(f: dict[str, Any]) -> list[str]:
     """The figures as lines."""
-    s = f["start"]
-    lines = [
-        machine_line(f["machine"]),
-        ", ".join(map(plain_text, f["files"])) + ", at its own pace",
-        "",
+    files = ", ".join(map(plain_text, f["files"]))
+    return [machine_line(f["machine"]), f"{files}, at real speed", "", *start_lines(f["start"]), "", *row_lines(f)]
+
+
+def start_lines(s: dict[str, float]) -> list[str]:
+    """`start` as a person reads it."""
+    return [
         f"start-up with pocketsphinx: listening after {s['listening_s']:.2f} s, models there after "
-        f"{s['ready_s']:.1f} s, at most {s['rss_mb']:.0f} MB with all children",
-        "",
-        "ms: p50 / p95 (n)",
+        f"{s['ready_s']:.1f} s, at most {s['rss_mb']:.0f} MB with all children"
     ]
-    for row in f["rows"]:
-        lines.append(plain_text(row["asr"]) + (f", {row['window']} window" if row["window"] else ""))
-        for name, title in _TITLES.items():
+
+
+def row_lines(f: dict[str, Any]) -> list[str]:
+    """`measure_rows` as lines."""
+    runs = max(row["runs"] for row in f["rows"].values())
+    lines = [f"ms, p50 / p95 (n), {f'medians of {runs} runs' if runs > 1 else 'one run'}:"]
+    for title, row in f["rows"].items():
+        lines.append(plain_text(title))
+        for name, meaning in _TITLES.items():
             v = row[name]
             cells = "-" if v is None else f"{v['p50']:.0f} / {v['p95']:.0f} ({v['n']})"
-            lines.append(f"  {title:58} {cells:>20}")
+            lines.append(f"  {meaning:72} {cells:>18}")
         ahead = row["ahead"]
         lines.append(
             f"  done ahead for {ahead['used']} utterances, in vain {ahead['wasted']} times: {ahead['wasted_s']:.1f} s, "
             f"{ahead['share_wasted']:.0%} of the work"
         )
-    if f["gpu_memory_mb"] is not None:
-        lines.append(f"GPU memory {f['gpu_memory_mb']:.0f} MB")
-    return lines
+    memory = f["gpu_memory_mb"]
+    return [*lines, "no GPU" if memory is None else f"GPU memory {memory:.0f} MB"]
 
 
 _TITLES = {
-    "end_to_emotion": "end of speech to emotion",
-    "endpoint_wait": "  of it the endpoint wait (silence that ends an utterance)",
-    "after_wait": "  and after that",
-    "first_partial": "begin of speech to the first words",
+    "end_to_emotion": "end of speech to emotion, computation-aware (what the user waits)",
+    "endpoint_wait": "  computation-unaware: endpoint wait, the method's own latency alone",
+    "after_wait": "  the difference: computation that the wait did not hide",
+    "first_partial": "begin of speech to the first words, computation-aware",
+    "first_glimpse": "begin of speech to the first estimate by voice, computation-aware",
 }
 
 
@@ -121,59 +158,82 @@ class _Given(Monitor):
 
 
 def waits(
-    files: Sequence[Path], config: Config, asr: AsrEngine | None = None, most_s: float | None = None
+    files: Sequence[Path],
+    config: Config,
+    make_asr: Callable[[], AsrEngine] | None = None,
+    most_s: float | None = None,
+    repeats: int = 1,
 ) -> dict[str, Any]:
-    """Plays `files` at their own pace, each a session. Milliseconds (p50, p95, n) from the last voiced sample:
+    """Plays `files` at their own pace, each a session whose models are loaded, all of them `repeats` times. p50 and p95
+    (the medians over the runs of each run's own) and n, in milliseconds from the last voiced sample:
 
     `end_to_emotion` with the endpoint wait, `endpoint_wait` alone, `after_wait` = their difference: what of the work
-    could not be hidden behind the wait; `first_partial` from the first voiced sample to the first words on the screen;
-    and `ahead` {used, wasted, wasted_s, share_wasted}: work done during hangovers. `most_s`: no more of each file.
-    """
-    from livemerc.audio.file_source import FileSource
+    could not be hidden behind the wait. From the first voiced sample: `first_partial` to the first words on the screen,
+    `first_glimpse` to the first estimate of the open utterance by its voice. None = there was none. `ahead` {used,
+    wasted, wasted_s, share_wasted}, over all runs: work done during hangovers.
 
-    shortest_ms = min(config.endpoint.tail_ms, config.endpoint.long_hangover_ms)
-    total: list[float] = []
-    wait: list[float] = []
-    partials: list[float] = []
-    used, wasted, wasted_s, worked_s = 0, 0, 0.0, 0.0
-    engine = ""
-    for file in files:
-        monitor = _Given(FileSource(file, speed=1.0), config, demo=True)  # demo: fetches nothing
-        monitor.given = asr
-        seen: set[str] = set()
-        stopped = False
-        for event in monitor.events():
-            now_s = time.monotonic()
-            if isinstance(event, UtterancePartial) and event.utterance_id not in seen:
-                seen.add(event.utterance_id)
-                began_s = monitor.passed_at(event.start_s)
-                if began_s is not None:
-                    partials.append((now_s - began_s) * 1000)
-            elif isinstance(event, UtteranceFinal):
-                engine = f"{event.asr.engine} {event.asr.model or ''}".rstrip()
-                if most_s is not None and event.end_s >= most_s and not stopped:
-                    stopped = True
-                    monitor.stop()
-            elif isinstance(event, EmotionEvent) and event.status == "provisional" and event.timing is not None:
-                t = event.timing
-                worked_s += ((t.asr_ms or 0.0) + (t.encode_ms or 0.0)) / 1000
-                # the end of a file that ends in speech is no endpoint: nobody waits there
-                waited = t.endpoint_wait_ms is not None and t.endpoint_wait_ms >= shortest_ms
-                if t.total_ms is not None and t.endpoint_wait_ms is not None and waited and not stopped:
-                    total.append(t.total_ms)
-                    wait.append(t.endpoint_wait_ms)
-        ahead = monitor.ahead
-        if ahead is not None:
-            used, wasted, wasted_s = used + ahead.used, wasted + ahead.wasted, wasted_s + ahead.wasted_s
-    figures: dict[str, Any] = {"asr": engine, "window": config.asr.window if "whisper" in engine else None}
-    after = [a - b for a, b in zip(total, wait, strict=True)]
-    for name, values in (
-        ("end_to_emotion", total), ("endpoint_wait", wait), ("after_wait", after), ("first_partial", partials)
-    ):  # fmt: skip
-        figures[name] = percentiles(values) if values else None
-    share = wasted_s / (wasted_s + worked_s) if wasted_s + worked_s else 0.0
-    figures["ahead"] = {"used": used, "wasted": wasted, "wasted_s": wasted_s, "share_wasted": share}
-    return figures
+    make_asr: gives a recogniser for each session (default: the configured one). most_s: no more of each file.
+    """
+    runs: list[Stages] = []
+    ahead: dict[str, float] = {"used": 0, "wasted": 0, "wasted_s": 0.0}
+    worked_s, engine = 0.0, ""
+    for _ in range(repeats):
+        runs.append({})
+        for file in files:
+            source = FileSource(file, speed=1.0)
+            source.hold(True)  # loading is measured apart
+            monitor = _Given(source, config, demo=True)  # demo: fetches nothing
+            monitor.given = None if make_asr is None else make_asr()
+            engine, spent_s = _one_session(monitor, source, most_s, runs[-1])
+            worked_s += spent_s
+            if monitor.ahead is not None:
+                ahead = {name: value + getattr(monitor.ahead, name) for name, value in ahead.items()}
+    all_s = ahead["wasted_s"] + worked_s
+    return {
+        "asr": engine,
+        "window": config.asr.window if "whisper" in engine else None,
+        "runs": repeats,
+        **dict.fromkeys(_TITLES),
+        **over_runs(runs),
+        "ahead": ahead | {"share_wasted": ahead["wasted_s"] / all_s if all_s else 0.0},
+    }
+
+
+def _one_session(monitor: Monitor, source: FileSource, most_s: float | None, run: Stages) -> tuple[str, float]:
+    """Adds its times to `run`. The recogniser's name, and the seconds of recogniser and encoders that came to use."""
+    endpoint = monitor.config.endpoint
+    shortest_ms = min(endpoint.tail_ms, endpoint.long_hangover_ms)
+    first_s: dict[tuple[str, str], float] = {}
+    engine, worked_s, end_s, stopped = "", 0.0, 0.0, False
+    for event in monitor.events():
+        now_s = time.monotonic()
+        if isinstance(event, SessionStart):
+            source.hold(False)
+        elif isinstance(event, UtterancePartial):
+            first_s.setdefault(("first_partial", event.utterance_id), now_s)
+        elif isinstance(event, UtteranceFinal):
+            engine = f"{event.asr.engine} {event.asr.model or ''}".rstrip()
+            end_s = event.end_s
+            began_s = monitor.passed_at(event.start_s)
+            for name in ("first_partial", "first_glimpse"):
+                seen_s = first_s.get((name, event.utterance_id))
+                if seen_s is not None and began_s is not None:
+                    run.setdefault(name, []).append((seen_s - began_s) * 1000)
+        elif isinstance(event, EmotionEvent) and event.status == "partial":
+            first_s.setdefault(("first_glimpse", event.utterance_id), now_s)
+        elif isinstance(event, EmotionEvent) and event.status == "provisional" and event.timing is not None:
+            t = event.timing
+            worked_s += ((t.asr_ms or 0.0) + (t.encode_ms or 0.0)) / 1000
+            # the end of a file that ends in speech is no endpoint: nobody waits there
+            waited = t.endpoint_wait_ms is not None and t.endpoint_wait_ms >= shortest_ms
+            if t.total_ms is not None and t.endpoint_wait_ms is not None and waited and not stopped:
+                run.setdefault("end_to_emotion", []).append(t.total_ms)
+                run.setdefault("endpoint_wait", []).append(t.endpoint_wait_ms)
+                run.setdefault("after_wait", []).append(t.total_ms - t.endpoint_wait_ms)
+            if most_s is not None and end_s >= most_s and not stopped:
+                stopped = True
+                monitor.stop()
+    return engine, worked_s
 
 
 def start(repeats: int, speech: Path, arguments: Sequence[str] = ("--asr", "pocketsphinx")) -> dict[str, float]:

@@ -19,8 +19,14 @@ DEMO = Path(__file__).resolve().parents[1] / "demo" / "demo.flac"
 Stages = dict[str, list[float]]
 """Milliseconds of every call, by stage."""
 
+_BEGAN_S = time.monotonic()
 _SPIN = "import os\nparent = os.getppid()\nwhile os.getppid() == parent:\n    sum(i * i for i in range(100_000))\n"
 """Keeps one core busy for as long as whoever started it lives."""
+
+
+def progress(what: str) -> None:
+    """Tells on standard error what is measured now, and how long all has taken so far: it takes minutes."""
+    print(f"livemerc bench: {time.monotonic() - _BEGAN_S:4.0f} s: {what}", file=sys.stderr, flush=True)
 
 
 def clock(stages: Stages, name: str, work: Callable[..., Any], *arguments: Any) -> Any:
