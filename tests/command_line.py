@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+from warm import Warm
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -32,14 +36,40 @@ def livemerc(
     timeout_s: float = 120.0,
 ) -> subprocess.CompletedProcess[bytes]:
     """`livemerc ARGUMENTS` to its end."""
+    return finished("livemerc", *arguments, env=env, prefix=prefix, stdin=stdin, timeout_s=timeout_s)
+
+
+def finished(
+    module: str,
+    *arguments: str | Path,
+    env: dict[str, str] | None = None,
+    prefix: tuple[str, ...] = (),
+    stdin: bytes = b"",
+    folder: Path | None = None,
+    timeout_s: float = 120.0,
+) -> subprocess.CompletedProcess[bytes]:
+    """`python -m MODULE ARGUMENTS` to its end, in a process of its own; from one that holds torch where it may be."""
+    words = [str(argument) for argument in arguments]
+    env = environment() if env is None else env
+    # the command line sets the policy itself, before torch could load
+    if not prefix and os.name == "posix" and _warm().fits({"OMP_WAIT_POLICY": "PASSIVE"} | env):
+        return _warm().run(module, words, env, str(folder or Path.cwd()), stdin, timeout_s)
     return subprocess.run(
-        [*prefix, sys.executable, "-m", "livemerc", *map(str, arguments)],
+        [*prefix, sys.executable, "-m", module, *words],
+        cwd=folder,
         input=stdin,
         capture_output=True,
-        env=environment() if env is None else env,
+        env=env,
         timeout=timeout_s,
         check=False,
     )
+
+
+@functools.cache
+def _warm() -> Warm:
+    warm = Warm(environment(OMP_WAIT_POLICY="PASSIVE"))
+    atexit.register(warm.close)
+    return warm
 
 
 def sentence(done: subprocess.CompletedProcess[bytes]) -> str:

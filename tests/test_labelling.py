@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import errno
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ import msgspec
 import numpy as np
 import pytest
 import wav_file
-from command_line import PROJECT, environment, livemerc, sentence
+from command_line import PROJECT, finished, livemerc, sentence
 from sessions import HOSTILE, conversation, write_session
 
 from livemerc.annotation import Annotation
@@ -65,10 +63,7 @@ def test_the_demo_is_recorded_labelled_exported_and_evaluated_in_one_go(tmp_path
     assert (done.returncode, done.stdout) == (0, b"")
     assert "20 utterances to" in done.stderr.decode()
     assert [row["audio"] for row in rows(tmp_path / "mine.csv")] == ["sessions/demo/audio.flac"] * 20
-    command = [sys.executable, "-m", "trainer", "evaluate", "--manifest", str(tmp_path / "mine.csv"), "--json"]
-    evaluated = subprocess.run(
-        command, capture_output=True, cwd=PROJECT, env=environment(), timeout=300, check=False
-    )  # fmt: skip
+    evaluated = finished("trainer", "evaluate", "--manifest", tmp_path / "mine.csv", "--json")
     assert evaluated.returncode == 0, evaluated.stderr
     figures = json.loads(evaluated.stdout)
     assert (figures["n"], figures["labels"]) == (20, list(LABELS))

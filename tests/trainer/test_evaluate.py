@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 import torch
 import wav_file as wav
 from audio.synthetic import RATE_HZ, buzz
-from command_line import environment
+from command_line import finished
 
 from livemerc.api import Turn, load
 from livemerc.config import DialogueConfig
@@ -56,10 +55,7 @@ def table(path: Path, *rows: str) -> Path:
 
 
 def command(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [sys.executable, "-m", "trainer", "evaluate", *map(str, arguments)],
-        capture_output=True, env=environment(), timeout=120, check=False,
-    )  # fmt: skip
+    return finished("trainer", "evaluate", *arguments)
 
 
 def rows_of(manifest: Path, split: str | None = None) -> list[Any]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from command_line import PROJECT, environment
+from command_line import PROJECT, environment, livemerc
 from miniature import small_config, write_iemocap
 
 from livemerc.errors import ConfigError, InputError, LivemercError
@@ -94,11 +94,9 @@ def test_a_run_leaves_figures_logs_and_a_checkpoint_that_runs_live(whole: tuple,
     assert sum(fitted["prior"]) == pytest.approx(1.0)
     assert any(t != 1.0 for t in fitted["temperatures"].values())
 
-    done = subprocess.run(
-        [sys.executable, "-m", "livemerc", "run", "--file", str(shared_data / "speech/read/jfk.flac"), "--speed", "0",
-         "--json", "--asr", "none", "--checkpoint", str(run / "checkpoint")],
-        env=environment(), capture_output=True, text=True, cwd=PROJECT, check=True,
-    )  # fmt: skip
+    jfk, checkpoint = shared_data / "speech/read/jfk.flac", run / "checkpoint"
+    done = livemerc("run", "--file", jfk, "--speed", "0", "--json", "--asr", "none", "--checkpoint", checkpoint)
+    assert done.returncode == 0, done.stderr
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert events[0]["labels"] == fitted["labels"]
     assert any(e["type"] == "emotion" and e["status"] == "frozen" for e in events)

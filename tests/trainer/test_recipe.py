@@ -5,12 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from command_line import PROJECT, environment
+from command_line import PROJECT, finished, livemerc
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -76,12 +74,9 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def trainer(*arguments: str | Path) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "trainer", *map(str, arguments)],
-        env=environment(), capture_output=True, text=True, cwd=PROJECT, check=False,
-    )  # fmt: skip
+    done = finished("trainer", *arguments, folder=PROJECT, timeout_s=1000)
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return done.stdout.decode()
 
 
 def test_train_export_evaluate_and_run(data: Path, config: Path, tmp_path: Path, shared_data: Path) -> None:
@@ -104,9 +99,6 @@ def test_train_export_evaluate_and_run(data: Path, config: Path, tmp_path: Path,
     assert figures["n"] == 2
     assert figures["text"] is not None
     assert figures["speech"] is not None
-    done = subprocess.run(
-        [sys.executable, "-m", "livemerc", "run", "--file", str(clip), "--speed", "0", "--json", "--asr", "none",
-         "--checkpoint", str(checkpoint)],
-        env=environment(), capture_output=True, text=True, cwd=PROJECT, check=True,
-    )  # fmt: skip
+    done = livemerc("run", "--file", clip, "--speed", "0", "--json", "--asr", "none", "--checkpoint", checkpoint)
+    assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[0])["checkpoint"]["id"] == "tiny"

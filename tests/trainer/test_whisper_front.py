@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
@@ -18,7 +17,7 @@ import pytest
 import torch
 from asr.multilingual_whisper import build_multilingual
 from asr.random_whisper import build_random
-from command_line import PROJECT, environment
+from command_line import PROJECT, environment, finished
 from faults.scripted import Recited, Talk
 from full_size import export_tiny, voices, whisper_parts
 from miniature import small_config, write_iemocap
@@ -256,20 +255,20 @@ def test_the_command_line_refuses_with_the_mend_and_goes_on_without_the_voice(
 ) -> None:
     sound = write_wav(tmp_path / "talk.wav", read_samples(DEMO, 16_000, 0.0, 4.0), 16_000)
 
-    def run(*flags: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "livemerc", "run", "--file", str(sound), "--speed", "0", "--json", "--offline",
-             "--checkpoint", str(checkpoint), *flags],
-            env={**environment(), "HF_HOME": str(tmp_path)}, capture_output=True, text=True, cwd=PROJECT, check=False,
+    def run(*flags: str) -> subprocess.CompletedProcess[bytes]:
+        return finished(
+            "livemerc", "run", "--file", sound, "--speed", "0", "--json", "--offline",
+            "--checkpoint", checkpoint, *flags,
+            env=environment(HF_HOME=str(tmp_path)),
         )  # fmt: skip
 
     refused = run("--model", str(other))
     assert refused.returncode == 3
-    assert "is another Whisper" in refused.stderr
-    assert "Traceback" not in refused.stderr
+    assert b"is another Whisper" in refused.stderr
+    assert b"Traceback" not in refused.stderr
     absent = run("--asr", "none")
     assert absent.returncode == 3
-    assert "which is not here" in absent.stderr
+    assert b"which is not here" in absent.stderr
     without = run("--asr", "pocketsphinx", "--text-only")
     assert without.returncode == 0, without.stderr
     judged = [e for e in map(json.loads, without.stdout.splitlines()) if e["type"] == "emotion"]
