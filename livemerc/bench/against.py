@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ import msgspec
 
 from livemerc.bench.measuring import machine_line
 from livemerc.errors import ConfigError
+from livemerc.text_safety import plain_text
 
 _LONGEST_BYTES = 1 << 24
-_NOT_MEASURED = ("machine", "n", "audio_s", "largest_difference")
+_GIVEN = ("n", "audio_s", "largest_difference", "runs", "streams", "seconds", "utterances", "used", "wasted")
+"""Numbers that no ratio says anything of."""
 
 
 def read_figures(path: Path) -> dict[str, Any]:
@@ -42,25 +45,45 @@ def ratios(now: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, dict[st
 
 def _leaves(figures: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, float]]:
     for key, value in figures.items():
-        if key in _NOT_MEASURED:
-            continue
         where = f"{path} / {key}" if path else key
+        if key in ("machine", "against"):
+            continue
         if isinstance(value, dict):
             yield from _leaves(value, where)
-        elif isinstance(value, int | float) and not isinstance(value, bool):
+        elif key not in _GIVEN and isinstance(value, int | float) and not isinstance(value, bool):
             yield where, float(value)
 
 
+def missing(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
+    """What `here` has and `there` has not, by path: whole groups where all of them is missing."""
+    known = {path for path, _ in _leaves(there)}
+    groups = {path[: at.start()] for path in known for at in re.finditer(" / ", path)}
+    out: dict[str, None] = {}
+    for path, _ in _leaves(here):
+        if path not in known:
+            ends = [at.start() for at in re.finditer(" / ", path)] + [len(path)]
+            out[next(path[:end] for end in ends if path[:end] not in groups)] = None
+    return list(out)
+
+
 def ratio_table(now: Mapping[str, Any], then: Mapping[str, Any], found: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """`ratios` as lines."""
+    """`ratios` as lines, and what is in one of both alone."""
     width = max((len(path) for path in found), default=6)
-    lines = ["", f"against {machine_line(_whole(then['machine']))}"]
+    lines = ["", f"against {plain_text(machine_line(_whole(then['machine'])))}"]
     here = now["machine"]
     if any(then["machine"].get(key) != here.get(key) for key in ("processor", "cores", "system")):
         lines.append("another machine: the ratios compare machines, too")
     lines.append(f"{'figure':{width}} {'then':>10} {'now':>10} {'now / then':>11}")
     lines += [f"{path:{width}} {r['then']:10.3f} {r['now']:10.3f} {r['ratio']:11.2f}" for path, r in found.items()]
-    return lines if found else [*lines, "no figure is in both"]
+    if not found:
+        lines.append("no figure is in both")
+    for heading, names in (
+        ("not in the earlier file, so without a ratio", missing(now, then)),
+        ("in the earlier file, and not measured now", missing(then, now)),
+    ):
+        if names:
+            lines.append(f"{heading}: {plain_text('; '.join(names))}")
+    return lines
 
 
 def _whole(machine: Mapping[str, Any]) -> dict[str, Any]:

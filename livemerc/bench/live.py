@@ -23,7 +23,7 @@ from livemerc.asr.engine import AsrEngine
 from livemerc.audio.file_source import FileSource
 from livemerc.audio.items import Utterance
 from livemerc.bench import whisper
-from livemerc.bench.measuring import DEMO, Stages, machine, machine_line, over_runs, progress
+from livemerc.bench.measuring import DEMO, Stages, machine, machine_line, over, over_runs, progress
 from livemerc.chain import Monitor
 from livemerc.config import SAMPLE_RATE_HZ, Config, load_config
 from livemerc.errors import ConfigError
@@ -123,7 +123,7 @@ def start_lines(s: dict[str, float]) -> list[str]:
 def row_lines(f: dict[str, Any]) -> list[str]:
     """`measure_rows` as lines."""
     runs = max(row["runs"] for row in f["rows"].values())
-    lines = [f"ms, p50 / p95 (n), {f'medians of {runs} runs' if runs > 1 else 'one run'}:"]
+    lines = [f"ms, p50 / p95 (n), {over(runs)}:"]
     for title, row in f["rows"].items():
         lines.append(plain_text(title))
         for name, meaning in _TITLES.items():

@@ -24,6 +24,11 @@ _SPIN = "import os\nparent = os.getppid()\nwhile os.getppid() == parent:\n    su
 """Keeps one core busy for as long as whoever started it lives."""
 
 
+def over(runs: int) -> str:
+    """What a figure is of."""
+    return f"medians of {runs} runs" if runs > 1 else "one run"
+
+
 def progress(what: str) -> None:
     """Tells on standard error what is measured now, and how long all has taken so far: it takes minutes."""
     print(f"livemerc bench: {time.monotonic() - _BEGAN_S:4.0f} s: {what}", file=sys.stderr, flush=True)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from livemerc.bench.measuring import Stages, busy_cores, clock, over_runs, percentiles
+from livemerc.bench.measuring import Stages, busy_cores, clock, over_runs, percentiles, progress
 from livemerc.config import SAMPLE_RATE_HZ, Config
 from livemerc.dialogue import Cues, Dialogue
 
@@ -41,12 +41,12 @@ def measure_model(
     """
     runs: list[Stages] = []
     whole = _five_seconds(demo)
-    for samples, text in demo[:2]:  # first calls allocate and pick kernels
-        encoders.text([text])
-        encoders.speech(samples)
+    _through(demo[:2], make_dialogue(), encoders, {})  # first calls allocate and pick kernels
     encoders.speech(whole)
     pass_s: list[float] = []
-    for _ in range(1 if quick else 5):
+    repeats = 1 if quick else 5
+    for run in range(repeats):
+        progress(f"the model's stages, run {run + 1} of {repeats}")
         stages: Stages = {}
         began = time.perf_counter()
         _through(demo, make_dialogue(), encoders, stages)
@@ -59,6 +59,7 @@ def measure_model(
         runs.append(stages)
     found = over_runs(runs)
     quiet, loaded = (found[STANDARD.format(also)] for also in ("", ", all cores loaded"))
+    progress("Stages II and III as a session grows")
     t1, s1 = encoders.text([demo[0][1]])[0], encoders.speech(demo[0][0])
     return {
         "stages_ms": found,

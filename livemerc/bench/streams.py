@@ -20,7 +20,7 @@ from livemerc.asr.engine import Transcript
 from livemerc.audio.items import Utterance
 from livemerc.audio.read import read_samples
 from livemerc.audio.source import Block, SourceHealth
-from livemerc.bench.measuring import DEMO, machine, machine_line, percentiles
+from livemerc.bench.measuring import DEMO, machine, machine_line, over, percentiles, progress
 from livemerc.bench.model import SENTENCES
 from livemerc.config import SAMPLE_RATE_HZ, Config, load_config
 from livemerc.errors import ConfigError
@@ -83,7 +83,10 @@ class GivenWords:
 
 def main(streams: int | None = None, quick: bool = False, json: bool = False) -> int:
     """Measures and prints a table, or one JSON object. `quick`: 15 s instead of 60, one run instead of five."""
-    figures = measure(STREAMS if streams is None else streams, SECONDS_QUICK if quick else SECONDS, 1 if quick else 5)
+    check(streams)
+    seconds, runs = (SECONDS_QUICK, 1) if quick else (SECONDS, 5)
+    figures = {"machine": machine()} | measure(STREAMS if streams is None else streams, seconds, runs, load_config())
+    figures["machine"]["compute"] = _threads()
     if json:
         import msgspec
 
@@ -94,19 +97,25 @@ def main(streams: int | None = None, quick: bool = False, json: bool = False) ->
     return 0
 
 
-def measure(streams: int, seconds: float, runs: int) -> dict[str, Any]:
-    """`real_pace`: `streams` conversations of `seconds` as they are spoken; `as_fast`: the same as fast as it goes,
-    the median of `runs`, which says how many there could be. Raises `ConfigError` for no stream."""
-    if streams < 1:
+def check(streams: int | None) -> None:
+    """Raises `ConfigError` for no stream."""
+    if streams is not None and streams < 1:
         raise ConfigError(f"--streams {streams}: at least one stream is needed.")
-    config = load_config(environ={})
+
+
+def measure(streams: int, seconds: float, runs: int, config: Config) -> dict[str, Any]:
+    """`real_pace`: `streams` conversations of `seconds` as they are spoken; `as_fast`: the same as fast as it goes,
+    the median of `runs`, which says how many there could be."""
     samples = read_samples(DEMO, SAMPLE_RATE_HZ)
-    figures: dict[str, Any] = {"machine": machine(), "streams": streams, "seconds": seconds}
+    figures: dict[str, Any] = {"streams": streams, "seconds": seconds, "runs": runs}
     one_run(config, samples, 2, 5.0, live=False)  # warm-up
-    figures["machine"]["compute"] = _threads()
-    fast = [one_run(config, samples, streams, seconds, live=False) for _ in range(runs)]
+    fast = []
+    for run in range(runs):
+        progress(f"{streams} conversations at once, as fast as it goes, run {run + 1} of {runs}")
+        fast.append(one_run(config, samples, streams, seconds, live=False))
     figures["as_fast"] = {key: statistics.median(run[key] for run in fast) for key in ("wall_s", "cpu_s")}
     figures["as_fast"]["conversations"] = streams * seconds / figures["as_fast"]["wall_s"]
+    progress(f"{streams} conversations at once, at their own pace, {seconds:.0f} s")
     figures["real_pace"] = one_run(config, samples, streams, seconds, live=True)
     return figures
 
@@ -153,13 +162,17 @@ def one_run(config: Config, samples: np.ndarray, streams: int, seconds: float, *
 
 def table(f: dict[str, Any]) -> list[str]:
     """The figures as lines."""
+    return [machine_line(f["machine"]), "", *lines(f)]
+
+
+def lines(f: dict[str, Any]) -> list[str]:
+    """`measure` as lines."""
     fast, real = f["as_fast"], f["real_pace"]
     behind = real["behind_ms"]
     return [
-        machine_line(f["machine"]),
-        "",
         f"{f['streams']} conversations of {f['seconds']:.0f} s, words given (no recogniser)",
-        f"as fast as it goes   {fast['wall_s']:.1f} s: {fast['conversations']:.0f} conversations in real time",
+        f"as fast as it goes   {fast['wall_s']:.1f} s: {fast['conversations']:.0f} conversations in real time "
+        f"({over(f['runs'])})",
         f"at their own pace    {real['cores']:.2f} cores, {real['utterances']} utterances, "
         f"{real['mean_batch']:.1f} in a pass of the model",
         f"endpoint to label    p50 {behind['p50']:.0f} ms, p95 {behind['p95']:.0f} ms, "

@@ -1,4 +1,8 @@
-"""`livemerc bench`: what the monitor costs on this machine, stage by stage, on the bundled demo and checkpoint."""
+"""`livemerc bench`: how long somebody who speaks waits, and what each stage costs on this machine, on the bundled demo.
+
+Two kinds of rows. Computation-aware: by the clock on the wall, what the user waits. Computation-unaware: the latency
+that the method itself asks for (the endpoint wait), whatever the machine. The stages are computation alone.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +11,47 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from livemerc.bench.measuring import DEMO, Stages, clock, machine, machine_line, over_runs
-from livemerc.config import load_config
+from livemerc.bench.measuring import DEMO, Stages, clock, machine, machine_line, over, over_runs, progress
+from livemerc.config import Config, load_config
+from livemerc.errors import ConfigError
+from livemerc.text_safety import plain_text
+
+if TYPE_CHECKING:
+    from livemerc.audio.items import Utterance
+
+STREAMS_S, STREAMS_QUICK_S = 20.0, 8.0
 
 
-def main(quick: bool = False, json: bool = False, against: Path | None = None) -> int:
+def main(
+    quick: bool = False,
+    json: bool = False,
+    against: Path | None = None,
+    streams: int | None = None,
+    model: str | None = None,
+    repeats: int = 1,
+) -> int:
     """Measures and prints a table, or one JSON object. `quick`: one run instead of five, the growth up to utterance
-    500. `against`: figures of an earlier `--json`, to which the ratios are printed. Raises `ConfigError`."""
-    from livemerc.bench.against import ratio_table, ratios, read_figures
+    500, the demo's first 25 s, and live the user's recogniser alone. `against`: figures of an earlier `--json`, to
+    which the ratios are printed. `streams`, `model` (a Whisper's size) and `repeats` are those of the benchmarks
+    `streams` and `live`. Raises `ConfigError`."""
+    from livemerc.bench import live
+    from livemerc.bench import streams as many
+    from livemerc.bench.against import missing, ratio_table, ratios, read_figures
 
     then = None if against is None else read_figures(against)  # before minutes of measuring
-    figures = measure(quick)
+    live.check(model, repeats)
+    many.check(streams)
+    if quick and model is not None:
+        raise ConfigError("--model and --quick exclude each other: with --quick no Whisper is made; leave one out.")
+    figures = measure(quick, many.STREAMS if streams is None else streams, model or live.WHISPER, repeats)
     lines = table(figures)
     if then is not None:
-        figures["against"] = ratios(figures, then)
-        lines += ratio_table(figures, then, figures["against"])
+        found = ratios(figures, then)
+        lines += ratio_table(figures, then, found)
+        figures["against"] = found
+        figures["not_in_earlier"] = missing(figures, then)
     if json:
         import msgspec
 
@@ -34,26 +62,42 @@ def main(quick: bool = False, json: bool = False, against: Path | None = None) -
     return 0
 
 
-def measure(quick: bool = False) -> dict[str, Any]:
-    """All figures. Stages in ms (p50, p95, n), start-up in s, memory in MB, growth in ms at utterance 50, 500, 2000."""
-    figures: dict[str, Any] = {"machine": machine(), "start_up": start_up(3 if quick else 5)}
-    from livemerc.asr.select import choose_engine
-    from livemerc.audio.ears import Ears, Utterance
-    from livemerc.audio.file_source import FileSource
+def measure(quick: bool, streams: int, model: str, repeats: int) -> dict[str, Any]:
+    """All figures: `start_up` (s), `start` and `live` as `livemerc.bench.live` gives them, `streams` as
+    `livemerc.bench.streams` does; stages in ms (p50, p95, n), memory in MB, growth in ms at utterance 50, 500, 2000."""
+    from livemerc.bench import live
+    from livemerc.bench import streams as many
 
-    config = load_config(environ={})
-    source = FileSource(DEMO, speed=0)
-    ears = Ears(config, source.rate_hz)
+    minutes = "a minute and a half" if quick else f"{3 + 3 * repeats} minutes"
+    progress(f"this takes about {minutes}; it measures best on a machine that does nothing else")
+    config = load_config()
+    figures: dict[str, Any] = {"machine": machine(), "quick": quick}
+    progress("imports, in fresh processes")
+    figures["start_up"] = start_up(1 if quick else 5)
+    progress("from the start of the program to listening")
+    figures["start"] = live.start(1 if quick else 3, DEMO)
+    figures |= _stages(config, quick, figures)
+    seconds, runs = (STREAMS_QUICK_S, 1) if quick else (STREAMS_S, 3)
+    figures["streams"] = many.measure(streams, seconds, runs, config)
+    windows, most_s = ((), live.QUICK_S) if quick else (("adaptive",), None)
+    figures["live"] = live.measure_rows([DEMO], config, model, windows, most_s, repeats)
+    return figures
+
+
+def _stages(config: Config, quick: bool, figures: dict[str, Any]) -> dict[str, Any]:
+    """What is computed for the demo's utterances, one after the other."""
+    from livemerc.asr.select import choose_engine
+    from livemerc.bench import live, model, naive
+    from livemerc.model.checkpoint import read_manifest
+
+    progress("the recogniser, on each utterance of the conversation")
     began = time.perf_counter()
-    items = [item for block in source.blocks() for item in ears.feed(block)] + ears.flush()
+    utterances, audio_s = _hear(config, live.QUICK_S if quick else None)
     heard_s = time.perf_counter() - began
-    utterances = [item for item in items if isinstance(item, Utterance)]
     asr = choose_engine(config, demo=True, terminal=False, announce=lambda _: None)
     recognised: Stages = {}
     texts = [clock(recognised, f"ASR ({asr.engine})", asr.transcribe, utterance).text for utterance in utterances]
     asr.close()
-    from livemerc.bench import model, naive
-
     began = time.perf_counter()
     make_dialogue, encoders, figures["machine"]["compute"] = model.load(config)
     figures["start_up"]["model_load_s"] = time.perf_counter() - began
@@ -61,14 +105,34 @@ def measure(quick: bool = False) -> dict[str, Any]:
     context = config.dialogue.context
     found = model.measure_model(make_dialogue, encoders, spoken, context, quick)
     computed_s = heard_s + sum(map(sum, recognised.values())) / 1000 + found.pop("pass_s")
-    figures["stages_ms"] = over_runs([recognised]) | found.pop("stages_ms")
-    figures |= found
-    figures["naive"] = naive.compare(make_dialogue, encoders, spoken, context, quick)
-    figures["audio_s"] = ears.t_s
-    figures["rtf"] = computed_s / ears.t_s
-    figures["ears_rtf"] = heard_s / ears.t_s
-    figures["peak_rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return figures
+    stages = over_runs([recognised]) | found.pop("stages_ms")
+    progress("one more utterance, against the whole dialogue anew")
+    return {
+        "checkpoint": read_manifest(config.model.checkpoint).id,
+        "stages_ms": stages,
+        **found,
+        "naive": naive.compare(make_dialogue, encoders, spoken, context, quick),
+        "audio_s": audio_s,
+        "rtf": computed_s / audio_s,
+        "ears_rtf": heard_s / audio_s,
+        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def _hear(config: Config, most_s: float | None) -> tuple[list[Utterance], float]:
+    """The demo's utterances, of its first `most_s` alone, and its seconds."""
+    from livemerc.audio.ears import Ears, Utterance
+    from livemerc.audio.file_source import FileSource
+
+    source = FileSource(DEMO, speed=0)
+    ears = Ears(config, source.rate_hz)
+    items = []
+    for block in source.blocks():
+        if most_s is not None and block.start_s >= most_s:
+            source.close()
+        items += ears.feed(block)
+    items += ears.flush()
+    return [item for item in items if isinstance(item, Utterance)], ears.t_s
 
 
 def start_up(repeats: int) -> dict[str, float]:
@@ -99,9 +163,34 @@ def _share(f: dict[str, Any], so_far_s: int) -> float:
 
 def table(f: dict[str, Any]) -> list[str]:
     """The figures as lines."""
+    from livemerc.bench import live
+    from livemerc.bench import streams as many
+
+    stretch = f"the demo's first {live.QUICK_S:.0f} s" if f["quick"] else "the demo"
     s = f["start_up"]
+    return [
+        machine_line(f["machine"]),
+        f"{stretch}, checkpoint {plain_text(f['checkpoint'])}",
+        "",
+        "What somebody who speaks waits for",
+        *live.row_lines(f["live"]),
+        *(["a Whisper: not with --quick"] if f["quick"] else []),
+        "",
+        *live.start_lines(f["start"]),
+        f"  --help {s['help_s']:.2f} s, import livemerc {s['import_s']:.2f} s, torch {s['import_torch_s']:.2f} s, "
+        f"the model's weights {s['model_load_s']:.2f} s",
+        f"memory: that session at most {f['start']['rss_mb']:.0f} MB; the stages below {f['peak_rss_mb']:.0f} MB",
+        "",
+        *many.lines(f["streams"]),
+        "",
+        f"Computation alone, no wait in it ({over(1 if f['quick'] else 5)} after a warm-up)",
+        *_stage_lines(f),
+    ]
+
+
+def _stage_lines(f: dict[str, Any]) -> list[str]:
     width = max(map(len, f["stages_ms"]))
-    lines = [machine_line(f["machine"]), "", f"{'stage':{width}} {'p50 ms':>9} {'p95 ms':>9} {'n':>5}"]
+    lines = [f"{'stage':{width}} {'p50 ms':>9} {'p95 ms':>9} {'n':>5}"]
     for name, v in f["stages_ms"].items():
         lines.append(f"{name:{width}} {v['p50']:9.1f} {v['p95']:9.1f} {v['n']:5.0f}")
     loaded = f["loaded"]
@@ -109,8 +198,9 @@ def table(f: dict[str, Any]) -> list[str]:
         "",
         f"all cores loaded  encode + fuse takes {loaded['factor_p50']:.1f} times as long (p50), "
         f"{loaded['factor_p95']:.1f} (p95)",
-        "",
         f"partial emotion   {_share(f, 5):.1%} of a core while somebody speaks, {_share(f, 12):.1%} after 12 s",
+        f"real-time factor  {f['rtf']:.3f} with ASR, {f['ears_rtf']:.4f} the ears alone "
+        f"({f['audio_s']:.0f} s of audio)",
         "",
         "Stage II + III as the session grows (median ms):",
     ]
@@ -125,13 +215,4 @@ def table(f: dict[str, Any]) -> list[str]:
         lines.append(
             f"  utterance {n:>5}: {v['cached_ms']:.1f} against {v['naive_ms']:.0f}, {v['ratio']:.0f} times cheaper"
         )
-    lines += [
-        f"  largest difference of a probability in the window: {f['naive']['largest_difference']:.1g}",
-        "",
-        f"real-time factor  {f['rtf']:.3f} with ASR, {f['ears_rtf']:.4f} the ears alone "
-        f"({f['audio_s']:.0f} s of audio)",
-        f"start-up          --help {s['help_s']:.2f} s, import livemerc {s['import_s']:.2f} s, "
-        f"torch {s['import_torch_s']:.2f} s, model {s['model_load_s']:.2f} s",
-        f"peak memory       {f['peak_rss_mb']:.0f} MB",
-    ]
-    return lines
+    return [*lines, f"  largest difference of a probability in the window: {f['naive']['largest_difference']:.1g}"]

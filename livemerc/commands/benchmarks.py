@@ -20,6 +20,7 @@ def bench(
     reference: list[Path] | None = None,
     model: str | None = None,
     streams: int | None = None,
+    repeats: int | None = None,
     against: Path | None = None,
     quick: bool = False,
     json: bool = False,
@@ -33,7 +34,9 @@ def bench(
         ui: the dashboard in a session of 10,000 utterances.
         asr: word errors and time of the recogniser, of a Whisper in both its windows.
         live: from the end of speech to the emotion, first words, start-up, memory; at real speed.
-        streams: many conversations at once. Left out: latency, stage by stage.
+        streams: many conversations at once.
+        None of them: all that concerns speed and memory, in six minutes: from the end of speech to the emotion,
+        first words, start-up, memory, many conversations at once, and the computation stage by stage.
     speech
         vad: folder of clean recordings to be found in the noise (default: the bundled demo); may be repeated.
     minutes
@@ -45,27 +48,32 @@ def bench(
         asr: what was said in each --file, in the same order: VTT, SRT, STM or plain text.
     model
         asr: Whisper size or the path of a converted model (default: the recogniser as configured).
-        live: tiny, base or small, of random weights, beside the recogniser as configured (default: base).
+        live, and plain bench: tiny, base or small, of random weights, beside the recogniser as configured
+        (default: base).
     streams
-        streams: how many conversations (default 40).
+        streams, and plain bench: how many conversations (default 40).
+    repeats
+        live, and plain bench: how often the conversation is played, at real speed (default 1); figures are the medians.
     against
         FILE that an earlier --json wrote: adds the ratio of every figure, now / then.
     quick
-        Fewer repetitions, or shorter stretches.
+        Fewer repetitions, shorter stretches; plain bench: the demo's first 25 s, in about a minute and a half.
     json
         The figures as one JSON object.
     """
-    rooms: dict[str, tuple[object, tuple[str, ...]]] = {
+    rooms: dict[str, tuple[object, tuple[str | None, ...]]] = {
         "--speech": (speech, ("vad",)),
         "--minutes": (minutes, ("soak",)),
         "--file": (file, ("soak", "asr", "live")),
         "--reference": (reference, ("asr",)),
-        "--model": (model, ("asr", "live")),
-        "--streams": (streams, ("streams",)),
+        "--model": (model, ("asr", "live", None)),
+        "--streams": (streams, ("streams", None)),
+        "--repeats": (repeats, ("live", None)),
     }
     for flag, (given, where) in rooms.items():
         if given is not None and what not in where:
-            raise ConfigError(f"{flag} goes with `livemerc bench {' or '.join(where)}`; leave it out.")
+            rooms_of_it = " or ".join(f"`livemerc bench {room}`" if room else "`livemerc bench`" for room in where)
+            raise ConfigError(f"{flag} goes with {rooms_of_it}; leave it out.")
     if against is not None and what is not None:
         raise ConfigError(f"--against goes with `livemerc bench`, not with `bench {what}`; leave it out.")
     if what == "vad":
@@ -91,7 +99,9 @@ def bench(
     if what == "live":
         from livemerc.bench import live
 
-        return live.main(file or [], model, quick=quick, json=json)
+        return live.main(file or [], model, quick=quick, json=json, repeats=1 if repeats is None else repeats)
     from livemerc.bench import whole
 
-    return whole.main(quick=quick, json=json, against=against)
+    return whole.main(
+        quick=quick, json=json, against=against, streams=streams, model=model, repeats=1 if repeats is None else repeats
+    )

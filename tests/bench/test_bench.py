@@ -7,7 +7,7 @@ import time
 
 import psutil
 import pytest
-from command_line import livemerc
+from command_line import livemerc, sentence
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -100,8 +100,18 @@ def test_bench_prints_one_object_with_every_figure() -> None:
     assert done.returncode == 0, done.stderr.decode()
     figures = json.loads(done.stdout)
     assert set(figures) == {
-        "machine", "start_up", "stages_ms", "loaded", "growth_ms", "naive", "audio_s", "rtf", "ears_rtf", "peak_rss_mb",
+        "machine", "quick", "checkpoint", "start_up", "start", "live", "streams", "stages_ms", "loaded", "growth_ms",
+        "naive", "audio_s", "rtf", "ears_rtf", "peak_rss_mb",
     }  # fmt: skip
+    assert set(figures["start"]) == {"listening_s", "ready_s", "rss_mb"}
+    (row,) = figures["live"]["rows"].values()
+    assert row["runs"] == 1
+    assert 0 < row["endpoint_wait"]["p50"] < row["end_to_emotion"]["p50"]
+    assert figures["streams"]["real_pace"]["cores"] > 0
+    assert figures["streams"]["as_fast"]["conversations"] > 0
+    progress = done.stderr.decode().splitlines()
+    assert len(progress) > 5, "nobody must think that it hangs"
+    assert all(line.startswith("livemerc bench: ") for line in progress)
     assert set(figures["start_up"]) == {"help_s", "import_s", "import_torch_s", "model_load_s"}
     assert set(figures["growth_ms"]) == {"50", "500"}
     alone = {"text encoder (18 words)", "speech encoder (5 s)", "Stage II + III (full window)"}
@@ -120,3 +130,21 @@ def test_bench_prints_one_object_with_every_figure() -> None:
     # What a reader sees holds every stage.
     text = "\n".join(table(figures))
     assert all(name in text for name in figures["stages_ms"])
+    for told in ("computation-aware", "computation-unaware", "first words", "40 conversations", "listening after"):
+        assert told in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--repeats", "0"), "at least one run"),
+        (("--streams", "0"), "at least one stream"),
+        (("--model", "enormous"), "tiny, base, small"),
+        (("--quick", "--model", "base"), "exclude each other"),
+        (("vad", "--repeats", "2"), "`livemerc bench live` or `livemerc bench`"),
+    ],
+)
+def test_what_cannot_be_measured_is_said_before_minutes_of_measuring(arguments: tuple[str, ...], said: str) -> None:
+    done = livemerc("bench", *arguments)
+    assert done.returncode == 2
+    assert said in sentence(done)

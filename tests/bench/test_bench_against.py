@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from livemerc.bench.against import ratio_table, ratios, read_figures
+from livemerc.bench.against import missing, ratio_table, ratios, read_figures
 from livemerc.errors import ConfigError
 
 THEN = {
@@ -38,7 +38,22 @@ def test_the_table_tells_another_machine_and_figures_that_share_nothing() -> Non
     assert "another machine" in text
     assert "0.25" in text
     assert "another machine" not in "\n".join(ratio_table(NOW, NOW, ratios(NOW, NOW)))
-    assert ratio_table(NOW, {"machine": {}}, {})[-1] == "no figure is in both"
+    nothing = ratio_table(NOW, {"machine": {}}, {})
+    assert "no figure is in both" in nothing
+    assert nothing[-1] == "not in the earlier file, so without a ratio: stages_ms; growth_ms; rtf"
+
+
+def test_what_one_of_both_lacks_is_named_by_its_largest_group() -> None:
+    now = NOW | {"live": {"rows": {"a recogniser": {"asr": "a", "end_to_emotion": {"p50": 1.0, "p95": 2.0, "n": 3}}}}}
+    assert missing(now, THEN) == ["stages_ms / new", "live"]
+    assert missing(THEN, now) == ["stages_ms / gone"]
+    assert missing(now, now) == []
+    other = now | {"live": {"rows": {"another": {"end_to_emotion": {"p50": 1.0, "p95": 2.0, "n": 3}}}}}
+    assert missing(now, other) == ["live / rows / a recogniser"]
+    assert ratios(now, now)["live / rows / a recogniser / end_to_emotion / p50"]["ratio"] == 1.0
+    text = "\n".join(ratio_table(now, THEN, ratios(now, THEN)))
+    assert "not in the earlier file, so without a ratio: stages_ms / new; live" in text
+    assert "in the earlier file, and not measured now: stages_ms / gone" in text
 
 
 def test_figures_survive_the_file(tmp_path: Path) -> None:
