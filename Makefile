@@ -25,8 +25,9 @@ help:
 demo: $(VENV)/installed
 	@$(BIN)/livemerc run --demo
 
-# Most end-to-end tests wait for audio that plays at its own pace: two workers, whole files each.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+# Most end-to-end tests wait for audio that plays at its own pace: on two cores three workers, whole files each,
+# in the order of tests/conftest.py (long ones first).
+PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/installed-dev
 	$(PYTEST)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 sys.path.insert(0, str(Path(__file__).parent / "e2e"))
 
@@ -17,6 +18,26 @@ from pulse import PulseServer, missing_for_pulse
 
 PROJECT = Path(__file__).resolve().parent.parent
 SHARED_DATA = PROJECT.parent / "shared" / "data"
+
+LONG = (
+    "tests/trainer/test_full_size.py",
+    "tests/trainer/test_recipe.py",
+    "tests/e2e/",
+    "tests/asr/test_faster_whisper.py",
+    "tests/fuzz/",
+    "tests/bench/",
+    "tests/trainer/test_pseudo_label_resume.py",
+    "tests/faults/",
+    "tests/test_privacy.py",
+    "tests/test_stopping.py",
+    "tests/audio/test_mic_source.py",
+    "tests/web/test_chromium.py",
+)
+"""Begun first: a worker that begins one of these last leaves the others idle."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: next((n for n, start in enumerate(LONG) if item.nodeid.startswith(start)), len(LONG)))
 
 
 @pytest.fixture(scope="session")
@@ -62,15 +83,20 @@ def _served(folder: Path) -> Iterator[PulseServer]:
 def tiny_whisper(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[Path, str]]]:
     """(folder of a real CTranslate2 Whisper that knows ten sentences, [(wav file, sentence)]).
 
-    Takes minutes: for tests marked `slow`, with `pytest.mark.timeout(1200)`.
+    Takes minutes, once for all workers: for tests marked `slow`, with `pytest.mark.timeout(1200)`.
     """
     if shutil.which("flite") is None:
         pytest.skip("flite is not installed: nothing speaks the sentences that the tiny Whisper learns")
     from asr.tiny_whisper import SENTENCES
 
-    folder = tmp_path_factory.mktemp("tiny_whisper")
-    # a process of its own: two torch threads there, one here
-    environment = {**os.environ, "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"}
-    command = [sys.executable, str(PROJECT / "tests" / "asr" / "tiny_whisper.py"), str(folder)]
-    subprocess.run(command, cwd=PROJECT, env=environment, check=True, timeout=1200)
+    base = tmp_path_factory.getbasetemp()  # of this worker, in that of the run
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "tiny_whisper"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "trained").exists():
+            folder.mkdir(exist_ok=True)
+            # a process of its own: two torch threads there, one here
+            environment = {**os.environ, "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"}
+            command = [sys.executable, str(PROJECT / "tests" / "asr" / "tiny_whisper.py"), str(folder)]
+            subprocess.run(command, cwd=PROJECT, env=environment, check=True, timeout=1200)
+            (folder / "trained").touch()
     return folder / "ct2", [(folder / f"sentence{i}.wav", sentence) for i, sentence in enumerate(SENTENCES)]

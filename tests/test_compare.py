@@ -13,7 +13,6 @@ import jiwer
 import pytest
 from command_line import livemerc, sentence
 from sessions import HOSTILE, conversation, write_session
-from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
 from livemerc.compare import lines
 from livemerc.comparison import Comparison, compare, distance, words
@@ -92,6 +91,8 @@ def test_speakers_who_talk_at_once_are_not_mixed_up(tmp_path: Path) -> None:
 
 
 def test_figures_are_scikit_learns_and_hand_counted(tmp_path: Path) -> None:
+    from sklearn.metrics import cohen_kappa_score, confusion_matrix  # takes long, and every worker collects this file
+
     dice = random.Random(3)
     ones = [dice.choice(LABELS) for _ in range(60)]
     others = [label if dice.random() < 0.6 else dice.choice(LABELS) for label in ones]

@@ -11,13 +11,15 @@ from pathlib import Path
 
 import torch
 from asr.tiny_whisper import convert, make_tokenizer
-from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalGeneration
 
 LANGUAGES = ("en", "de", "pl")
 
 
 def build_multilingual(folder: Path, heard: dict[str, float], width: int = 64) -> Path:
     """The folder of the converted model. heard: logits of the languages, for instance {"de": 9.0, "en": 1.0}."""
+    # takes long, and every worker collects the tests
+    from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalGeneration
+
     hub = folder / "hf"
     tokenizer = make_tokenizer(hub)
     tokenizer.add_special_tokens({"additional_special_tokens": [f"<|{code}|>" for code in LANGUAGES] + ["<|empty|>"]})

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import torch
 from asr.tiny_whisper import convert, make_tokenizer
-from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalGeneration
 
 
 def build_random(folder: Path, width: int = 64, seed: int = 0) -> Path:
     """The folder of the converted model."""
+    # takes long, and every worker collects the tests
+    from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalGeneration
+
     hub = folder / "hf"
     tokenizer = make_tokenizer(hub)
     token = tokenizer.convert_tokens_to_ids

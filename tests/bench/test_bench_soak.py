@@ -105,16 +105,15 @@ def test_minutes_are_positive() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_three_minutes_lose_nothing_and_do_not_grow(shared_data: Path, tmp_path: Path) -> None:
+def test_a_minute_loses_nothing_and_does_not_grow(shared_data: Path, tmp_path: Path) -> None:
     call = shared_data / "speech" / "call" / "sample.flac"
     env = environment(tmp_path, LIVEMERC_ASR_ENGINE="pocketsphinx", PYTHONPATH=str(PROJECT))
-    done = livemerc("bench", "soak", "--minutes", "3", "--file", call, "--json", env=env, timeout_s=500)
+    done = livemerc("bench", "soak", "--minutes", "1", "--file", call, "--json", env=env, timeout_s=280)
     assert done.returncode == 0, done.stderr.decode()
     figures = json.loads(done.stdout)
     print(figures)
-    assert figures["audio_s"] == pytest.approx(180, abs=1)
+    assert figures["audio_s"] == pytest.approx(60, abs=1)
     assert figures["dropped_s"] == 0
-    assert figures["utterances"] > 10
-    # a slope over two minutes says nothing in MB an hour; a leak of an utterance's samples or states does show
+    assert figures["utterances"] >= 5
+    # a slope over less than a minute says nothing in MB an hour; a leak of an utterance's samples or states does show
     assert figures["rss_mb"]["end"] - figures["rss_mb"]["warm"] < 40

@@ -34,7 +34,7 @@ def test_a_stop_at_any_moment_leaves_a_whole_session(way: str, source: str, mome
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(10))
 def test_a_stop_drawn_by_chance_leaves_a_whole_session(seed: int) -> None:
     well(stop(Plan.draw(random.Random(seed).randrange(10**6)), WITHIN_S))
 

@@ -13,7 +13,6 @@ import srt
 import webvtt
 from lxml import etree
 from parselmouth.praat import call
-from pyannote.database.util import load_rttm
 from pyarrow import parquet
 from sessions import conversation, write_session
 
@@ -91,6 +90,8 @@ def test_emotionml_declares_each_by_a_name_of_its_own(exported: dict[FormatName,
 
 
 def test_turns_and_tiers_can_be_read(exported: dict[FormatName, Path]) -> None:
+    from pyannote.database.util import load_rttm  # takes long, and every worker collects this file
+
     (turns,) = load_rttm(exported["rttm"]).values()
     assert len(turns.labels()) == len(LABELS)
     grid = parselmouth.read(str(exported["textgrid"]))

@@ -14,7 +14,6 @@ import webvtt
 from command_line import livemerc
 from lxml import etree
 from parselmouth.praat import call
-from pyannote.database.util import load_rttm
 from pyarrow import parquet
 
 from livemerc.export import FORMATS, FormatName, export
@@ -63,6 +62,8 @@ def _agree(files: dict[FormatName, Path], folder: Path, praat_tiers: int) -> Non
     assert [
         tuple(_ms(3600 * t.hours + 60 * t.minutes + t.seconds) + t.milliseconds for t in both) for both in starts
     ] == spans
+    from pyannote.database.util import load_rttm  # takes long, and every worker collects this file
+
     (turns,) = load_rttm(files["rttm"]).values()
     assert sorted((_ms(turn.start), _ms(turn.end)) for turn in turns.itersegments()) == spans
 

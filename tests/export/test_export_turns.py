@@ -11,7 +11,6 @@ from export_sessions import HOSTILE_SPEAKERS, every_hostile_text, hostile_sessio
 from hypothesis import HealthCheck, given, settings
 from parselmouth.praat import call
 from praatio import textgrid as praatio_textgrid
-from pyannote.database.util import load_rttm
 
 from livemerc.bookmarks import Bookmark
 from livemerc.export.spans import caption, shown, shown_label, shown_speaker
@@ -35,6 +34,8 @@ def rttm_holds(data: bytes, exported: RecordedSession, folder: Path) -> None:
         assert len(line.split()) == 10
     path = folder / "turns.rttm"
     path.write_bytes(data)
+    from pyannote.database.util import load_rttm  # takes long, and every worker collects this file
+
     read = load_rttm(path) if exported.utterances else {}
     assert len(read) == (1 if exported.utterances else 0)
     turns = [(s, label) for annotation in read.values() for s, _, label in annotation.itertracks(yield_label=True)]

@@ -82,6 +82,24 @@ def test_half_precision_moves_the_embeddings_little(folder: Path, tmp_path: Path
     torch.testing.assert_close(half.speech(voice), full.speech(voice), atol=5e-3, rtol=5e-3)
 
 
+@pytest.mark.parametrize(
+    ("text", "speech"), [("roberta-large", "wavlm-large"), ("microsoft/deberta-v3-base", "hubert-base"),
+                         ("minilm", "wav2vec2-base")],
+)  # fmt: skip
+def test_both_encoders_compute_in_bfloat16_and_give_float32(tmp_path: Path, text: str, speech: str) -> None:
+    export_tiny(tmp_path, tiny_parts(text, speech), half=False)
+    (_, full), (model, half) = (load_model(tmp_path, "cpu", 1, precision) for precision in ("float32", "bfloat16"))
+    of = {name: tensor.dtype for name, tensor in model.named_parameters()}
+    rounded = {name for name, dtype in of.items() if dtype == torch.bfloat16}
+    assert rounded == {name for name in of if name.startswith(("text.encoder.", "speech.front.network."))}
+    said, heard = ["Hello there.", "Well, what would you have said?"], voices(1.3, 0.4)
+    pairs = [(full.text([one]), half.text([one])) for one in said] + [(full.speech(v), half.speech(v)) for v in heard]
+    for exact, found in pairs:
+        assert found.dtype == torch.float32
+        assert not torch.equal(found, exact), "nothing was computed in bfloat16"
+        torch.testing.assert_close(found, exact, atol=0.05, rtol=0.05)
+
+
 def test_the_live_chain_runs_it(folder: Path, excerpt: Path) -> None:
     """Speech through the whole chain, the words given by the demo's own transcript."""
     overrides = {

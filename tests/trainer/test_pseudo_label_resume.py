@@ -151,7 +151,7 @@ def transformers_serve(model: Path, home: Path, port: int) -> Iterator[subproces
 
 def test_a_real_server_that_babbles_hangs_and_crashes(tmp_path: Path) -> None:
     model = causal_lm(tmp_path / "lm")
-    texts = [f"sentence number {i}" for i in range(150)]
+    texts = [f"sentence number {i}" for i in range(80)]
     (tmp_path / "texts.txt").write_text("\n".join(texts) + "\n")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
