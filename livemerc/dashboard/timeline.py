@@ -88,13 +88,12 @@ class TimelinePanel(_TimePanel):
         palette, duration_s = self.palette, self.state.duration_s
         end = clock(duration_s)
         columns, self._span_s = self.state.course.strip(width - 9 - len(end), duration_s)
-        line = Text(" 00:00 ", style=palette.dim)
-        self._left = line.cell_len
+        self._left = len(" 00:00 ")
         strip = _strip(palette, columns)
         for index, sign in enumerate(self._marks(len(columns), shifts=False)):
             if sign:
                 strip[index] = (sign, self._mark_style(sign))
-        _draw(line, strip)
+        line = _drawn(" 00:00 ", palette.dim, strip)
         return [line.append(f" {end}", style=palette.dim)]
 
 
@@ -134,9 +133,7 @@ class CoursePanel(_TimePanel):
         return [self._scale(width, count, some), *rows][:height]
 
     def _row(self, name: str, cells: list[Cell]) -> Text:
-        line = Text().append(" " + in_cells(name, self._left - 2) + " ", style=self.palette.dim)
-        _draw(line, cells)
-        return line
+        return _drawn(" " + in_cells(name, self._left - 2) + " ", self.palette.dim, cells)
 
     def _scale(self, width: int, count: int, some: str) -> Text:
         """`COURSE    00:00            00:27` and what a column spans, behind `some`."""
@@ -183,22 +180,27 @@ def _strip(palette: Palette, columns: list[Column]) -> list[Cell]:
     nothing = ("─", palette.rule)
     cells: list[Cell] = []
     for column in columns:
-        if column:
-            label = max(column, key=column.__getitem__)
-            cell = known.get(label)
-            if cell is None:
-                cell = known[label] = (glyph(label), palette.style(palette.emotion(label)))
-            cells.append(cell)
-        else:
+        if not column:
             cells.append(nothing)
+            continue
+        label = next(iter(column)) if len(column) == 1 else max(column, key=column.__getitem__)
+        cell = known.get(label)
+        if cell is None:
+            cell = known[label] = (glyph(label), palette.style(palette.emotion(label)))
+        cells.append(cell)
     return cells
 
 
-def _draw(line: Text, cells: list[Cell]) -> None:
-    """Append them, those that look alike in one piece: hundreds of columns are drawn often."""
-    spans, at = [], 0
-    for index in range(1, len(cells) + 1):
-        if index == len(cells) or cells[index][1] is not cells[at][1]:
-            spans.append(Span(at, index, cells[at][1]))
-            at = index
-    line.append_text(Text("".join(sign for sign, _ in cells), spans=spans))
+def _drawn(name: str, style: Style, cells: list[Cell]) -> Text:
+    """The name and then the cells, those that look alike in one piece: hundreds of columns are drawn often."""
+    begin = at = len(name)
+    spans = [Span(0, at, style)]
+    last = cells[0][1] if cells else None
+    for _, look in cells:
+        if look is not last:
+            spans.append(Span(begin, at, last))  # type: ignore[arg-type]
+            begin, last = at, look
+        at += 1
+    if last is not None:
+        spans.append(Span(begin, at, last))
+    return Text(name + "".join([sign for sign, _ in cells]), spans=spans)

@@ -10,15 +10,18 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.cache import LRUCache
+from textual.filter import LineFilter
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import Reactive
 from textual.scroll_view import ScrollView
+from textual.scrollbar import ScrollBar
 from textual.strip import Strip
 
 from livemerc.dashboard.palette import Palette
 from livemerc.dashboard.panel import filters_needed
 from livemerc.dashboard.rows import Columns, Marked, height, matches, render
+from livemerc.dashboard.scrolling import QuietScrollBar
 from livemerc.dashboard.state import SessionState, Utterance
 from livemerc.text_safety import sure_width
 
@@ -33,7 +36,7 @@ NOTICES = (
 )
 """The longest that fits is the first row."""
 _SPEAKER_CELLS = (10, 24)  # at most: on a narrow screen, on a wide one
-_RENDERED_KEPT = 512  # more rows than any screen has
+_RENDERED_KEPT = 160  # more rows than any screen has; each weighs kilobytes, and the collector looks through them
 
 
 class Transcript(ScrollView):
@@ -67,6 +70,16 @@ class Transcript(ScrollView):
         self._sought = ""
         self._bookmarks_s: list[float] = []
         self._hint = ""
+        self._look: object = None  # what rows as they were drawn depend on besides their key
+
+    @property
+    def vertical_scrollbar(self) -> ScrollBar:
+        """Made when first asked for, as Textual's."""
+        if self._vertical_scrollbar is None:
+            self._vertical_scrollbar = QuietScrollBar(name="vertical", thickness=self.scrollbar_size_vertical)
+            self._vertical_scrollbar.display = False
+            self.app._start_widget(self, self._vertical_scrollbar)
+        return self._vertical_scrollbar
 
     @property
     def follow(self) -> bool:
@@ -251,27 +264,27 @@ class Transcript(ScrollView):
     def render_lines(self, crop: Region) -> list[Strip]:
         """The visible rows. Past the cache of styled widgets: there is no border, and a row that only moved is the same
         `Strip`, which keeps its escape sequences."""
-        background = self.background_colors[1]
         first = round(self.scroll_y) + crop.y
-        ground = self.rich_style
-        strips = [self._strip(row, ground) for row in range(first, first + crop.height)]
-        for line_filter in filters_needed(self):
-            strips = [strip.apply_filter(line_filter, background) for strip in strips]
+        ground, filters = self.rich_style, filters_needed(self)
+        if self._look != (look := (self.app.theme, filters)):
+            self._look = look
+            self._rendered.clear()
+        strips = [self._strip(row, ground, filters) for row in range(first, first + crop.height)]
         if crop.column_span != (0, self.size.width):
             strips = [strip.crop(*crop.column_span) for strip in strips]
         return strips
 
     def render_line(self, y: int) -> Strip:
-        return self._strip(round(self.scroll_y) + y, self.rich_style)
+        return self._strip(round(self.scroll_y) + y, self.rich_style, filters_needed(self))
 
-    def _strip(self, row: int, ground: Style) -> Strip:
+    def _strip(self, row: int, ground: Style, filters: list[LineFilter]) -> Strip:
         width = self.size.width
         if row == 0:
             gone = f"{self.state.forgotten} earlier ones have left the screen. " if self.state.forgotten else ""
             notice = next((gone + text for text in NOTICES if len(gone + text) + 2 <= width), gone + NOTICES[-1])
-            return self._padded([Segment(f" {notice}"[: width - 1], self.palette.dim)], ground, width)
+            return self._padded([Segment(f" {notice}"[: width - 1], self.palette.dim)], ground, width, filters)
         if row == 2 and not self.state.utterances:
-            return self._padded([Segment(f" {self._nothing_yet()}"[: width - 1], self.palette.dim)], ground, width)
+            return self._padded([Segment(f" {self._nothing_yet()}"[: width - 1], self.palette.dim)], ground, width, filters)
         if not self._ends or row >= self._ends[-1]:
             return Strip.blank(width, ground)
         index = bisect_right(self._ends, row)
@@ -283,7 +296,7 @@ class Transcript(ScrollView):
         strips = self._rendered.get(key)
         if strips is None:
             rows = render(utterance, self._columns, self.palette, marked)
-            strips = self._rendered[key] = [self._padded(segments, ground, width) for segments in rows]
+            strips = self._rendered[key] = [self._padded(segments, ground, width, filters) for segments in rows]
         return strips[min(row - self._top(index), len(strips) - 1)]
 
     def _nothing_yet(self) -> str:
@@ -297,9 +310,11 @@ class Transcript(ScrollView):
             return "The models load. What is said meanwhile is kept."
         return "Listening. What is said will stand here."
 
-    @staticmethod
-    def _padded(segments: list[Segment], ground: Style, width: int) -> Strip:
-        return Strip(Segment.apply_style(segments, ground)).adjust_cell_length(width, ground)
+    def _padded(self, segments: list[Segment], ground: Style, width: int, filters: list[LineFilter]) -> Strip:
+        strip = Strip(Segment.apply_style(segments, ground)).adjust_cell_length(width, ground)
+        for line_filter in filters:
+            strip = strip.apply_filter(line_filter, self.background_colors[1])
+        return strip
 
     # -- scrolling -----------------------------------------------------------------------------------------------------
 

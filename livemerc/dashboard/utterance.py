@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from struct import pack, unpack, unpack_from
+from math import isnan, nan
+from struct import pack, unpack
 from sys import intern
 
 from livemerc.dashboard.course import NOT_SURE
@@ -15,8 +16,16 @@ from livemerc.events import EmotionStatus, Timing
 REVISED_BY = 0.05
 """A probability that moved by less is no revision worth telling."""
 
+_TIMES = Timing.__struct_fields__
+_TIMING = f"{len(_TIMES)}d"
+
 Vector = tuple[float, ...]
 """Probabilities in the order of `SessionState.labels`."""
+
+
+def _unpacked(vector: bytes) -> Vector:
+    """To seven decimals, which is what a model's float32 has."""
+    return tuple([round(value, 7) for value in unpack(f"{len(vector) // 4}f", vector)])
 
 
 class Estimate:
@@ -42,12 +51,12 @@ class Estimate:
         self.confidence = confidence
         self.abstained = None if abstained is None else intern(abstained)
         self._has = (text is not None) + 2 * (speech is not None)
-        self._fused = pack(f"{len(probabilities)}d", *probabilities)
-        self._branches = pack(f"{len(text or ()) + len(speech or ())}d", *(text or ()), *(speech or ()))
+        self._fused = pack(f"{len(probabilities)}f", *probabilities)
+        self._branches = pack(f"{len(text or ()) + len(speech or ())}f", *(text or ()), *(speech or ()))
 
     @property
     def probabilities(self) -> Vector:
-        return unpack(f"{len(self._fused) // 8}d", self._fused)
+        return _unpacked(self._fused)
 
     @property
     def text(self) -> Vector | None:
@@ -60,8 +69,8 @@ class Estimate:
         return self._branch(self._has & 1) if self._has & 2 else None
 
     def _branch(self, place: int) -> Vector:
-        length = len(self._branches) // (16 if self._has == 3 else 8)
-        return unpack_from(f"{length}d", self._branches, 8 * length * place)
+        length = len(self._branches) // (2 if self._has == 3 else 1)
+        return _unpacked(self._branches[length * place : length * (place + 1)])
 
     def once_replaced(self, by: Estimate) -> Estimate:
         """What is kept of it then: words and voice apart only if they are still the same, in memory once."""
@@ -116,8 +125,21 @@ class Utterance:
     estimate: Estimate | None = None
     earlier: tuple[Estimate, ...] = ()  # what was estimated before, oldest first, where it differed
     changes: tuple[str, ...] = ()  # what was shown before, oldest first: labels or NOT_SURE
-    timing: Timing | None = None  # of the first estimate after the final
     version: int = 0
+    _timing: bytes | None = None
+
+    @property
+    def timing(self) -> Timing | None:
+        """Of the first estimate after the final."""
+        if self._timing is None:
+            return None
+        values = unpack(_TIMING, self._timing)
+        return Timing(**{name: None if isnan(ms) else ms for name, ms in zip(_TIMES, values, strict=True)})
+
+    @timing.setter
+    def timing(self, timing: Timing | None) -> None:
+        told = None if timing is None else [getattr(timing, name) for name in _TIMES]
+        self._timing = None if told is None else pack(_TIMING, *(nan if ms is None else ms for ms in told))
 
     @property
     def was(self) -> str | None:
