@@ -55,7 +55,8 @@ class Predictor:
 
         self._config = config
         device = choose_device(config.model.device)
-        self._model, self._encoders = load_model(config.model.checkpoint, device, config.model.threads)
+        wanted = config.model
+        self._model, self._encoders = load_model(wanted.checkpoint, device, wanted.threads, wanted.precision)
         manifest = read_manifest(config.model.checkpoint)
         self._abstention = manifest.abstention
         if manifest.whisper is not None and not config.model.text_only:

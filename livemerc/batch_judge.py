@@ -73,8 +73,8 @@ class BatchJudge:
         from livemerc.model.encoders import choose_device, load_model
 
         self.device = choose_device(config.model.device)
-        where, threads = config.model.checkpoint, config.model.threads
-        self._model, self._encoders = load_model(where, self.device, threads)
+        wanted = config.model
+        self._model, self._encoders = load_model(wanted.checkpoint, self.device, wanted.threads, wanted.precision)
         self._config = config
         self._manifest = manifest
 

@@ -131,6 +131,10 @@ class ModelConfig(_Section, frozen=True):
     """torch threads; 0 = one for the compact checkpoint, half of the cores (at most eight) for a full-size one. A
     batch of one is too little for two threads: on two cores they take a fifth longer than one, and ten times as long
     while something else runs (docs/performance.md). The recogniser has threads of its own, and waits meanwhile."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """What Stage I computes in, CPU or GPU. bfloat16: its transformers (text; of a full-size checkpoint also the
+    voice's) in half of the memory; embeddings come out as float32, and all else stays that. Labels differ now and then,
+    and by machine (docs/performance.md); a CPU without bfloat16 products is slower with it."""
     text_only: bool = False
     """No inference from the voice."""
     time_limit_s: Annotated[float, Meta(gt=0, le=3600)] = 60.0

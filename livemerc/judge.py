@@ -134,15 +134,15 @@ class Judge:
         from livemerc.model.encoders import choose_device, load_model
 
         device = choose_device(self._config.model.device)
-        where, threads = self._config.model.checkpoint, self._config.model.threads
+        wanted = self._config.model
         try:
-            model, encoders = load_model(where, device, threads)
+            model, encoders = load_model(wanted.checkpoint, device, wanted.threads, wanted.precision)
         except Exception as error:  # full GPU memory has no class of its own in every library; all else goes on up
             if device == "cpu" or not _is_gpu_memory(error):
                 raise
             device = "cpu"
             self._tell_cpu()
-            model, encoders = load_model(where, device, threads)
+            model, encoders = load_model(wanted.checkpoint, device, wanted.threads, wanted.precision)
         self.device = device
         self._model, self._encoders = model, encoders
 

@@ -148,8 +148,8 @@ def load(config: Config) -> tuple[Callable[[], Dialogue], Encoders, str]:
     from livemerc.model.encoders import choose_device, load_model
 
     device = choose_device(config.model.device)
-    model, encoders = load_model(config.model.checkpoint, device, config.model.threads)
+    model, encoders = load_model(config.model.checkpoint, device, config.model.threads, config.model.precision)
     abstention = read_manifest(config.model.checkpoint).abstention
     threads = torch.get_num_threads()
-    compute = f"{device}, {threads} torch thread{'s' if threads > 1 else ''}"
+    compute = f"{device}, {threads} torch thread{'s' if threads > 1 else ''}, {config.model.precision}"
     return lambda: Dialogue(model, config.dialogue, abstention), encoders, compute

@@ -85,8 +85,9 @@ def main(streams: int | None = None, quick: bool = False, json: bool = False) ->
     """Measures and prints a table, or one JSON object. `quick`: 15 s instead of 60, one run instead of five."""
     check(streams)
     seconds, runs = (SECONDS_QUICK, 1) if quick else (SECONDS, 5)
-    figures = {"machine": machine()} | measure(STREAMS if streams is None else streams, seconds, runs, load_config())
-    figures["machine"]["compute"] = _threads()
+    config = load_config()
+    figures = {"machine": machine()} | measure(STREAMS if streams is None else streams, seconds, runs, config)
+    figures["machine"]["compute"] = f"{_threads()}, {config.model.precision}"
     if json:
         import msgspec
 

@@ -73,7 +73,7 @@ def measure(quick: bool, streams: int, model: str, repeats: int) -> dict[str, An
     config = load_config()
     figures: dict[str, Any] = {"machine": machine(), "quick": quick}
     progress("imports, in fresh processes")
-    figures["start_up"] = start_up(1 if quick else 5)
+    figures["start_up"] = start_up(1 if quick else 3)
     progress("from the start of the program to listening")
     figures["start"] = live.start(1 if quick else 3, DEMO)
     figures |= _stages(config, quick, figures)

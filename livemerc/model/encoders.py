@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from livemerc.model.checkpoint import Manifest, checkpoint_folder, load_checkpoint, read_manifest
+from livemerc.model.frozen_speech import TransformerSpeech
 from livemerc.model.merits import MeritsL
 from livemerc.model.packed_text import PackedText, can_pack
 from livemerc.model.speech_head import FrozenSpeechBranch
 from livemerc.model.text import TextEncoder, load_tokenizer, tokenize
+from livemerc.model.transfer import to_device
 
 TEXTS_AT_ONCE = 16
 VOICES_AT_ONCE = 4
@@ -49,7 +52,7 @@ class Encoders:
     def text(self, texts: list[str]) -> Tensor:
         """Transcripts -> T1 (B, Dt) on the CPU. Empty texts are the caller's to mask."""
         ids, mask = tokenize(self._tokenizer, texts)
-        return self._text(ids.to(self.device), mask.to(self.device)).float().cpu()
+        return self._text(to_device(ids, self.device), to_device(mask, self.device)).float().cpu()
 
     @torch.inference_mode()
     def speech(self, samples: np.ndarray) -> Tensor:
@@ -82,10 +85,13 @@ class Encoders:
 
     def _speeches(self, voices: Sequence[np.ndarray]) -> Tensor:
         """S1 (B, Ds) on the CPU."""
+        branch = self.model.speech
+        if isinstance(branch, FrozenSpeechBranch):  # its front end takes samples of the host
+            return self._s1(branch.encoded(branch.front.features(voices)))
         waves = [torch.from_numpy(np.ascontiguousarray(voice, np.float32)) for voice in voices]
-        lengths = torch.tensor([len(wave) for wave in waves], device=self.device)
-        padded = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True).to(self.device)
-        return self._s1(self.model.speech(padded, lengths))
+        lengths = to_device(torch.tensor([len(wave) for wave in waves]), self.device)
+        padded = to_device(torch.nn.utils.rnn.pad_sequence(waves, batch_first=True), self.device)
+        return self._s1(branch(padded, lengths))
 
     @torch.inference_mode()
     def encoded_speech(self, encoding: np.ndarray) -> Tensor:
@@ -99,13 +105,29 @@ class Encoders:
         return (s1 if self.model.s1 == "embedding" else self.model.speech.classify(s1)).float().cpu()
 
 
-def load_model(checkpoint: str | Path | None, device: str, threads: int) -> tuple[MeritsL, Encoders]:
-    """The checkpoint's model and its encoders. Sets torch's thread counts; `threads` 0 = `choose_threads`. Raises
-    `ModelError` (exit 3)."""
+Precision = Literal["float32", "bfloat16"]
+
+
+def load_model(
+    checkpoint: str | Path | None, device: str, threads: int, precision: Precision = "float32"
+) -> tuple[MeritsL, Encoders]:
+    """The checkpoint's model and its encoders. Sets torch's thread counts; `threads` 0 = `choose_threads`; `precision`
+    is that of Stage I's transformers. Raises `ModelError` (exit 3)."""
     manifest = read_manifest(checkpoint)
     torch.set_num_threads(threads or choose_threads(manifest, cores()))
     model = load_checkpoint(checkpoint, device)
+    if precision == "bfloat16":
+        _to_bfloat16(model)
     return model, Encoders(model, checkpoint_folder(checkpoint) / manifest.tokenizer)
+
+
+def _to_bfloat16(model: MeritsL) -> None:
+    """The transformers of Stage I, of text and of a full-size checkpoint's voice. Pooling and what is behind it stay
+    float32, as do the small speech encoder of a compact checkpoint and Stages II and III."""
+    model.text.encoder.to(torch.bfloat16)
+    front = model.speech.front if isinstance(model.speech, FrozenSpeechBranch) else None
+    if isinstance(front, TransformerSpeech):
+        front.network.to(torch.bfloat16)
 
 
 def choose_threads(manifest: Manifest, cores: int) -> int:

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from livemerc.errors import ModelError
+from livemerc.model.transfer import to_device
 from livemerc.model.whisper_identity import WhisperIdentity
 
 SAMPLE_RATE_HZ = 16_000
@@ -113,11 +114,12 @@ class TransformerSpeech(FrozenSpeech):
 
     @torch.no_grad()
     def features(self, samples: Sequence[np.ndarray]) -> Tensor:
-        device = next(self.network.parameters()).device
+        weight = next(self.network.parameters())
+        device = weight.device
         owners, frames = [], []
         for number, utterance in enumerate(samples):
             for part in self._parts(utterance):
-                wave = torch.from_numpy(part)[None].to(device)
+                wave = to_device(torch.from_numpy(part)[None], device, weight.dtype)
                 frames.append(self.network.feature_extractor(wave)[0].transpose(0, 1))  # (N, C)
                 owners.append(number)
         lengths = torch.tensor([len(f) for f in frames], device=device)
@@ -206,7 +208,7 @@ class CompactSpeech(FrozenSpeech):
         device = next(self.network.parameters()).device
         lengths = torch.tensor([len(s) for s in samples], device=device)
         waves = [torch.from_numpy(np.ascontiguousarray(s, np.float32)) for s in samples]
-        padded = nn.utils.rnn.pad_sequence(waves, batch_first=True).to(device)
+        padded = to_device(nn.utils.rnn.pad_sequence(waves, batch_first=True), device)
         return self.network(padded, lengths)[:, None]
 
 

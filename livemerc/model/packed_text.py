@@ -1,4 +1,4 @@
-"""The text encoder as it runs on a CPU: the same float32 network, its matrices laid out once as oneDNN multiplies them.
+"""The text encoder as it runs on a CPU: the same network, its matrices laid out once as oneDNN multiplies them.
 
 What it saves is what a batch of one pays for nothing: torch lays a matrix out anew in every call, `transformers` wraps
 every layer in a dozen Python calls, and query, key and value are three products where one will do. The embeddings are
@@ -21,14 +21,15 @@ Multiply = Callable[[Tensor], Tensor]
 
 
 def can_pack(text: TextEncoder) -> bool:
-    """Whether this encoder is the BERT that `PackedText` computes: absolute positions, exact GELU, float32 on a CPU."""
+    """Whether this encoder is the BERT that `PackedText` computes: absolute positions, exact GELU, on a CPU."""
     config = text.encoder.config
-    weight = text.fc.weight
+    weight = next(text.encoder.parameters())
     return (
         type(text.encoder).__name__ in ("Bert", "BertModel")
         and config.hidden_act == "gelu"
         and not config.is_decoder
-        and (weight.device.type, weight.dtype) == ("cpu", torch.float32)
+        and weight.device.type == "cpu"
+        and weight.dtype in (torch.float32, torch.bfloat16)
     )
 
 
@@ -66,6 +67,7 @@ class PackedText:
             attended = F.scaled_dot_product_attention(q, k, v, keys).transpose(1, 2).reshape(batch, length, -1)
             x = layer.norm_attention(x + layer.attended(attended))
             x = layer.norm_out(x + layer.narrow(layer.wide(x)))
+        x = x.float()  # where it was bfloat16
         if whole:
             pooled = x.mean(1)
         else:
@@ -91,7 +93,8 @@ class _Layer:
 def _product(weight: Tensor, bias: Tensor, gelu: bool = False) -> Multiply:
     """x -> x W' + b, and GELU of it. oneDNN's result does not depend on who laid the matrix out."""
     weight, bias = weight.detach(), bias.detach()
-    if not has_packing():
+    rounded = weight.dtype == torch.bfloat16
+    if not has_packing() or (rounded and not torch.ops.mkldnn._is_mkldnn_bf16_supported()):
         return (lambda x: F.gelu(F.linear(x, weight, bias))) if gelu else (lambda x: F.linear(x, weight, bias))
     packed = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous())
     then = "gelu" if gelu else "none"
