@@ -151,5 +151,6 @@ def load(config: Config) -> tuple[Callable[[], Dialogue], Encoders, str]:
     model, encoders = load_model(config.model.checkpoint, device, config.model.threads, config.model.precision)
     abstention = read_manifest(config.model.checkpoint).abstention
     threads = torch.get_num_threads()
-    compute = f"{device}, {threads} torch thread{'s' if threads > 1 else ''}, {config.model.precision}"
+    where = f"{device} ({torch.cuda.get_device_name()})" if device == "cuda" else device
+    compute = f"{where}, {threads} torch thread{'s' if threads > 1 else ''}, {config.model.precision}"
     return lambda: Dialogue(model, config.dialogue, abstention), encoders, compute
