@@ -149,6 +149,7 @@ def transformers_serve(model: Path, home: Path, port: int) -> Iterator[subproces
         log.close()
 
 
+@pytest.mark.slow
 def test_a_real_server_that_babbles_hangs_and_crashes(tmp_path: Path) -> None:
     model = causal_lm(tmp_path / "lm")
     texts = [f"sentence number {i}" for i in range(80)]
