@@ -32,10 +32,12 @@ def label(directory: Path, *, least_certain_first: bool = False) -> int:
         raise ConfigError("label needs a terminal; --export FILE writes the manifest of what is labelled without one.")
     if least_certain_first:
         annotation.change_order()
+    from livemerc.config import load_config
     from livemerc.dashboard.label_app import LabelApp, run_label
 
     clip, silent = _clips(annotation)
-    code = run_label(LabelApp(annotation, clip=clip, silent=silent, play=_play, hush=_hush))
+    screen = LabelApp(annotation, clip=clip, silent=silent, play=_play, hush=_hush)
+    code = run_label(screen, load_config().screen.theme)
     _warn(annotation.session.warnings)
     done, total = annotation.labelled, len(annotation.utterances)
     print(f"livemerc: {done} of {total} utterances are labelled in {plain_text(str(directory))}", file=sys.stderr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -17,7 +18,7 @@ from textual.widgets import Footer, Input
 from livemerc.annotation import Annotation
 from livemerc.dashboard.label_panels import DIGITS, CurrentPanel, HeadPanel, LabelPanel, SavedPanel, UtterancePanel
 from livemerc.dashboard.label_screens import LabelHelpScreen, PickScreen
-from livemerc.dashboard.palette import PALETTES, Palette
+from livemerc.dashboard.palette import PALETTES, Palette, palette_for
 from livemerc.dashboard.terminal import own_signals, own_terminal
 from livemerc.errors import EXIT_OK, LivemercError
 from livemerc.process import STOP_SIGNALS
@@ -30,6 +31,7 @@ Clip = Callable[[], "tuple[np.ndarray, int]"]
 """Reads the current utterance's audio: (n,) float32 and its rate in Hz. Raises `LivemercError`."""
 Play = Callable[["np.ndarray", int], None]
 
+_LOOK_AT_TERMINAL_EVERY_S = 1.0
 _ALL_DONE = "every utterance has a label"
 
 
@@ -76,7 +78,8 @@ class LabelApp(App[int]):
     ) -> None:
         super().__init__()
         self.annotation = annotation
-        self.palette: Palette = PALETTES[0]
+        self.palette: Palette = palette_for(os.environ)
+        self.terminal_gone: Callable[[], bool] = lambda: False
         self.note = silent if clip is None else "? shows the keys"
         self._clip = clip
         self._silent = silent
@@ -97,10 +100,15 @@ class LabelApp(App[int]):
 
     def on_mount(self) -> None:
         self._panels = list(self.query(LabelPanel))
+        self.set_interval(_LOOK_AT_TERMINAL_EVERY_S, self._leave_without_terminal)
         if sys.platform != "win32" and threading.current_thread() is threading.main_thread():
             for number in STOP_SIGNALS:
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     asyncio.get_running_loop().add_signal_handler(number, self.action_leave)
+
+    def _leave_without_terminal(self) -> None:
+        if self.terminal_gone():
+            self.action_leave()
 
     def redraw(self) -> None:
         for panel in self._panels:
@@ -262,9 +270,11 @@ class LabelApp(App[int]):
         self.exit(EXIT_OK)
 
 
-def run_label(app: LabelApp) -> int:
+def run_label(app: LabelApp, theme: str = "auto") -> int:
     """The screen in this process's own terminal. Returns the exit code."""
-    with own_terminal(), own_signals():
+    app.palette = palette_for(os.environ, theme)
+    app.theme = app.palette.name
+    with own_terminal() as app.terminal_gone, own_signals():
         code = app.run()
     if code is None:  # Textual has shown its traceback
         raise LivemercError("The screen failed; what was labelled is saved. Run again with --debug for details.")

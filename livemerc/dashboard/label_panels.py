@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from rich.cells import set_cell_size
+from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
@@ -15,7 +15,7 @@ from textual.widget import Widget
 from livemerc.annotation import Annotation
 from livemerc.dashboard.course import NOT_SURE
 from livemerc.dashboard.palette import Palette, glyph
-from livemerc.dashboard.wrapping import wrap
+from livemerc.dashboard.wrapping import in_cells, wrap
 from livemerc.notation import clock, fraction
 from livemerc.recorded import RecordedUtterance
 from livemerc.text_safety import sure_width
@@ -84,7 +84,7 @@ class HeadPanel(LabelPanel):
         right.append("━" * (cells - full), style=palette.rule)
         right.append(" by time " if a.by_time else " least certain first ", style=palette.dim)
         room = max(0, width - right.cell_len - 2)
-        name = set_cell_size(f"{sure_width(a.session.name)}", room)
+        name = in_cells(sure_width(a.session.name), room)
         return [Text(f" {name} ", style=palette.style(palette.foreground, bold=True)) + right]
 
 
@@ -96,7 +96,7 @@ class UtterancePanel(LabelPanel):
         count = len(a.order)
         first = max(0, min(a.position - height // 2, count - height))
         names = [sure_width(name) for name in a.speakers]
-        speaker = min(_SPEAKER_CELLS, max((len(set_cell_size(n, _SPEAKER_CELLS).rstrip()) for n in names), default=0))
+        speaker = min(_SPEAKER_CELLS, max(map(cell_len, names), default=0))
         return [
             self._row(a.utterances[a.order[position]], position == a.position, speaker, width)
             for position in range(first, min(count, first + height))
@@ -112,7 +112,7 @@ class UtterancePanel(LabelPanel):
         text.append(f"{clock(utterance.start_s)} ", style=palette.dim)
         text.append_text(verdict(utterance, palette))
         if speaker:
-            text.append(" " + set_cell_size(sure_width(utterance.speaker or ""), speaker), style=palette.text)
+            text.append(" " + in_cells(sure_width(utterance.speaker or ""), speaker), style=palette.text)
         text.append(
             "  " + (sure_width(utterance.text) or "(no words)"), style=palette.text if utterance.text else palette.dim
         )
@@ -170,7 +170,7 @@ class CurrentPanel(LabelPanel):
         head = Text(f" ▸ {clock(utterance.start_s, tenths=True)} ", style=palette.style(palette.accent, bold=True))
         if utterance.speaker:
             head.append(
-                f"{set_cell_size(sure_width(utterance.speaker), _SPEAKER_CELLS).rstrip()}: ",
+                f"{in_cells(sure_width(utterance.speaker), _SPEAKER_CELLS).rstrip()}: ",
                 style=palette.style(palette.foreground, bold=True),
             )
         words = sure_width(utterance.text) or "(no words)"

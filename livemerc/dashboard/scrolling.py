@@ -23,9 +23,7 @@ class QuietScrollBar(ScrollBar):
         self._look: object = None
         self._rows: list[Strip] = []
 
-    def refresh(
-        self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False
-    ) -> Self:
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
         if not self._rows or regions or layout or recompose or not repaint:
             super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
             return self

@@ -93,20 +93,29 @@ class StatusLine(Panel):
     """What hears, what judges, on what, how fast: figures in grey, those out of order in red."""
 
     def lines(self, width: int, height: int) -> list[Text]:
+        names, figures = self._items()
+        lines = self._flow(names, width) + self._flow(figures, width)
+        if len(lines) != height:  # all on one line, or more than there is room for
+            lines = self._flow(names + figures, width)
+        # the last figures are the least telling: on a small screen they go first
+        for line in lines[:height]:
+            line.truncate(width, overflow="ellipsis")
+        return lines[:height]
+
+    def _flow(self, items: list[Text], width: int) -> list[Text]:
+        """One after the other, in as many lines as they need."""
         lines: list[Text] = []
-        for item in self._items():
+        for item in items:
             line = lines[-1] if lines else None
             if line is None or line.cell_len + len(_SEPARATOR) + item.cell_len > width - 1:
                 lines.append(Text.assemble(" ", item))
             else:
                 line.append(_SEPARATOR, style=self.palette.rule)
                 line.append_text(item)
-        # the last figures are the least telling: on a small screen they go first
-        for line in lines[:height]:
-            line.truncate(width, overflow="ellipsis")
-        return lines[:height]
+        return lines
 
-    def _items(self) -> list[Text]:
+    def _items(self) -> tuple[list[Text], list[Text]]:
+        """What hears and judges; how fast and how well."""
         palette, state = self.palette, self.state
         health, start = state.health, state.start
         bad = palette.alarm
@@ -114,12 +123,12 @@ class StatusLine(Panel):
         if start is not None:
             asr = start.asr.engine + (f" {start.asr.model}" if start.asr.model else "")
             items += [sure_width(asr), sure_width(start.device), sure_width(start.checkpoint.id)]
-        figures = [Text(item, style=palette.dim) for item in items]
+        names = [Text(item, style=palette.dim) for item in items]
         if state.recording is not None:
-            figures.insert(0, Text(f"● {state.recording}", style=palette.style(palette.trouble, bold=True)))
+            names.insert(0, Text(f"● {state.recording}", style=palette.style(palette.trouble, bold=True)))
         p50, p95 = state.latency_ms(0.5), state.latency_ms(0.95)
         latency = "-" if p50 is None or p95 is None else f"{p50:.0f}/{p95:.0f} ms"
-        figures.append(Text.assemble(("latency ", palette.dim), (latency, palette.text)))
+        figures = [Text.assemble(("latency ", palette.dim), (latency, palette.text))]
         lag_style = bad if health.lag_s >= LAG_TROUBLE_S else palette.text
         figures.append(Text.assemble(("lag ", palette.dim), (f"{health.lag_s:.1f} s", lag_style)))
         lost_style = bad if health.dropped_s else palette.text
@@ -127,7 +136,7 @@ class StatusLine(Panel):
         overrun_style = bad if health.overruns else palette.text
         overruns = Text.assemble(("overruns ", palette.dim), (str(health.overruns), overrun_style))
         queue = Text.assemble(("queue ", palette.dim), (str(sum(health.queued.values())), palette.text))
-        return [*figures, *((overruns, queue) if health.overruns else (queue, overruns))]
+        return names, [*figures, *((overruns, queue) if health.overruns else (queue, overruns))]
 
 
 class TroubleBanner(Panel):

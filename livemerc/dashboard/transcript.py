@@ -284,7 +284,9 @@ class Transcript(ScrollView):
             notice = next((gone + text for text in NOTICES if len(gone + text) + 2 <= width), gone + NOTICES[-1])
             return self._padded([Segment(f" {notice}"[: width - 1], self.palette.dim)], ground, width, filters)
         if row == 2 and not self.state.utterances:
-            return self._padded([Segment(f" {self._nothing_yet()}"[: width - 1], self.palette.dim)], ground, width, filters)
+            return self._padded(
+                [Segment(f" {self._nothing_yet()}"[: width - 1], self.palette.dim)], ground, width, filters
+            )
         if not self._ends or row >= self._ends[-1]:
             return Strip.blank(width, ground)
         index = bisect_right(self._ends, row)

@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hostile import PIECES, invisible, session
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from scripted_monitor import ScriptedGauges, ScriptedMonitor
+from sessions import write_session
 from textual import events as textual_events
 from textual.driver import Driver
 from textual.geometry import Size
 
+from livemerc.annotation import Annotation
 from livemerc.dashboard.app import DashboardApp
+from livemerc.dashboard.label_app import LabelApp
 from livemerc.events import MicState
 
 STEERING = re.compile(r"\x1b\[[0-9;:?<>=$ ]*[A-Za-z]|\x1b\]22;[a-z-]*(?:\x07|\x1b\\)")
@@ -137,3 +142,61 @@ async def test_links_and_titles_are_pictures_of_what_they_were() -> None:
     assert "␛]8;;http://evil.example␇this␛]8;;␇ ␛]0;owned␇" in rows
     assert "\x1b]" not in STEERING.sub("", sent)
     assert "\x07" not in STEERING.sub("", sent)
+
+
+async def everything_sent_by_label(folder: Path, words: str, size: tuple[int, int]) -> tuple[str, str]:
+    """All that the screen of `livemerc label` sent while keys were pressed, and its rows in the beginning."""
+    app = LabelApp(
+        Annotation(folder), clip=None, silent=words or "-", play=lambda samples, rate_hz: None, hush=lambda: None
+    )
+    app.driver_class = type("Sized", (Recorder,), {"size_of_it": size})
+    seen: list[str] = []
+
+    async def pilot(_: object) -> None:
+        try:
+            await asyncio.sleep(0.1)
+            seen.append("\n".join(strip.text for strip in app.screen._compositor.render_strips()))
+            for key in ("down", "space", "t", "w", "escape", "s", "escape", "e", "escape", "question_mark", "escape"):
+                app.post_message(textual_events.Key(key, key if len(key) == 1 else None))
+                await asyncio.sleep(0.04)
+                rows = "".join(strip.text for strip in app.screen._compositor.render_strips())
+                assert not invisible(rows), key
+            app.annotation.trouble = f"not saved: {words}"
+            app.redraw()
+            await asyncio.sleep(0.05)
+        except BaseException as error:
+            app._exception = app._exception or error  # type: ignore[assignment]
+            raise
+        finally:
+            app.exit(0)
+
+    await app.run_async(size=size, auto_pilot=pilot)
+    if app._exception is not None:
+        raise app._exception
+    driver = app._driver
+    assert isinstance(driver, Recorder)
+    return "".join(driver.sent), seen[0]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "".join(PIECES[:32]),
+        "".join(PIECES[32:]),
+        "[bold red]loud[/] [@click=app.leave]x[/] [link=http://evil.example]y",
+    ],
+    ids=["sequences", "scripts", "markup"],
+)
+@pytest.mark.parametrize("size", [(60, 20), (120, 40)])
+async def test_nothing_in_a_recorded_session_steers_the_label_screen(
+    tmp_path: Path, words: str, size: tuple[int, int]
+) -> None:
+    words = words.encode("utf-8", "replace").decode()  # as a file can hold them
+    folder = write_session(tmp_path / "meeting \x1b[31m[bold red]漢字", session(words))
+    sent, rows = await everything_sent_by_label(folder, words, size)
+    assert not invisible(STEERING.sub("", sent).replace("\n", ""))
+    assert "\x1b]" not in STEERING.sub("", sent)
+    assert {cell_len(row) for row in rows.splitlines()} == {size[0]}  # no row hangs over or falls short
+    assert "␛[31m[bold red]漢字" in rows
+    if words.startswith("[bold"):
+        assert rows.count("[bold red]loud[/]") >= 2

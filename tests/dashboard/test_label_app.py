@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from textual.widgets import Footer, Input, OptionList
 
 from livemerc import annotation as annotation_module
 from livemerc.annotation import Annotation
+from livemerc.dashboard import label_app
 from livemerc.dashboard.label_app import LabelApp
 from livemerc.dashboard.label_panels import CurrentPanel, LabelPanel, SavedPanel, UtterancePanel
 from livemerc.dashboard.label_screens import LabelHelpScreen, PickScreen
@@ -257,3 +259,30 @@ def test_picture_of_the_editor(snap_compare: Compare, tmp_path: Path) -> None:
 
 def test_picture_of_the_help(snap_compare: Compare, tmp_path: Path) -> None:
     assert snap_compare(screen(session(tmp_path)), terminal_size=(60, 20), press=("question_mark",))
+
+
+@pytest.mark.parametrize(
+    ("ground", "theme", "named"),
+    [("15;0", "auto", "dark"), ("0;15", "auto", "light"), ("0;15", "high-contrast", "high-contrast")],
+)
+def test_it_begins_in_the_theme_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ground: str, theme: str, named: str
+) -> None:
+    monkeypatch.setenv("COLORFGBG", ground)
+    monkeypatch.setattr(label_app, "own_terminal", lambda: contextlib.nullcontext(lambda: False))
+    app = screen(session(tmp_path))
+    monkeypatch.setattr(app, "run", lambda: 0)
+    assert label_app.run_label(app, theme) == 0
+    assert (app.palette.name, app.theme) == (named, named)
+
+
+async def test_without_its_terminal_it_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(label_app, "_LOOK_AT_TERMINAL_EVERY_S", 0.05)
+    app = screen(session(tmp_path))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause(0.2)
+        assert app.return_value is None
+        app.terminal_gone = lambda: True
+        while app.return_value is None:
+            await pilot.pause(0.05)
+    assert app.return_value == 0

@@ -15,8 +15,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from command_line import PROJECT, environment
+from sessions import conversation, write_session
 
 if sys.platform == "win32":
     pytest.skip("no tmux on Windows", allow_module_level=True)
@@ -177,6 +179,22 @@ def test_a_terminal_that_is_closed_ends_the_session_and_its_recording(tmux: Tmux
     while not ended(tmp_path / "meeting"):
         assert time.monotonic() < give_up_at_s, "the session went on without a terminal"
         time.sleep(0.2)
+
+
+@pytest.mark.parametrize("screen", ["watch", "label"])
+def test_a_screen_that_draws_nothing_ends_with_its_terminal(tmux: Tmux, tmp_path: Path, screen: str) -> None:
+    folder = write_session(tmp_path / "meeting", conversation(3))
+    tmux.type(f"trap '' HUP; {shlex.join([sys.executable, '-m', 'livemerc', screen, str(folder)])}")
+    tmux.until("words 1")
+    shell = psutil.Process(int(tmux("display-message", "-p", "-t", "t", "#{pane_pid}")))
+    screens = [process for process in shell.children(recursive=True) if screen in process.cmdline()]
+    assert screens
+    time.sleep(2.0)  # it has drawn all that there is
+    tmux.close()
+    _, left = psutil.wait_procs(screens, timeout=30)
+    for process in left:
+        process.kill()
+    assert not left, "the screen went on without a terminal"
 
 
 def test_a_second_screen_sees_the_first_one_die(tmux: Tmux, tmp_path: Path) -> None:

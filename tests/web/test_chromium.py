@@ -101,3 +101,38 @@ async def test_hostile_words_are_words_in_the_browser_too(tmp_path: Path) -> Non
         assert "\x1b" not in text
         assert await page.evaluate("document.querySelectorAll('img, a').length") == 0
         assert await page.evaluate("document.title") == "livemerc: meeting"
+
+
+async def test_a_killed_session_and_a_killed_server_are_told_and_a_new_one_is_reached(tmp_path: Path) -> None:
+    profile, folder = tmp_path / "profile", tmp_path / "meeting"
+    profile.mkdir()
+    first = words_of_demo()[0].split()[:3]
+    running = [started(tmp_path, "watch", folder, "--web")]
+    address = (await asyncio.to_thread(running[0].stdout.readline)).strip()  # type: ignore[union-attr]
+    try:
+        async with browser(profile) as chromium, chromium.page(address) as page:
+            running.append(
+                started(
+                    tmp_path, "run", "--demo", "--record", folder, "--speed", "2", "--plain",
+                    "--asr", "transcript", "--transcript", PROJECT / "livemerc" / "demo" / "demo.vtt",
+                )
+            )  # fmt: skip
+            await page.until("live", *first)
+            running[1].kill()
+            await page.until("broken off", *first)
+            running[0].kill()
+            await page.until("The connection to livemerc was lost", *first)
+            await page.evaluate("document.getElementById('again').click()")
+            await page.until("cannot be reached at this address", *first)
+            port = address.split(":")[2].split("/")[0]
+            running.append(started(tmp_path, "watch", folder, "--web", "--port", port))
+            new = (await asyncio.to_thread(running[2].stdout.readline)).strip()  # type: ignore[union-attr]
+            assert new != address
+            await page.evaluate("document.getElementById('again').click()")
+            await page.until("open the one that it printed", *first)
+            await page.open(new)
+            await page.until("broken off", *first)
+    finally:
+        for process in running:
+            process.kill()
+            process.communicate()

@@ -35,11 +35,19 @@ socket.addEventListener("message", (event) => {
   if (typeof event.data === "string") why = JSON.parse(event.data)[1];
   else terminal.write(new Uint8Array(event.data));
 });
-socket.addEventListener("close", () => {
-  document.getElementById("why").textContent = why;
+function over(sentence) {
+  document.getElementById("why").textContent = sentence;
   document.getElementById("over").hidden = false;
+}
+
+socket.addEventListener("close", () => over(why));
+document.getElementById("again").addEventListener("click", async () => {
+  // asked first: a browser's own page of errors would stand in place of what was said last
+  const answer = await fetch(location.href, { cache: "no-store" }).catch(() => null);
+  if (answer === null) over("livemerc cannot be reached at this address. Started again, it prints a new one.");
+  else if (answer.ok) location.reload();
+  else over("livemerc was started again and has a new address: open the one that it printed.");
 });
-document.getElementById("again").addEventListener("click", () => location.reload());
 
 terminal.onData((data) => send("stdin", data));
 terminal.onResize((size) => send("resize", { width: size.cols, height: size.rows }));
