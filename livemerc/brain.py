@@ -248,10 +248,14 @@ class Brain:
         glimpse = None if self._dialogue is None else self._glimpses.of(speech, self._dialogue)
         if glimpse is not None:
             yield glimpse
+        samples = speech.samples
+        if self._words.following:  # what the utterance may end without is not to be taken in
+            samples = samples[: speech.settled_samples]
+            self._words.follow(samples, give_up=self._for_words)
         if not self._hypotheses.due(speech):
             return
         budget_s = self._config.live.partial_budget_ms / 1000
-        text = self._words.partial(speech.samples, budget_s=budget_s, give_up=self._for_words)
+        text = self._words.partial(samples, budget_s=budget_s, give_up=self._for_words)
         if text:
             yield UtterancePartial(utterance_id=speech.utterance_id, start_s=speech.start_s, text=text)
 
@@ -263,6 +267,8 @@ class Brain:
         if self._dialogue is None or self._overload.level > Level.WELL:
             return
         budget_s = min(self._config.live.ahead_budget_ms / 1000, _AHEAD_SHARE * ending.left_s)
+        if self._words.follow(utterance.samples, give_up=self._for_words):
+            return  # only the end of it is left, and would be in vain if somebody spoke on
         began = time.perf_counter()
         heard = self._words.ahead(utterance, budget_s=budget_s, give_up=self._for_words)
         recognised = time.perf_counter()

@@ -6,11 +6,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
-from livemerc.asr.engine import AsrEngine, GpuMemoryError, Interruptible, Transcript
+from livemerc.asr.engine import AsrEngine, Following, GpuMemoryError, Interruptible, Transcript
 from livemerc.asr.screening import screen
 from livemerc.asr.select import engine_on_cpu, fastest_engine
 from livemerc.asr.voice import WithVoice, gives_voice, like, with_voice
@@ -30,6 +29,7 @@ _WORDS_ALONE = "behind: a faster Whisper than the checkpoint's, so the words alo
 _TWICE = "many utterances need Whisper's full window after all: leave --asr-window at full"
 _TWICE_OF = 8  # utterances
 _TWICE_SHARE = 0.25  # a short look and then a full one: beyond this it is no gain, and a sign of the wrong model
+_RATED_S = 1.0
 _TRY_EVERY_S = 10.0
 """After late words: how long only words are sought that may come in time."""
 
@@ -44,6 +44,15 @@ class Heard:
     engine: str
     model: str | None
     took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Sought:
+    """Words that are being sought, and of how much audio that was not heard before."""
+
+    utterance: Utterance
+    job: Job[Heard]
+    unheard_s: float
 
 
 class Words:
@@ -73,8 +82,8 @@ class Words:
         self._fast_sought = False
         self._failures = 0
         self._pace = 0.1  # seconds it takes for a second of audio
-        self._late: tuple[Utterance, Job[Heard]] | None = None
-        self._come: deque[tuple[Utterance, Job[Heard]]] = deque()
+        self._late: _Sought | None = None
+        self._come: deque[_Sought] = deque()
         self._tried_s = 0.0
         self._looked: deque[bool] = deque(maxlen=_TWICE_OF)  # whether a second, full look was needed
         self.second_passes = 0
@@ -107,16 +116,35 @@ class Words:
                 self._waiting.append(utterance)
             return self._nothing(reason)
         self._collect()
-        job = self._worker.start(lambda: self._transcribe(utterance, fast))
-        reason = job.wait(give_up)
+        sought = self._seek(utterance, fast)
+        reason = sought.job.wait(give_up)
         if reason is not None:
-            self._late = (utterance, job)
+            self._late = sought
             return self._nothing(reason)
-        return self._outcome(utterance, job)
+        return self._outcome(sought)
+
+    @property
+    def following(self) -> bool:
+        """Whether the recogniser is one that decodes while people speak."""
+        return isinstance(self.asr, Following)
+
+    def follow(self, samples: np.ndarray, *, give_up: GiveUp) -> bool:
+        """Lets a recogniser that decodes while people speak go on, with `samples` that an utterance begins with: then
+        little is left to do when it ends. Whether it is one, and they are enough for it. A failure counts for nothing:
+        the final will say."""
+        asr = self.asr
+        if not isinstance(asr, Following) or not asr.follows(samples):
+            return False
+        length_s = asr.unheard_s(samples)
+        if self.failure is None and not self.owed and not self._worker.busy and length_s > 0:
+            job = self._worker.start(lambda: asr.follow(samples))
+            if job.wait(give_up) is None:
+                self._learn_pace(length_s, job.ran_s)
+        return True
 
     def partial(self, samples: np.ndarray, *, budget_s: float, give_up: GiveUp) -> str:
         """A hypothesis, if it can be had within the budget: whatever it takes, a final may have to wait for it."""
-        length_s = len(samples) / SAMPLE_RATE_HZ
+        length_s = self._unheard_s(samples)
         if self.failure is not None or self._worker.busy or length_s * self._pace > budget_s:
             return ""
         job = self._worker.start(lambda: self.asr.partial(samples))
@@ -137,9 +165,10 @@ class Words:
             return None
         if self._expected_s(utterance) > budget_s:
             return None
+        length_s = self._unheard_s(utterance.samples)
         job = self._worker.start(lambda: self._transcribe(utterance, fast=False))
         reason = job.wait(give_up)
-        self._learn_pace(len(utterance.samples) / SAMPLE_RATE_HZ, job.ran_s)
+        self._learn_pace(length_s, job.ran_s)
         if reason is not None:
             return None
         try:
@@ -157,7 +186,7 @@ class Words:
     @property
     def seeking(self) -> Utterance | None:
         """The utterance whose words are being sought that nobody waits for."""
-        return None if self._late is None else self._late[0]
+        return None if self._late is None else self._late.utterance
 
     def late(
         self, wanted: Callable[[Utterance], bool], *, open_for_s: float, fast: bool
@@ -167,9 +196,9 @@ class Words:
         self._collect()
         found = None
         if self._come:
-            utterance, job = self._come.popleft()
+            sought = self._come.popleft()
             self._tried_s = time.monotonic()
-            found = utterance, self._outcome(utterance, job)
+            found = sought.utterance, self._outcome(sought)
         self._waiting = deque(utterance for utterance in self._waiting if wanted(utterance))
         if self._late is None and self._waiting and self.failure is None and not self._worker.busy:
             now_s = time.monotonic()
@@ -178,19 +207,19 @@ class Words:
                 # the newest stays open for longest; of those that will hardly be in time the shortest tells soonest
                 chosen = in_time[-1] if in_time else min(self._waiting, key=self._expected_s)
                 self._waiting.remove(chosen)
-                self._late = chosen, self._worker.start(partial(self._transcribe, chosen, fast))
+                self._late = self._seek(chosen, fast)
         if not self.hangs:
             self._notice("asr hangs", None)
         return found
 
     def _collect(self) -> None:
-        if self._late is not None and self._late[1].done:
+        if self._late is not None and self._late.job.done:
             self._come.append(self._late)
             self._late = None
 
     def wait(self, give_up: GiveUp) -> str | None:
         """Waits for the words that are being sought."""
-        return None if self._late is None else self._late[1].wait(give_up)
+        return None if self._late is None else self._late.job.wait(give_up)
 
     @property
     def hangs(self) -> bool:
@@ -276,10 +305,14 @@ class Words:
 
     # -- outcome ---------------------------------------------------------------------------------------------------
 
-    def _outcome(self, utterance: Utterance, job: Job[Heard]) -> Heard:
-        self._learn_pace(len(utterance.samples) / SAMPLE_RATE_HZ, job.ran_s)
+    def _seek(self, utterance: Utterance, fast: bool) -> _Sought:
+        unheard_s = self._unheard_s(utterance.samples, fast)
+        return _Sought(utterance, self._worker.start(lambda: self._transcribe(utterance, fast)), unheard_s)
+
+    def _outcome(self, sought: _Sought) -> Heard:
+        self._learn_pace(sought.unheard_s, sought.job.ran_s)
         try:
-            heard = job.result()
+            heard = sought.job.result()
         except Exception as error:  # noqa: BLE001 - the boundary of a part: native libraries, each with its own errors
             self._failures += 1
             self._notice("asr", self._failed(error))
@@ -300,10 +333,17 @@ class Words:
         return f"the recogniser failed ({_what(error)}): {left}"
 
     def _expected_s(self, utterance: Utterance) -> float:
-        return self._pace * len(utterance.samples) / SAMPLE_RATE_HZ
+        return self._pace * self._unheard_s(utterance.samples)
+
+    def _unheard_s(self, samples: np.ndarray, fast: bool = False) -> float:
+        """Seconds of audio that the recogniser has to hear for the words of `samples`."""
+        asr = self._fast if fast and self._fast is not None else self.asr
+        return asr.unheard_s(samples) if isinstance(asr, Following) else len(samples) / SAMPLE_RATE_HZ
 
     def _learn_pace(self, length_s: float, took_s: float) -> None:
         """Slower than thought counts half, faster at once: an estimate that is too low is soon found out."""
+        if length_s < _RATED_S and isinstance(self.asr, Following) and took_s <= self._pace * _RATED_S:
+            return  # what was left of an utterance tells nothing about a whole one
         pace = took_s / max(length_s, 0.1)
         self._pace = min(pace, (self._pace + pace) / 2)
 

@@ -139,8 +139,19 @@ class Endpointer:
         self._since_snapshot += 1
         if self._snapshot_frames is not None and self._since_snapshot >= self._snapshot_frames:
             self._since_snapshot = 0
-            return [Speech(self._id, _joined(frames), frames[self._first].start_s, frames[now].end_s)]
+            return [self._snapshot(frames)]
         return []
+
+    def _snapshot(self, frames: list[_Frame]) -> Speech:
+        # nobody may speak again: then it ends with the tail; or go on for too long: then it may be cut from here on
+        settled = min(self._last + 1 + self._tail_frames, self._cut_from(self._first + self._max_frames))
+        return Speech(
+            self._id,
+            _joined(frames),
+            frames[self._first].start_s,
+            frames[-1].end_s,
+            settled_samples=sum(len(frame.samples) for frame in frames[:settled]),
+        )
 
     def _hangover(self) -> int:
         return (
@@ -182,13 +193,17 @@ class Endpointer:
     def _quietest(self, frames: list[_Frame]) -> int:
         """Index of the frame before which to cut; on a tie the latest, so that utterances stay long."""
         newest = len(frames) - 1
-        low = max(newest - self._search_frames, self._first + max(1, self._max_frames // 4))
+        low = self._cut_from(newest)
         # the rest should be worth an utterance of its own
         high = max(low, newest - int(self._min_frames))
         power = np.array([frame.power for frame in frames])
         span = self._quietness_frames
         around = [float(power[max(0, i - span) : i + span].mean()) for i in range(low, high + 1)]
         return low + max(i for i, value in enumerate(around) if value == min(around))
+
+    def _cut_from(self, newest: int) -> int:
+        """The first frame before which an utterance may be cut that has become too long at frame `newest`."""
+        return max(newest - self._search_frames, self._first + max(1, self._max_frames // 4))
 
     def _as_utterance(self, frames: list[_Frame], decided_s: float, *, forced_cut: bool) -> Utterance:
         return Utterance(

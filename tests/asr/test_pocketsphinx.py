@@ -67,7 +67,44 @@ def test_the_input_level_hardly_matters(engine, read_speech):
 
 
 def test_a_partial_is_the_text_so_far(engine, heard, read_speech):
-    assert engine.partial(read_speech[0][0]) == heard[0].text
+    begin = read_speech[0][0][: 2 * 16_000]
+    assert engine.partial(begin) == engine.transcribe(utterance(begin)).text
+    samples = read_speech[0][0]
+    grown = [len(engine.partial(samples[:n]).split()) for n in range(3 * 16_000, len(samples), 8_000)]
+    assert grown == sorted(grown)
+    assert jiwer.wer(heard[0].text, engine.partial(samples)) <= 0.3
+
+
+def test_followed_or_not_the_words_are_the_same(engine, read_speech):
+    """Whatever it was shown meanwhile: odd pieces, more than the utterance in the end had, somebody else's."""
+    samples = read_speech[0][0]
+    assert engine.follows(samples)
+    expected = engine.transcribe(utterance(samples))
+    assert engine.unheard_s(samples) == pytest.approx(len(samples) / 16_000)
+    for end in (40_500, 41_000, 57_777, len(samples) - 5):
+        engine.follow(samples[:end])
+        assert engine.unheard_s(samples) < (len(samples) - end) / 16_000 + 0.1
+    assert engine.transcribe(utterance(samples)) == expected
+
+    engine.follow(np.concatenate([samples[:60_000], noise(1.0)]))
+    assert engine.transcribe(utterance(samples)) == expected
+
+    engine.follow(samples[:60_000])
+    engine.follow(read_speech[1][0][:60_000])
+    assert engine.transcribe(utterance(samples)) == expected
+
+    engine.follow(samples[:60_000])
+    engine.interrupt()
+    assert engine.unheard_s(samples) == pytest.approx(len(samples) / 16_000)
+    assert engine.transcribe(utterance(samples)) == expected
+
+
+@pytest.mark.parametrize("level", [0.0, np.nan])
+def test_what_begins_with_nothing_is_heard_whole(engine, read_speech, level):
+    samples = np.concatenate([np.full(48_000, level, np.float32), read_speech[0][0][:32_000]])
+    assert not engine.follows(samples)
+    engine.partial(samples)
+    assert bool(engine.transcribe(utterance(samples)).text) == (level == 0.0)  # a NaN anywhere: there is no level
 
 
 @pytest.mark.parametrize("count", [0, 1, 100, 1600])
