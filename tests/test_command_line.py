@@ -62,7 +62,5 @@ def test_what_takes_too_long_is_ended_and_the_next_one_runs(probe: Path) -> None
 def test_much_that_is_said_and_little_that_is_read_block_nothing(tmp_path: Path) -> None:
     loud = "import sys\nsys.stdout.write('x' * 3_000_000)\nsys.stderr.write('y' * 3_000_000)"
     (tmp_path / "loud.py").write_text(loud)
-        "import sys\nsys.stdout.write('x' * 3_000_000)\nsys.stderr.write('y' * 3_000_000)"
-    )
     done = finished("loud", folder=tmp_path, stdin=b"z" * 3_000_000)
     assert (done.returncode, len(done.stdout), len(done.stderr)) == (0, 3_000_000, 3_000_000)
