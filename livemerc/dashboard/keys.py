@@ -1,4 +1,7 @@
-"""The keys, each once: what it does, what the footer calls it, and what the help says of it."""
+"""The keys of all screens, each once: what it does, what the footer calls it, and what the help says of it.
+
+Bindings, footer, help screen and command palette are made from these tables.
+"""
 
 from __future__ import annotations
 
@@ -48,18 +51,70 @@ KEYS: tuple[BindingType, ...] = (
     key("ctrl+p", "command_palette", "Palette", "all of these, by name", display="^p"),
     key("question_mark", "help", "Help", "how to read the screen, and this list", display="?"),
 )
+_LIVE_ALONE = ("leave", "pause", "record", "inputs")
+SPEEDS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
+
+REPLAY_KEYS: tuple[BindingType, ...] = (
+    key("q", "leave", "Quit", "leave"),  # a narrow footer shows the first ones
+    Binding("ctrl+c,ctrl+q", "leave", "Quit", show=False, priority=True),
+    key("space", "pause", "Pause", "pause the replay, and on", display="Space"),
+    key("left", "seek(-10)", "Seek", "10 s back, forward; with Shift, or [ ]: a minute", display="←→"),
+    Binding("right", "seek(10)", show=False),
+    Binding("shift+left,left_square_bracket", "seek(-60)", show=False),
+    Binding("shift+right,right_square_bracket", "seek(60)", show=False),
+    key("minus", "speed(-1)", "Speed", f"speed, {SPEEDS[0]:g} to {SPEEDS[-1]:g} times", display="-+"),
+    Binding("plus,equals_sign", "speed(1)", show=False),
+    *(binding for binding in KEYS if isinstance(binding, Binding) and binding.action not in _LIVE_ALONE),
+)
+WATCH_KEYS: tuple[BindingType, ...] = (
+    REPLAY_KEYS[0],  # q
+    key("l", "live", "Live", "to the newest event, and on from there"),
+    *REPLAY_KEYS[1:],
+)
+
+DIGITS = "123456789"
+LABEL_KEYS: tuple[BindingType, ...] = (
+    key("1", "emotion(0)", "Emotion", "what it expresses, by its number", display="1 2 3 ...", show=False),
+    *[Binding(digit, f"emotion({number})", show=False) for number, digit in enumerate(DIGITS) if number],
+    key("enter", "confirm", "Confirm", "the model's label is right", display="Enter", show=False),
+    key("0", "nothing", "Nothing", "nothing to judge in it", show=False),
+    Binding("x", "nothing", show=False),
+    key("e", "emotions", "Emotions", "all labels, as a list", show=False),
+    key("q", "leave", "Quit", "leave; everything is saved already"),
+    Binding("ctrl+c,ctrl+q", "leave", show=False, priority=True),
+    key("space", "play", "Play", "play it (Esc: stop)", display="Space"),
+    key("w", "words", "Words", "correct the words"),
+    key("s", "speaker", "Who", "correct who says it"),
+    key("u", "undo", "Undo", "undo, change by change"),
+    key("backspace", "take_back", "Take back", "take this label back", display="Backspace", show=False),
+    Binding("delete", "take_back", show=False),
+    key("up", "move(-1)", "Go", "go; Home, End: first and last", display="↑↓ PgUp PgDn", show=False),
+    Binding("k", "move(-1)", show=False),
+    Binding("down,j", "move(1)", show=False),
+    Binding("pageup", "page(-1)", show=False),
+    Binding("pagedown", "page(1)", show=False),
+    Binding("home", "go(0)", show=False),
+    Binding("end", "go(-1)", show=False),
+    key("n", "next_open", "Next", "next one without a label"),
+    key("o", "order", "Order", "order: by time, least certain first"),
+    key("t", "next_theme", "Theme", "theme: dark, light, high contrast"),
+    Binding("escape", "escape", show=False),
+    Binding("question_mark", "help", "Help", key_display="?"),  # this list needs no row to itself
+)
+
 _LAST_TO_GO = (
     "help", "leave", "pause", "live", "seek(-10)", "view", "details", "bookmark", "search", "record", "found(1)",
-    "follow", "export",
+    "follow", "export", "play", "words", "speaker", "undo", "next_open", "order",
 )  # fmt: skip
 """Where the footer is too narrow for all keys, these stay longest. The help has them all."""
+FIND = (("Enter", "go to what was found"), ("Esc", "forget it"))
 
 
 def told(app: App[int]) -> list[tuple[str, str]]:
     """Key and explanation of everything that this screen can do now, in order."""
     found = []
     for _, binding, enabled, tooltip in app.screen_stack[0].active_bindings.values():
-        if enabled and binding.tooltip and binding.show:
+        if enabled and binding.tooltip:
             found.append((app.get_key_display(binding), tooltip or binding.tooltip))
     return found
 
@@ -67,7 +122,7 @@ def told(app: App[int]) -> list[tuple[str, str]]:
 def commands(app: App[int]) -> Iterator[SystemCommand]:
     """For the command palette."""
     for _, binding, enabled, tooltip in app.screen_stack[0].active_bindings.values():
-        if enabled and binding.tooltip and binding.show and binding.action != "command_palette":
+        if enabled and binding.tooltip and binding.action != "command_palette":
             yield SystemCommand(
                 f"{binding.description} ({app.get_key_display(binding)})", tooltip or binding.tooltip,
                 partial(app.run_action, binding.action),
@@ -90,8 +145,12 @@ class KeyLine(Panel):
 
     DEFAULT_CSS = "KeyLine { dock: bottom; height: 1; }"
 
-    def __init__(self, state: SessionState, *, id: str | None = None) -> None:
+    def __init__(
+        self, state: SessionState, *, id: str | None = None, typing: tuple[tuple[str, str], ...] = FIND
+    ) -> None:
+        """`typing`: what stands there while words are typed, which are no keys."""
         super().__init__(state, id=id)
+        self._typing = typing
         self._changes = 0
         self._keys: list[tuple[int, str]] = []  # where each ends, and what a click presses
 
@@ -114,7 +173,7 @@ class KeyLine(Panel):
         palette, room = self.palette, width - 1
         if isinstance(self.screen.focused, Input):  # what is typed there are words, no keys
             self._keys = []
-            return [_hint(palette, ("Enter", "go to what was found"), ("Esc", "forget it"))]
+            return [_hint(palette, *self._typing)]
         kept = set()
         for binding in sorted(offered, key=lambda b: _LAST_TO_GO.index(b.action) if b.action in _LAST_TO_GO else 99):
             room -= cell_len(self.app.get_key_display(binding)) + cell_len(binding.description) + 3

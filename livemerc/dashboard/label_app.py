@@ -12,13 +12,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, ComposeResult
-from textual.binding import Binding, BindingType
-from textual.widgets import Footer, Input
+from textual.binding import BindingType
+from textual.widgets import Input
 
 from livemerc.annotation import Annotation
-from livemerc.dashboard.label_panels import DIGITS, CurrentPanel, HeadPanel, LabelPanel, SavedPanel, UtterancePanel
+from livemerc.dashboard.keys import LABEL_KEYS, KeyLine, told
+from livemerc.dashboard.label_panels import CurrentPanel, HeadPanel, LabelPanel, SavedPanel, UtterancePanel
 from livemerc.dashboard.label_screens import LabelHelpScreen, PickScreen
 from livemerc.dashboard.palette import PALETTES, Palette, palette_for
+from livemerc.dashboard.state import SessionState
 from livemerc.dashboard.terminal import own_signals, own_terminal
 from livemerc.errors import EXIT_OK, LivemercError
 from livemerc.process import STOP_SIGNALS
@@ -32,6 +34,7 @@ Clip = Callable[[], "tuple[np.ndarray, int]"]
 Play = Callable[["np.ndarray", int], None]
 
 _LOOK_AT_TERMINAL_EVERY_S = 1.0
+_TYPING = (("Enter", "save these words"), ("Esc", "leave them as they are"))
 _ALL_DONE = "every utterance has a label"
 
 
@@ -42,30 +45,7 @@ class LabelApp(App[int]):
     TITLE = "livemerc label"
     ENABLE_COMMAND_PALETTE = False
     AUTO_FOCUS = ""  # the editor is there and hidden
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q", "leave", "Quit"),
-        Binding("ctrl+c,ctrl+q", "leave", show=False, priority=True),
-        Binding("space", "play", "Play"),
-        Binding("w", "words", "Words"),
-        Binding("s", "speaker", "Who"),
-        Binding("u", "undo", "Undo"),
-        Binding("n", "next_open", "Next"),
-        Binding("o", "order", "Order"),
-        Binding("question_mark", "help", "Help", key_display="?"),
-        Binding("t", "next_theme", "Theme"),
-        Binding("up,k", "move(-1)", show=False),
-        Binding("down,j", "move(1)", show=False),
-        Binding("pageup", "page(-1)", show=False),
-        Binding("pagedown", "page(1)", show=False),
-        Binding("home", "go(0)", show=False),
-        Binding("end", "go(-1)", show=False),
-        Binding("enter", "confirm", show=False),
-        Binding("0,x", "nothing", show=False),
-        Binding("backspace,delete", "take_back", show=False),
-        Binding("e", "emotions", show=False),
-        Binding("escape", "escape", show=False),
-        *[Binding(digit, f"emotion({number})", show=False) for number, digit in enumerate(DIGITS)],
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*LABEL_KEYS]
 
     def __init__(
         self,
@@ -96,10 +76,10 @@ class LabelApp(App[int]):
         yield CurrentPanel(self.annotation, id="current")
         yield Input(id="editor", select_on_focus=False)
         yield SavedPanel(self.annotation, id="saved")
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine(SessionState(), id="keys", typing=_TYPING)
 
     def on_mount(self) -> None:
-        self._panels = list(self.query(LabelPanel))
+        self._panels = [*self.query(LabelPanel), self.query_one(KeyLine)]
         self.set_interval(_LOOK_AT_TERMINAL_EVERY_S, self._leave_without_terminal)
         if sys.platform != "win32" and threading.current_thread() is threading.main_thread():
             for number in STOP_SIGNALS:
@@ -198,7 +178,7 @@ class LabelApp(App[int]):
         editor.display = True
         editor.focus()
         self.annotation.trouble = None
-        self._tell("Enter: save these words    Esc: leave them as they are")
+        self._tell("")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         if not self._editing:
@@ -261,7 +241,7 @@ class LabelApp(App[int]):
         self.redraw()
 
     def action_help(self) -> None:
-        self.push_screen(LabelHelpScreen())
+        self.push_screen(LabelHelpScreen(told(self)))
 
     def action_leave(self) -> None:
         """Everything that was said is on the disk already."""

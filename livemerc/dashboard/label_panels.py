@@ -14,6 +14,7 @@ from textual.widget import Widget
 
 from livemerc.annotation import Annotation
 from livemerc.dashboard.course import NOT_SURE
+from livemerc.dashboard.keys import DIGITS
 from livemerc.dashboard.palette import Palette, glyph
 from livemerc.dashboard.wrapping import in_cells, wrap
 from livemerc.notation import clock, fraction
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _SPEAKER_CELLS = 10
 _LABEL_CELLS = 8
 _WORD_ROWS = 3
-DIGITS = "123456789"
+NO_WORDS = "(no words)"
 
 
 class LabelPanel(Widget):
@@ -114,7 +115,7 @@ class UtterancePanel(LabelPanel):
         if speaker:
             text.append(" " + in_cells(sure_width(utterance.speaker or ""), speaker), style=palette.text)
         text.append(
-            "  " + (sure_width(utterance.text) or "(no words)"), style=palette.text if utterance.text else palette.dim
+            "  " + (sure_width(utterance.text) or NO_WORDS), style=palette.text if utterance.text else palette.dim
         )
         text.truncate(width, overflow="ellipsis")
         if current:
@@ -160,7 +161,9 @@ class CurrentPanel(LabelPanel):
     def _neighbour(self, utterance: RecordedUtterance, width: int) -> Text:
         who = f"{sure_width(utterance.speaker)}: " if utterance.speaker else ""
         text = Text(
-            f"   {clock(utterance.start_s)} {who}{sure_width(utterance.text)}", style=self.palette.dim, no_wrap=True
+            f"   {clock(utterance.start_s)} {who}{sure_width(utterance.text) or NO_WORDS}",
+            style=self.palette.dim,
+            no_wrap=True,
         )
         text.truncate(width, overflow="ellipsis")
         return text
@@ -173,7 +176,7 @@ class CurrentPanel(LabelPanel):
                 f"{in_cells(sure_width(utterance.speaker), _SPEAKER_CELLS).rstrip()}: ",
                 style=palette.style(palette.foreground, bold=True),
             )
-        words = sure_width(utterance.text) or "(no words)"
+        words = sure_width(utterance.text) or NO_WORDS
         if utterance.gated:
             words += f" (doubtful: {sure_width(utterance.gated)})"
         room = max(10, width - head.cell_len - 1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
@@ -18,21 +18,6 @@ from livemerc.text_safety import plain_text
 if TYPE_CHECKING:
     from livemerc.dashboard.label_app import LabelApp
 
-KEYS = (
-    ("1 2 3 ...", "what it expresses, by its number"),
-    ("Enter", "the model's label is right"),
-    ("0", "nothing to judge in it"),
-    ("e", "all labels, as a list"),
-    ("Space", "play it (Esc: stop)"),
-    ("w s", "correct the words, the speaker"),
-    ("u", "undo, change by change"),
-    ("Backspace", "take this label back"),
-    ("↑↓ PgUp PgDn", "go; Home, End: first and last"),
-    ("n", "next one without a label"),
-    ("o", "order: by time, least certain first"),
-    ("t", "theme: dark, light, high contrast"),
-    ("q, Ctrl+C", "leave; everything is saved already"),
-)
 SIGNS = (
     ("✓", "labelled by a person"),
     ("✎", "words or speaker corrected"),
@@ -95,18 +80,30 @@ class PickScreen(ModalScreen[str | None]):
 
 
 class LabelHelpScreen(ModalScreen[None]):
+    """`keys`: what this screen can do now."""
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,enter", "dismiss", "Back"),
+        Binding("up", "scroll(-1)", show=False),
+        Binding("down", "scroll(1)", show=False),
         Binding("q", "app.leave", show=False),  # a modal screen hides the app's own keys
     ]
+
+    def __init__(self, keys: list[tuple[str, str]]) -> None:
+        super().__init__()
+        self._keys = keys
 
     def compose(self) -> ComposeResult:
         palette = cast("LabelApp", self.app).palette
         text = Text()
-        for keys, what in KEYS:
+        for keys, what in self._keys:
             text.append(f"{keys:<13}", style=palette.style(palette.accent, bold=True))
             text.append(f" {what}\n", style=palette.text)
         for sign, what in SIGNS:
             text.append(f"\n{sign:<13}", style=palette.style(palette.foreground, bold=True))
             text.append(f" {what}", style=palette.dim)
-        yield Static(text, id="help")
+        with VerticalScroll(id="help-box", can_focus=False):
+            yield Static(text, id="help")
+
+    def action_scroll(self, step: int) -> None:
+        self.query_one("#help-box", VerticalScroll).scroll_relative(y=step, animate=False)

@@ -8,36 +8,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from livemerc.bookmarks import BOOKMARKS_FILE, Bookmark, append_bookmark, read_bookmarks
 from livemerc.dashboard.app import DashboardApp
 from livemerc.dashboard.history import History
-from livemerc.dashboard.keys import KEYS, key
+from livemerc.dashboard.keys import REPLAY_KEYS, SPEEDS
 from livemerc.dashboard.state import Playback
 from livemerc.errors import EXIT_OK, InputError
 from livemerc.events import Event
 from livemerc.player import Player
 
-SPEEDS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
-_LIVE_ALONE = ("leave", "pause", "record", "inputs")
-
 
 class ReplayApp(DashboardApp, inherit_bindings=False):
     """The player is polled by the screen's own timer: a seek replaces the state, and no event is on its way."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        key("q", "leave", "Quit", "leave"),  # a narrow footer shows the first ones
-        Binding("ctrl+c,ctrl+q", "leave", "Quit", show=False, priority=True),
-        key("space", "pause", "Pause", "pause the replay, and on", display="Space"),
-        key("left", "seek(-10)", "Seek", "10 s back, forward; with Shift, or [ ]: a minute", display="←→"),
-        Binding("right", "seek(10)", show=False),
-        Binding("shift+left,left_square_bracket", "seek(-60)", show=False),
-        Binding("shift+right,right_square_bracket", "seek(60)", show=False),
-        key("minus", "speed(-1)", "Speed", f"speed, {SPEEDS[0]:g} to {SPEEDS[-1]:g} times", display="-+"),
-        Binding("plus,equals_sign", "speed(1)", show=False),
-        *(binding for binding in KEYS if isinstance(binding, Binding) and binding.action not in _LIVE_ALONE),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*REPLAY_KEYS]
 
     def __init__(self, player: Player, *, clock: Callable[[], float] = time.monotonic, ticking: bool = True) -> None:
         self.player = player

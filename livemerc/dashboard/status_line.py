@@ -123,7 +123,7 @@ class StatusLine(Panel):
         if start is not None:
             asr = start.asr.engine + (f" {start.asr.model}" if start.asr.model else "")
             items += [sure_width(asr), sure_width(start.device), sure_width(start.checkpoint.id)]
-        names = [Text(item, style=palette.dim) for item in items]
+        names = [Text(item, style=palette.dim) for item in items or ["no model yet"]]
         if state.recording is not None:
             names.insert(0, Text(f"● {state.recording}", style=palette.style(palette.trouble, bold=True)))
         p50, p95 = state.latency_ms(0.5), state.latency_ms(0.95)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 
-from livemerc.dashboard.keys import key
+from livemerc.dashboard.keys import WATCH_KEYS
 from livemerc.dashboard.replay_app import ReplayApp
 from livemerc.dashboard.state import Playback
 from livemerc.follower import Follower
@@ -17,11 +17,7 @@ from livemerc.follower import Follower
 class WatchApp(ReplayApp, inherit_bindings=False):
     """Read-only: nothing here reaches the recorder or its folder."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        ReplayApp.BINDINGS[0],  # q
-        key("l", "live", "Live", "to the newest event, and on from there"),
-        *ReplayApp.BINDINGS[1:],
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*WATCH_KEYS]
 
     def __init__(
         self, follower: Follower, *, clock: Callable[[], float] = time.monotonic, ticking: bool = True

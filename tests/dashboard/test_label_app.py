@@ -11,11 +11,12 @@ import msgspec
 import numpy as np
 import pytest
 from sessions import HOSTILE, conversation, write_session
-from textual.widgets import Footer, Input, OptionList
+from textual.widgets import Input, OptionList
 
 from livemerc import annotation as annotation_module
 from livemerc.annotation import Annotation
 from livemerc.dashboard import label_app
+from livemerc.dashboard.keys import KeyLine
 from livemerc.dashboard.label_app import LabelApp
 from livemerc.dashboard.label_panels import CurrentPanel, LabelPanel, SavedPanel, UtterancePanel
 from livemerc.dashboard.label_screens import LabelHelpScreen, PickScreen
@@ -235,7 +236,7 @@ async def test_nothing_hangs_over_at_any_size(tmp_path: Path, size: tuple[int, i
             assert "nothing to judge" in keys
             assert "7 ✖ disgust" in keys
             await pilot.press("down")
-        assert app.query_one(Footer).region.bottom == size[1]
+        assert app.query_one(KeyLine).region.bottom == size[1]
 
 
 Compare = Callable[..., bool]
