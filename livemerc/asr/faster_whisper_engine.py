@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 SHORTEST_SAMPLES = 1600  # 0.1 s: below it there is no word to hear; the voice is encoded all the same
 
 
+_PROMPT_TOKENS = 4
+"""Start, language, task, no timestamps."""
+
+
 class FasterWhisperEngine:
     """A Whisper from a local folder in CTranslate2's format.
 
@@ -187,11 +191,16 @@ class FasterWhisperEngine:
                 # an utterance is one window: without timestamps it is never decoded again from its last one
                 without_timestamps=True,
                 word_timestamps=words,
-                max_new_tokens=most,
+                max_new_tokens=None if most is None else self._limit(most),
                 vad_filter=False,
             )
         except RuntimeError as error:
             raise self._use_error(error) from error
+
+    def _limit(self, tokens: int) -> int:
+        """What to ask for to get so many, or one more. CTranslate2 stops at half of prompt and new tokens together, for
+        a Whisper's context is half past text; faster-whisper's `max_new_tokens` does not know of it."""
+        return min(2 * tokens, self._whisper.max_length - _PROMPT_TOKENS)
 
     def _use_error(self, error: RuntimeError) -> ModelError | GpuMemoryError:
         if _is_gpu_memory(error):

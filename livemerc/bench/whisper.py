@@ -43,7 +43,7 @@ class RandomWhisper(FasterWhisperEngine):
     def _heard(self, utterance: Utterance) -> Transcript:
         self._look_at(len(utterance.samples))
         tokens = max(1, round(TOKENS_PER_SECOND * (utterance.end_s - utterance.start_s)))
-        self._decode(utterance.samples, self._config.beam_size, tokens)
+        self._decode(utterance.samples, self._config.beam_size, max(1, tokens - 1))
         return Transcript(
             text=recited(tokens), confidence=0.7, language="en", language_probability=1.0, no_speech_probability=0.01,
             mean_log_probability=-0.3, tokens=tokens,
@@ -53,7 +53,7 @@ class RandomWhisper(FasterWhisperEngine):
         """The same for an open utterance."""
         self._look_at(len(samples))
         tokens = max(1, round(TOKENS_PER_SECOND * len(samples) / SAMPLE_RATE_HZ))
-        self._decode(samples, 1, tokens)
+        self._decode(samples, 1, max(1, tokens - 1))
         return recited(tokens)
 
 
