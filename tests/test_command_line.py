@@ -25,7 +25,7 @@ if how == "raise":
     raise ValueError(words)
 atexit.register(print, "at the end")
 said = sys.stdin.read()
-print(json.dumps([__name__, sys.argv, os.getcwd(), sys.path[:2], dict(os.environ), said]))
+print(json.dumps([__name__, sys.argv, os.getcwd(), sys.path[:2], dict(os.environ), time.tzname, said]))
 print("to stderr", file=sys.stderr)
 sys.exit(3)
 """
@@ -39,7 +39,7 @@ def probe(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("how", ["look", "raise", "die"])
 def test_it_is_given_and_gives_what_a_fresh_one_would(probe: Path, how: str) -> None:
-    env = environment(probe, ASKED="é")
+    env = environment(probe, ASKED="é", TZ="Asia/Tokyo")
     warm = finished("probe", how, "a b", env=env, stdin="wörds\n".encode(), folder=probe)
     command = [sys.executable, "-m", "probe", how, "a b"]
     fresh = subprocess.run(

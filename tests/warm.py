@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -117,6 +118,7 @@ def _serve(requests: socket.socket) -> tuple[str, list[str]]:
                 os.close(fd)
             os.environ.clear()
             os.environ.update(environ)
+            time.tzset()
             os.chdir(folder)
             sys.path[0] = folder
             return module, arguments
