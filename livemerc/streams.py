@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -131,7 +132,7 @@ class Streams:
         """`session.start` of each stream, its finals and emotions, its `session.end`. Closing the iterator early stops
         all without flushing. Raises `ModelError`, and what the recogniser cannot begin with."""
         work: list[tuple[str, Callable[[], None]]] = [
-            (f"livemerc-hear-{name}", lambda stream=stream: self._hear(stream))  # type: ignore[misc]
+            (f"livemerc-hear-{name}", partial(self._hear, stream))
             for name, stream in self._streams.items()
         ]
         work += [("livemerc-words", self._transcribe_all), ("livemerc-judge", self._judge_all)]
