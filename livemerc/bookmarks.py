@@ -10,9 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from livemerc.corrections import append_line
-from livemerc.errors import InputError
-from livemerc.journal import open_plain
+from livemerc.line_file import append_line, read_lines
 
 BOOKMARKS_FILE = "bookmarks.jsonl"
 
@@ -26,6 +24,10 @@ class Bookmark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     t_s: float
     note: str = ""
     at: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.t_s <= _LATEST_S:
+            raise ValueError("a time that no session has")
 
 
 def bookmark_now(t_s: float, note: str = "") -> Bookmark:
@@ -43,26 +45,5 @@ def append_bookmark(folder: Path, bookmark: Bookmark) -> None:
 
 def read_bookmarks(folder: Path) -> tuple[list[Bookmark], list[str]]:
     """In order of their time, and sentences about damaged lines. None: no bookmarks. Raises `InputError`."""
-    path = folder / BOOKMARKS_FILE
-    if not path.exists() and not path.is_symlink():
-        return [], []
-    with open_plain(path) as file:
-        try:
-            data = file.read(_LONGEST_FILE_BYTES + 1)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror}); check the disk.") from error
-    if len(data) > _LONGEST_FILE_BYTES:
-        raise InputError(f"{path}: larger than {_LONGEST_FILE_BYTES} bytes; this is no file of bookmarks.")
-    bookmarks, warnings = [], []
-    for number, line in enumerate(data.split(b"\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            bookmark = msgspec.json.decode(line, type=Bookmark)
-            if not 0 <= bookmark.t_s <= _LATEST_S:
-                raise msgspec.ValidationError("a time that no session has")
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            warnings.append(f"{BOOKMARKS_FILE}, line {number}: damaged ({error}); it was skipped.")
-            continue
-        bookmarks.append(bookmark)
+    bookmarks, warnings = read_lines(folder / BOOKMARKS_FILE, Bookmark, _LONGEST_FILE_BYTES, "bookmarks")
     return sorted(bookmarks, key=lambda bookmark: bookmark.t_s), warnings
