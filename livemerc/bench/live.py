@@ -33,6 +33,7 @@ from livemerc.text_safety import encodable, plain_text
 QUICK_S = 25.0
 WHISPER = "base"
 _PATIENCE_S = 120.0
+_MORE_THAN_A_PIPE_BYTES = 1 << 21
 
 
 def main(
@@ -285,17 +286,17 @@ def _feed(child: subprocess.Popen[bytes], out: dict[str, float], began: float, p
     descriptor = child.stdin.fileno()
     os.set_blocking(descriptor, False)
     silence = b"\0" * 4096
-    full = False
+    full, sent = False, 0
     while child.poll() is None:
         try:
-            os.write(descriptor, silence)
+            sent += os.write(descriptor, silence)
         except BlockingIOError:
             full = True
             time.sleep(0.005)
             continue
         except OSError:
             return
-        if full:
+        if full or sent > _MORE_THAN_A_PIPE_BYTES:  # the latter where it began to read before the pipe was full
             break
     out["listening_s"] = time.monotonic() - began
     os.set_blocking(descriptor, True)

@@ -62,7 +62,9 @@ def test_figures_survive_the_file(tmp_path: Path) -> None:
     assert read_figures(path) == THEN
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"{}", b'{"machine": 3}', b"\xff\xfe", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[1]", b"{}", b'{"machine": 3}', b"\xff\xfe", b"[" * 100_000], ids=lambda given: given[:8]
+)
 def test_what_is_no_benchmark_is_one_sentence(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "other.json"
     path.write_bytes(content)
