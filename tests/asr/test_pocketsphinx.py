@@ -90,13 +90,27 @@ def test_followed_or_not_the_words_are_the_same(engine, read_speech):
     assert engine.transcribe(utterance(samples)) == expected
 
     engine.follow(samples[:60_000])
-    engine.follow(read_speech[1][0][:60_000])
+    engine.transcribe(utterance(read_speech[1][0][:60_000]))
     assert engine.transcribe(utterance(samples)) == expected
 
     engine.follow(samples[:60_000])
     engine.interrupt()
     assert engine.unheard_s(samples) == pytest.approx(len(samples) / 16_000)
     assert engine.transcribe(utterance(samples)) == expected
+
+
+def test_of_two_who_speak_at_once_one_is_followed(engine, read_speech, monkeypatch):
+    first, second = (read_speech[i][0][:64_000] for i in (0, 1))
+    expected = [engine.transcribe(utterance(samples)) for samples in (first, second)]
+    for end in (48_000, 56_000, 64_000):
+        assert engine.follow(first[:end])
+        assert engine.follow(second[:end]) == []
+    assert engine.unheard_s(first) == 0
+    assert engine.unheard_s(second) == 4
+    assert [engine.transcribe(utterance(samples)) for samples in (first, second)] == expected
+    engine.follow(first)
+    monkeypatch.setattr("livemerc.asr.pocketsphinx_engine.ANOTHER_AFTER_S", 0.0)  # it says nothing more
+    assert engine.follow(second)
 
 
 @pytest.mark.parametrize("level", [0.0, np.nan])
