@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from pathlib import PurePath
 
 import pytest
+from command_line import PROJECT
 from scripted_monitor import (
     FakeClock,
     LiveMonitor,
@@ -275,3 +277,10 @@ def test_palette(snap_compare: Compare) -> None:
 def test_no_colour_still_tells_every_label(snap_compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     assert picture(snap_compare, "conversing", (80, 24))
+
+
+def test_the_picture_of_the_documents_loads_nothing_from_elsewhere() -> None:
+    picture = (PROJECT / "docs" / "dashboard.svg").read_text(encoding="utf-8")
+    assert set(re.findall(r"https?://[^\s\"')<]+|url\((?!#)[^)]*\)|@import", picture)) == {"http://www.w3.org/2000/svg"}
+    assert len(picture.encode()) < 200_000
+    assert "neutral" in picture
