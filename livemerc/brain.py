@@ -243,15 +243,15 @@ class Brain:
 
     def _partial(self, speech: Speech) -> Iterator[Event]:
         self._observe()
+        samples = speech.samples
+        if self._words.following:  # what the utterance may end without is not to be taken in
+            samples = samples[: speech.settled_samples]
+            self._follow(samples)
         if self._overload.level >= Level.NO_PARTIALS:
             return
         glimpse = None if self._dialogue is None else self._glimpses.of(speech, self._dialogue)
         if glimpse is not None:
             yield glimpse
-        samples = speech.samples
-        if self._words.following:  # what the utterance may end without is not to be taken in
-            samples = samples[: speech.settled_samples]
-            self._words.follow(samples, give_up=self._for_words)
         if not self._hypotheses.due(speech):
             return
         budget_s = self._config.live.partial_budget_ms / 1000
@@ -259,16 +259,21 @@ class Brain:
         if text:
             yield UtterancePartial(utterance_id=speech.utterance_id, start_s=speech.start_s, text=text)
 
+    def _follow(self, samples: np.ndarray) -> bool:
+        """Lets a recogniser that decodes along go on: no luxury, for all of it would have to be done at the end."""
+        behind = self._overload.level >= Level.FAST_ASR
+        return not behind and self._words.follow(samples, give_up=self._for_words)
+
     def _anticipate(self, ending: Ending) -> None:
         """While the hangover runs: words and encodings of what will be final if nobody says more. No events."""
         utterance = ending.utterance
         self.ahead.discard()
         self._observe()
+        if self._follow(utterance.samples[: ending.settled_samples]):
+            return  # only the end of it is left, and would be in vain if somebody spoke on
         if self._dialogue is None or self._overload.level > Level.WELL:
             return
         budget_s = min(self._config.live.ahead_budget_ms / 1000, _AHEAD_SHARE * ending.left_s)
-        if self._words.follow(utterance.samples, give_up=self._for_words):
-            return  # only the end of it is left, and would be in vain if somebody spoke on
         began = time.perf_counter()
         heard = self._words.ahead(utterance, budget_s=budget_s, give_up=self._for_words)
         recognised = time.perf_counter()

@@ -132,8 +132,7 @@ class Streams:
         """`session.start` of each stream, its finals and emotions, its `session.end`. Closing the iterator early stops
         all without flushing. Raises `ModelError`, and what the recogniser cannot begin with."""
         work: list[tuple[str, Callable[[], None]]] = [
-            (f"livemerc-hear-{name}", partial(self._hear, stream))
-            for name, stream in self._streams.items()
+            (f"livemerc-hear-{name}", partial(self._hear, stream)) for name, stream in self._streams.items()
         ]
         work += [("livemerc-words", self._transcribe_all), ("livemerc-judge", self._judge_all)]
         threads = [threading.Thread(target=self._guard, args=(run,), name=name, daemon=True) for name, run in work]

@@ -30,6 +30,8 @@ _TWICE = "many utterances need Whisper's full window after all: leave --asr-wind
 _TWICE_OF = 8  # utterances
 _TWICE_SHARE = 0.25  # a short look and then a full one: beyond this it is no gain, and a sign of the wrong model
 _RATED_S = 1.0
+"""Less audio than this tells little about the recogniser's pace."""
+_LITTLE_S = 0.2
 _TRY_EVERY_S = 10.0
 """After late words: how long only words are sought that may come in time."""
 
@@ -129,18 +131,21 @@ class Words:
         return isinstance(self.asr, Following)
 
     def follow(self, samples: np.ndarray, *, give_up: GiveUp) -> bool:
-        """Lets a recogniser that decodes while people speak go on, with `samples` that an utterance begins with: then
-        little is left to do when it ends. Whether it is one, and they are enough for it. A failure counts for nothing:
-        the final will say."""
+        """Lets a recogniser that decodes while people speak go on, with `samples` that an utterance begins with.
+        Whether hardly anything of them is left to do when it ends. A failure counts for nothing: the final will say."""
         asr = self.asr
         if not isinstance(asr, Following) or not asr.follows(samples):
             return False
-        length_s = asr.unheard_s(samples)
-        if self.failure is None and not self.owed and not self._worker.busy and length_s > 0:
+        unheard_s = asr.unheard_s(samples)
+        if unheard_s > 0 and self.failure is None and not self._worker.busy and not self.owed:
             job = self._worker.start(lambda: asr.follow(samples))
-            if job.wait(give_up) is None:
-                self._learn_pace(length_s, job.ran_s)
-        return True
+            if job.wait(give_up) is not None:
+                return False
+            left_s = asr.unheard_s(samples)
+            if left_s < unheard_s:  # it may be with another speaker
+                self._learn_pace(unheard_s - left_s, job.ran_s)
+            unheard_s = left_s
+        return unheard_s < _LITTLE_S
 
     def partial(self, samples: np.ndarray, *, budget_s: float, give_up: GiveUp) -> str:
         """A hypothesis, if it can be had within the budget: whatever it takes, a final may have to wait for it."""
@@ -306,6 +311,7 @@ class Words:
     # -- outcome ---------------------------------------------------------------------------------------------------
 
     def _seek(self, utterance: Utterance, fast: bool) -> _Sought:
+        fast = fast and self._unheard_s(utterance.samples) > _RATED_S  # else nothing is faster than to go on
         unheard_s = self._unheard_s(utterance.samples, fast)
         return _Sought(utterance, self._worker.start(lambda: self._transcribe(utterance, fast)), unheard_s)
 
@@ -337,8 +343,9 @@ class Words:
 
     def _unheard_s(self, samples: np.ndarray, fast: bool = False) -> float:
         """Seconds of audio that the recogniser has to hear for the words of `samples`."""
-        asr = self._fast if fast and self._fast is not None else self.asr
-        return asr.unheard_s(samples) if isinstance(asr, Following) else len(samples) / SAMPLE_RATE_HZ
+        asr = self.asr
+        another = fast and (self._fast is not None or not self._fast_sought)  # which has followed nothing
+        return asr.unheard_s(samples) if isinstance(asr, Following) and not another else len(samples) / SAMPLE_RATE_HZ
 
     def _learn_pace(self, length_s: float, took_s: float) -> None:
         """Slower than thought counts half, faster at once: an estimate that is too low is soon found out."""

@@ -135,7 +135,7 @@ class Endpointer:
         elif self._endings and now - self._last == self._tail_frames and not self._too_short():
             self._ending = self._last, self._until_tail(frames, frames[now].end_s)
             left_s = (self._hangover() - self._tail_frames) * (frames[now].end_s - frames[now].start_s)
-            return [Ending(self._ending[1], left_s)]
+            return [Ending(self._ending[1], left_s, self._settled(frames))]
         self._since_snapshot += 1
         if self._snapshot_frames is not None and self._since_snapshot >= self._snapshot_frames:
             self._since_snapshot = 0
@@ -143,15 +143,19 @@ class Endpointer:
         return []
 
     def _snapshot(self, frames: list[_Frame]) -> Speech:
-        # nobody may speak again: then it ends with the tail; or go on for too long: then it may be cut from here on
-        settled = min(self._last + 1 + self._tail_frames, self._cut_from(self._first + self._max_frames))
         return Speech(
             self._id,
             _joined(frames),
             frames[self._first].start_s,
             frames[-1].end_s,
-            settled_samples=sum(len(frame.samples) for frame in frames[:settled]),
+            settled_samples=self._settled(frames),
         )
+
+    def _settled(self, frames: list[_Frame]) -> int:
+        """Samples that the open utterance will begin with: nobody may speak again, and it ends with the tail; or go on
+        for too long, and it is cut."""
+        settled = min(self._last + 1 + self._tail_frames, self._cut_from(self._first + self._max_frames))
+        return sum(len(frame.samples) for frame in frames[:settled])
 
     def _hangover(self) -> int:
         return (

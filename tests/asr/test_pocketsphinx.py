@@ -93,6 +93,11 @@ def test_followed_or_not_the_words_are_the_same(engine, read_speech):
     engine.transcribe(utterance(read_speech[1][0][:60_000]))
     assert engine.transcribe(utterance(samples)) == expected
 
+    engine.follow(samples[:30_000])
+    engine.follow(samples)  # too long to begin with
+    assert engine.unheard_s(samples) == pytest.approx(len(samples) / 16_000)
+    assert engine.transcribe(utterance(samples)) == expected
+
     engine.follow(samples[:60_000])
     engine.interrupt()
     assert engine.unheard_s(samples) == pytest.approx(len(samples) / 16_000)
@@ -111,6 +116,22 @@ def test_of_two_who_speak_at_once_one_is_followed(engine, read_speech, monkeypat
     engine.follow(first)
     monkeypatch.setattr("livemerc.asr.pocketsphinx_engine.ANOTHER_AFTER_S", 0.0)  # it says nothing more
     assert engine.follow(second)
+
+
+def test_what_becomes_much_louder_is_heard_whole(engine, read_speech):
+    samples = read_speech[0][0].copy()
+    samples[:45_000] *= 0.1
+    assert engine.follows(samples[:45_000])
+    engine.follow(samples[:45_000])
+    assert not engine.follows(samples)
+    assert engine.unheard_s(samples) == pytest.approx(len(samples) / 16_000)
+    heard = engine.transcribe(utterance(samples))
+    assert heard == engine.transcribe(utterance(samples))
+    reference = read_speech[0][1]
+    assert (
+        jiwer.wer(reference, heard.text)
+        <= jiwer.wer(reference, engine.transcribe(utterance(read_speech[0][0])).text) + 0.2
+    )
 
 
 @pytest.mark.parametrize("level", [0.0, np.nan])
