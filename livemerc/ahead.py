@@ -17,10 +17,12 @@ Rows = tuple["Tensor | None", "Tensor | None"]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Words and encodings of an utterance that had perhaps ended, and what they cost; `rows` None = not encoded."""
+    """Words and encodings of an utterance that had perhaps ended, and what they cost; `rows` None = not encoded.
+
+    `heard` None: a recogniser that decodes along has its words when it ends, and only the voice is encoded."""
 
     utterance: Utterance
-    heard: Heard
+    heard: Heard | None
     rows: Rows | None
     asr_ms: float
     encode_ms: float

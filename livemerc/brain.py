@@ -109,6 +109,11 @@ class Brain:
         """The model loads from now on, beside whatever the caller does; `load` waits for it."""
         self._judge.begin_load()
 
+    def warm(self) -> None:
+        """Spares the first utterance what the model's first run takes."""
+        if self._dialogue is not None:
+            self._judge.warm()
+
     def use(self, asr: AsrEngine) -> None:
         """The recogniser, where it came after the brain; before `load`."""
         self._words.asr = asr
@@ -269,9 +274,12 @@ class Brain:
         utterance = ending.utterance
         self.ahead.discard()
         self._observe()
-        if self._follow(utterance.samples[: ending.settled_samples]):
-            return  # only the end of it is left, and would be in vain if somebody spoke on
+        # also what is not settled in a long one: if it ends here somebody waits, and if it is cut before nobody does
+        followed = self._follow(utterance.samples)
         if self._dialogue is None or self._overload.level > Level.WELL:
+            return
+        if followed:  # only the end of its search is left, and would be in vain if somebody spoke on
+            self._encode_voice(utterance)
             return
         budget_s = min(self._config.live.ahead_budget_ms / 1000, _AHEAD_SHARE * ending.left_s)
         began = time.perf_counter()
@@ -286,11 +294,20 @@ class Brain:
         encode_ms = (time.perf_counter() - recognised) * 1000
         self.ahead.keep(Found(utterance, heard, rows, (recognised - began) * 1000, encode_ms))
 
+    def _encode_voice(self, utterance: Utterance) -> None:
+        """Ahead of time, where the words come with the end."""
+        if self._config.model.text_only or self._whisper is not None:
+            return
+        began = time.perf_counter()
+        with contextlib.suppress(Unjudged):  # then it is tried again for the final
+            rows = self._judge.embed("", utterance.samples, self._for_label)
+            self.ahead.keep(Found(utterance, None, rows, 0.0, (time.perf_counter() - began) * 1000))
+
     def _utterance(self, utterance: Utterance) -> Iterator[Event]:
         self._observe()
         began = time.perf_counter()
         found = self.ahead.take(utterance)
-        if found is None:
+        if found is None or found.heard is None:
             fast = self._overload.level >= Level.FAST_ASR
             heard = self._words.hear(utterance, fast=fast, give_up=self._for_words)
             asr_ms = (time.perf_counter() - began) * 1000
@@ -331,6 +348,8 @@ class Brain:
         try:
             if found is None or found.rows is None:
                 t1, s1 = self._judge.embed(_words_for_model(heard), self._voice(utterance, heard), self._for_label)
+            elif found.heard is None:
+                t1, s1 = self._judge.embed(_words_for_model(heard), None, self._for_label)[0], found.rows[1]
             else:
                 t1, s1 = found.rows
             encoded = time.perf_counter()
@@ -340,7 +359,8 @@ class Brain:
             estimates = self._dialogue.add_unjudged(utterance.utterance_id, cues, str(reason))
         ended = time.perf_counter()
         encoded = ended if encoded is None else encoded
-        encode_ms = (encoded - began) * 1000 if found is None or found.rows is None else found.encode_ms
+        before_ms = 0.0 if found is None or found.rows is None else found.encode_ms
+        encode_ms = before_ms + (encoded - began) * 1000
         timing = msgspec.structs.replace(timing, encode_ms=encode_ms, fuse_ms=(ended - encoded) * 1000)
         for estimate in estimates:
             yield estimate, timing

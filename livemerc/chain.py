@@ -275,6 +275,7 @@ class Monitor:
         try:
             brain, start = self._load()
             self._events.put(start)
+            brain.warm()
             while True:
                 try:
                     item = self._items.get(_LOOK_EVERY_S)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from livemerc.config import Config
+from livemerc.config import SAMPLE_RATE_HZ, Config
 from livemerc.errors import LivemercError, ModelError
 from livemerc.guard import GiveUp, Job, Worker, never
 from livemerc.model.checkpoint import Manifest, read_manifest
@@ -22,6 +22,8 @@ FAILED = "model failed"
 HUNG = "model does not answer"
 BEHIND = "behind: not judged"
 STOPPED = "stopped before it was judged"
+
+_WARM_WITHIN_S = 5.0
 
 T = TypeVar("T")
 Tell = Callable[[str, str | None], None]
@@ -114,6 +116,10 @@ class Judge:
         except Exception:  # noqa: BLE001 - the boundary of a part: the next utterance will say whether it is broken
             return None
 
+    def warm(self) -> None:
+        """Runs the model once for nobody: the first call of its kernels takes .4 s, and nobody waits yet."""
+        self.glance(self._run_once, _WARM_WITHIN_S)
+
     def voice(self, samples: np.ndarray) -> Tensor:
         """S1 (Ds,) of (n,) samples; on the model's thread, of a checkpoint with a speech encoder of its own."""
         assert self._encoders is not None
@@ -129,6 +135,18 @@ class Judge:
         self._worker.close()
 
     # -- in the worker's thread ------------------------------------------------------------------------------------
+
+    def _run_once(self) -> None:
+        import numpy as np
+
+        from livemerc.estimates import Cues
+
+        own_voice = not self._config.model.text_only and self.manifest.whisper is None
+        hiss = np.random.default_rng(0).normal(0.0, 0.01, 2 * SAMPLE_RATE_HZ).astype(np.float32)
+        t1, s1 = self._embed("Well, how are you?", hiss if own_voice else None)
+        dialogue = self.dialogue()
+        for i in range(2):
+            dialogue.add(str(i), t1, s1, Cues(duration_s=2.0))
 
     def _load(self) -> None:
         from livemerc.model.encoders import choose_device, load_model

@@ -97,7 +97,7 @@ class ChannelEars:
             return replace(item, utterance_id=utterance_id, speaker=self._speakers[channel])
         if isinstance(item, Ending):
             named = replace(item.utterance, utterance_id=utterance_id, speaker=self._speakers[channel])
-            return replace(item, utterance=named)
+            return Ending(named, item.left_s)
         if isinstance(item, Onset):
             return replace(item, utterance_id=utterance_id)
         self._open.remove(channel)

@@ -135,7 +135,7 @@ class Endpointer:
         elif self._endings and now - self._last == self._tail_frames and not self._too_short():
             self._ending = self._last, self._until_tail(frames, frames[now].end_s)
             left_s = (self._hangover() - self._tail_frames) * (frames[now].end_s - frames[now].start_s)
-            return [Ending(self._ending[1], left_s, self._settled(frames))]
+            return [Ending(self._ending[1], left_s)]
         self._since_snapshot += 1
         if self._snapshot_frames is not None and self._since_snapshot >= self._snapshot_frames:
             self._since_snapshot = 0

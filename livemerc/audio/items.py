@@ -73,8 +73,6 @@ class Ending:
     utterance: Utterance
     left_s: float
     """Until it ends, if nobody says more: what is left of the hangover."""
-    settled_samples: int = 0
-    """So many of its samples the utterance will begin with, however it ends."""
 
     @property
     def utterance_id(self) -> str:
