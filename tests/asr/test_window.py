@@ -122,7 +122,8 @@ def test_who_does_not_stop_is_stopped_after_as_many_tokens_as_anyone_speaks(
     model, one._whisper.model = one._whisper.model, Listening()
     one._whisper.model.generate = generate
     one.transcribe(utterance(noise(2.0)))
-    assert lengths[0] <= most_tokens(2.0, SCREENING) < lengths[1], "random weights never stop by themselves"
+    most = most_tokens(2.0, SCREENING)
+    assert most <= lengths[0] <= most + 1 < lengths[1], "random weights never stop by themselves"
 
 
 def test_each_utterance_gets_its_own_window(

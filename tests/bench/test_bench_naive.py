@@ -20,7 +20,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
     folder = write_checkpoint(tmp_path_factory.mktemp("checkpoint"))
     config = load_config(overrides={"model.checkpoint": str(folder), "dialogue.context": CONTEXT}, environ={})
     make_dialogue, encoders, compute = bench_model.load(config)
-    assert compute.endswith("1 torch thread")
+    assert compute.endswith("1 torch thread, float32")
     return make_dialogue, encoders
 
 
