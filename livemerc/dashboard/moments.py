@@ -24,6 +24,7 @@ class Shifts:
         self._times_s: list[float] = []
         self._rows: list[int] = []  # index into the utterances, of each of the last times
         self._from: int | None = 0  # the first that changed since; None = none did
+        self._speakers: set[str | None] = set()
 
     def touch(self, index: int) -> None:
         """The utterances from `index` on have changed."""
@@ -45,13 +46,16 @@ class Shifts:
         last: dict[str | None, str] = {}
         for utterance in reversed(utterances[max(0, begin - _LOOK_BACK) : begin]):
             label = _settled_on(utterance)
-            if label is not None:
-                last.setdefault(utterance.speaker, label)
+            if label is not None and utterance.speaker not in last:
+                last[utterance.speaker] = label
+                if len(last) >= len(self._speakers):
+                    break  # nobody else has said anything yet
         for index in range(begin, len(utterances)):
             utterance = utterances[index]
             label = _settled_on(utterance)
             if label is None:
                 continue
+            self._speakers.add(utterance.speaker)
             if last.get(utterance.speaker, label) != label:
                 self._rows.append(index)
                 self._times_s.append(utterance.start_s)
