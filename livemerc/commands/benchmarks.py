@@ -35,7 +35,7 @@ def bench(
         asr: word errors and time of the recogniser, of a Whisper in both its windows.
         live: from the end of speech to the emotion, first words, start-up, memory; at real speed.
         streams: many conversations at once.
-        None of them: all that concerns speed and memory, in six minutes: from the end of speech to the emotion,
+        None of them: all that concerns speed and memory, in eight minutes: from the end of speech to the emotion,
         first words, start-up, memory, many conversations at once, and the computation stage by stage.
     speech
         vad: folder of clean recordings to be found in the noise (default: the bundled demo); may be repeated.
