@@ -156,12 +156,15 @@ class Words:
         if job.wait(give_up) is not None:
             self._learn_pace(length_s, job.ran_s)
             return ""
-        self._learn_pace(length_s, job.ran_s)
+        took_s = job.ran_s
         try:
-            return job.result()
+            text = job.result()
         except Exception as error:  # noqa: BLE001 - the boundary of a part: the final will say whether it is broken
             self._notice("asr", self._failed(error))
             return ""
+        if text or not self.following:  # one that is with another speaker answers at once
+            self._learn_pace(length_s, took_s)
+        return text
 
     def ahead(self, utterance: Utterance, *, budget_s: float, give_up: GiveUp) -> Heard | None:
         """The words of an utterance that has perhaps ended, if nothing else is sought and they can be had within the

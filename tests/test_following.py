@@ -19,6 +19,8 @@ from livemerc.audio.source import Block
 from livemerc.brain import Brain, Situation
 from livemerc.config import Config, load_config
 from livemerc.events import EmotionEvent, Event, UtterancePartial
+from livemerc.guard import never
+from livemerc.words import Words
 
 DEMO = Path(__file__).resolve().parents[1] / "livemerc/demo/demo.flac"
 HEAD = RATE_HZ
@@ -138,3 +140,22 @@ def test_a_failure_on_the_way_counts_for_nothing(config: Config) -> None:
     events = through(samples, config, brain)
     assert settled(events) == settled(through(samples, config, Brain(config, Whole())))
     assert brain.failure is None
+
+
+def test_who_is_with_another_speaker_teaches_no_pace(config: Config) -> None:
+    """It answers at once, and has decoded nothing: its next final would be thought to take no time."""
+
+    class Elsewhere(Listener):
+        def follow(self, samples: np.ndarray) -> list[tuple[str, int, int, float]]:
+            return []
+
+        def partial(self, samples: np.ndarray) -> str:
+            return ""
+
+    words = Words(Elsewhere(), config)
+    before = words._pace
+    samples = buzz(3.0)
+    assert not words.follow(samples, give_up=never)
+    assert words.partial(samples, budget_s=10.0, give_up=never) == ""
+    assert words._pace == before
+    words.close()
