@@ -131,11 +131,11 @@ def _serve(requests: socket.socket) -> tuple[str, list[str]]:
 
 if __name__ == "__main__":
     import numpy  # noqa: F401 - held for the children
-    import torch  # noqa: F401
+    import torch  # noqa: F401 - as above
 
     gc.freeze()  # what is loaded stays in pages that all of them share
     name, words = _serve(socket.socket(fileno=int(sys.argv[1])))
     sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)  # noqa: SIM115 - the command's own
-    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115 - as above
     sys.argv[1:] = words
     runpy.run_module(name, run_name="__main__", alter_sys=True)

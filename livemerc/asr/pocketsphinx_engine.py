@@ -137,19 +137,24 @@ class PocketsphinxEngine:
 
     def unheard_s(self, samples: np.ndarray) -> float:
         """Seconds of `samples` that `transcribe` would have to decode now."""
-        known = self._follows
-        if known is None or known.child is not self._child or not self.follows(samples):
+        known = self._known
+        if known is None or not self.follows(samples):
             return len(samples) / SAMPLE_RATE_HZ
         if known.starts_with(samples):
             return 0.0
         return (len(samples) - (known.heard if known.begins(samples) else 0)) / SAMPLE_RATE_HZ
 
+    @property
+    def _known(self) -> _Followed | None:
+        """What it follows, unless the child that heard it is gone."""
+        known = self._follows
+        return known if known is not None and known.child is self._child else None
+
     def _follows_another(self, samples: np.ndarray) -> bool:
         """Whether it is with an utterance that these samples do not belong to."""
-        known = self._follows
+        known = self._known
         return (
             known is not None
-            and known.child is self._child
             and not known.begins(samples)
             and not known.starts_with(samples)
             and time.monotonic() - known.fed_at_s < ANOTHER_AFTER_S
@@ -160,11 +165,10 @@ class PocketsphinxEngine:
         that are said at once it follows one: turning from one to the other, it would begin anew each time."""
         if not self.follows(samples) or self._follows_another(samples):
             return []
-        known = self._follows
-        if known is not None and known.child is self._child and known.starts_with(samples):
+        known = self._known
+        if known is not None and known.starts_with(samples):
             return known.words  # it has been further already
-        goes_on = known is not None and known.child is self._child and known.begins(samples)
-        if not goes_on and len(samples) > BEGUN_BY_SAMPLES:
+        if (known is None or not known.begins(samples)) and len(samples) > BEGUN_BY_SAMPLES:
             return []
         following = self._following(samples)
         whole_pieces = len(samples) // PIECE_SAMPLES * PIECE_SAMPLES
@@ -203,8 +207,9 @@ class PocketsphinxEngine:
 
     def _following(self, samples: np.ndarray) -> _Followed:
         """What it follows, if that is the beginning of `samples`; else it begins with these."""
-        child, known = self._running(), self._follows
-        if known is None or known.child is not child or not known.begins(samples):
+        child = self._running()
+        known = self._known
+        if known is None or not known.begins(samples):
             head = samples[:HEAD_SAMPLES]
             gain = _gain(head)
             assert gain is not None

@@ -195,12 +195,13 @@ def _drawn(name: str, style: Style, cells: list[Cell]) -> Text:
     """The name and then the cells, those that look alike in one piece: hundreds of columns are drawn often."""
     begin = at = len(name)
     spans = [Span(0, at, style)]
-    last = cells[0][1] if cells else None
+    if not cells:
+        return Text(name, spans=spans)
+    last = cells[0][1]
     for _, look in cells:
         if look is not last:
-            spans.append(Span(begin, at, last))  # type: ignore[arg-type]
+            spans.append(Span(begin, at, last))
             begin, last = at, look
         at += 1
-    if last is not None:
-        spans.append(Span(begin, at, last))
+    spans.append(Span(begin, at, last))
     return Text(name + "".join([sign for sign, _ in cells]), spans=spans)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from rich.cells import cell_len
 from scripted_monitor import ScriptedGauges, ScriptedMonitor
 from sessions import write_session
 from textual import events as textual_events
+from textual.app import App
 from textual.driver import Driver
 from textual.geometry import Size
 
@@ -64,6 +65,29 @@ class Recordable(ScriptedMonitor):
         return self.words
 
 
+async def sent_while(app: App[int], size: tuple[int, int], look: Callable[[], Awaitable[None]]) -> str:
+    """All that went to the terminal while `look` had the screen; raises what it raised."""
+    app.driver_class = type("Sized", (Recorder,), {"size_of_it": size})
+    raised: list[BaseException] = []
+
+    async def pilot(_: object) -> None:
+        try:
+            await look()
+        except BaseException as error:
+            raised.append(error)
+            raise
+        finally:
+            app.exit(0)
+
+    await app.run_async(size=size, auto_pilot=pilot)
+    for error in (*raised, app._exception):
+        if error is not None:
+            raise error
+    driver = app._driver
+    assert isinstance(driver, Recorder)
+    return "".join(driver.sent)
+
+
 async def everything_sent(words: str, size: tuple[int, int], keys: Sequence[str]) -> tuple[str, str]:
     """All that went to the terminal while `keys` were pressed, and the rows of the transcript in the end."""
     monitor = Recordable(
@@ -71,17 +95,7 @@ async def everything_sent(words: str, size: tuple[int, int], keys: Sequence[str]
     )
     monitor.words = words
     app = DashboardApp(monitor)
-    app.driver_class = type("Sized", (Recorder,), {"size_of_it": size})
     seen: list[str] = []
-
-    async def pilot(_: object) -> None:
-        try:
-            await look()
-        except BaseException as error:
-            app._exception = app._exception or error  # type: ignore[assignment]
-            raise
-        finally:
-            app.exit(0)
 
     async def look() -> None:
         while (not monitor.delivered.is_set() or app._worker.waiting) and app._exception is None:
@@ -94,16 +108,11 @@ async def everything_sent(words: str, size: tuple[int, int], keys: Sequence[str]
             rows = "".join(strip.text for strip in app.screen._compositor.render_strips())
             assert not invisible(rows), key
         for severity in ("information", "error"):
-            app.notify(words or "-", severity=severity, markup=False)  # type: ignore[arg-type]
+            app.notify(words or "-", severity=severity, markup=False)  # type: ignore[arg-type]  # a Literal
         await asyncio.sleep(0.1)
         seen.append("\n".join(strip.text for strip in app._transcript.render_lines(app._transcript.size.region)))
 
-    await app.run_async(size=size, auto_pilot=pilot)
-    if app._exception is not None:
-        raise app._exception
-    driver = app._driver
-    assert isinstance(driver, Recorder)
-    return "".join(driver.sent), seen[0]
+    return await sent_while(app, size, look), seen[0]
 
 
 KEYS = ("v", "v", "v", "enter", "enter", "right", "escape", "escape", "r", "t", "question_mark", "escape", "slash", "a")
@@ -149,33 +158,21 @@ async def everything_sent_by_label(folder: Path, words: str, size: tuple[int, in
     app = LabelApp(
         Annotation(folder), clip=None, silent=words or "-", play=lambda samples, rate_hz: None, hush=lambda: None
     )
-    app.driver_class = type("Sized", (Recorder,), {"size_of_it": size})
     seen: list[str] = []
 
-    async def pilot(_: object) -> None:
-        try:
-            await asyncio.sleep(0.1)
-            seen.append("\n".join(strip.text for strip in app.screen._compositor.render_strips()))
-            for key in ("down", "space", "t", "w", "escape", "s", "escape", "e", "escape", "question_mark", "escape"):
-                app.post_message(textual_events.Key(key, key if len(key) == 1 else None))
-                await asyncio.sleep(0.04)
-                rows = "".join(strip.text for strip in app.screen._compositor.render_strips())
-                assert not invisible(rows), key
-            app.annotation.trouble = f"not saved: {words}"
-            app.redraw()
-            await asyncio.sleep(0.05)
-        except BaseException as error:
-            app._exception = app._exception or error  # type: ignore[assignment]
-            raise
-        finally:
-            app.exit(0)
+    async def look() -> None:
+        await asyncio.sleep(0.1)
+        seen.append("\n".join(strip.text for strip in app.screen._compositor.render_strips()))
+        for key in ("down", "space", "t", "w", "escape", "s", "escape", "e", "escape", "question_mark", "escape"):
+            app.post_message(textual_events.Key(key, key if len(key) == 1 else None))
+            await asyncio.sleep(0.04)
+            rows = "".join(strip.text for strip in app.screen._compositor.render_strips())
+            assert not invisible(rows), key
+        app.annotation.trouble = f"not saved: {words}"
+        app.redraw()
+        await asyncio.sleep(0.05)
 
-    await app.run_async(size=size, auto_pilot=pilot)
-    if app._exception is not None:
-        raise app._exception
-    driver = app._driver
-    assert isinstance(driver, Recorder)
-    return "".join(driver.sent), seen[0]
+    return await sent_while(app, size, look), seen[0]
 
 
 @pytest.mark.parametrize(

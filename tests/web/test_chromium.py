@@ -39,21 +39,24 @@ def started(home: Path, *arguments: str | Path) -> subprocess.Popen[str]:
     )
 
 
+async def first_line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return (await asyncio.to_thread(process.stdout.readline)).strip()
+
+
 @asynccontextmanager
 async def watch_web(home: Path, folder: Path) -> AsyncIterator[str]:
     """The address that `livemerc watch FOLDER --web` prints; ended as Ctrl+C does, with 0."""
     process = started(home, "watch", folder, "--web")
-    assert process.stdout is not None
     try:
-        address = (await asyncio.to_thread(process.stdout.readline)).strip()
+        address = await first_line(process)
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[\w-]{32}/", address), address
         yield address
         process.send_signal(signal.SIGINT)
         assert await asyncio.to_thread(process.wait, 30) == 0
     finally:
         process.kill()
-        process.wait()
-        process.stdout.close()
+        process.communicate()
 
 
 async def test_the_demos_words_appear_while_it_runs(tmp_path: Path) -> None:
@@ -108,7 +111,7 @@ async def test_a_killed_session_and_a_killed_server_are_told_and_a_new_one_is_re
     profile.mkdir()
     first = words_of_demo()[0].split()[:3]
     running = [started(tmp_path, "watch", folder, "--web")]
-    address = (await asyncio.to_thread(running[0].stdout.readline)).strip()  # type: ignore[union-attr]
+    address = await first_line(running[0])
     try:
         async with browser(profile) as chromium, chromium.page(address) as page:
             running.append(
@@ -126,7 +129,7 @@ async def test_a_killed_session_and_a_killed_server_are_told_and_a_new_one_is_re
             await page.until("cannot be reached at this address", *first)
             port = address.split(":")[2].split("/")[0]
             running.append(started(tmp_path, "watch", folder, "--web", "--port", port))
-            new = (await asyncio.to_thread(running[2].stdout.readline)).strip()  # type: ignore[union-attr]
+            new = await first_line(running[2])
             assert new != address
             await page.evaluate("document.getElementById('again').click()")
             await page.until("open the one that it printed", *first)
