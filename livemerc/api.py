@@ -28,7 +28,7 @@ def monitor(
     overrides: dotted keys with `__` for the dot, for instance `asr__engine="none"`.
     Raises `InputError` (unreadable, no audio), `ModelError`, `ConfigError`. Closing the iterator ends the session.
     """
-    from livemerc.chain import Monitor
+    from livemerc.pipeline.monitor import Monitor
 
     settings = _settings(config, overrides)
     if isinstance(source, str | Path):
@@ -78,7 +78,7 @@ class Predictor:
         utterances, oldest first; the last K - 1 count. Neither audio nor text: the prior, abstained. Raises
         `InputError` for audio that cannot be read, ValueError for samples of another shape.
         """
-        from livemerc.dialogue import Cues, Dialogue
+        from livemerc.pipeline.dialogue import Cues, Dialogue
 
         dialogue = Dialogue(self._model, self._config.dialogue, self._abstention)
         turns = (

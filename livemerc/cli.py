@@ -15,10 +15,10 @@ from typing import NoReturn
 from cyclopts import App, CycloptsError
 from cyclopts.exceptions import UnusedCliTokensError
 
-from livemerc import process
 from livemerc.commands import benchmarks, machine, records, run, watching
 from livemerc.commands.root import app
 from livemerc.errors import EXIT_OK, EXIT_RUNTIME, EXIT_USAGE, LivemercError
+from livemerc.runtime import process
 
 __all__ = ["app", "benchmarks", "call", "machine", "main", "records", "run", "watching"]
 

@@ -219,7 +219,7 @@ def _voice_activity() -> Iterator[Finding]:
 
 
 def _microphone() -> Iterator[Finding]:
-    from livemerc.audio.devices import list_inputs
+    from livemerc.audio.microphone.devices import list_inputs
 
     try:
         inputs = list_inputs()

@@ -11,10 +11,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-
-sys.path.insert(0, str(Path(__file__).parent / "e2e"))
-
-from pulse import PulseServer, missing_for_pulse
+from helpers.pulse import PulseServer, missing_for_pulse
 
 PROJECT = Path(__file__).resolve().parent.parent
 SHARED_DATA = PROJECT.parent / "shared" / "data"
@@ -29,7 +26,7 @@ LONG = (
     "tests/trainer/test_pseudo_label_resume.py",
     "tests/faults/",
     "tests/test_privacy.py",
-    "tests/test_stopping.py",
+    "tests/runtime/test_stopping.py",
     "tests/audio/test_mic_source.py",
     "tests/web/test_chromium.py",
 )
@@ -51,7 +48,7 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a small checkpoint with random weights, for what does not depend on them; read only."""
-    from networks import write_checkpoint
+    from helpers.networks import write_checkpoint
 
     return write_checkpoint(tmp_path_factory.mktemp("random") / "checkpoint")
 
@@ -87,7 +84,7 @@ def tiny_whisper(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[t
     """
     if shutil.which("flite") is None:
         pytest.skip("flite is not installed: nothing speaks the sentences that the tiny Whisper learns")
-    from asr.tiny_whisper import SENTENCES
+    from helpers.tiny_whisper import SENTENCES
 
     base = tmp_path_factory.getbasetemp()  # of this worker, in that of the run
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "tiny_whisper"
@@ -96,7 +93,7 @@ def tiny_whisper(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[t
             folder.mkdir(exist_ok=True)
             # a process of its own: two torch threads there, one here
             environment = {**os.environ, "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"}
-            command = [sys.executable, str(PROJECT / "tests" / "asr" / "tiny_whisper.py"), str(folder)]
+            command = [sys.executable, str(PROJECT / "tests" / "helpers" / "tiny_whisper.py"), str(folder)]
             subprocess.run(command, cwd=PROJECT, env=environment, check=True, timeout=1200)
             (folder / "trained").touch()
     return folder / "ct2", [(folder / f"sentence{i}.wav", sentence) for i, sentence in enumerate(SENTENCES)]

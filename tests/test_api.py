@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import wav_file as wav
-from audio.synthetic import RATE_HZ, buzz, hush
-from networks import CONVERSATION_CONFIG
+from helpers import wav_file as wav
+from helpers.networks import CONVERSATION_CONFIG
+from helpers.synthetic import RATE_HZ, buzz, hush
 
 import livemerc
 from livemerc.api import Predictor, Turn

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import wav_file
-from command_line import PROJECT, environment, livemerc, sentence, start
+from helpers import wav_file
+from helpers.command_line import PROJECT, environment, livemerc, sentence, start
 
-from livemerc import cli, session
+from livemerc import cli
 from livemerc.audio.read import read_samples
 from livemerc.config import Config
+from livemerc.console import show as session
 from livemerc.errors import ConfigError, InputError, LivemercError, MicrophoneError, ModelError
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals and terminals")
@@ -211,7 +212,7 @@ def test_every_error_has_its_exit_code_and_a_traceback_only_with_debug(
     def fail() -> None:
         raise kind("It broke;\nmend it.")
 
-    monkeypatch.setattr("livemerc.audio.devices.list_inputs", fail)
+    monkeypatch.setattr("livemerc.audio.microphone.devices.list_inputs", fail)
     assert cli.call(["devices"]) == kind.exit_code
     assert capfd.readouterr().err == "livemerc: It broke; mend it.\n"
 
@@ -229,7 +230,7 @@ def test_an_unexpected_error_is_a_sentence_too_and_exit_code_6(
     def fail() -> None:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr("livemerc.audio.devices.list_inputs", fail)
+    monkeypatch.setattr("livemerc.audio.microphone.devices.list_inputs", fail)
     assert cli.call(["devices"]) == 6
     err = capfd.readouterr().err
     assert len(err.splitlines()) == 1
@@ -260,7 +261,7 @@ def test_without_a_terminal_settled_labels_are_lines(checkpoint: Path) -> None:
 @posix
 def test_what_libraries_print_does_not_reach_standard_output() -> None:
     code = (
-        "import os\nfrom livemerc import process\nprint('before', flush=True)\nout = process.claim_stdout()\n"
+        "import os\nfrom livemerc.runtime import process\nprint('before', flush=True)\nout = process.claim_stdout()\n"
         "os.write(1, b'noise of a C library\\n')\nprint('a stray print')\nout.write(b'{}\\n')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=PROJECT, timeout=60, check=True)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from command_line import environment, livemerc
-from hostile import PIECES, invisible, session
-from sessions import info, write_session
+from helpers.command_line import environment, livemerc
+from helpers.hostile import PIECES, invisible, session
+from helpers.sessions import info, write_session
 
-from livemerc.journal import EVENTS_FILE, SESSION_FILE
+from livemerc.sessions.journal import EVENTS_FILE, SESSION_FILE
 from livemerc.text_safety import encodable
 
 WORDS = encodable("".join(PIECES))

@@ -14,17 +14,17 @@ from typing import Any
 
 import msgspec
 import pytest
-import wav_file
-from command_line import PROJECT, environment, finished, livemerc
+from helpers import wav_file
+from helpers.command_line import PROJECT, environment, finished, livemerc
 
 from livemerc.audio.file_source import FileSource
 from livemerc.audio.read import read_samples
-from livemerc.chain import Monitor
 from livemerc.config import load_config
 from livemerc.errors import ModelError
 from livemerc.events import EmotionEvent
 from livemerc.model.checkpoint import MANIFEST, file_sha256, load_checkpoint
 from livemerc.model.speech import SpeechEncoder
+from livemerc.pipeline.monitor import Monitor
 
 DEMO = PROJECT / "livemerc" / "demo"
 HOOK = """

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from command_line import PROJECT
+from helpers.command_line import PROJECT
 
 from livemerc.cli import app
 
@@ -89,7 +89,8 @@ def test_every_link_leads_somewhere(path: str) -> None:
 
 
 def test_exit_codes_of_the_readme_are_those_of_the_program() -> None:
-    from livemerc import errors, process
+    from livemerc import errors
+    from livemerc.runtime import process
 
     listed = {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)}
     ours = {value for name, value in vars(errors).items() if name.startswith("EXIT_")}

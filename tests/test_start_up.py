@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from command_line import PROJECT, environment
-from sessions import conversation, write_session
+from helpers.command_line import PROJECT, environment
+from helpers.sessions import conversation, write_session
 
 import livemerc
 
@@ -65,7 +65,7 @@ def test_a_recorded_session_needs_no_model_no_ears_and_no_screen(tmp_path: Path,
 
 
 def test_the_screen_of_a_replay_needs_no_model(tmp_path: Path) -> None:
-    for modules in ("livemerc.replay, livemerc.dashboard.replay_app", "livemerc.dashboard.viewer"):
+    for modules in ("livemerc.console.session_table, livemerc.dashboard.replay_app", "livemerc.dashboard.viewer"):
         loaded = _loaded_by(f"import {modules}", tmp_path)
         assert "textual" in loaded
         assert not loaded & (HEAVY - {"textual"} | {"numpy"})
@@ -116,6 +116,6 @@ def test_correcting_and_comparing_needs_no_model(tmp_path: Path, arguments: tupl
 
 
 def test_the_label_screen_needs_no_model(tmp_path: Path) -> None:
-    loaded = _loaded_by("import livemerc.labelling, livemerc.dashboard.label_app", tmp_path)
+    loaded = _loaded_by("import livemerc.dashboard.label.run, livemerc.dashboard.label.app", tmp_path)
     assert "textual" in loaded
     assert not loaded & (HEAVY - {"textual"} | {"numpy"})

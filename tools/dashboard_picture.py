@@ -15,9 +15,9 @@ from pathlib import Path
 
 from livemerc.audio.file_source import FileSource
 from livemerc.config import load_config
+from livemerc.console.show import DEMO_FOLDER
 from livemerc.dashboard.app import DashboardApp
-from livemerc.recording import RecordedMonitor
-from livemerc.session import DEMO_FOLDER
+from livemerc.pipeline.recording import RecordedMonitor
 
 SIZE = (120, 36)
 UTTERANCES = 15

@@ -225,8 +225,8 @@ def evaluate(
     json
         One JSON object on standard output, and nothing else there.
     """
-    from trainer.evaluate_command import Options, run
-    from trainer.evaluate_tables import lines
+    from trainer.evaluation.command import Options, run
+    from trainer.evaluation.tables import lines
 
     options = Options(
         split=split, lag=lag, context=context, device=device, threads=threads, bootstrap=bootstrap, seed=seed,
@@ -334,7 +334,7 @@ def pseudo_label(
     json
         The summary as one JSON object on standard output.
     """
-    from trainer.pseudo_label_command import Options, run
+    from trainer.pseudo_labels.command import Options, run
 
     options = Options(
         source=source, out=out, corpus=corpus, split=split, column=column, id_column=id_column,

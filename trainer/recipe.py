@@ -11,9 +11,9 @@ import msgspec
 
 from livemerc.errors import ConfigError
 from livemerc.model.checkpoint import Abstention, Manifest
-from trainer.config import ConversationStage, FusionStage, SpeechStage, TextStage, read_stage
-from trainer.full_config import read_recipe
-from trainer.runs import RunFolder
+from trainer.compact.config import ConversationStage, FusionStage, SpeechStage, TextStage, read_stage
+from trainer.loop.run_folder import RunFolder
+from trainer.merits_l.config import read_recipe
 
 STAGES = ("text", "speech", "context")
 """Of the compact recipe."""
@@ -42,7 +42,7 @@ def train(config: Path, data: Path, out: Path, options: TrainOptions) -> None:
         raise ConfigError("--max-steps must be 1 or more.")
     recipe = read_recipe(config)
     if recipe == "merits-l":
-        from trainer.full_recipe import train_full
+        from trainer.merits_l.recipe import train_full
 
         train_full(config, data, out, options)
         return
@@ -86,18 +86,19 @@ def _settings(config: Path, stage: str) -> dict[str, Any]:
 def run(stage: str, config: Path, data: Path, out: Path) -> None:
     """One of `STAGES` with the settings of `config`, corpora in `data`, results below `out`."""
     if stage == "text":
-        from trainer import features, text_stage
+        from trainer.compact import text as text_stage
+        from trainer.compact import text_features as features
 
         settings = read_stage(config, "text", TextStage)
         text_stage.train(settings, data, out / "text")
         features.extract(settings, data, out / "text", out / "features")
     elif stage == "speech":
-        from trainer import speech_stage
+        from trainer.compact import speech as speech_stage
 
         for mode in ("prepare", "final", "embed"):
             speech_stage.main([mode, "--config", str(config), "--data", str(data), "--out", str(out / "speech")])
     elif stage == "context":
-        from trainer import context_stages
+        from trainer.compact import conversation as context_stages
 
         _need(out / "features/text.npz", "text")
         _need(out / "speech/final/embeddings.npz", "speech")
@@ -109,10 +110,10 @@ def run(stage: str, config: Path, data: Path, out: Path) -> None:
 def export_checkpoint(config: Path, runs: Path, out: Path, name: str) -> Manifest:
     """Finished runs of either recipe -> a checkpoint folder."""
     if read_recipe(config) == "merits-l":
-        from trainer.full_export import export_full_run
+        from trainer.merits_l.export import export_full_run
 
         return export_full_run(config, runs, out, name)
-    from trainer.export import export
+    from trainer.compact.export import export
 
     _need(runs / "context/figures.json", "context")
     return export(

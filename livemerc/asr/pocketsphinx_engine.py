@@ -20,7 +20,7 @@ import numpy as np
 from livemerc.asr.engine import Transcript, Word
 from livemerc.config import SAMPLE_RATE_HZ
 from livemerc.errors import ModelError
-from livemerc.process import end_with_us
+from livemerc.runtime.process import end_with_us
 
 if TYPE_CHECKING:
     from livemerc.audio.items import Utterance

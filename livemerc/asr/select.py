@@ -45,7 +45,7 @@ def choose_engine(config: Config, *, demo: bool, terminal: bool, announce: Annou
 
     `terminal`: someone sees a progress bar on stderr, so `auto` may fetch `base` once. `demo`: never fetch.
     `announce` gets one line that names the engine and the reason. Where no model is named and the checkpoint judges
-    the voice with the encoder of a Whisper, it is that one: `livemerc.brain` would refuse any other.
+    the voice with the encoder of a Whisper, it is that one: `livemerc.pipeline.processor` would refuse any other.
     Raises `ModelError` (exit 3) or `ConfigError` (exit 2) with the mend.
     """
     engine = config.asr.engine

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from livemerc.audio.devices import portaudio
+from livemerc.audio.microphone.devices import portaudio
 from livemerc.errors import InputError, LivemercError, MicrophoneError
 
 

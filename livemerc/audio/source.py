@@ -1,6 +1,6 @@
 """What every source hands over, and how a source behaves.
 
-The sources themselves live in `file_source`, `stdin_source` and `mic_source` and can be had from here too.
+The sources themselves live in `file_source`, `stdin_source` and `microphone.source`, and can be had from here too.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from livemerc.events import MicState
 
 if TYPE_CHECKING:
     from livemerc.audio.file_source import FileSource as FileSource
-    from livemerc.audio.mic_source import MicSource as MicSource
+    from livemerc.audio.microphone.source import MicSource as MicSource
     from livemerc.audio.stdin_source import StdinSource as StdinSource
 
-_SOURCES = {"FileSource": "file_source", "MicSource": "mic_source", "StdinSource": "stdin_source"}
+_SOURCES = {"FileSource": "file_source", "MicSource": "microphone.source", "StdinSource": "stdin_source"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ import numpy as np
 from livemerc.asr.engine import AsrEngine
 from livemerc.asr.sidecar import MAX_BYTES, read_cues
 from livemerc.bench.measuring import DEMO, machine, machine_line, percentiles
-from livemerc.comparison import words
 from livemerc.config import SAMPLE_RATE_HZ, Config, load_config
 from livemerc.errors import ConfigError, InputError
+from livemerc.sessions.comparison import words
 from livemerc.text_safety import encodable, plain_text
 
 if TYPE_CHECKING:

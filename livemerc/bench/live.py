@@ -24,10 +24,10 @@ from livemerc.audio.file_source import FileSource
 from livemerc.audio.items import Utterance
 from livemerc.bench import whisper
 from livemerc.bench.measuring import DEMO, Stages, machine, machine_line, over, over_runs, progress
-from livemerc.chain import Monitor
 from livemerc.config import SAMPLE_RATE_HZ, Config, load_config
 from livemerc.errors import ConfigError
 from livemerc.events import EmotionEvent, SessionStart, UtteranceFinal, UtterancePartial
+from livemerc.pipeline.monitor import Monitor
 from livemerc.text_safety import encodable, plain_text
 
 QUICK_S = 25.0

@@ -105,9 +105,9 @@ def measure(seconds: float, files: Sequence[Path]) -> dict[str, Any]:
     """One session of `seconds` with the user's settings. Times in s, latency in ms, memory in MB (2^20 bytes)."""
     import psutil
 
-    from livemerc import process
-    from livemerc.chain import Monitor
     from livemerc.events import EmotionEvent, SessionEnd, Status, UtteranceFinal
+    from livemerc.pipeline.monitor import Monitor
+    from livemerc.runtime import process
 
     config = load_config()
     source = LoopSource(files, seconds, config.audio.ring_s, config.audio.block_ms)

@@ -25,7 +25,7 @@ from livemerc.bench.model import SENTENCES
 from livemerc.config import SAMPLE_RATE_HZ, Config, load_config
 from livemerc.errors import ConfigError
 from livemerc.events import EmotionEvent, SessionEnd, UtteranceFinal
-from livemerc.streams import Streams
+from livemerc.streams.streams import Streams
 
 STREAMS = 40
 SECONDS, SECONDS_QUICK = 60.0, 15.0

@@ -39,7 +39,7 @@ from livemerc.events import (
     UtteranceFinal,
     UtterancePartial,
 )
-from livemerc.gauges import Gauges
+from livemerc.runtime.gauges import Gauges
 
 SIZE = (120, 40)
 UTTERANCES, UTTERANCES_QUICK = 10_000, 3_000

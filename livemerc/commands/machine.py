@@ -16,7 +16,7 @@ app.command(models_app)
 @app.command(sort_key=2)
 def devices() -> int:
     """List the microphones with the names and indexes that `run --mic` takes."""
-    from livemerc.audio.devices import far_side_hint, list_inputs
+    from livemerc.audio.microphone.devices import far_side_hint, list_inputs
 
     inputs = list_inputs()
     if not inputs:
@@ -61,7 +61,7 @@ def pull(name: str, /) -> int:
     name
         Whisper size, for instance base.
     """
-    from livemerc.fetching import pull_with_bar
+    from livemerc.console.download_bar import pull_with_bar
 
     print(f"{name}: {pull_with_bar(name)}")
     return EXIT_OK

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from livemerc import process
 from livemerc.commands.root import app
 from livemerc.errors import EXIT_OK, ConfigError
+from livemerc.runtime import process
 
 
 @app.command(sort_key=4)
@@ -41,7 +41,7 @@ def replay(
         raise ConfigError("--json and --plain exclude each other; choose one.")
     if not (speed == 0 or 0.5 <= speed <= 100):
         raise ConfigError("--speed of a replay is 0.5 to 100, or 0 for as fast as it goes.")
-    from livemerc import replay as room
+    from livemerc.console import session_table as room
 
     begin_s = room.seconds(begin)
     with process.StopOnSignal() as signals:
@@ -117,7 +117,7 @@ def sessions(directory: Path, /) -> int:
     directory
         A folder of sessions' folders, or a session's own.
     """
-    from livemerc import replay as room
+    from livemerc.console import session_table as room
 
     return room.list_sessions(_session(directory))
 
@@ -209,7 +209,7 @@ def rerun(
     }
     with process.StopOnSignal() as signals:
         try:
-            from livemerc import rerun as room
+            from livemerc.pipeline import rerun as room
 
             options = room.Options(
                 new=record, from_text=from_text, as_heard=as_heard, record_audio=record_audio, json=json, plain=plain,
@@ -242,7 +242,7 @@ def compare(
     json
         The comparison as one JSON object.
     """
-    from livemerc import compare as room
+    from livemerc.console import comparison_table as room
 
     return room.main(_session(first), _session(second), json=json, everything=everything)
 
@@ -279,7 +279,7 @@ def label(
         raise ConfigError("--all and --split go with --export FILE; give it, or leave them out.")
     if export is not None and order is not None:
         raise ConfigError("--order goes with the screen, and --export opens none; leave one out.")
-    from livemerc import labelling
+    from livemerc.dashboard.label import run as labelling
 
     directory = _session(directory)
     if export is not None:
@@ -289,6 +289,6 @@ def label(
 
 def _session(path: Path) -> Path:
     """The folder of a session whose events were named: its settings, audio and corrections lie beside them."""
-    from livemerc.journal import EVENTS_FILE, SESSION_FILE
+    from livemerc.sessions.journal import EVENTS_FILE, SESSION_FILE
 
     return path.parent if path.name == EVENTS_FILE and (path.parent / SESSION_FILE).is_file() else path

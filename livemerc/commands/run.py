@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
-from livemerc import process
 from livemerc.commands.root import app
 from livemerc.errors import EXIT_OK, ConfigError
+from livemerc.runtime import process
 
 if TYPE_CHECKING:
     from livemerc.config import Config
@@ -150,7 +150,7 @@ def run(
     )
     if settings.offline:
         os.environ["HF_HUB_OFFLINE"] = "1"  # before any library reads it
-    from livemerc import session
+    from livemerc.console import show as session
 
     if record is not None:
         session.check_new(record)  # before a microphone listens
@@ -186,7 +186,7 @@ def _speaker_names(given: str) -> tuple[str, ...]:
 
 def _load_config(path: Path | None, overrides: dict[str, Any], *, demo: bool) -> Config:
     from livemerc.config import load_config
-    from livemerc.session import DEMO_FOLDER
+    from livemerc.console.show import DEMO_FOLDER
 
     settings = load_config(path, overrides)
     if settings.asr.engine == "transcript" and settings.asr.transcript is None and demo:

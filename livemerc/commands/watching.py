@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from livemerc import process
 from livemerc.commands.root import app
 from livemerc.errors import EXIT_OK, ConfigError
+from livemerc.runtime import process
 
 
 @app.command(sort_key=4)
@@ -52,7 +52,7 @@ def watch(
                 from livemerc.web.server import serve
 
                 return serve(directory, signals, host="127.0.0.1" if host is None else host, port=port or 0)
-            from livemerc import watch as room
+            from livemerc.console import watch as room
 
             return room.watch(directory, signals, json=json, plain=plain)
         except KeyboardInterrupt:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from livemerc.dashboard.worker import MonitorLike
-    from livemerc.follower import Follower
-    from livemerc.player import Player
+    from livemerc.sessions.follower import Follower
+    from livemerc.sessions.player import Player
 
 __all__ = ["run_dashboard", "run_replay", "run_watch"]
 

@@ -21,29 +21,29 @@ from textual.message import Message
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
-from livemerc.bookmarks import Bookmark
-from livemerc.dashboard.bars import NowPanel
-from livemerc.dashboard.detail_screen import DetailScreen
-from livemerc.dashboard.health import HealthPanel
-from livemerc.dashboard.help_screen import HelpScreen
-from livemerc.dashboard.inputs_screen import InputsScreen
 from livemerc.dashboard.keys import KEYS, KeyLine, commands, told
 from livemerc.dashboard.layout import VIEWS, Plan, plan
-from livemerc.dashboard.meter import MeterPanel
 from livemerc.dashboard.palette import PALETTES, Palette, palette_for
-from livemerc.dashboard.panel import Panel
+from livemerc.dashboard.panels.bars import NowPanel
+from livemerc.dashboard.panels.health import HealthPanel
+from livemerc.dashboard.panels.meter import MeterPanel
+from livemerc.dashboard.panels.panel import Panel
+from livemerc.dashboard.panels.status_line import HeaderLine, StatusLine, TroubleBanner
+from livemerc.dashboard.panels.summary import SummaryPanel
+from livemerc.dashboard.panels.timeline import CoursePanel, TimelinePanel
+from livemerc.dashboard.panels.transcript import Transcript
 from livemerc.dashboard.reading import Reading
-from livemerc.dashboard.search import SearchLine
-from livemerc.dashboard.state import SessionState
-from livemerc.dashboard.status_line import HeaderLine, StatusLine, TroubleBanner
-from livemerc.dashboard.summary import SummaryPanel
+from livemerc.dashboard.screens.detail import DetailScreen
+from livemerc.dashboard.screens.help import HelpScreen
+from livemerc.dashboard.screens.inputs import InputsScreen
+from livemerc.dashboard.screens.search import SearchLine
+from livemerc.dashboard.state.session import SessionState
 from livemerc.dashboard.terminal import own_signals, own_terminal, spare_the_collector
-from livemerc.dashboard.timeline import CoursePanel, TimelinePanel
-from livemerc.dashboard.transcript import Transcript
 from livemerc.dashboard.worker import EventWorker, Markable, MonitorLike, Pausable, Recordable, Switchable, WorkerLike
 from livemerc.errors import EXIT_OK, EXIT_RUNTIME, LivemercError
 from livemerc.events import SessionStart
-from livemerc.process import EXIT_AT_ONCE, STOP_SIGNALS
+from livemerc.runtime.process import EXIT_AT_ONCE, STOP_SIGNALS
+from livemerc.sessions.bookmarks import Bookmark
 from livemerc.text_safety import plain_text
 
 REDRAW_EVERY_S = 0.1
@@ -362,7 +362,7 @@ class DashboardApp(Reading, App[int]):
         return source if isinstance(source, Switchable) else None
 
     def action_inputs(self) -> None:
-        from livemerc.audio.devices import inputs_now
+        from livemerc.audio.microphone.devices import inputs_now
 
         microphone = self._microphone
         if microphone is not None and not self._ended:

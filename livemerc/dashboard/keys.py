@@ -16,8 +16,8 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from livemerc.dashboard.palette import Palette
-from livemerc.dashboard.panel import Panel
-from livemerc.dashboard.state import SessionState
+from livemerc.dashboard.panels.panel import Panel
+from livemerc.dashboard.state.session import SessionState
 
 
 def key(keys: str, action: str, name: str, told: str, *, display: str | None = None, show: bool = True) -> Binding:

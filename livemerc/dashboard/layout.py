@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from livemerc.dashboard import health
+from livemerc.dashboard.panels import health
 
 VIEWS = ("now", "course", "summary", "health")
 """What the one slot of a narrow screen can show; on a wide one, Now and Course are always there."""

@@ -10,7 +10,7 @@ from rich.style import Style
 from textual.color import Color
 from textual.theme import Theme
 
-from livemerc.dashboard.course import NOT_SURE
+from livemerc.dashboard.state.course import NOT_SURE
 from livemerc.emotions import EMOTIONS, emotion
 
 _CONTRAST = 4.5

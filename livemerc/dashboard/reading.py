@@ -6,14 +6,14 @@ from bisect import insort
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from livemerc.bookmarks import Bookmark, bookmark_now
-from livemerc.dashboard.detail_screen import DetailScreen
-from livemerc.dashboard.export_screen import ExportScreen
-from livemerc.dashboard.search import SearchLine
-from livemerc.dashboard.state import SessionState, Utterance
-from livemerc.dashboard.timeline import CoursePanel
-from livemerc.dashboard.transcript import Transcript
+from livemerc.dashboard.panels.timeline import CoursePanel
+from livemerc.dashboard.panels.transcript import Transcript
+from livemerc.dashboard.screens.detail import DetailScreen
+from livemerc.dashboard.screens.export import ExportScreen
+from livemerc.dashboard.screens.search import SearchLine
+from livemerc.dashboard.state.session import SessionState, Utterance
 from livemerc.notation import clock
+from livemerc.sessions.bookmarks import Bookmark, bookmark_now
 
 if TYPE_CHECKING:
     from textual.app import App

@@ -10,14 +10,14 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 
-from livemerc.bookmarks import BOOKMARKS_FILE, Bookmark, append_bookmark, read_bookmarks
 from livemerc.dashboard.app import DashboardApp
-from livemerc.dashboard.history import History
 from livemerc.dashboard.keys import REPLAY_KEYS, SPEEDS
-from livemerc.dashboard.state import Playback
+from livemerc.dashboard.state.history import History
+from livemerc.dashboard.state.session import Playback
 from livemerc.errors import EXIT_OK, InputError
 from livemerc.events import Event
-from livemerc.player import Player
+from livemerc.sessions.bookmarks import BOOKMARKS_FILE, Bookmark, append_bookmark, read_bookmarks
+from livemerc.sessions.player import Player
 
 
 class ReplayApp(DashboardApp, inherit_bindings=False):

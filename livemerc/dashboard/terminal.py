@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from livemerc.errors import ConfigError
-from livemerc.process import STOP_SIGNALS, silence_output
+from livemerc.runtime.process import STOP_SIGNALS, silence_output
 from livemerc.text_safety import plain_text
 
 if TYPE_CHECKING:

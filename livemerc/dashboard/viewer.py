@@ -11,7 +11,7 @@ from textual.drivers.web_driver import WebDriver
 from livemerc.dashboard.terminal import spare_the_collector
 from livemerc.dashboard.watch_app import WatchApp
 from livemerc.errors import EXIT_OK, EXIT_RUNTIME, LivemercError
-from livemerc.follower import Follower
+from livemerc.sessions.follower import Follower
 from livemerc.text_safety import plain_text
 
 

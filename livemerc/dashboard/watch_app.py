@@ -10,8 +10,8 @@ from textual.binding import BindingType
 
 from livemerc.dashboard.keys import WATCH_KEYS
 from livemerc.dashboard.replay_app import ReplayApp
-from livemerc.dashboard.state import Playback
-from livemerc.follower import Follower
+from livemerc.dashboard.state.session import Playback
+from livemerc.sessions.follower import Follower
 
 
 class WatchApp(ReplayApp, inherit_bindings=False):

@@ -8,16 +8,16 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from livemerc.bookmarks import Bookmark
-from livemerc.dashboard.state import GaugesLike
+from livemerc.dashboard.state.session import GaugesLike
 from livemerc.events import Event
+from livemerc.sessions.bookmarks import Bookmark
 
 _INBOX_EVENTS = 4096
 _GIVE_UP_EVERY_S = 0.2
 
 
 class MonitorLike(Protocol):
-    """What the dashboard needs of a monitor; `livemerc.chain.Monitor` is one."""
+    """What the dashboard needs of a monitor; `livemerc.pipeline.monitor.Monitor` is one."""
 
     def events(self) -> Iterator[Event]: ...
     def stop(self) -> None: ...
@@ -26,7 +26,7 @@ class MonitorLike(Protocol):
 
 @runtime_checkable
 class Recordable(Protocol):
-    """A monitor whose recording can be ended and begun; `livemerc.recording.RecordedMonitor` is one."""
+    """A monitor whose recording can be ended and begun; `livemerc.pipeline.recording.RecordedMonitor` is one."""
 
     @property
     def recording(self) -> str | None: ...
@@ -37,7 +37,7 @@ class Recordable(Protocol):
 
 @runtime_checkable
 class Pausable(Protocol):
-    """A monitor that can stop hearing and go on; `livemerc.chain.Monitor` is one."""
+    """A monitor that can stop hearing and go on; `livemerc.pipeline.monitor.Monitor` is one."""
 
     @property
     def paused(self) -> bool: ...
@@ -46,14 +46,14 @@ class Pausable(Protocol):
 
 @runtime_checkable
 class Markable(Protocol):
-    """A monitor that keeps bookmarks; `livemerc.recording.RecordedMonitor` is one."""
+    """A monitor that keeps bookmarks; `livemerc.pipeline.recording.RecordedMonitor` is one."""
 
     def bookmark(self, bookmark: Bookmark) -> str: ...
 
 
 @runtime_checkable
 class Switchable(Protocol):
-    """A source that can go on with another device; `livemerc.audio.mic_source.MicSource` is one."""
+    """A source that can go on with another device; `livemerc.audio.microphone.source.MicSource` is one."""
 
     name: str
 

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, get_args
 
 from livemerc.errors import EXIT_OK
 from livemerc.export import output
-from livemerc.recorded import RecordedSession, read_session
+from livemerc.sessions.session import RecordedSession, read_session
 from livemerc.text_safety import plain_text
 
 FormatName = Literal["jsonl", "csv", "parquet", "srt", "vtt", "rttm", "emotionml", "textgrid", "audacity"]
@@ -56,7 +56,7 @@ class Exported:
 def export(path: Path, name: FormatName, *, original: bool = False) -> Exported:
     """A session's folder, or a file of events, in the format `name`.
 
-    original: without the corrections beside the events. Raises `InputError` as `livemerc.journal.read` does, and
+    original: without the corrections beside the events. Raises `InputError` as `sessions.journal.read` does, and
     `ConfigError` where a format's library is not installed.
     """
     module = importlib.import_module(f"{__name__}.{FORMATS[name].module}")

@@ -11,7 +11,7 @@ import csv as csv_module
 import io
 
 from livemerc.export.table import Cell, columns, warn_of_unknown_labels
-from livemerc.recorded import RecordedSession
+from livemerc.sessions.session import RecordedSession
 
 _GUARDED = tuple("=+-@\t\r\n'＝＋－＠")
 

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from livemerc.errors import InputError
 from livemerc.export.spans import Names, Span, ms, seconds, span
-from livemerc.recorded import RecordedSession, RecordedUtterance
+from livemerc.sessions.session import RecordedSession, RecordedUtterance
 
 NAMESPACE = "http://www.w3.org/2009/10/emotionml"
 OWN_NAMESPACE = "urn:livemerc:export:1"

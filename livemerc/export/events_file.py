@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from livemerc.corrections import CORRECTIONS_FILE, read_corrections
 from livemerc.events import encode
-from livemerc.journal import being_recorded, read
+from livemerc.sessions.corrections import CORRECTIONS_FILE, read_corrections
+from livemerc.sessions.journal import being_recorded, read
 
 
 def jsonl(path: Path) -> tuple[bytes, list[str]]:

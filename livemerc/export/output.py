@@ -10,11 +10,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from livemerc import process
-from livemerc.bookmarks import BOOKMARKS_FILE
-from livemerc.corrections import CORRECTIONS_FILE
 from livemerc.errors import ConfigError, LivemercError
-from livemerc.journal import AUDIO_FILE, EVENTS_FILE, SESSION_FILE
+from livemerc.runtime import process
+from livemerc.sessions.bookmarks import BOOKMARKS_FILE
+from livemerc.sessions.corrections import CORRECTIONS_FILE
+from livemerc.sessions.journal import AUDIO_FILE, EVENTS_FILE, SESSION_FILE
 from livemerc.text_safety import plain_text
 
 _OWN_FILES = {EVENTS_FILE, SESSION_FILE, CORRECTIONS_FILE, BOOKMARKS_FILE, AUDIO_FILE}

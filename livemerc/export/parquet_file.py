@@ -10,7 +10,7 @@ import msgspec
 from livemerc import __version__
 from livemerc.errors import ConfigError
 from livemerc.export.table import columns, warn_of_unknown_labels
-from livemerc.recorded import RecordedSession
+from livemerc.sessions.session import RecordedSession
 from livemerc.text_safety import encodable
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import NamedTuple, TypeVar
 
-from livemerc.bookmarks import Bookmark
-from livemerc.recorded import RecordedUtterance
+from livemerc.sessions.bookmarks import Bookmark
+from livemerc.sessions.session import RecordedUtterance
 from livemerc.text_safety import plain_text
 
 UNKNOWN_SPEAKER = "unknown"

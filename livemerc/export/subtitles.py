@@ -9,7 +9,7 @@ import re
 
 from livemerc.emotions import EMOTIONS
 from livemerc.export.spans import caption, clock, shown, shown_speaker, shown_words, span
-from livemerc.recorded import RecordedSession, RecordedUtterance
+from livemerc.sessions.session import RecordedSession, RecordedUtterance
 
 _SRT_TAGS = str.maketrans({"<": "‹", ">": "›", "{": "(", "}": ")"})
 _CLASS = re.compile(r"[^\w-]+")

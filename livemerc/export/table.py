@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from msgspec import UNSET, structs
 
 from livemerc.events import Timing
-from livemerc.recorded import RecordedSession, RecordedUtterance
+from livemerc.sessions.session import RecordedSession, RecordedUtterance
 from livemerc.text_safety import encodable
 
 Kind = Literal["string", "float", "integer", "boolean"]

@@ -6,9 +6,9 @@ import heapq
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from livemerc.bookmarks import Bookmark
 from livemerc.export.spans import Names, Span, caption, mark, ms, seconds, shown_label, shown_speaker, shown_words, span
-from livemerc.recorded import RecordedSession
+from livemerc.sessions.bookmarks import Bookmark
+from livemerc.sessions.session import RecordedSession
 
 
 class _Interval(NamedTuple):

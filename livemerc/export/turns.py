@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from livemerc.export.spans import UNKNOWN_SPEAKER, Names, seconds, span
-from livemerc.recorded import RecordedSession
+from livemerc.sessions.session import RecordedSession
 
 _ILLEGAL = re.compile(r"[^\w.-]")
 _READ_AS_MISSING = {"NA", "NaN", "nan", "NULL", "null", "None", "-NaN", "-nan"}

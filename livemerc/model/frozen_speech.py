@@ -35,7 +35,7 @@ FAMILIES = ("wavlm", "hubert", "wav2vec2")
 
 
 class FrozenSpeech(nn.Module, ABC):
-    """A front end that is never trained. Its features are cached by `trainer.feature_cache`.
+    """A front end that is never trained. Its features are cached by `trainer.fronts.cache`.
 
     `name`: what the user called it; `layers` (L) and `dimension` (D) of `features`; `extra` (E): width of one more
     row behind the layers, padded with zeros to D (CARE's semantic vector; 0 = no such row). `config` rebuilds it

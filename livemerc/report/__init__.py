@@ -7,10 +7,10 @@ from pathlib import Path
 
 from livemerc.errors import EXIT_OK
 from livemerc.export.output import check_target, write_file
-from livemerc.recorded import RecordedSession, read_session
 from livemerc.report.card import find_card
 from livemerc.report.facts import facts
 from livemerc.report.page import page
+from livemerc.sessions.session import RecordedSession, read_session
 from livemerc.text_safety import encodable, plain_text
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from livemerc.errors import ModelError
 from livemerc.events import CheckpointInfo
 from livemerc.model.checkpoint import BUNDLED, checkpoint_info
-from livemerc.recorded import RecordedSession
+from livemerc.sessions.session import RecordedSession
 
 CARD = "MODEL_CARD.md"
 _LONGEST_CARD_BYTES = 1 << 18

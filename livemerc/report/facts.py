@@ -15,11 +15,11 @@ from itertools import pairwise
 
 from msgspec import UNSET
 
-from livemerc.anonymise import Anonymiser
-from livemerc.bookmarks import Bookmark
 from livemerc.emotions import EMOTIONS, expected_valence
-from livemerc.gauges import PAUSED
-from livemerc.recorded import RecordedSession, RecordedUtterance, Stretch
+from livemerc.report.anonymise import Anonymiser
+from livemerc.runtime.gauges import PAUSED
+from livemerc.sessions.bookmarks import Bookmark
+from livemerc.sessions.session import RecordedSession, RecordedUtterance, Stretch
 
 NOT_SURE = "not sure"
 NOT_JUDGED = "not judged"
@@ -197,7 +197,7 @@ class Facts:
 
 
 def facts(session: RecordedSession, *, anonymise: bool = False) -> Facts:
-    """Everything of `session`; with `anonymise` no speaker's name is in it (`livemerc.anonymise`)."""
+    """Everything of `session`; with `anonymise` no speaker's name is in it (`livemerc.report.anonymise`)."""
     anonymiser = _anonymiser(session) if anonymise else None
     lines = [_line(number, u, anonymiser) for number, u in enumerate(session.utterances, start=1)]
     people: dict[str | None, Person] = {}

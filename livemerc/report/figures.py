@@ -11,11 +11,11 @@ from unicodedata import east_asian_width
 
 from livemerc.emotions import EMOTIONS
 from livemerc.notation import clock
-from livemerc.recorded import Gap
 from livemerc.report.colours import colour_class, sign
 from livemerc.report.columns import Column, columns, runs
 from livemerc.report.facts import NOT_JUDGED, NOT_SURE, NOTHING, Facts, Person
 from livemerc.report.markup import Html, join, tag
+from livemerc.sessions.session import Gap
 
 Span = tuple[float, float]
 Draw = Callable[["Frame"], tuple[list[Html], float]]

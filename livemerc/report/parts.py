@@ -7,17 +7,17 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 
-from livemerc.anonymise import NAME, NUMBER, RULE, SPEAKER
 from livemerc.config import RecordConfig
 from livemerc.events import AsrInfo
 from livemerc.notation import clock, fraction
-from livemerc.recorded import Stretch
 from livemerc.report import sentences
+from livemerc.report.anonymise import NAME, NUMBER, RULE, SPEAKER
 from livemerc.report.card import Card, checkpoint_of
 from livemerc.report.facts import Facts, Line, Person, Shift
 from livemerc.report.figures import lanes_of
 from livemerc.report.markup import Child, Html, join, tag
 from livemerc.report.transcript import label, said, verdict, who
+from livemerc.sessions.session import Stretch
 
 QUOTED = 280
 """Characters of an utterance where it is quoted; the transcript has it whole."""

@@ -23,9 +23,9 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from textual_serve.app_service import AppService
 from textual_serve.server import Server
 
-from livemerc import process
 from livemerc.errors import EXIT_OK, ConfigError
-from livemerc.follower import Follower
+from livemerc.runtime import process
+from livemerc.sessions.follower import Follower
 from livemerc.text_safety import plain_text
 from livemerc.web.viewer import Viewer
 

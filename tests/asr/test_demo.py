@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from asr.speech import read_audio
+from helpers.speech import read_audio
 
 from livemerc.asr.sidecar import SidecarEngine, read_cues
 from livemerc.audio.ears import Ears

@@ -6,8 +6,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from asr.random_whisper import build_random
-from asr.speech import noise, utterance
+from helpers.random_whisper import build_random
+from helpers.speech import noise, utterance
 
 from livemerc.asr import models
 from livemerc.asr.engine import GpuMemoryError, NoAsr

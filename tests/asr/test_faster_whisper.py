@@ -7,7 +7,7 @@ import math
 import jiwer
 import numpy as np
 import pytest
-from asr.speech import noise, plain, read_audio, utterance
+from helpers.speech import noise, plain, read_audio, utterance
 
 from livemerc.asr.engine import Transcript
 from livemerc.asr.faster_whisper_engine import FasterWhisperEngine, _model_error

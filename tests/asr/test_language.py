@@ -6,17 +6,17 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from asr.multilingual_whisper import build_multilingual
-from asr.speech import noise, utterance
-from networks import write_checkpoint
+from helpers.multilingual_whisper import build_multilingual
+from helpers.networks import write_checkpoint
+from helpers.speech import noise, utterance
 
 from livemerc.asr.engine import Transcript
 from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
 from livemerc.asr.screening import screen
-from livemerc.brain import Brain
 from livemerc.config import AsrConfig, Config, ScreeningConfig, load_config
 from livemerc.events import EmotionEvent, UtteranceFinal
 from livemerc.model.checkpoint import BUNDLED, MANIFEST, read_manifest
+from livemerc.pipeline.processor import Brain
 
 
 def reason(languages=("en",), spoken=None, given=False, text="ich weiß es nicht", **figures) -> str | None:

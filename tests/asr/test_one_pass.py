@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from asr.multilingual_whisper import build_multilingual
-from asr.random_whisper import build_random
-from asr.speech import noise, utterance
+from helpers.multilingual_whisper import build_multilingual
+from helpers.random_whisper import build_random
+from helpers.speech import noise, utterance
 
 from livemerc.asr.faster_whisper_engine import SHORTEST_SAMPLES, FasterWhisperEngine
 from livemerc.config import AsrConfig

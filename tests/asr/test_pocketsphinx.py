@@ -8,7 +8,7 @@ import time
 import jiwer
 import numpy as np
 import pytest
-from asr.speech import noise, plain, read_audio, utterance
+from helpers.speech import noise, plain, read_audio, utterance
 
 from livemerc.asr.pocketsphinx_engine import PocketsphinxEngine
 

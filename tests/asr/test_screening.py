@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from asr.speech import noise, utterance
+from helpers.speech import noise, utterance
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from asr.random_whisper import build_random
-from asr.speech import noise, plain, read_audio, utterance
+from helpers.random_whisper import build_random
+from helpers.speech import noise, plain, read_audio, utterance
 
 from livemerc.asr import window
 from livemerc.asr.engine import Transcript
@@ -18,7 +18,7 @@ from livemerc.asr.voice import with_voice
 from livemerc.asr.window import doubt, ends_twice, most_tokens, window_frames
 from livemerc.config import AsrConfig, ScreeningConfig, load_config
 from livemerc.errors import ConfigError
-from livemerc.words import Words
+from livemerc.pipeline.recogniser import Words
 
 SCREENING = ScreeningConfig()
 

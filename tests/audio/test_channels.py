@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from helpers.synthetic import RATE_HZ, buzz, hush
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic import RATE_HZ, buzz, hush
 from test_ears import same
 
 from livemerc.audio.channels import ChannelEars

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from audio.synthetic import RATE_HZ, buzz, hush
+from helpers.synthetic import RATE_HZ, buzz, hush
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from livemerc.audio import device_clock
-from livemerc.audio.device_clock import ConverterClock, SessionClock
 from livemerc.audio.ears import Ears, Utterance
+from livemerc.audio.microphone import device_clock
+from livemerc.audio.microphone.device_clock import ConverterClock, SessionClock
 from livemerc.audio.source import Block
 from livemerc.config import load_config
 

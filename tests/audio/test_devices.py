@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from livemerc.audio import devices
-from livemerc.audio.devices import InputDevice, find_input, list_inputs, portaudio
+from livemerc.audio.microphone import devices
+from livemerc.audio.microphone.devices import InputDevice, find_input, list_inputs, portaudio
 from livemerc.errors import EXIT_MICROPHONE, MicrophoneError
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.synthetic import RATE_HZ, buzz, hush
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic import RATE_HZ, buzz, hush
 
 from livemerc.audio.ears import Dropped, EarItem, Ears, Onset, Quiet, Speech, Utterance
 from livemerc.audio.file_source import FileSource

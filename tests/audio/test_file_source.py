@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-import wav_file
+from helpers import wav_file
 
 from livemerc.audio.file_source import FileSource
 from livemerc.audio.read import read_samples

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from livemerc.audio import mic_check
-from livemerc.audio.devices import InputDevice
-from livemerc.audio.mic_check import SignalCheck, nothing_arrives, wrong_default
+from livemerc.audio.microphone import check as mic_check
+from livemerc.audio.microphone.check import SignalCheck, nothing_arrives, wrong_default
+from livemerc.audio.microphone.devices import InputDevice
 
 RATE_HZ = 8_000
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from audio.scripted_portaudio import BEGIN_S, Device, World, install
+from helpers.scripted_portaudio import BEGIN_S, Device, World, install
 
-from livemerc.audio.mic_source import MicSource
+from livemerc.audio.microphone.source import MicSource
 from livemerc.errors import ConfigError, MicrophoneError
 
 RATE_HZ = 1_000
@@ -248,6 +248,6 @@ def test_a_device_that_cannot_be_opened_is_refused_with_the_mend(world, source):
         raise World.PortAudioError("Device unavailable")
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("audio.scripted_portaudio.Stream.start", refuse)
+        patched.setattr("helpers.scripted_portaudio.Stream.start", refuse)
         with pytest.raises(MicrophoneError, match=r"'Scripted' cannot be opened \(Device unavailable\); close other"):
             MicSource()

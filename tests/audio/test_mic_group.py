@@ -4,9 +4,9 @@ import threading
 
 import numpy as np
 import pytest
-from audio.scripted_portaudio import Device, World, install
+from helpers.scripted_portaudio import Device, World, install
 
-from livemerc.audio.mic_group import MicGroup
+from livemerc.audio.microphone.group import MicGroup
 from livemerc.errors import EXIT_USAGE, ConfigError, MicrophoneError
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import wav_file
-from command_line import PROJECT
+from helpers import wav_file
+from helpers.command_line import PROJECT
 
 from livemerc.audio import playback
 from livemerc.audio.flac_writer import FlacWriter

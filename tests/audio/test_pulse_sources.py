@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from livemerc.audio import devices
-from livemerc.audio.devices import InputDevice, find_input, list_inputs
-from livemerc.audio.pulse_sources import chosen, pulse_sources
+from livemerc.audio.microphone import devices
+from livemerc.audio.microphone.devices import InputDevice, find_input, list_inputs
+from livemerc.audio.microphone.pulse_sources import chosen, pulse_sources
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PulseAudio's tools")
 SOURCES = [

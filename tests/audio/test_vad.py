@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from synthetic import hush, pink
+from helpers.synthetic import hush, pink
 
 from livemerc.audio.file_source import FileSource
 from livemerc.audio.vad import FloorGate, SileroVad, WebRtcVad, make_vad, silero_file

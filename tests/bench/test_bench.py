@@ -7,7 +7,7 @@ import time
 
 import psutil
 import pytest
-from command_line import livemerc, sentence
+from helpers.command_line import livemerc, sentence
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import jiwer
 import pytest
-from asr.random_whisper import build_random
-from command_line import livemerc
+from helpers.command_line import livemerc
+from helpers.random_whisper import build_random
 
 from livemerc.bench import asr as bench_asr
 from livemerc.bench.asr import edits, main, reference_words

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import wav_file
-from networks import write_checkpoint
-from test_ahead import Numbered
+from helpers import wav_file
+from helpers.networks import write_checkpoint
+from pipeline.test_speculation import Numbered
 
 from livemerc.audio.read import read_samples
 from livemerc.bench import live as bench_live
@@ -72,7 +72,7 @@ def test_a_size_that_nobody_knows_is_refused() -> None:
 def test_a_random_whisper_has_the_true_size_and_decodes_what_people_say(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from audio.synthetic import buzz
+    from helpers.synthetic import buzz
 
     from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
     from livemerc.audio.items import Utterance

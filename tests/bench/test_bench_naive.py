@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from networks import write_checkpoint
+from helpers.networks import write_checkpoint
 
 from livemerc.bench import model as bench_model
 from livemerc.bench.naive import AT, compare, judge_anew

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import PROJECT, environment, livemerc
+from helpers.command_line import PROJECT, environment, livemerc
 
 from livemerc.bench.soak import WARM_UP_S, LoopSource, summary, table
 from livemerc.errors import ConfigError, InputError

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from networks import write_checkpoint
+from helpers.networks import write_checkpoint
 
 from livemerc.audio.read import read_samples
 from livemerc.bench.streams import DEMO, GivenWords, Rolled, main, one_run, table

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import livemerc
+from helpers.command_line import livemerc
 
 from livemerc.bench.noise import NOISES, babble
 from livemerc.bench.vad import (

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from livemerc.bookmarks import Bookmark
 from livemerc.emotions import LABELS
 from livemerc.events import (
     AsrInfo,
@@ -24,7 +23,8 @@ from livemerc.events import (
     UtteranceFinal,
     UtterancePartial,
 )
-from livemerc.gauges import PAUSED, Gauges
+from livemerc.runtime.gauges import PAUSED, Gauges
+from livemerc.sessions.bookmarks import Bookmark
 
 
 @dataclass(frozen=True)

@@ -27,14 +27,14 @@ from textual.widgets import Static
 
 from livemerc.dashboard import app as app_module
 from livemerc.dashboard.app import DashboardApp
-from livemerc.dashboard.bars import NowPanel
-from livemerc.dashboard.help_screen import HelpScreen
 from livemerc.dashboard.keys import KeyLine, told
 from livemerc.dashboard.palette import PALETTES
-from livemerc.dashboard.panel import Panel
-from livemerc.dashboard.status_line import HeaderLine, TroubleBanner
-from livemerc.dashboard.timeline import CoursePanel
-from livemerc.dashboard.transcript import Transcript
+from livemerc.dashboard.panels.bars import NowPanel
+from livemerc.dashboard.panels.panel import Panel
+from livemerc.dashboard.panels.status_line import HeaderLine, TroubleBanner
+from livemerc.dashboard.panels.timeline import CoursePanel
+from livemerc.dashboard.panels.transcript import Transcript
+from livemerc.dashboard.screens.help import HelpScreen
 from livemerc.errors import MicrophoneError
 from livemerc.events import Event, MicState
 

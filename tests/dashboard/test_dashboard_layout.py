@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from scripted_monitor import emotion, final, start
 
-from livemerc.dashboard.course import Course
 from livemerc.dashboard.palette import PALETTES, contrast, glyph
-from livemerc.dashboard.rows import Columns, height, render
-from livemerc.dashboard.state import SessionState
-from livemerc.dashboard.wrapping import wrap
+from livemerc.dashboard.panels.rows import Columns, height, render
+from livemerc.dashboard.panels.wrapping import wrap
+from livemerc.dashboard.state.course import Course
+from livemerc.dashboard.state.session import SessionState
 from livemerc.emotions import LABELS
 from livemerc.text_safety import sure_width
 

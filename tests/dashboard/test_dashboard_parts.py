@@ -12,14 +12,14 @@ from rich.cells import cell_len
 from scripted_monitor import emotion, final, spread, start
 
 from livemerc.config import load_config
-from livemerc.dashboard import state as state_module
-from livemerc.dashboard.branches import expressed, side_by_side
-from livemerc.dashboard.course import Course
 from livemerc.dashboard.layout import VIEWS, plan
 from livemerc.dashboard.palette import DARK, LIGHT, PALETTES, Palette, palette_for
-from livemerc.dashboard.rows import Columns, Marked, height, matches, render
-from livemerc.dashboard.state import SessionState
-from livemerc.dashboard.wrapping import in_cells
+from livemerc.dashboard.panels.rows import Columns, Marked, height, matches, render
+from livemerc.dashboard.panels.wrapping import in_cells
+from livemerc.dashboard.state import session as state_module
+from livemerc.dashboard.state.branches import expressed, side_by_side
+from livemerc.dashboard.state.course import Course
+from livemerc.dashboard.state.session import SessionState
 from livemerc.emotions import LABELS, expected_valence
 from livemerc.errors import ConfigError
 from livemerc.events import Status

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from scripted_monitor import ScriptedGauges, conversation, emotion, end, final, partial, spread, start
 
-from livemerc.dashboard.course import NOT_SURE
-from livemerc.dashboard.state import CLIPPING_HELD_S, SessionState
+from livemerc.dashboard.state.course import NOT_SURE
+from livemerc.dashboard.state.session import CLIPPING_HELD_S, SessionState
 from livemerc.events import EmotionEvent, Event, MicState, Modality, Status
 
 

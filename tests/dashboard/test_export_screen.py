@@ -7,18 +7,18 @@ from typing import Any
 
 import msgspec
 import pytest
+from helpers.sessions import conversation as recorded
+from helpers.sessions import write_session
 from scripted_monitor import LiveMonitor, conversation, emotion, final, start
-from sessions import conversation as recorded
-from sessions import write_session
 from test_dashboard_app import shown, until
 from textual.widgets import Input, OptionList, Static
 
 from livemerc.dashboard.app import DashboardApp
-from livemerc.dashboard.export_screen import _KINDS, ExportScreen
-from livemerc.dashboard.on_screen import events_on_screen
-from livemerc.dashboard.state import SessionState
+from livemerc.dashboard.screens.export import _KINDS, ExportScreen
+from livemerc.dashboard.state.on_screen import events_on_screen
+from livemerc.dashboard.state.session import SessionState
 from livemerc.export import FORMATS, export
-from livemerc.journal import read
+from livemerc.sessions.journal import read
 
 
 @pytest.fixture(autouse=True)

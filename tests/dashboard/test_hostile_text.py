@@ -8,21 +8,21 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
-from hostile import PIECES, invisible, session
+from helpers.hostile import PIECES, invisible, session
+from helpers.sessions import write_session
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from scripted_monitor import ScriptedGauges, ScriptedMonitor
-from sessions import write_session
 from textual import events as textual_events
 from textual.app import App
 from textual.driver import Driver
 from textual.geometry import Size
 
-from livemerc.annotation import Annotation
 from livemerc.dashboard.app import DashboardApp
-from livemerc.dashboard.label_app import LabelApp
+from livemerc.dashboard.label.app import LabelApp
 from livemerc.events import MicState
+from livemerc.sessions.annotation import Annotation
 
 STEERING = re.compile(r"\x1b\[[0-9;:?<>=$ ]*[A-Za-z]|\x1b\]22;[a-z-]*(?:\x07|\x1b\\)")
 """What Textual itself sends: cursor, style, modes, the pointer's shape. No titles, no links, no clipboard."""

@@ -10,19 +10,19 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from sessions import HOSTILE, conversation, write_session
+from helpers.sessions import HOSTILE, conversation, write_session
 from textual.widgets import Input, OptionList
 
-from livemerc import annotation as annotation_module
-from livemerc.annotation import Annotation
-from livemerc.dashboard import label_app
 from livemerc.dashboard.keys import KeyLine
-from livemerc.dashboard.label_app import LabelApp
-from livemerc.dashboard.label_panels import CurrentPanel, LabelPanel, SavedPanel, UtterancePanel
-from livemerc.dashboard.label_screens import LabelHelpScreen, PickScreen
+from livemerc.dashboard.label import app as label_app
+from livemerc.dashboard.label.app import LabelApp
+from livemerc.dashboard.label.panels import CurrentPanel, LabelPanel, SavedPanel, UtterancePanel
+from livemerc.dashboard.label.screens import LabelHelpScreen, PickScreen
 from livemerc.errors import LivemercError
 from livemerc.events import EmotionEvent, UtteranceFinal
-from livemerc.recorded import read_session
+from livemerc.sessions import annotation as annotation_module
+from livemerc.sessions.annotation import Annotation
+from livemerc.sessions.session import read_session
 
 WORDS = (
     "Good morning, I am making coffee in the kitchen",

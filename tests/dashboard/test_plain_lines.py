@@ -9,8 +9,8 @@ import sys
 import msgspec
 from scripted_monitor import conversation, emotion, end, final, partial, start
 
+from livemerc.console.plain import PlainPrinter
 from livemerc.events import Event, MicState, Status
-from livemerc.plain import PlainPrinter
 
 
 def printed(*events: Event) -> tuple[str, str]:
@@ -79,5 +79,6 @@ def test_a_conversation_prints_what_is_frozen_and_no_more() -> None:
 
 
 def test_plain_lines_need_neither_textual_nor_numpy_nor_torch() -> None:
-    code = "import sys, livemerc.plain; print([m for m in ('textual', 'numpy', 'torch', 'rich') if m in sys.modules])"
+    heavy = ("textual", "numpy", "torch", "rich")
+    code = f"import sys, livemerc.console.plain; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

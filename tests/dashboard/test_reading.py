@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from helpers.sessions import conversation as recorded
+from helpers.sessions import write_session
 from scripted_monitor import (
     FakeClock,
     LiveMonitor,
@@ -16,26 +18,24 @@ from scripted_monitor import (
     final,
     start,
 )
-from sessions import conversation as recorded
-from sessions import write_session
 from test_dashboard_app import header, shown, talk, until, visible
 from textual.binding import Binding
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from livemerc.bookmarks import BOOKMARKS_FILE, bookmark_now, read_bookmarks
 from livemerc.dashboard.app import DashboardApp
-from livemerc.dashboard.detail_screen import DetailScreen
 from livemerc.dashboard.keys import KeyLine
-from livemerc.dashboard.panel import Panel
+from livemerc.dashboard.panels.panel import Panel
+from livemerc.dashboard.panels.status_line import TroubleBanner
+from livemerc.dashboard.panels.timeline import CoursePanel, TimelinePanel
+from livemerc.dashboard.panels.transcript import Transcript
 from livemerc.dashboard.replay_app import ReplayApp
-from livemerc.dashboard.search import SearchLine
-from livemerc.dashboard.status_line import TroubleBanner
-from livemerc.dashboard.timeline import CoursePanel, TimelinePanel
-from livemerc.dashboard.transcript import Transcript
+from livemerc.dashboard.screens.detail import DetailScreen
+from livemerc.dashboard.screens.search import SearchLine
 from livemerc.events import Status
-from livemerc.gauges import PAUSED
-from livemerc.player import Player
+from livemerc.runtime.gauges import PAUSED
+from livemerc.sessions.bookmarks import BOOKMARKS_FILE, bookmark_now, read_bookmarks
+from livemerc.sessions.player import Player
 
 
 def text_of(panel: Panel) -> str:

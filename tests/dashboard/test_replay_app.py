@@ -6,19 +6,19 @@ import random
 from pathlib import Path
 
 import pytest
+from helpers.sessions import HOSTILE, conversation, write_session
 from scripted_monitor import FakeClock
-from sessions import HOSTILE, conversation, write_session
 
-from livemerc.dashboard import history as history_module
-from livemerc.dashboard.help_screen import HelpScreen
-from livemerc.dashboard.history import History
 from livemerc.dashboard.keys import KeyLine
+from livemerc.dashboard.panels.status_line import HeaderLine, StatusLine
+from livemerc.dashboard.panels.transcript import Transcript
 from livemerc.dashboard.replay_app import ReplayApp
-from livemerc.dashboard.state import SessionState
-from livemerc.dashboard.status_line import HeaderLine, StatusLine
-from livemerc.dashboard.transcript import Transcript
+from livemerc.dashboard.screens.help import HelpScreen
+from livemerc.dashboard.state import history as history_module
+from livemerc.dashboard.state.history import History
+from livemerc.dashboard.state.session import SessionState
 from livemerc.events import Event
-from livemerc.player import Player
+from livemerc.sessions.player import Player
 
 
 def looks(state: SessionState) -> tuple[object, ...]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from dashboard.scripted_monitor import ScriptedMonitor
 
-from livemerc.audio.devices import InputDevice
+from livemerc.audio.microphone.devices import InputDevice
 from livemerc.dashboard.app import DashboardApp
-from livemerc.dashboard.help_screen import HelpScreen
-from livemerc.dashboard.inputs_screen import InputsScreen
 from livemerc.dashboard.keys import KeyLine
+from livemerc.dashboard.screens.help import HelpScreen
+from livemerc.dashboard.screens.inputs import InputsScreen
 from livemerc.errors import MicrophoneError
 
 INPUTS = [
@@ -42,7 +42,7 @@ class MonitorOfMicrophone(ScriptedMonitor):
 
 @pytest.fixture(autouse=True)
 def _inputs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("livemerc.audio.devices.inputs_now", lambda: INPUTS)
+    monkeypatch.setattr("livemerc.audio.microphone.devices.inputs_now", lambda: INPUTS)
 
 
 def footer(app: DashboardApp) -> set[str]:

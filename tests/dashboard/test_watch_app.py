@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.sessions import conversation, write_session
 from scripted_monitor import FakeClock
-from sessions import conversation, write_session
-from test_follower import Recording
+from sessions.test_follower import Recording
 
-from livemerc.dashboard.help_screen import HelpScreen
 from livemerc.dashboard.keys import KeyLine
-from livemerc.dashboard.status_line import HeaderLine, TroubleBanner
-from livemerc.dashboard.transcript import Transcript
+from livemerc.dashboard.panels.status_line import HeaderLine, TroubleBanner
+from livemerc.dashboard.panels.transcript import Transcript
+from livemerc.dashboard.screens.help import HelpScreen
 from livemerc.dashboard.watch_app import WatchApp
-from livemerc.follower import Follower
+from livemerc.sessions.follower import Follower
 
 
 @pytest.fixture

@@ -19,12 +19,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from command_line import PROJECT, environment
+from helpers.command_line import PROJECT, environment
 
-from livemerc import journal
 from livemerc.audio.read import read_samples
 from livemerc.config import EndpointConfig
 from livemerc.events import Status, UtteranceFinal
+from livemerc.sessions import journal
 
 DEMO = PROJECT / "livemerc/demo/demo.flac"
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import wav_file
-from e2e.pulse import PulseServer
 from e2e.test_microphone import PROJECT, Terminal, terminal
+from helpers import wav_file
+from helpers.pulse import PulseServer
 
 from livemerc.audio.read import read_samples
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import livemerc
-from e2e.pulse import SINK, PulseServer
 from e2e.test_microphone import Terminal, terminal  # noqa: F401 - the fixture
+from helpers.command_line import livemerc
+from helpers.pulse import SINK, PulseServer
 
 from livemerc.audio.read import read_samples
-from livemerc.labelling import AFTERWARDS_S, PRE_ROLL_S
-from livemerc.recorded import read_session
+from livemerc.dashboard.label.run import AFTERWARDS_S, PRE_ROLL_S
+from livemerc.sessions.session import read_session
 
 pytestmark = [pytest.mark.mic, pytest.mark.timeout(240)]
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from e2e.pulse import PulseServer
+from helpers.pulse import PulseServer
 
 PROJECT = Path(__file__).resolve().parents[2]
 LABELLED = re.compile(r"^ \d\d:\d\d +~?. ?\w+ .*\.\d\d .*\w{2,}", re.MULTILINE)

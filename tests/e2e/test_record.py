@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import PROJECT, environment, livemerc, sentence
 from e2e.kills import agrees, kill_once
+from helpers.command_line import PROJECT, environment, livemerc, sentence
 
-from livemerc import journal
 from livemerc.audio.read import read_samples
+from livemerc.console.plain import PlainPrinter
 from livemerc.events import SessionEnd, UtteranceFinal, decode
-from livemerc.plain import PlainPrinter
+from livemerc.sessions import journal
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals, modes and limits of POSIX")
 

@@ -9,8 +9,8 @@ from typing import Any
 import jiwer
 import jsonschema
 import pytest
-from asr.speech import plain
-from command_line import environment, livemerc
+from helpers.command_line import environment, livemerc
+from helpers.speech import plain
 
 from livemerc.asr.sidecar import read_cues
 from livemerc.config import EndpointConfig

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from command_line import PROJECT, environment
-from sessions import conversation, write_session
+from helpers.command_line import PROJECT, environment
+from helpers.sessions import conversation, write_session
 
 if sys.platform == "win32":
     pytest.skip("no tmux on Windows", allow_module_level=True)

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
+from helpers.sessions import HOSTILE, conversation, emotion, info
 from hypothesis import strategies as st
-from sessions import HOSTILE, conversation, emotion, info
 
-from livemerc.corrections import Correction
 from livemerc.emotions import LABELS
 from livemerc.events import EmotionEvent, Event, FinalAsr, SessionStart, Timing, UtteranceFinal
-from livemerc.recorded import RecordedSession, RecordedUtterance
+from livemerc.sessions.corrections import Correction
+from livemerc.sessions.session import RecordedSession, RecordedUtterance
 
 HOSTILE_TEXTS = [
     HOSTILE,

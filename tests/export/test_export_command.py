@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import get_args, get_type_hints
 
 import pytest
-from command_line import PROJECT, environment, livemerc, sentence
 from export_sessions import hostile_events
-from sessions import conversation, write_session
+from helpers.command_line import PROJECT, environment, livemerc, sentence
+from helpers.sessions import conversation, write_session
 
-from livemerc.bookmarks import BOOKMARKS_FILE
 from livemerc.commands import records
-from livemerc.corrections import CORRECTIONS_FILE
 from livemerc.events import decode, encode
 from livemerc.export import FORMATS, FormatName, export
-from livemerc.journal import EVENTS_FILE, SESSION_FILE
-from livemerc.journal import read as read_journal
+from livemerc.sessions.bookmarks import BOOKMARKS_FILE
+from livemerc.sessions.corrections import CORRECTIONS_FILE
+from livemerc.sessions.journal import EVENTS_FILE, SESSION_FILE
+from livemerc.sessions.journal import read as read_journal
 
 ALL = list(FORMATS)
 

@@ -8,14 +8,14 @@ from urllib.parse import unquote
 import msgspec
 import pytest
 from export_sessions import every_hostile_text, hostile_sessions, session, utterance
+from helpers.sessions import AUDIO_FILE, conversation, info, write_session
 from hypothesis import given, settings
 from lxml import etree
-from sessions import AUDIO_FILE, conversation, info, write_session
 
-from livemerc.corrections import Correction
 from livemerc.emotions import LABELS
 from livemerc.export.emotionml_file import NAMESPACE, OWN_NAMESPACE, emotionml
-from livemerc.recorded import RecordedSession, read_session
+from livemerc.sessions.corrections import Correction
+from livemerc.sessions.session import RecordedSession, read_session
 
 E = {"e": NAMESPACE, "lm": OWN_NAMESPACE}
 GRAMMAR = etree.RelaxNG(etree.parse(str(Path(__file__).with_name("emotionml.rng"))))

@@ -11,10 +11,10 @@ import parselmouth
 import pytest
 import srt
 import webvtt
+from helpers.sessions import conversation, write_session
 from lxml import etree
 from parselmouth.praat import call
 from pyarrow import parquet
-from sessions import conversation, write_session
 
 from livemerc.events import EmotionEvent, Event, FinalAsr, Modality, SessionStart, UtteranceFinal
 from livemerc.export import FORMATS, FormatName, export

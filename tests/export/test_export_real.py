@@ -11,7 +11,7 @@ import parselmouth
 import pytest
 import srt
 import webvtt
-from command_line import livemerc
+from helpers.command_line import livemerc
 from lxml import etree
 from parselmouth.praat import call
 from pyarrow import parquet

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from livemerc.asr.sidecar import read_cues
 from livemerc.export.spans import shown, shown_speaker
 from livemerc.export.subtitles import css_class, srt, vtt
-from livemerc.recorded import RecordedSession
+from livemerc.sessions.session import RecordedSession
 
 TAG = re.compile("<[^>]*>")
 

@@ -11,18 +11,18 @@ from pathlib import Path
 import pandas
 import pytest
 from export_sessions import every_hostile_text, hostile_events, hostile_sessions, session, utterance
+from helpers.sessions import conversation, write_session
 from hypothesis import given, settings
 from pyarrow import parquet as pyarrow_parquet
-from sessions import conversation, write_session
 
-from livemerc.corrections import CORRECTIONS_FILE, Correction
 from livemerc.emotions import LABELS
 from livemerc.errors import ConfigError
 from livemerc.events import SessionStart
 from livemerc.export.csv_file import csv, guarded, unguarded
 from livemerc.export.parquet_file import parquet
 from livemerc.export.table import columns
-from livemerc.recorded import RecordedSession, read_session
+from livemerc.sessions.corrections import CORRECTIONS_FILE, Correction
+from livemerc.sessions.session import RecordedSession, read_session
 from livemerc.text_safety import encodable
 
 FORMULA = tuple("=+-@\t\r")

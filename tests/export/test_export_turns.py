@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from parselmouth.praat import call
 from praatio import textgrid as praatio_textgrid
 
-from livemerc.bookmarks import Bookmark
 from livemerc.export.spans import caption, shown, shown_label, shown_speaker
 from livemerc.export.tiers import audacity, textgrid
 from livemerc.export.turns import rttm
-from livemerc.recorded import RecordedSession
+from livemerc.sessions.bookmarks import Bookmark
+from livemerc.sessions.session import RecordedSession
 
 in_a_folder = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

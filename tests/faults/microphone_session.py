@@ -7,13 +7,13 @@ from collections.abc import Callable
 from types import TracebackType
 
 import numpy as np
-from audio.scripted_portaudio import BEGIN_S, World
-from audio.synthetic import buzz, hush
+from helpers.scripted_portaudio import BEGIN_S, World
+from helpers.synthetic import buzz, hush
 
 from livemerc.audio.source import Source
-from livemerc.chain import Monitor
 from livemerc.config import Config
 from livemerc.events import EmotionEvent, Event, SessionEnd, Status, UtteranceFinal
+from livemerc.pipeline.monitor import Monitor
 
 
 class MicrophoneSession:

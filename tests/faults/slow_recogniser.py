@@ -15,16 +15,16 @@ import time
 from collections import Counter
 
 import numpy as np
-from faults.scripted import RATE_HZ, Recited, Talk, stretches
+from helpers.scripted_parts import RATE_HZ, Recited, Talk, stretches
 
-from livemerc import chain
 from livemerc.asr.engine import Transcript
 from livemerc.audio.ears import make_ears
 from livemerc.audio.items import Utterance
-from livemerc.chain import Monitor
 from livemerc.config import load_config
 from livemerc.events import EmotionEvent, Event, SessionEnd, SessionStart, Status, UtteranceFinal
 from livemerc.model.encoders import load_model
+from livemerc.pipeline import monitor as chain
+from livemerc.pipeline.monitor import Monitor
 
 
 class Slow(Recited):

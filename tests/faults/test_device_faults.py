@@ -9,12 +9,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from audio.scripted_portaudio import Device, World, install
 from faults.microphone_session import MicrophoneSession
-from networks import write_checkpoint
+from helpers.networks import write_checkpoint
+from helpers.scripted_portaudio import Device, World, install
 
-from livemerc.audio.mic_group import MicGroup
-from livemerc.audio.mic_source import MicSource
+from livemerc.audio.microphone.group import MicGroup
+from livemerc.audio.microphone.source import MicSource
 from livemerc.config import Config, load_config
 from livemerc.events import Status
 
@@ -163,7 +163,7 @@ def test_a_device_clock_that_jumps_loses_and_moves_nothing(session, world, leap_
 
 
 def test_what_is_said_while_the_models_load_is_not_lost(world, config, monkeypatch) -> None:
-    import livemerc.chain as chain
+    import livemerc.pipeline.monitor as chain
 
     loading = chain.choose_engine
 
@@ -188,7 +188,7 @@ def test_what_is_said_while_the_models_load_is_not_lost(world, config, monkeypat
 
 
 def test_one_of_two_devices_goes_and_the_other_goes_on(monkeypatch: pytest.MonkeyPatch, config: Config) -> None:
-    from audio.synthetic import buzz, hush
+    from helpers.synthetic import buzz, hush
 
     near, far = Device("Near", 16_000), Device("Far", 16_000)
     world = install(monkeypatch, near, far)
@@ -214,7 +214,7 @@ def test_one_of_two_devices_goes_and_the_other_goes_on(monkeypatch: pytest.Monke
 
 
 def test_two_devices_of_different_rates_share_one_clock(monkeypatch: pytest.MonkeyPatch, config: Config) -> None:
-    from audio.synthetic import buzz, hush
+    from helpers.synthetic import buzz, hush
 
     near, far = Device("Near", 16_000), Device("Far", 48_000)
     world = install(monkeypatch, near, far)

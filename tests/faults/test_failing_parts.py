@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 import torch
-from faults.scripted import Recited, ScriptedAsr, Talk, Watched, no_thread_stays, script_model, use, utterances
-from networks import write_checkpoint
+from helpers.networks import write_checkpoint
+from helpers.scripted_parts import Recited, ScriptedAsr, Talk, Watched, no_thread_stays, script_model, use, utterances
 
 from livemerc.asr.engine import GpuMemoryError, NoAsr
 from livemerc.audio.source import Block
-from livemerc.chain import Monitor
 from livemerc.config import Config, load_config
 from livemerc.errors import LivemercError, ModelError
 from livemerc.events import Event, UtteranceFinal
+from livemerc.pipeline.monitor import Monitor
 
 TALK_S = 26.0
 UTTERANCES = utterances(Talk(TALK_S), Config())
@@ -175,7 +175,9 @@ def test_a_full_gpu_moves_the_recogniser_to_the_cpu(
 
     use(ScriptedAsr(on(2, do=full), Recited()), monkeypatch)
     moved: list[str] = []
-    monkeypatch.setattr("livemerc.words.engine_on_cpu", lambda engine, _: moved.append(engine.engine) or Recited())
+    monkeypatch.setattr(
+        "livemerc.pipeline.recogniser.engine_on_cpu", lambda engine, _: moved.append(engine.engine) or Recited()
+    )
     watched = Watched(Monitor(Talk(TALK_S), configured()))
     watched.keeps_the_contract(UTTERANCES)
     assert moved == ["scripted"]
@@ -270,7 +272,7 @@ def test_a_full_gpu_moves_the_model_to_the_cpu(
     configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on a GPU, as far as a machine without one can tell: the judge believes that it has one."""
-    from livemerc import judge as room
+    from livemerc.pipeline import estimator as room
 
     def full() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
@@ -349,7 +351,7 @@ def test_stopped_while_the_model_loads_what_was_heard_is_told_and_marked(
 def test_stopped_while_the_recogniser_loads_and_nobody_has_spoken_the_session_ends_at_once(
     configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, held: threading.Event
 ) -> None:
-    monkeypatch.setattr("livemerc.chain.choose_engine", lambda *_, **__: held.wait())
+    monkeypatch.setattr("livemerc.pipeline.monitor.choose_engine", lambda *_, **__: held.wait())
     monitor = Monitor(Talk(0.5, live=True), configured(live__stop_within_s=60))
     began_s = time.monotonic()
     monitor.stop()

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from faults.scripted import Recited, ScriptedAsr, Talk, Watched, no_thread_stays, stretches, use
-from networks import write_checkpoint
+from helpers.networks import write_checkpoint
+from helpers.scripted_parts import Recited, ScriptedAsr, Talk, Watched, no_thread_stays, stretches, use
 
 from livemerc.audio.ears import make_ears
 from livemerc.audio.items import Speech, Utterance
-from livemerc.brain import Brain, Situation
-from livemerc.chain import Monitor
 from livemerc.config import Config, load_config
 from livemerc.events import EmotionEvent, Event, SessionEnd, UtteranceFinal, UtterancePartial
+from livemerc.pipeline.monitor import Monitor
+from livemerc.pipeline.processor import Brain, Situation
 
 PATIENCE_S = 60.0
 TALK_S = 26.0
@@ -94,7 +94,7 @@ def test_a_recogniser_that_recovers_is_waited_for_again(
 ) -> None:
     asr = Slow(20.0, 4.0)
     use(asr, monkeypatch)
-    monkeypatch.setattr("livemerc.words._TRY_EVERY_S", 1.0)  # the talk goes four times as fast, too
+    monkeypatch.setattr("livemerc.pipeline.recogniser._TRY_EVERY_S", 1.0)  # the talk goes four times as fast, too
     # Late words are looked for four times a second: that alone is a second behind in this talk, and no overload.
     config = configured(overload__speech_only_after_s=4.0, overload__calm_s=0.1)
 
@@ -158,7 +158,7 @@ def test_behind_no_hypothesis_is_tried(configured: Callable[..., Config], spoken
 def test_further_behind_the_fastest_recogniser_is_taken(
     configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, spoken: list[Utterance]
 ) -> None:
-    monkeypatch.setattr("livemerc.words.fastest_engine", lambda *_: Recited())
+    monkeypatch.setattr("livemerc.pipeline.recogniser.fastest_engine", lambda *_: Recited())
     lag_s, sentences = [7.0], dict[str, str | None]()
     brain = brain_behind(configured(), Slow(0.0, 1.0), lag_s, sentences)
     (final, *_) = brain.handle(spoken[0])

@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from fuzz.mutate import mutated
 from fuzz.targets import make
+from helpers.mutate import mutated
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from livemerc.errors import LivemercError

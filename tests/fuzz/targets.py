@@ -185,7 +185,7 @@ def _rows(folder: Path) -> Target:
 
 
 def _journal(folder: Path) -> Target:
-    from livemerc.journal import audio_path, read
+    from livemerc.sessions.journal import audio_path, read
 
     session = folder / "session"
     session.mkdir()
@@ -240,7 +240,7 @@ def _journal(folder: Path) -> Target:
 
 
 def _checkpoint_manifest(folder: Path) -> Target:
-    from networks import write_checkpoint
+    from helpers.networks import write_checkpoint
 
     from livemerc.model.checkpoint import MANIFEST, load_checkpoint, verify_files
 
@@ -288,7 +288,7 @@ def _with(tree: Any, place: Any, value: Any) -> Any:
 
 
 def _safetensors(folder: Path) -> Target:
-    from networks import write_checkpoint
+    from helpers.networks import write_checkpoint
 
     from livemerc.model.checkpoint import MANIFEST, file_sha256, load_checkpoint
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import PROJECT, environment
 from fuzz.targets import SHARES, TARGETS, make
+from helpers.command_line import PROJECT, environment
 
 from livemerc.errors import LivemercError
 

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 import torch
-from command_line import PROJECT
-from networks import TEXT_CONFIG
+from helpers.command_line import PROJECT
+from helpers.networks import TEXT_CONFIG
 from transformers import BertConfig, BertModel
 
 from livemerc.model.bert import Bert, is_plain_bert

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from networks import merits, write_checkpoint
+from helpers.networks import merits, write_checkpoint
 
 from livemerc.errors import ModelError
 from livemerc.model.checkpoint import BUNDLED, MANIFEST, checkpoint_info, load_checkpoint, read_manifest, verify_files

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from networks import conversation_model, merits, random_dialogue
+from helpers.networks import conversation_model, merits, random_dialogue
 from torch import Tensor
 
 from livemerc.model.merits import WindowLogits

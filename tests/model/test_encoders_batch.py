@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 import pytest
 import torch
+from helpers.networks import write_checkpoint
 from hypothesis import given
 from hypothesis import strategies as st
-from networks import write_checkpoint
 
 from livemerc.model.checkpoint import read_manifest
 from livemerc.model.encoders import Encoders, alike, choose_threads, load_model

@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from networks import TEXT_CONFIG, merits
+from helpers.networks import TEXT_CONFIG, merits
 from torch import Tensor
 
 from livemerc.model import packed_text

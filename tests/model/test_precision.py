@@ -10,9 +10,9 @@ from livemerc.audio.read import read_samples
 from livemerc.bench.measuring import DEMO
 from livemerc.config import SAMPLE_RATE_HZ, load_config
 from livemerc.errors import ConfigError
-from livemerc.judge import Judge
 from livemerc.model.checkpoint import BUNDLED, MANIFEST
 from livemerc.model.encoders import Encoders, load_model
+from livemerc.pipeline.estimator import Judge
 
 bundled = pytest.mark.skipif(not (BUNDLED / MANIFEST).is_file(), reason="no bundled checkpoint in this tree")
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from networks import write_checkpoint
+from helpers.networks import write_checkpoint
 
 from livemerc.audio.read import read_samples
 from livemerc.audio.source import Block, Source, SourceHealth
-from livemerc.chain import Monitor
 from livemerc.config import Config, OverloadConfig, load_config
 from livemerc.errors import InputError
 from livemerc.events import EmotionEvent, Event, SessionEnd, SessionStart, UtteranceFinal
+from livemerc.pipeline.monitor import Monitor
 
 DEMO = Path(__file__).resolve().parents[2] / "livemerc/demo/demo.flac"
 SECONDS = 25.0

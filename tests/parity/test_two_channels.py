@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import wav_file
-from networks import write_checkpoint
+from helpers import wav_file
+from helpers.networks import write_checkpoint
 from parity.test_live_is_offline import run, settled
 
 from livemerc.audio.file_source import FileSource

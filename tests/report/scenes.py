@@ -6,9 +6,8 @@ import random
 from pathlib import Path
 
 import msgspec
-from sessions import CHECKPOINT, info, write_session
+from helpers.sessions import CHECKPOINT, info, write_session
 
-from livemerc.corrections import CORRECTIONS_FILE, Correction
 from livemerc.emotions import LABELS
 from livemerc.events import (
     AsrInfo,
@@ -25,7 +24,8 @@ from livemerc.events import (
     Timing,
     UtteranceFinal,
 )
-from livemerc.journal import SESSION_FILE, SessionInfo
+from livemerc.sessions.corrections import CORRECTIONS_FILE, Correction
+from livemerc.sessions.journal import SESSION_FILE, SessionInfo
 
 LEAST_SURE = 0.4
 SENTENCES = (

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import html5lib
+from helpers.mutate import mutated
+from helpers.sessions import write_session
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from report import scenes
-from sessions import write_session
 
-from livemerc.corrections import CORRECTIONS_FILE
 from livemerc.errors import LivemercError
 from livemerc.events import encode
-from livemerc.journal import EVENTS_FILE, SESSION_FILE
-from livemerc.recorded import read_session
 from livemerc.report import html
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "fuzz"))
-
-from mutate import mutated
+from livemerc.sessions.corrections import CORRECTIONS_FILE
+from livemerc.sessions.journal import EVENTS_FILE, SESSION_FILE
+from livemerc.sessions.session import read_session
 
 EVENTS = b"".join(encode(event) + b"\n" for event in scenes.lively(5))
 CORRECTIONS = b'{"utterance_id":"u1","emotion":"joy","speaker":"","text":null}\n'

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from helpers.sessions import write_session
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from report import scenes
-from sessions import write_session
 
 from livemerc.emotions import EMOTIONS
-from livemerc.recorded import read_session
 from livemerc.report.colours import (
     DARK_GROUND,
     LIGHT_GROUND,
@@ -25,6 +24,7 @@ from livemerc.report.colours import (
 from livemerc.report.columns import columns, runs
 from livemerc.report.facts import NOT_SURE, Facts, Line, facts
 from livemerc.report.figures import course, fitted, lanes_of
+from livemerc.sessions.session import read_session
 
 
 def line(number: int, start_s: float, length_s: float, joy: float) -> Line:

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from report.scenes import HOSTILE_NAME, HOSTILE_TEXTS, hostile, lively, write
 
-from livemerc.bookmarks import append_bookmark, bookmark_now
-from livemerc.recorded import read_session
 from livemerc.report import html
 from livemerc.report.markup import Html, join, tag
 from livemerc.report.style import content_security_policy, style_sheet
+from livemerc.sessions.bookmarks import append_bookmark, bookmark_now
+from livemerc.sessions.session import read_session
 from livemerc.text_safety import plain_text
 
 ELEMENTS = frozenset(

@@ -12,21 +12,21 @@ from xml.etree.ElementTree import Element
 import html5lib
 import msgspec
 import pytest
-from command_line import PROJECT, environment, livemerc, sentence
+from helpers.command_line import PROJECT, environment, livemerc, sentence
+from helpers.sessions import conversation, info, write_session
 from report import scenes
-from sessions import conversation, info, write_session
 
-from livemerc.bookmarks import append_bookmark, bookmark_now
-from livemerc.corrections import Correction, append_correction
 from livemerc.events import EmotionEvent, MicState, SessionEnd, Status, UtteranceFinal, encode
-from livemerc.gauges import PAUSED
-from livemerc.journal import SESSION_FILE
 from livemerc.model.checkpoint import checkpoint_info
-from livemerc.recorded import read_session
 from livemerc.report import html
 from livemerc.report.card import find_card, parse
 from livemerc.report.facts import NOT_JUDGED, facts
 from livemerc.report.sentences import summary
+from livemerc.runtime.gauges import PAUSED
+from livemerc.sessions.bookmarks import append_bookmark, bookmark_now
+from livemerc.sessions.corrections import Correction, append_correction
+from livemerc.sessions.journal import SESSION_FILE
+from livemerc.sessions.session import read_session
 
 
 def shown(document: str, part: str = "") -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from report import chromium, scenes
 
-from livemerc.bookmarks import append_bookmark, bookmark_now
-from livemerc.recorded import read_session
 from livemerc.report import html
+from livemerc.sessions.bookmarks import append_bookmark, bookmark_now
+from livemerc.sessions.session import read_session
 
 CONTRASTS = """
 (() => {

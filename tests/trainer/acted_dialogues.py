@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 import numpy as np
-import wav_file as wav
+from helpers import wav_file as wav
 
 from livemerc.audio.read import read_samples
 from livemerc.config import SAMPLE_RATE_HZ

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from networks import CONVERSATION_CONFIG
+from helpers.networks import CONVERSATION_CONFIG
 
-from trainer.windows import DialogueFeatures
+from trainer.loop.windows import DialogueFeatures
 
 TEXT_WIDTH: int = CONVERSATION_CONFIG["text"]["width"]
 SPEECH_WIDTH: int = CONVERSATION_CONFIG["speech"]["width"]

@@ -13,8 +13,8 @@ from livemerc.model.calibration import Temperatures
 from livemerc.model.checkpoint import Manifest
 from livemerc.model.merits import ConversationModel
 from livemerc.model.speech_head import SpeechHead
-from trainer.encoders import build_speech_frontend, build_text_encoder
-from trainer.export_full import Origin, Origins, export_full
+from trainer.fronts.encoders import build_speech_frontend, build_text_encoder
+from trainer.merits_l.checkpoint import Origin, Origins, export_full
 
 TINY_TEXT = {
     "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 40, "vocab_size": 300,

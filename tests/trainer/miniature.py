@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import numpy as np
-from command_line import PROJECT
-from wav_file import write as write_wav
+from helpers.command_line import PROJECT
+from helpers.wav_file import write as write_wav
 
 CODES = ("ang", "hap", "sad", "neu", "exc")
 WORDS = {

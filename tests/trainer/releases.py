@@ -8,7 +8,7 @@ from pathlib import Path
 
 import av
 import numpy as np
-from wav_file import write as write_wav
+from helpers.wav_file import write as write_wav
 
 RATE_HZ = 16_000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer import augment
+from trainer.compact import augment
 
 RATE_HZ = 16_000
 

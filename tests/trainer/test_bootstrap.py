@@ -10,10 +10,10 @@ from scipy.stats import kstest
 
 from livemerc.emotions import LABELS
 from livemerc.errors import ConfigError, InputError
-from trainer.compare import compare
-from trainer.evaluate import Judgement
-from trainer.metrics import classification_metrics
-from trainer.resample import FIGURES, Tally, bootstrap, draws, paired
+from trainer.evaluation.bootstrap import FIGURES, Tally, bootstrap, draws, paired
+from trainer.evaluation.evaluate import Judgement
+from trainer.evaluation.paired import compare
+from trainer.loop.metrics import classification_metrics
 
 
 def rows(dialogues: int, length: int, seed: int, sure: float = 1.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

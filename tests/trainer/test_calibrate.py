@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from livemerc.model.merits import ConversationModel, WindowLogits
-from trainer.calibrate import fit_temperature, fit_temperatures
-from trainer.windows import DialogueFeatures
+from trainer.loop.calibrate import fit_temperature, fit_temperatures
+from trainer.loop.windows import DialogueFeatures
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, kstest
 
-from trainer.metrics import calibration_floor, expected_calibration_error, label_metrics, per_class, reliability
+from trainer.loop.metrics import calibration_floor, expected_calibration_error, label_metrics, per_class, reliability
 
 
 def drawn(n: int, seed: int, sharpness: float = 1.5) -> tuple[np.ndarray, np.ndarray]:

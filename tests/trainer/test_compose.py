@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.compose import (
+from trainer.compact.compose import (
     ClipPool,
     Words,
     compose,

@@ -16,7 +16,7 @@ from livemerc.errors import ConfigError, ModelError
 from livemerc.model.frozen_speech import build_front, front_config
 from livemerc.model.speech_head import SpeechHead
 from livemerc.model.text import tokenize
-from trainer.encoders import FrozenText, build_speech_frontend, build_text_encoder
+from trainer.fronts.encoders import FrozenText, build_speech_frontend, build_text_encoder
 
 TEXTS = ["hi", "Hello there, how are you today?", "no", "I did not expect that at all, and neither did you: " * 3]
 TEXT_NAMES = ["minilm", "roberta-large", "microsoft/deberta-v3-base", "bert-base"]

@@ -10,21 +10,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import wav_file as wav
-from audio.synthetic import RATE_HZ, buzz
-from command_line import finished
+from helpers import wav_file as wav
+from helpers.command_line import finished
+from helpers.synthetic import RATE_HZ, buzz
 
 from livemerc.api import Turn, load
 from livemerc.config import DialogueConfig
-from livemerc.dialogue import Cues, Dialogue
 from livemerc.emotions import LABELS
 from livemerc.errors import InputError, ModelError
 from livemerc.model.checkpoint import read_manifest as read_checkpoint_manifest
 from livemerc.model.encoders import load_model
+from livemerc.pipeline.dialogue import Cues, Dialogue
 from trainer.corpora.manifest import read_manifest
-from trainer.evaluate import Evaluation, encode, evaluate, judge, judge_features
-from trainer.metrics import classification_metrics
-from trainer.windows import DialogueFeatures
+from trainer.evaluation.evaluate import Evaluation, encode, evaluate, judge, judge_features
+from trainer.loop.metrics import classification_metrics
+from trainer.loop.windows import DialogueFeatures
 
 HEADER = "dialogue_id,utterance_id,speaker,audio,start_s,end_s,text,emotion,split"
 LONG = np.concatenate([buzz(0.7, seed=1), buzz(0.9, seed=2), buzz(0.8, seed=3)])

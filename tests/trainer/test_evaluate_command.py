@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command_line import environment
-from networks import write_checkpoint
+from helpers.command_line import environment
+from helpers.networks import write_checkpoint
 
 from livemerc.cli import call
 from livemerc.emotions import LABELS
 from trainer.cli import app
-from trainer.evaluate import evaluate
+from trainer.evaluation.evaluate import evaluate
 
 HEADER = "dialogue_id,utterance_id,speaker,audio,start_s,end_s,text,emotion,split"
 CONTRACT = {"text", "speech", "fused", "n", "labels"}

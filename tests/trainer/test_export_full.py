@@ -15,12 +15,11 @@ import numpy as np
 import pytest
 import torch
 from full_size import conversation_config, export_tiny, tiny_parts, voices
-from wav_file import write as write_wav
+from helpers.wav_file import write as write_wav
 
 import livemerc
 from livemerc.audio.file_source import FileSource
 from livemerc.audio.read import read_samples
-from livemerc.chain import Monitor
 from livemerc.config import load_config
 from livemerc.emotions import LABELS
 from livemerc.errors import ConfigError, ModelError
@@ -29,7 +28,8 @@ from livemerc.model.checkpoint import MANIFEST, load_checkpoint, read_manifest
 from livemerc.model.encoders import load_model
 from livemerc.model.merits import ConversationModel
 from livemerc.model.speech_head import SpeechHead
-from trainer.encoders import build_speech_frontend
+from livemerc.pipeline.monitor import Monitor
+from trainer.fronts.encoders import build_speech_frontend
 
 DEMO = Path(__file__).resolve().parents[2] / "livemerc/demo/demo.flac"
 PROJECT = Path(__file__).resolve().parents[2]

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 import torch
 from full_size import tiny_front, tiny_text, voices
-from wav_file import write as write_wav
+from helpers.wav_file import write as write_wav
 
 from livemerc.errors import ConfigError, InputError, LivemercError
-from trainer.encoders import FrozenText
-from trainer.feature_cache import FeatureCache, Item
+from trainer.fronts.cache import FeatureCache, Item
+from trainer.fronts.encoders import FrozenText
 
 
 class Counting:
@@ -148,7 +148,7 @@ def test_kill_in_mid_extraction_then_resume(tmp_path: Path, front: Any, items: l
         "from pathlib import Path\n"
         "sys.path[:0] = sys.argv[2:]\n"
         "from full_size import tiny_front\n"
-        "from trainer.feature_cache import FeatureCache, Item\n"
+        "from trainer.fronts.cache import FeatureCache, Item\n"
         "front = tiny_front('wavlm-base-plus')\n"
         "features, made = front.features, []\n"
         "def slow(samples):\n"

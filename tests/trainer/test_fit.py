@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from command_line import environment
 from dialogues import random_dialogue
+from helpers.command_line import environment
 from torch import nn
 
-from trainer.fit import LoopOptions, fit
-from trainer.losses import BACK_WEIGHT, LAG_WEIGHT, window_loss
-from trainer.windows import Cut, WindowBatch, all_cuts, batches, make_batch
+from trainer.loop.fit import LoopOptions, fit
+from trainer.loop.losses import BACK_WEIGHT, LAG_WEIGHT, window_loss
+from trainer.loop.windows import Cut, WindowBatch, all_cuts, batches, make_batch
 
 
 @pytest.fixture(autouse=True)

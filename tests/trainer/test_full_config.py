@@ -7,12 +7,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from command_line import PROJECT
+from helpers.command_line import PROJECT
 from miniature import write_config
 
 from livemerc.errors import ConfigError
 from trainer.corpora.registry import options_of
-from trainer.full_config import read_full_config, read_recipe
+from trainer.merits_l.config import read_full_config, read_recipe
 
 SHIPPED = sorted((PROJECT / "configs").glob("merits-l-*.toml"))
 OPTIONAL = {"label_smoothing", "class_weights", "contrastive", "contrastive_temperature", "sentiment", "accumulate",

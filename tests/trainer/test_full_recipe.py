@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from command_line import PROJECT, environment, livemerc
+from helpers.command_line import PROJECT, environment, livemerc
 from miniature import small_config, write_iemocap
 
 from livemerc.errors import ConfigError, InputError, LivemercError
@@ -153,7 +153,7 @@ def test_overwrite_begins_a_stage_anew_and_later_ones_notice(whole: tuple, data:
 
 KILL = """
 import os, signal, sys
-import trainer.fit as fit
+import trainer.loop.fit as fit
 real, steps = fit._step, []
 def dying(*arguments):
     steps.append(1)

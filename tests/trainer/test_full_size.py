@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import PROJECT, environment
+from helpers.command_line import PROJECT, environment
+from helpers.wav_file import write as write_wav
 from miniature import WORDS, write_config, write_iemocap
-from wav_file import write as write_wav
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -16,8 +16,8 @@ from safetensors.numpy import save_file
 
 from livemerc.errors import InputError, LivemercError, ModelError
 from livemerc.model.speech_head import SpeechHead
-from trainer.encoders import build_speech_frontend
-from trainer.feature_cache import FeatureCache, Item
+from trainer.fronts.cache import FeatureCache, Item
+from trainer.fronts.encoders import build_speech_frontend
 
 
 def care_arrays(names: list[str], semantic: bool = True) -> dict[str, np.ndarray]:
@@ -98,7 +98,7 @@ def test_care_features_of_another_shape_or_not_finite_are_refused_by_name(tmp_pa
 
 @pytest.fixture(scope="module")
 def whisper_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from asr.random_whisper import build_random
+    from helpers.random_whisper import build_random
 
     return build_random(tmp_path_factory.mktemp("whisper"))
 
@@ -116,7 +116,7 @@ def test_whisper_features_depend_on_the_utterance_alone(whisper_folder: Path) ->
 
 
 def test_a_whisper_is_named_by_its_content_and_never_by_its_place(whisper_folder: Path, tmp_path: Path) -> None:
-    from asr.random_whisper import build_random
+    from helpers.random_whisper import build_random
 
     front = build_speech_frontend(f"whisper:{whisper_folder}")
     moved = shutil.copytree(whisper_folder, tmp_path / "my whisper")

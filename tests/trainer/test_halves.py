@@ -8,10 +8,10 @@ import torch
 
 from livemerc.emotions import LABELS
 from livemerc.errors import InputError
-from trainer import halves
-from trainer.evaluate import Judgement
-from trainer.halves import calibration_halves
-from trainer.metrics import expected_calibration_error
+from trainer.evaluation import halves
+from trainer.evaluation.evaluate import Judgement
+from trainer.evaluation.halves import calibration_halves
+from trainer.loop.metrics import expected_calibration_error
 
 
 @pytest.fixture(autouse=True)

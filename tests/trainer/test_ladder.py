@@ -7,21 +7,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-import wav_file as wav
 from acted_dialogues import write_acted
-from audio.synthetic import RATE_HZ, buzz
+from helpers import wav_file as wav
+from helpers.synthetic import RATE_HZ, buzz
 
 from livemerc.asr import select
 from livemerc.asr.engine import Transcript
 from livemerc.audio.file_source import FileSource
 from livemerc.audio.items import Utterance
-from livemerc.chain import Monitor
 from livemerc.config import AsrConfig, Config, DialogueConfig, ModelConfig, VadConfig
 from livemerc.emotions import LABELS
 from livemerc.events import EmotionEvent, UtteranceFinal
-from trainer.evaluate import Evaluation, evaluate, judge
-from trainer.ladder import LadderOptions, judge_whole, ladder
-from trainer.metrics import label_metrics
+from livemerc.pipeline.monitor import Monitor
+from trainer.evaluation.evaluate import Evaluation, evaluate, judge
+from trainer.evaluation.ladder import LadderOptions, judge_whole, ladder
+from trainer.loop.metrics import label_metrics
 
 HEADER = "dialogue_id,utterance_id,speaker,audio,start_s,end_s,text,emotion,split"
 
@@ -183,7 +183,7 @@ def test_vad_cuts_are_what_the_monitor_says_of_the_file(
 ) -> None:
     engine = Recited("w3 great")
     monkeypatch.setattr(select, "choose_engine", lambda *_, **__: engine)
-    monkeypatch.setattr("livemerc.chain.choose_engine", lambda *_, **__: Recited("w3 great"))
+    monkeypatch.setattr("livemerc.pipeline.monitor.choose_engine", lambda *_, **__: Recited("w3 great"))
     found = rung(climb(Evaluation(recording, None, checkpoint, device="cpu"), vad=BUZZ), "VAD cuts")
     assert (found["n"], found["dialogues"]) == (4, 1)  # the other dialogue has no recording of its own
     model = ModelConfig(checkpoint=str(checkpoint), device="cpu")

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from command_line import PROJECT, environment
+from helpers.command_line import PROJECT, environment
 from torch import nn
 
 from livemerc.errors import ConfigError, LivemercError
-from trainer.fit import LoopOptions, fit, warm_up_then_down
-from trainer.processes import groups, share
+from trainer.loop.fit import LoopOptions, fit, warm_up_then_down
+from trainer.loop.processes import groups, share
 
 LOOP = Path(__file__)
 
@@ -76,7 +76,7 @@ def script(
 
 KILLED = """
 import signal
-import trainer.fit as fit
+import trainer.loop.fit as fit
 real, steps = fit._step, []
 def dying(*arguments):
     steps.append(1)
@@ -232,7 +232,7 @@ def test_processes_share_the_batches_and_make_the_same_number_of_steps() -> None
 TWO = """
 import hashlib
 seen = []
-import trainer.fit as fit
+import trainer.loop.fit as fit
 real = fit._step
 def watching(module, parameters, optimiser, group, *rest):
     seen.append([int(r) for batch in group for r in batch])

@@ -8,8 +8,8 @@ import torch
 from dialogues import random_dialogue
 
 from livemerc.errors import InputError
-from trainer.losses import ExtraTerms, balanced_class_weights, cross_entropy, supervised_contrastive, window_loss
-from trainer.windows import Cut, make_batch
+from trainer.loop.losses import ExtraTerms, balanced_class_weights, cross_entropy, supervised_contrastive, window_loss
+from trainer.loop.windows import Cut, make_batch
 
 
 def test_the_contrastive_term_is_equation_2_of_khosla() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from livemerc.emotions import LABELS
-from trainer.metrics import ECE_BINS, classification_metrics, expected_calibration_error
+from trainer.loop.metrics import ECE_BINS, classification_metrics, expected_calibration_error
 
 
 def random_case(n: int, classes: int, seed: int, sharpness: float = 2.0) -> tuple[np.ndarray, np.ndarray]:

@@ -10,10 +10,10 @@ import releases
 
 from livemerc.emotions import LABELS
 from livemerc.errors import InputError
+from trainer.compact.option_ablations import with_sentiments
 from trainer.corpora.corpus import SENTIMENTS
 from trainer.corpora.meld import parse_meld
-from trainer.option_ablations import with_sentiments
-from trainer.windows import DialogueFeatures
+from trainer.loop.windows import DialogueFeatures
 
 
 def as_features(csv: Path) -> list[DialogueFeatures]:

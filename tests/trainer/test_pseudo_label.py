@@ -12,8 +12,8 @@ import pytest
 from livemerc.cli import call
 from livemerc.errors import InputError
 from trainer.cli import app
-from trainer.pseudo_label import read_pseudo_labels
-from trainer.pseudo_label_agreement import agreement
+from trainer.pseudo_labels.agreement import agreement
+from trainer.pseudo_labels.run import read_pseudo_labels
 
 GOOD, BAD, PLAIN = "I love it, it is great!", "I hate this awful thing.", "The table is brown."
 

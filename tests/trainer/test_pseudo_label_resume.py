@@ -21,8 +21,8 @@ from scripted_endpoint import Reply, scripted_endpoint
 from tiny_models import causal_lm
 
 from livemerc.errors import LivemercError
-from trainer.pseudo_label import read_pseudo_labels
-from trainer.pseudo_label_journal import Journal
+from trainer.pseudo_labels.answers import Journal
+from trainer.pseudo_labels.run import read_pseudo_labels
 
 PROJECT = Path(__file__).parents[2]
 TEXTS = [f"sentence number {i}" for i in range(60)]
@@ -102,7 +102,7 @@ def test_two_runs_on_one_journal_do_not_both_ask(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_keeps_what_is_in_the_journal(tmp_path: Path) -> None:
-    from trainer.teachers import Answer
+    from trainer.pseudo_labels.teachers import Answer
 
     answer = Answer("malformed", None, "x" * 2000)
     done = 0

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from command_line import PROJECT, finished, livemerc
+from helpers.command_line import PROJECT, finished, livemerc
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import wav_file as wav
-from audio.synthetic import RATE_HZ, buzz
+from helpers import wav_file as wav
+from helpers.synthetic import RATE_HZ, buzz
 from hypothesis import given
 from hypothesis import strategies as st
 
 from livemerc.audio.items import Utterance
 from livemerc.config import Config, VadConfig
 from trainer.corpora.manifest import ManifestRow
-from trainer.segments import hear, match, one_recording, stretch
+from trainer.evaluation.segments import hear, match, one_recording, stretch
 
 CALL = Path("call.wav")
 

@@ -12,11 +12,11 @@ import pytest
 from livemerc.audio.read import read_samples
 from livemerc.emotions import LABELS
 from livemerc.errors import InputError
+from trainer.compact.log_mels import BABBLE_READERS
+from trainer.compact.speech import SPLIT, split_of
 from trainer.corpora.nemo import read_nemo
 from trainer.corpora.ravdess import read_ravdess
 from trainer.corpora.read_speech import read_librispeech, read_read
-from trainer.speech_features import BABBLE_READERS
-from trainer.speech_stage import SPLIT, split_of
 
 HEADER = "file_id\temotion\traw_text\tnormalized_text\tspeaker_id\tgender\tage\n"
 

@@ -11,11 +11,11 @@ import torch
 
 from livemerc.errors import ConfigError
 from livemerc.model.speech import SpeechEncoder
-from trainer.config import SpeechStage, read_stage
+from trainer.compact.config import SpeechStage, read_stage
+from trainer.compact.log_mels import Features
+from trainer.compact.speech import encode, nemo_folds, ravdess_folds, train_encoder, train_folds
+from trainer.compact.speech_batches import draw_weights, spec_augment, training_batches, warp_matrices
 from trainer.corpora.clips import Clip
-from trainer.speech_batches import draw_weights, spec_augment, training_batches, warp_matrices
-from trainer.speech_features import Features
-from trainer.speech_stage import encode, nemo_folds, ravdess_folds, train_encoder, train_folds
 
 COMPACT = Path(__file__).resolve().parents[2] / "configs/compact.toml"
 

@@ -18,10 +18,11 @@ from livemerc.model.speech_head import SpeechHead
 from livemerc.model.text import TextEncoder
 from trainer.corpora.corpus import Corpus, LabelledUtterance
 from trainer.corpora.registry import read_corpus
-from trainer.encoders import build_text_encoder
-from trainer.fit import LoopOptions
-from trainer.full_config import FullConfig, read_full_config
-from trainer.stages.conversation import (
+from trainer.fronts.encoders import build_text_encoder
+from trainer.loop.fit import LoopOptions
+from trainer.loop.windows import Cut, DialogueFeatures, make_batch, random_cuts
+from trainer.merits_l.config import FullConfig, read_full_config
+from trainer.merits_l.conversation import (
     Dialogues,
     build,
     drop_modalities,
@@ -29,11 +30,10 @@ from trainer.stages.conversation import (
     train_conversation,
     train_fusion,
 )
-from trainer.stages.data import bucketed, check_finite, fingerprint, make_split
-from trainer.stages.speech import encode as encode_speech
-from trainer.stages.speech import train_speech
-from trainer.stages.text import TextRows, encode, load_text, split_pseudo_labels, train_text
-from trainer.windows import Cut, DialogueFeatures, make_batch, random_cuts
+from trainer.merits_l.data import bucketed, check_finite, fingerprint, make_split
+from trainer.merits_l.speech import encode as encode_speech
+from trainer.merits_l.speech import train_speech
+from trainer.merits_l.text import TextRows, encode, load_text, split_pseudo_labels, train_text
 
 
 @pytest.fixture(scope="module")

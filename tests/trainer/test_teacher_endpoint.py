@@ -14,9 +14,9 @@ from scripted_endpoint import Reply, ScriptedEndpoint, error, scripted_endpoint
 
 from livemerc.cli import call
 from trainer.cli import app
-from trainer.pseudo_label import read_pseudo_labels
-from trainer.teacher_crowd import retry_after
-from trainer.teachers import PROMPT
+from trainer.pseudo_labels.crowd import retry_after
+from trainer.pseudo_labels.run import read_pseudo_labels
+from trainer.pseudo_labels.teachers import PROMPT
 
 TEXTS = [f"sentence number {i}" for i in range(20)]
 SECRET = "sk-very-secret-0123456789"

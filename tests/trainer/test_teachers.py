@@ -12,7 +12,7 @@ from tiny_models import causal_lm, classifier
 
 from livemerc.errors import ConfigError, ModelError
 from trainer.corpora.corpus import SENTIMENTS
-from trainer.teachers import Classifier, Vader, map_labels, parse_label, read_label_map
+from trainer.pseudo_labels.teachers import Classifier, Vader, map_labels, parse_label, read_label_map
 
 TEXTS = ["i love this day", "you hate that", "why not", "so very bad and awful", "good", "", "what is it " * 100]
 

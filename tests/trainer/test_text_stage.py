@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livemerc.emotions import LABELS
+from trainer.compact.text import asr_style, batches, ramp, soft_cross_entropy
 from trainer.corpora.text_corpora import TextRow
-from trainer.text_stage import asr_style, batches, ramp, soft_cross_entropy
 
 WORDS = ["alpha", "beta"]
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from livemerc.errors import ConfigError
-from trainer.config import ConversationStage, FusionStage, SpeechStage, TextStage, read_stage
+from trainer.compact.config import ConversationStage, FusionStage, SpeechStage, TextStage, read_stage
 
 COMPACT = Path(__file__).resolve().parents[2] / "configs" / "compact.toml"
 STAGES = {"text": TextStage, "speech": SpeechStage, "conversation": ConversationStage, "fusion": FusionStage}

@@ -14,8 +14,8 @@ from livemerc.model.architecture import build
 from livemerc.model.merits import ConversationModel
 from livemerc.model.speech_head import SpeechHead
 from livemerc.model.text import tokenize
-from trainer.architectures import SPEECH, TEXT
-from trainer.encoders import build_speech_frontend, build_text_encoder
+from trainer.fronts.architectures import SPEECH, TEXT
+from trainer.fronts.encoders import build_speech_frontend, build_text_encoder
 
 PARAMETERS = {
     # without poolers; the speech figures are those of torchaudio's bundles, one mask vector more, and for HuBERT large

@@ -15,13 +15,13 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from asr.multilingual_whisper import build_multilingual
-from asr.random_whisper import build_random
-from command_line import PROJECT, environment, finished
-from faults.scripted import Recited, Talk
 from full_size import export_tiny, voices, whisper_parts
+from helpers.command_line import PROJECT, environment, finished
+from helpers.multilingual_whisper import build_multilingual
+from helpers.random_whisper import build_random
+from helpers.scripted_parts import Recited, Talk
+from helpers.wav_file import write as write_wav
 from miniature import small_config, write_iemocap
-from wav_file import write as write_wav
 from whisper_sessions import TALK_S, WORDS, Reciting, emotions, heard, settings_for, utterances
 
 import livemerc
@@ -31,13 +31,13 @@ from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
 from livemerc.asr.select import choose_engine
 from livemerc.audio.items import Utterance
 from livemerc.audio.read import read_samples
-from livemerc.brain import Brain
-from livemerc.chain import Monitor
 from livemerc.config import Config, load_config
 from livemerc.errors import ModelError
 from livemerc.events import EmotionEvent, Event, SessionStart, UtteranceFinal
 from livemerc.model.checkpoint import MANIFEST, load_checkpoint, read_manifest
-from trainer.evaluate import Evaluation, evaluate
+from livemerc.pipeline.monitor import Monitor
+from livemerc.pipeline.processor import Brain
+from trainer.evaluation.evaluate import Evaluation, evaluate
 from trainer.recipe import TrainOptions, train
 
 DEMO = PROJECT / "livemerc/demo/demo.flac"

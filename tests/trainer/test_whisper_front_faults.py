@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from asr.random_whisper import build_random
-from faults.scripted import Recited
 from full_size import export_tiny, whisper_parts
+from helpers.random_whisper import build_random
+from helpers.scripted_parts import Recited
 from whisper_sessions import WORDS, Reciting, emotions, settings_for, utterances
 
 from livemerc.asr.engine import GpuMemoryError
 from livemerc.asr.voice import WithVoice
 from livemerc.audio.items import Utterance
-from livemerc.brain import Brain, Situation
 from livemerc.config import Config
 from livemerc.events import EmotionEvent, Event, UtteranceFinal
+from livemerc.pipeline.processor import Brain, Situation
 
 PATIENCE_S = 60.0
 
@@ -137,7 +137,7 @@ def test_a_faster_whisper_gives_words_and_never_its_own_encoding(
 ) -> None:
     for folder, has_voice in ((other, False), (whisper, True)):
         monkeypatch.setattr(
-            "livemerc.words.fastest_engine", lambda *_, folder=folder: Reciting(folder, configured())
+            "livemerc.pipeline.recogniser.fastest_engine", lambda *_, folder=folder: Reciting(folder, configured())
         )  # fmt: skip
         lag_s, sentences = [7.0], dict[str, str | None]()
         brain = brain_behind(configured(), Reciting(whisper, configured()), lag_s, sentences)

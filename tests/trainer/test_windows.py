@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 from dialogues import random_dialogue
+from helpers.networks import merits
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import merits
 
 from livemerc.config import DialogueConfig
-from livemerc.dialogue import Cues, Dialogue
 from livemerc.model.checkpoint import Abstention
 from livemerc.model.merits import WindowLogits
-from trainer.windows import Cut, DialogueFeatures, WindowBatch, all_cuts, batches, judge, make_batch
+from livemerc.pipeline.dialogue import Cues, Dialogue
+from trainer.loop.windows import Cut, DialogueFeatures, WindowBatch, all_cuts, batches, judge, make_batch
 
 MODEL = merits(seed=3)
 

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults.scripted import Talk
+from helpers.scripted_parts import Talk
 
 from livemerc.asr.engine import Transcript
 from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
 from livemerc.audio.ears import make_ears
 from livemerc.audio.items import Utterance
-from livemerc.brain import Brain
 from livemerc.config import Config, load_config
 from livemerc.events import EmotionEvent, Event, UtteranceFinal
+from livemerc.pipeline.processor import Brain
 
 TALK_S = 14.0
 WORDS = "w1 hello great"

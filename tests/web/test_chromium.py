@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 from chromium import CHROMIUM, browser
-from command_line import PROJECT, environment
-from sessions import HOSTILE, conversation, write_session
+from helpers.command_line import PROJECT, environment
+from helpers.sessions import HOSTILE, conversation, write_session
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine (apt install chromium)")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
-from sessions import HOSTILE, conversation, write_session
+from helpers.sessions import HOSTILE, conversation, write_session
 
 from livemerc.errors import ConfigError, InputError
 from livemerc.web import server as room
@@ -255,7 +255,7 @@ async def test_an_open_server_warns(session: Path, capsys: pytest.CaptureFixture
 
 
 def test_a_folder_of_other_sessions_is_refused_before_anything_is_served(tmp_path: Path, session: Path) -> None:
-    from livemerc import process
+    from livemerc.runtime import process
 
     with process.StopOnSignal() as signals, pytest.raises(InputError, match="name one"):
         room.serve(tmp_path, signals, host="127.0.0.1", port=0)

@@ -1,0 +1,1 @@
+"""Microphones: PortAudio callbacks, clocks, groups of them, and the names of the devices."""

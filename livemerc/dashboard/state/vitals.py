@@ -1,0 +1,128 @@
+"""How the monitor itself is, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from livemerc.events import MicState
+from livemerc.runtime.gauges import PAUSED
+
+CLIPPING_DBFS = -3.0
+"""RMS of a full-scale sine is -3 dBFS: a louder block has its peaks cut."""
+CLIPPING_HELD_S = 1.5
+"""How long the clipping mark stays: a glance must be able to catch it."""
+LAG_TROUBLE_S = 5.0
+"""Lag beyond which the screen says so in red: the words on screen are no longer what is being said."""
+
+
+class GaugesLike(Protocol):
+    """What `monitor.gauges()` returns; the fields of `livemerc.runtime.gauges.Gauges`."""
+
+    @property
+    def t_s(self) -> float: ...
+    @property
+    def level_dbfs(self) -> float | None: ...
+    @property
+    def speaking(self) -> bool: ...
+    @property
+    def lag_s(self) -> float: ...
+    @property
+    def queued(self) -> dict[str, int]: ...
+    @property
+    def dropped_s(self) -> float: ...
+    @property
+    def overruns(self) -> int: ...
+    @property
+    def mic(self) -> MicState | None: ...
+    @property
+    def degraded(self) -> str | None: ...
+    @property
+    def elapsed_s(self) -> float: ...
+    @property
+    def loading(self) -> str | None: ...
+
+
+@dataclass(slots=True)
+class Health:
+    """How the monitor itself is; the newest of `status` events and gauges."""
+
+    t_s: float = 0.0
+    elapsed_s: float = 0.0
+    lag_s: float = 0.0
+    queued: dict[str, int] = field(default_factory=dict)
+    dropped_s: float = 0.0
+    overruns: int = 0
+    level_dbfs: float | None = None
+    speaking: bool = False
+    mic: MicState | None = None
+    degraded: str | None = None
+    loading: str | None = None
+    clipped_at_s: float | None = None  # on the clock of `elapsed_s`
+
+    @property
+    def clipping(self) -> bool:
+        return self.clipped_at_s is not None and self.elapsed_s - self.clipped_at_s <= CLIPPING_HELD_S
+
+    @property
+    def paused(self) -> bool:
+        """Somebody has paused the session: nothing is being heard."""
+        return self.degraded is not None and PAUSED in self.degraded
+
+    @property
+    def given_up(self) -> str | None:
+        """What is degraded, less the pause, which is somebody's wish."""
+        if self.degraded is None:
+            return None
+        return "; ".join(part for part in self.degraded.split("; ") if part != PAUSED) or None
+
+    def troubles(self) -> list[str]:
+        """What a person must see at once, the worst first; each a plain sentence."""
+        found = []
+        if self.mic is not None and not self.mic.ok and not self.paused:
+            found.append(f"MICROPHONE: {self.mic.why or 'nothing is being heard'}")
+        if self.given_up:
+            found.append(f"DEGRADED: {self.given_up}")
+        if self.lag_s >= LAG_TROUBLE_S:
+            found.append(f"BEHIND: what you see was said {self.lag_s:.0f} s ago")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Playback:
+    """Where a replay is. `growing`: the session is still being recorded; `ended`: nothing will follow.
+
+    A session that is watched while it is recorded (`watched`) has more to it: at its newest event or `behind_s` behind,
+    not begun yet (`waiting`), or broken off (`trouble`, a sentence).
+    """
+
+    position_s: float
+    duration_s: float
+    speed: float
+    paused: bool
+    growing: bool
+    ended: bool
+    watched: bool = False
+    waiting: str | None = None  # for a session in this folder
+    behind_s: float | None = None  # None = at the newest event
+    trouble: str | None = None
+
+
+SpanKind = Literal["pause", "deaf"]
+
+
+@dataclass(slots=True)
+class Span:
+    """A stretch in which nothing was heard: by somebody's wish, or for trouble with the microphone."""
+
+    kind: SpanKind
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Audio that was lost: noticed at `t_s`, `lost_s` long."""
+
+    t_s: float
+    lost_s: float

@@ -1,0 +1,101 @@
+"""Partial estimates: what the voice of an utterance that still goes on says so far. The final estimate supersedes them.
+
+They are luxuries. One is made only where it costs little, nobody waits and the model is well; one that fails or comes
+late is left out, and neither counts as a failure nor is told: the final will say whether something is broken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import TYPE_CHECKING, TypeVar
+
+from livemerc.audio.items import Speech
+from livemerc.config import SAMPLE_RATE_HZ, Config
+from livemerc.events import EmotionEvent
+from livemerc.pipeline.abstention import Cues
+from livemerc.pipeline.estimator import Judge
+
+if TYPE_CHECKING:
+    from livemerc.pipeline.dialogue import Dialogue
+
+T = TypeVar("T")
+
+_ROUNDING_S = 0.001
+_PATIENCE_S = 1.0
+"""A glimpse that takes longer is given up: a final may come any moment."""
+
+
+class _Late(Exception):
+    """Nobody waits for this one any more."""
+
+
+def snapshot_every_s(config: Config) -> float:
+    """How often the ears of a live session show what they hear of an open utterance, for words and voice."""
+    live = config.live
+    if config.model.text_only or live.partial_emotion_budget_ms == 0:
+        return live.partial_every_s
+    return min(live.partial_every_s, live.partial_emotion_every_s)
+
+
+class Every:
+    """At most one in `seconds` of source audio for each utterance."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._last_s: dict[str, float] = {}
+
+    def due(self, speech: Speech) -> bool:
+        """Whether it is time again; if so, it counts as done."""
+        last_s = self._last_s.get(speech.utterance_id)
+        if last_s is not None and 0 <= speech.t_s - last_s < self._seconds - _ROUNDING_S:
+            return False
+        # As many as speak at once; ids of utterances that are over go when others come.
+        self._last_s = {k: t_s for k, t_s in self._last_s.items() if speech.t_s - t_s < 60.0}
+        self._last_s[speech.utterance_id] = speech.t_s
+        return True
+
+
+class Glimpses:
+    """`of(speech, dialogue)` in the brain's thread; `learn` from finals how fast the voice is encoded."""
+
+    def __init__(self, config: Config, judge: Judge) -> None:
+        self._judge = judge
+        self._budget_s = config.live.partial_emotion_budget_ms / 1000
+        # Where Whisper encodes the voice, that comes with the final words alone.
+        self._off = config.model.text_only or judge.manifest.whisper is not None or self._budget_s == 0
+        self._every = Every(config.live.partial_emotion_every_s)
+        endpoint = config.endpoint
+        # What is shorter may still turn out to be a cough, and then nothing comes of its utterance.
+        self._least_s = endpoint.min_utterance_s + endpoint.hangover_ms / 1000
+        self._pace = 0.0  # seconds for a second of audio
+
+    def of(self, speech: Speech, dialogue: Dialogue) -> EmotionEvent | None:
+        """The estimate so far, or None: not due, too dear, or there was none in time."""
+        heard_s = speech.t_s - speech.start_s
+        length_s = len(speech.samples) / SAMPLE_RATE_HZ
+        if self._off or heard_s < self._least_s or length_s * self._pace > self._budget_s:
+            return None
+        if not self._every.due(speech):
+            return None
+        began = perf_counter()
+        try:
+            s1 = self._glance(lambda: self._judge.voice(speech.samples))
+            estimate = dialogue.peek(speech.utterance_id, s1, Cues(duration_s=heard_s), self._glance)
+        except (_Late, ArithmeticError):
+            return None
+        finally:
+            self._pace = (perf_counter() - began) / length_s
+        return estimate
+
+    def learn(self, length_s: float, took_s: float) -> None:
+        """A final of `length_s` was encoded in `took_s`: faster than thought counts, so that a machine that was busy
+        for a moment is tried again."""
+        if length_s > 0:
+            self._pace = min(self._pace, took_s / length_s)
+
+    def _glance(self, work: Callable[[], T]) -> T:
+        found = self._judge.glance(work, _PATIENCE_S)
+        if found is None:
+            raise _Late
+        return found

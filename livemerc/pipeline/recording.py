@@ -1,0 +1,176 @@
+"""A monitor that is recorded: its events go to a journal first, and then to whoever iterates."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Generator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
+
+from livemerc.audio.source import Block, Source
+from livemerc.config import Config
+from livemerc.errors import ConfigError
+from livemerc.events import EmotionEvent, Event, SessionStart, UtteranceFinal
+from livemerc.model.checkpoint import checkpoint_info
+from livemerc.pipeline.monitor import Monitor
+from livemerc.sessions.bookmarks import Bookmark, append_bookmark
+from livemerc.sessions.journal import RerunOf
+from livemerc.sessions.recorder import Recorder
+from livemerc.text_safety import plain_text
+
+
+class RecordedMonitor(Monitor):
+    """Records from the beginning into `folder`, if there is one; `toggle_recording` ends that and begins others.
+
+    A recording that begins later has the session's `session.start` and clock, and of the utterances only those whose
+    words came since. `zero`: zero of the session's clock, None = now; `rerun_of`: what `session.json` says of that.
+    Raises `ConfigError` where `folder` cannot be recorded to.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        settings: Config,
+        folder: Path | None,
+        *,
+        audio: bool = False,
+        demo: bool = False,
+        zero: datetime | None = None,
+        rerun_of: RerunOf | None = None,
+    ) -> None:
+        super().__init__(source, settings, demo=demo, tap=self._hear if audio else None)
+        self.recorders: list[Recorder] = []
+        """All of this session, the newest last."""
+        self._zero = zero or datetime.now(UTC)
+        self._rerun_of = rerun_of
+        self._checkpoint_info = checkpoint_info(settings.model.checkpoint)
+        self._switching = threading.Lock()
+        self._recorder: Recorder | None = None
+        self._first: SessionStart | None = None
+        self._since: set[str] | None = None  # utterances whose finals are in a recording that began later
+        self._bookmarks: list[Bookmark] = []
+        self._over = False
+        if folder is not None:
+            self._recorder = self._begin(folder, audio)
+
+    @property
+    def recording(self) -> str | None:
+        """What is being recorded, for the screen; None where nothing is."""
+        recorder = self._recorder
+        return None if recorder is None or recorder.stopped else recorder.short
+
+    @property
+    def recording_folder(self) -> Path | None:
+        """Where it is being recorded to."""
+        recorder = self._recorder
+        return None if recorder is None or recorder.stopped else recorder.folder
+
+    def toggle_recording(self) -> str:
+        """From any thread: end the recording, or begin one of the events in a new folder. Returns a sentence."""
+        with self._switching:
+            if self._over:
+                return "The session has ended; there is nothing to record any more."
+            recorder = self._recorder
+            if recorder is not None and recorder.stopped is None:
+                self._recorder = None
+                recorder.close()
+                return f"Recording ended: {plain_text(str(recorder.folder))}"
+            try:
+                recorder = self._begin(new_folder(self.config), audio=False)
+            except ConfigError as error:
+                return plain_text(str(error))
+            self.notice("record", None)  # what was said of an earlier one
+            self._since = set()
+            if self._first is not None:
+                recorder.write(self._first)
+            with contextlib.suppress(OSError):  # the recorder itself says what is wrong with its folder
+                for bookmark in self._bookmarks:
+                    append_bookmark(recorder.folder, bookmark)
+            self._recorder = recorder
+            return f"Recording to {plain_text(recorder.what)}"
+
+    def bookmark(self, bookmark: Bookmark) -> str:
+        """From any thread: keep it with this session's recordings, those that begin later too. Returns a sentence."""
+        with self._switching:
+            self._bookmarks.append(bookmark)
+            recorder = self._recorder
+            if recorder is None or recorder.stopped is not None:
+                return "Marked; nothing is being recorded, so that only a recording that begins later will keep it"
+            try:
+                append_bookmark(recorder.folder, bookmark)
+            except (OSError, ValueError) as error:
+                why = getattr(error, "strerror", None) or str(error)
+                return f"Marked on the screen alone: the recording's folder does not take it ({why})"
+            return "Marked, and kept with the recording"
+
+    def events(self) -> Iterator[Event]:
+        events = cast("Generator[Event]", super().events())
+        try:
+            for event in events:
+                self._write(event)
+                yield event
+        finally:
+            events.close()
+            with self._switching:
+                self._over = True
+                if self._recorder is not None:
+                    self._recorder.close()
+
+    def _begin(self, folder: Path, audio: bool) -> Recorder:
+        recorder = Recorder(
+            folder,
+            source=self.source.name,
+            rate_hz=self.source.rate_hz,
+            speakers=self.source.speakers,
+            live=self.source.live,
+            checkpoint=self._checkpoint_info,
+            config=self.config,
+            audio=audio,
+            started_at=self._zero,
+            rerun_of=self._rerun_of,
+            notice=lambda sentence: self.notice("record", sentence),
+        )
+        self.recorders.append(recorder)
+        return recorder
+
+    def _write(self, event: Event) -> None:
+        if isinstance(event, SessionStart):
+            self._first = event
+        with self._switching:
+            if self._recorder is None:
+                return
+            if self._since is not None:
+                if isinstance(event, UtteranceFinal):
+                    self._since.add(event.utterance_id)
+                elif self._is_of_before(event):
+                    return
+            self._recorder.write(event)
+
+    def _is_of_before(self, event: Event) -> bool:
+        """Whether it judges an utterance whose words are not in the recording."""
+        if not isinstance(event, EmotionEvent) or event.status == "partial":
+            return False
+        return self._since is not None and event.utterance_id not in self._since
+
+    def _hear(self, block: Block) -> None:
+        recorder = self._recorder
+        if recorder is not None:
+            recorder.audio(block)
+
+
+def new_folder(settings: Config) -> Path:
+    """A name by the time of day, which nothing has yet, in `record.folder`."""
+    if settings.record.folder is not None:
+        where = Path(settings.record.folder)
+    else:
+        import platformdirs
+
+        where = Path(platformdirs.user_data_dir("livemerc")) / "sessions"
+    name = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    count, folder = 1, where / name
+    while folder.exists():
+        count += 1
+        folder = where / f"{name}_{count}"
+    return folder

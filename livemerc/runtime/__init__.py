@@ -1,0 +1,1 @@
+"""Threads, queues, clocks and signals: what knows nothing of emotions."""

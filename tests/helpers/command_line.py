@@ -1,0 +1,93 @@
+"""`livemerc` as a user starts it: a process of its own."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from helpers.warm import Warm
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def environment(home: Path | None = None, **extra: str) -> dict[str, str]:
+    """The caller's environment without this machine's own settings; `home` holds configuration and caches."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("LIVEMERC_", "HF_", "XDG_"))}
+    env |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT), "TERM": "dumb"}
+    if home is not None:
+        env |= {
+            "HOME": str(home),
+            "XDG_CONFIG_HOME": str(home / "config"),
+            "XDG_CACHE_HOME": str(home / "cache"),
+            "HF_HOME": str(home / "huggingface"),
+        }
+    return env | extra
+
+
+def livemerc(
+    *arguments: str | Path,
+    env: dict[str, str] | None = None,
+    prefix: tuple[str, ...] = (),
+    stdin: bytes = b"",
+    timeout_s: float = 120.0,
+) -> subprocess.CompletedProcess[bytes]:
+    """`livemerc ARGUMENTS` to its end."""
+    return finished("livemerc", *arguments, env=env, prefix=prefix, stdin=stdin, timeout_s=timeout_s)
+
+
+def finished(
+    module: str,
+    *arguments: str | Path,
+    env: dict[str, str] | None = None,
+    prefix: tuple[str, ...] = (),
+    stdin: bytes = b"",
+    folder: Path | None = None,
+    timeout_s: float = 120.0,
+) -> subprocess.CompletedProcess[bytes]:
+    """`python -m MODULE ARGUMENTS` to its end, in a process of its own; from one that holds torch where it may be."""
+    words = [str(argument) for argument in arguments]
+    env = environment() if env is None else env
+    # the command line sets the policy itself, before torch could load
+    if not prefix and os.name == "posix" and _warm().fits({"OMP_WAIT_POLICY": "PASSIVE"} | env):
+        return _warm().run(module, words, env, str(folder or Path.cwd()), stdin, timeout_s)
+    return subprocess.run(
+        [*prefix, sys.executable, "-m", module, *words],
+        cwd=folder,
+        input=stdin,
+        capture_output=True,
+        env=env,
+        timeout=timeout_s,
+        check=False,
+    )
+
+
+@functools.cache
+def _warm() -> Warm:
+    warm = Warm(environment(OMP_WAIT_POLICY="PASSIVE"))
+    atexit.register(warm.close)
+    return warm
+
+
+def sentence(done: subprocess.CompletedProcess[bytes]) -> str:
+    """What stderr says, which must be one line that begins with the program's name, and no traceback."""
+    text = done.stderr.decode()
+    lines = text.splitlines()
+    assert len(lines) == 1, text
+    assert lines[0].startswith("livemerc: "), text
+    assert "Traceback" not in text
+    return lines[0]
+
+
+def start(*arguments: str) -> subprocess.Popen[bytes]:
+    """`livemerc` with these arguments and piped streams; the test waits for its end."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "livemerc", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    )

@@ -1,0 +1,132 @@
+"""What is found out while the hangover still runs is what the final would have found out, or is thrown away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from helpers.networks import write_checkpoint
+from helpers.synthetic import RATE_HZ, buzz, hush
+
+from livemerc.asr.engine import NoAsr, Transcript
+from livemerc.audio.ears import Ears
+from livemerc.audio.items import Ending, Utterance
+from livemerc.audio.read import read_samples
+from livemerc.audio.source import Block
+from livemerc.config import Config, load_config
+from livemerc.events import EmotionEvent, Event
+from livemerc.pipeline.processor import Brain, Situation
+
+DEMO = Path(__file__).resolve().parents[2] / "livemerc/demo/demo.flac"
+
+
+class Numbered:
+    """Words that depend on the samples alone; remembers what it was asked for."""
+
+    engine, model, repeatable = "numbered", None, True
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+        self.fails = 0
+
+    def transcribe(self, utterance: Utterance) -> Transcript:
+        self.asked.append(len(utterance.samples))
+        if self.fails:
+            self.fails -= 1
+            raise RuntimeError("as told")
+        return Transcript(text=f"well {len(utterance.samples)} or so", confidence=0.9)
+
+    def partial(self, samples: np.ndarray) -> str:
+        return ""
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    folder = write_checkpoint(tmp_path_factory.mktemp("checkpoint"))
+    return load_config(overrides={"model.checkpoint": str(folder), "model.device": "cpu"}, environ={})
+
+
+def through(samples: np.ndarray, config: Config, brain: Brain, *, endings: bool) -> list[Event]:
+    ears = Ears(config, RATE_HZ, endings=endings)
+    items = [i for at in range(0, len(samples), 320) for i in ears.feed(Block(samples[at : at + 320], at / RATE_HZ))]
+    events = [event for item in items + ears.flush() for event in brain.handle(item)] + list(brain.finish())
+    return [msgspec.structs.replace(e, timing=None) if isinstance(e, EmotionEvent) else e for e in events]
+
+
+def endings_in(samples: np.ndarray, config: Config) -> tuple[int, int]:
+    ears = Ears(config, RATE_HZ, endings=True)
+    items = ears.feed(Block(samples, 0.0)) + ears.flush()
+    return tuple(sum(isinstance(item, kind) for item in items) for kind in (Ending, Utterance))  # type: ignore[return-value]  # two
+
+
+def test_the_events_are_those_of_an_utterance_heard_afterwards(config: Config) -> None:
+    samples = read_samples(DEMO, RATE_HZ, 0.0, 25.0)
+    plain_asr, early_asr = Numbered(), Numbered()
+    plain, early = Brain(config, plain_asr), Brain(config, early_asr)
+    expected = through(samples, config, plain, endings=False)
+    assert through(samples, config, early, endings=True) == expected
+    told, finals = endings_in(samples, config)
+    assert plain.ahead.used == 0
+    assert early.ahead.used >= finals - 1 > 2  # the last one is open when the samples end
+    assert early.ahead.used + early.ahead.wasted == told
+    assert len(plain_asr.asked) == finals
+    assert len(early_asr.asked) == told + finals - early.ahead.used, "nothing is heard twice"
+
+
+def test_what_was_in_vain_is_counted_and_forgotten(config: Config) -> None:
+    samples = np.concatenate((hush(0.5), buzz(1.0), hush(0.25), buzz(1.0, seed=1), hush(1.0)))
+    asr = Numbered()
+    brain = Brain(config, asr)
+    events = through(samples, config, brain, endings=True)
+    told, finals = endings_in(samples, config)
+    assert (brain.ahead.used, brain.ahead.wasted) == (finals, told - finals) == (1, told - 1)
+    assert told > 1
+    assert brain.ahead.wasted_s > 0
+    assert len(asr.asked) == told
+    final = events[0]
+    assert str(asr.asked[-1]) in final.text
+
+
+def test_a_failure_ahead_of_time_counts_for_nothing(config: Config) -> None:
+    samples = np.concatenate((hush(0.5), buzz(1.0), hush(1.0)))
+    asr, told = Numbered(), dict[str, str | None]()
+    asr.fails = 1
+    brain = Brain(config, asr, Situation(notice=told.__setitem__))
+    events = through(samples, config, brain, endings=True)
+    assert len(asr.asked) == 2
+    assert events[0].asr.gated is None
+    assert told.get("asr") is None
+    assert brain.ahead.used == 0
+
+
+def test_never_where_it_takes_longer_or_the_words_are_given_once(config: Config) -> None:
+    samples = np.concatenate((hush(0.5), buzz(1.0), hush(1.0)))
+    thrifty = msgspec.structs.replace(config, live=msgspec.structs.replace(config.live, ahead_budget_ms=50.0))
+    slow, once = Numbered(), Numbered()
+    once.repeatable = False
+    for asr, settings in ((slow, thrifty), (once, config)):
+        brain = Brain(settings, asr)
+        through(samples, settings, brain, endings=True)
+        assert len(asr.asked) == 1
+        assert (brain.ahead.used, brain.ahead.wasted) == (0, 0)
+
+
+def test_never_while_behind(config: Config) -> None:
+    samples = np.concatenate((hush(0.5), buzz(1.0), hush(1.0)))
+    asr = Numbered()
+    brain = Brain(config, asr, Situation(behind_s=lambda _: 5.0))
+    through(samples, config, brain, endings=True)
+    assert len(asr.asked) == 1
+    assert brain.ahead.used == 0
+
+
+def test_without_a_recogniser_the_voice_is_encoded_ahead_of_time(config: Config) -> None:
+    samples = np.concatenate((hush(0.5), buzz(1.0), hush(1.0)))
+    plain, early = Brain(config, NoAsr()), Brain(config, NoAsr())
+    assert through(samples, config, early, endings=True) == through(samples, config, plain, endings=False)
+    assert early.ahead.used == 1

@@ -1,0 +1,268 @@
+"""Many conversations in one process: each as in a session of its own, whatever becomes of the others."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from helpers.networks import write_checkpoint
+
+from livemerc.asr.engine import NoAsr, Transcript
+from livemerc.audio.items import Utterance
+from livemerc.audio.read import read_samples
+from livemerc.audio.source import Block, SourceHealth
+from livemerc.audio.stdin_source import StdinSource
+from livemerc.config import Config, load_config
+from livemerc.errors import ConfigError, InputError, ModelError
+from livemerc.events import EmotionEvent, Event, SessionEnd, SessionStart, UtteranceFinal
+from livemerc.model.encoders import Encoders
+from livemerc.model.merits import MeritsL
+from livemerc.pipeline.monitor import Monitor
+from livemerc.streams.streams import StreamEvent, Streams
+
+DEMO = Path(__file__).resolve().parents[2] / "livemerc/demo/demo.flac"
+RATE_HZ = 16_000
+
+
+class Samples:
+    """Some seconds of the demo, as fast as they are taken; `fail`: and then the cable is cut."""
+
+    speakers: tuple[str, ...] = ()
+    live = False
+
+    def __init__(self, start_s: float, end_s: float, fail: bool = False):
+        self.name, self.rate_hz, self.warnings = f"from {start_s}", RATE_HZ, list[str]()
+        samples = read_samples(DEMO, RATE_HZ, start_s, end_s)
+        self._blocks = [Block(samples[i : i + 1600], i / RATE_HZ) for i in range(0, len(samples), 1600)]
+        self._fail, self._closed = fail, threading.Event()
+
+    def blocks(self) -> Iterator[Block]:
+        for block in self._blocks:
+            if self._closed.is_set():
+                return
+            yield block
+        if self._fail:
+            raise InputError("the cable was cut; plug it in.")
+
+    def close(self) -> None:
+        self._closed.set()
+
+    def health(self) -> SourceHealth:
+        return SourceHealth()
+
+
+class Speaks:
+    """A recogniser whose words are a function of the audio."""
+
+    engine, model = "scripted", None
+
+    def transcribe(self, utterance: Utterance) -> Transcript:
+        word = int(1000 * np.abs(utterance.samples).mean()) % 100
+        return Transcript(text=" ".join(["hello", f"w{word}", "great"][: 1 + word % 3]), confidence=0.9)
+
+    def partial(self, samples: np.ndarray) -> str:
+        return ""
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    folder = write_checkpoint(tmp_path_factory.mktemp("checkpoint"))
+    return load_config(overrides={"asr.engine": "none", "model.checkpoint": str(folder)}, environ={})
+
+
+def by_stream(events: list[StreamEvent]) -> dict[str, list[Event]]:
+    out: dict[str, list[Event]] = defaultdict(list)
+    for stream, event in events:
+        out[stream].append(event)
+    return dict(out)
+
+
+def alone(source: Samples, config: Config, monkeypatch: pytest.MonkeyPatch) -> list[Event]:
+    """What a session of its own says."""
+    with monkeypatch.context() as patch:
+        patch.setattr("livemerc.pipeline.monitor.choose_engine", lambda *_, **__: Speaks())
+        return list(Monitor(source, config).events())
+
+
+def same(stream: list[Event], session: list[Event]) -> None:
+    """Finals and emotions in the same order; probabilities to within the rounding of a batch."""
+
+    def settled(events: list[Event]) -> list[UtteranceFinal | EmotionEvent]:
+        return [e for e in events if isinstance(e, UtteranceFinal | EmotionEvent)]
+
+    assert len(settled(stream)) == len(settled(session))
+    for a, b in zip(settled(stream), settled(session), strict=True):
+        if isinstance(a, EmotionEvent) and isinstance(b, EmotionEvent):
+            numbers = {"timing": None, "confidence": 0.0, "probabilities": {}}
+            modality = type(a.modality)()
+            plain = [msgspec.structs.replace(e, modality=modality, **numbers) for e in (a, b)]
+            assert plain[0] == plain[1]
+            assert a.probabilities == pytest.approx(b.probabilities, abs=1e-5)
+            for name in ("text", "speech"):
+                assert getattr(a.modality, name) == pytest.approx(getattr(b.modality, name), abs=1e-5)
+        else:
+            assert a == b
+
+
+SPANS = {"a": (0.0, 30.0), "b": (10.0, 30.0), "c": (20.0, 45.0), "d": (40.0, 41.0), "e": (30.0, 60.0)}
+
+
+def test_each_stream_has_the_events_of_a_session_of_its_own(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    streams = Streams({name: Samples(*span) for name, span in SPANS.items()}, config, engines=Speaks())
+    found = by_stream(list(streams.events()))
+    assert set(found) == set(SPANS)
+    assert streams.failures == {}
+    assert max(streams.batches) > 1  # else nothing was shown
+    for name, span in SPANS.items():
+        session = alone(Samples(*span), config, monkeypatch)
+        same(found[name], session)
+        assert isinstance(found[name][0], SessionStart)
+        end, end_alone = found[name][-1], session[-1]
+        assert end == end_alone
+        assert isinstance(end, SessionEnd)
+    assert sum(len(events) for events in found.values()) > 20
+    assert not [t for t in threading.enumerate() if t.name.startswith("livemerc-")]
+
+
+class Gated(Speaks):
+    """Transcribes nothing until everybody waits."""
+
+    def __init__(self) -> None:
+        self.open = threading.Event()
+
+    def transcribe(self, utterance: Utterance) -> Transcript:
+        assert self.open.wait(120)
+        return super().transcribe(utterance)
+
+
+def test_a_stream_that_pours_starves_nobody(config: Config) -> None:
+    """One stream has a whole conversation ready, eight have their first utterances: theirs are among the first."""
+    gate = Gated()
+    few = {f"few {i}": Samples(10.0, 16.0) for i in range(8)}
+    streams = Streams({"flood": Samples(0.0, 75.0), **few}, config, engines=gate)
+    events = streams.events()
+    started = {next(events).stream for _ in range(9)}
+    assert started == {"flood", *few}
+    until = threading.Event()
+    for _ in range(1200):
+        if len(streams.waiting()) == 9 and streams.waiting()["flood"] >= 4:
+            break
+        until.wait(0.05)
+    assert streams.waiting()["flood"] >= 4
+    gate.open.set()
+    finals = [e.stream for e in events if isinstance(e.event, UtteranceFinal)]
+    assert finals.count("flood") >= 12
+    for name in few:
+        mine = [at for at, stream in enumerate(finals) if stream == name]
+        assert mine
+        # Before its n-th utterance the flood has had at most n, and the one that was in hand when all began.
+        assert all(finals[:at].count("flood") <= n + 2 for n, at in enumerate(mine))
+
+
+def test_a_source_that_fails_ends_its_own_stream_alone(config: Config) -> None:
+    sources = {"well": Samples(0.0, 20.0), "cut": Samples(10.0, 20.0, fail=True)}
+    streams = Streams(sources, config, engines=Speaks())
+    found = by_stream(list(streams.events()))
+    assert list(streams.failures) == ["cut"]
+    assert isinstance(streams.failures["cut"], InputError)
+    for events in found.values():
+        finals = [e.utterance_id for e in events if isinstance(e, UtteranceFinal)]
+        frozen = [e.utterance_id for e in events if isinstance(e, EmotionEvent) and e.status == "frozen"]
+        assert finals
+        assert sorted(finals) == sorted(frozen)
+        assert isinstance(events[-1], SessionEnd)
+
+
+@pytest.mark.parametrize("part", ["encoders", "windows", "not finite"])
+def test_an_utterance_on_which_the_model_fails_costs_its_neighbours_nothing(
+    config: Config, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """Utterances with the word "sad" make the model fail, together with others or alone."""
+
+    class Sad(Speaks):
+        def transcribe(self, utterance: Utterance) -> Transcript:
+            return Transcript(text="sad" if utterance.start_s > 8 else "hello great")
+
+    batch, windows = Encoders.batch, MeritsL.windows
+    sad: list[float] = []
+
+    def failing_batch(self, texts, voices):
+        if part == "encoders" and "sad" in texts:
+            raise RuntimeError("no kernel")
+        rows = batch(self, texts, voices)
+        if part == "not finite":
+            rows = [
+                (t1 * float("nan") if text == "sad" else t1, s1) for (t1, s1), text in zip(rows, texts, strict=True)
+            ]
+        sad.extend(float(t1.sum()) for (t1, _), text in zip(rows, texts, strict=True) if text == "sad")
+        return rows
+
+    def failing_windows(self, windows_):
+        if part == "windows" and any(float(w.t1[-1].sum()) in sad for w in windows_):
+            raise RuntimeError("no kernel")
+        return windows(self, windows_)
+
+    monkeypatch.setattr(Encoders, "batch", failing_batch)
+    monkeypatch.setattr(MeritsL, "windows", failing_windows)
+    sources = {"long": Samples(0.0, 20.0), "short": Samples(0.0, 8.0)}
+    found = by_stream(list(Streams(sources, config, engines=Sad()).events()))
+    for name, events in found.items():
+        words = {e.utterance_id: e.text for e in events if isinstance(e, UtteranceFinal)}
+        assert ("sad" in words.values()) == (name == "long")
+        for event in events:
+            if isinstance(event, EmotionEvent):
+                assert (event.abstained == "model failed") == (words[event.utterance_id] == "sad")
+        statuses = [e.status for e in events if isinstance(e, EmotionEvent)]
+        assert statuses.count("provisional") == statuses.count("frozen") == len(words)
+
+
+def test_stopping_flushes_every_stream(config: Config) -> None:
+    streams = Streams({name: Samples(*span) for name, span in SPANS.items()}, config, engines=NoAsr())
+    seen: list[StreamEvent] = []
+    for event in streams.events():
+        seen.append(event)
+        if isinstance(event.event, UtteranceFinal):
+            streams.stop()
+    for events in by_stream(seen).values():
+        statuses = [e.status for e in events if isinstance(e, EmotionEvent)]
+        assert statuses.count("provisional") == statuses.count("frozen")
+        assert isinstance(events[-1], SessionEnd)
+
+
+def test_leaving_early_leaves_no_thread(config: Config) -> None:
+    events = Streams({name: Samples(*span) for name, span in SPANS.items()}, config, engines=Speaks()).events()
+    next(events)
+    events.close()
+    assert not [t for t in threading.enumerate() if t.name.startswith("livemerc-")]
+
+
+def test_a_pipe_of_samples_is_a_source(config: Config) -> None:
+    samples = read_samples(DEMO, RATE_HZ, 0.0, 8.0)
+    pcm = (samples * 32767).astype("<i2").tobytes()
+    streams = Streams({"pipe": StdinSource(io.BytesIO(pcm), RATE_HZ, 100.0)}, config)
+    events = by_stream(list(streams.events()))["pipe"]
+    own = [e for e in events if isinstance(e, EmotionEvent) and e.status == "provisional"]
+    assert own
+    assert all(e.timing is not None and e.timing.total_ms is not None for e in own)
+
+
+def test_mistakes_are_told_before_anything_begins(config: Config, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no source"):
+        Streams({}, config)
+    with pytest.raises(ConfigError, match="not of the same streams"):
+        Streams({"a": Samples(0.0, 1.0)}, config, engines={"b": Speaks()})
+    transcript = msgspec.structs.replace(config, asr=msgspec.structs.replace(config.asr, engine="transcript"))
+    with pytest.raises(ConfigError, match="one transcript"):
+        Streams({"a": Samples(0.0, 1.0), "b": Samples(0.0, 1.0)}, transcript)
+    nowhere = msgspec.structs.replace(config.model, checkpoint=str(tmp_path / "none"))
+    with pytest.raises(ModelError):
+        Streams({"a": Samples(0.0, 1.0)}, msgspec.structs.replace(config, model=nowhere))

@@ -1,0 +1,151 @@
+"""What each part of Stages II and III is worth, on cached features: the ablation tables of trainer/LOG.md.
+
+    python -m trainer.compact.ablations --config configs/compact.toml --speech runs/speech/final/embeddings.npz \
+        --out runs/ablations runs/features/text.npz [the features of other seeds ...]
+
+Each features file is one seed: its text encoder was trained with another one, and Stages II and III get its number as
+theirs. Figures are of MELD dev (text) and of composed dialogues with actors that no stage heard; mean and deviation.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor
+
+from livemerc.emotions import LABELS
+from livemerc.model.merits import ConversationModel
+from trainer.compact import conversation as stages
+from trainer.compact.config import ConversationStage, FusionStage, read_stage
+from trainer.loop.fit import LoopOptions, fit
+from trainer.loop.losses import window_loss
+from trainer.loop.metrics import classification_metrics
+from trainer.loop.saving import save_json
+from trainer.loop.windows import WindowBatch, all_cuts, batches
+
+CONTEXTS = (1, 2, 4, 8, 16, 32)
+LAGS: tuple[int | None, ...] = (0, 1, 2, 4, None)
+
+
+def end_to_end(
+    model: ConversationModel, text: stages.TextFeatures, pools: dict, stage: FusionStage, out: Path
+) -> dict[str, float]:
+    """Stages II and III at once from the fused loss alone: what the paper's staging is compared with."""
+    composer = stages.Composer(text, pools, stage)
+    conditions = stages.dev_conditions(text, pools["dev"], stage, stage.seed)
+
+    def make(rng: np.random.Generator) -> Iterable[WindowBatch]:
+        dialogues = composer.draw(rng)
+        return batches(dialogues, all_cuts(dialogues, stage.context), stage.batch * 4, rng)
+
+    def score() -> dict[str, float]:
+        scores = {k: stages.weighted_f1(model, d, stage.context, "fused") for k, d in conditions.items()}
+        return {**scores, "score": float(np.mean(list(scores.values())))}
+
+    def loss(batch: WindowBatch) -> Tensor:
+        return window_loss(batch.forward(model).fused, batch, batch.has_text | batch.has_speech)
+
+    begun = msgspec.to_builtins(stage) | {"features": text.sha256}
+    options = LoopOptions(average=stage.average, begun_with=begun)
+    return fit(
+        "joint", model, stage.epochs, stage.patience, stage.lr, stage.seed, make, loss, score, out, options=options
+    )
+
+
+def stage_one_f1(text: stages.TextFeatures, style: str) -> float:
+    """Weighted F1 of Stage I alone on MELD dev, from its cached logits."""
+    logits = torch.from_numpy(text.arrays[f"dev_{style}_logits"])
+    return classification_metrics(logits.softmax(-1).numpy(), text.arrays["dev_labels"])["weighted_f1"]
+
+
+def fused_figures(
+    model: ConversationModel, text: stages.TextFeatures, pools: dict, fusion: FusionStage
+) -> dict[str, float]:
+    """Fused and each branch on composed dialogues (weighted F1) and on clips over neutral words (UAR)."""
+    r = stages.report(model, text, pools["test"], fusion, seed=1)
+    return {
+        "composed": r["composed/fused"]["weighted_f1"], "composed_words": r["composed/text"]["weighted_f1"],
+        "composed_voice": r["composed/speech"]["weighted_f1"],
+        "clips": r["clips/fused"]["uar"], "clips_voice": r["clips/speech"]["uar"],
+    }  # fmt: skip
+
+
+def one_seed(seed: int, features: Path, speech: Path | None, config: Path, out: Path) -> dict[str, dict[str, float]]:
+    """All variants with one seed, without `speech` those of the text; what is finished below `out` stays."""
+    conversation = msgspec.structs.replace(read_stage(config, "conversation", ConversationStage), seed=seed)
+    fusion = msgspec.structs.replace(read_stage(config, "fusion", FusionStage), seed=seed)
+    text = stages.TextFeatures(features)
+    width = text.arrays["train_clean"].shape[1]
+
+    def fresh() -> ConversationModel:
+        return stages.build(conversation, fusion, width, len(LABELS))
+
+    rows: dict[str, dict[str, float]] = {"Stage I": {style: stage_one_f1(text, style) for style in ("clean", "plain")}}
+    model = fresh()
+    stages.train_text_context(model, text, conversation, out, len(LABELS))
+    dev = {s: stages.text_alone(text.dialogues("dev", s), len(LABELS)) for s in ("clean", "plain")}
+
+    def words(context: int, lag: int | None) -> dict[str, float]:
+        return {s: stages.weighted_f1(model, dev[s], context, "text", lag) for s in dev}
+
+    rows["Stage II"] = words(conversation.context, 0)
+    rows |= {f"K = {k}": words(k, 0) for k in CONTEXTS}
+    rows |= {f"R = {lag}" if lag is not None else "whole dialogue": words(conversation.context, lag) for lag in LAGS}
+    if speech is None:
+        return rows
+    pools = stages.clip_pools(speech, fusion.dev_actors, fusion.readers, fusion.soften)
+    stages.train_speech_context(model, text, pools, conversation, out)
+    stage_two = {k: v.clone() for k, v in model.state_dict().items() if not k.startswith("fusion.")}
+
+    def stage_three(name: str, stage: FusionStage) -> None:
+        variant = fresh()
+        variant.load_state_dict(stage_two, strict=False)
+        stages.train_fusion(variant, text, pools, stage, out / name)
+        rows[name] = fused_figures(variant, text, pools, stage)
+
+    stage_three("staged", fusion)
+    both_always = [1.0 - sum(fusion.mixture[3:]), 0.0, 0.0, *fusion.mixture[3:]]
+    stage_three("no modality dropout", msgspec.structs.replace(fusion, mixture=both_always))
+    joint = fresh()
+    end_to_end(joint, text, pools, fusion, out / "end to end")
+    rows["end to end"] = fused_figures(joint, text, pools, fusion)
+    rows["end to end"] |= {s: stages.weighted_f1(joint, dev[s], conversation.context, "fused") for s in dev}
+    return rows
+
+
+def table(seeds: Sequence[dict[str, dict[str, float]]]) -> list[str]:
+    """Markdown: a row a variant, mean (deviation) over the seeds."""
+    lines = []
+    for name in seeds[0]:
+        cells = []
+        for key in seeds[0][name]:
+            values = np.array([s[name][key] for s in seeds])
+            spread = f" ({values.std(ddof=1):.3f})" if len(values) > 1 else ""
+            cells.append(f"{key} {values.mean():.3f}{spread}")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("features", type=Path, nargs="+")
+    parser.add_argument("--config", type=Path, default=Path("configs/compact.toml"))
+    parser.add_argument("--speech", type=Path, help="embeddings of `trainer.compact.speech embed`; without: text alone")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    seeds = []
+    for seed, features in enumerate(arguments.features):
+        out = arguments.out / f"seed{seed}"
+        seeds.append(one_seed(seed, features, arguments.speech, arguments.config, out))
+        save_json(seeds[-1], out / "ablations.json")
+    print("\n".join(table(seeds)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""Composed dialogues: the live condition has words and voice, and no open corpus here holds both.
+
+MELD's words are joined with clips of actors that the speech encoder never heard. A clip carries the utterance's
+emotion with probability `match`, chosen so that the speech branch is worth in these dialogues what it was measured to
+be worth on a corpus it never saw (`match_for_trust`); otherwise a flat (neutral) clip or one of any other emotion:
+people say joyful words flatly more often than angrily.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from trainer.loop.windows import DialogueFeatures
+
+
+def match_for_trust(unseen_corpus: float, unseen_speaker: float, chance: float) -> float:
+    """Share of matching clips that brings the branch's accuracy from `unseen_speaker` down to `unseen_corpus`.
+
+    A clip of another emotion is right by chance only: match * unseen_speaker + (1 - match) * chance = unseen_corpus.
+    """
+    return float(np.clip((unseen_corpus - chance) / max(1e-6, unseen_speaker - chance), 0.0, 1.0))
+
+
+@dataclass(frozen=True)
+class ClipPool:
+    """Speech embeddings of actors set apart: s1 (N, Ds) float32, label (N,) int64, actor (N,) str."""
+
+    s1: np.ndarray
+    label: np.ndarray
+    actor: np.ndarray
+    soften: float = 0.0
+    """Training only: half of the draws lie between two clips of the emotion, all get noise of this deviation. Few
+    actors are learnt by heart otherwise."""
+
+    def __post_init__(self) -> None:
+        by_actor: dict[tuple[str, int], list[int]] = defaultdict(list)
+        by_label: dict[int, list[int]] = defaultdict(list)
+        for i, (actor, label) in enumerate(zip(self.actor, self.label, strict=True)):
+            by_actor[str(actor), int(label)].append(i)
+            by_label[int(label)].append(i)
+        object.__setattr__(self, "_by_actor", by_actor)
+        object.__setattr__(self, "_by_label", by_label)
+        object.__setattr__(self, "actors", sorted(set(map(str, self.actor))))
+
+    actors: list[str] = field(init=False)
+    _by_actor: dict[tuple[str, int], list[int]] = field(init=False)
+    _by_label: dict[int, list[int]] = field(init=False)
+
+    def draw(self, actor: str, label: int, rng: np.random.Generator) -> np.ndarray:
+        """A clip of that emotion by that actor, or by any actor where he has none of it."""
+        indices = self._by_actor.get((actor, label)) or self._by_label[label]
+        clip = self.s1[indices[rng.integers(len(indices))]]
+        if not self.soften:
+            return clip
+        if rng.random() < 0.5:
+            others = self._by_label[label]
+            share = rng.random()
+            clip = share * clip + (1 - share) * self.s1[others[rng.integers(len(others))]]
+        return (clip + self.soften * rng.standard_normal(clip.shape)).astype(np.float32)
+
+    def only(self, keep: np.ndarray, soften: float = 0.0) -> ClipPool:
+        return ClipPool(self.s1[keep], self.label[keep], self.actor[keep], soften)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A text dialogue: t1 (n, Dt), labels (n,), speakers (n,)."""
+
+    t1: np.ndarray
+    labels: np.ndarray
+    speakers: list[str]
+
+
+def compose(words: Words, pool: ClipPool, match: float, absent: float, rng: np.random.Generator) -> DialogueFeatures:
+    """Words with voices: each speaker gets an actor; `absent` = share of utterances without a voice."""
+    cast = {s: pool.actors[rng.integers(len(pool.actors))] for s in dict.fromkeys(words.speakers)}
+    n, labels = len(words.labels), sorted(set(map(int, pool.label)))
+    s1 = np.zeros((n, pool.s1.shape[1]), np.float32)
+    has_speech = rng.random(n) >= absent
+    for i in np.flatnonzero(has_speech):
+        label = int(words.labels[i])
+        if rng.random() >= match:
+            others = [x for x in labels if x != label]
+            label = 0 if label != 0 and rng.random() < 0.5 else others[rng.integers(len(others))]
+        s1[i] = pool.draw(cast[words.speakers[i]], label, rng)
+    return DialogueFeatures(words.t1, s1, np.ones(n, bool), has_speech, words.labels)
+
+
+def voices_alone(words: Words, pool: ClipPool, rng: np.random.Generator) -> DialogueFeatures:
+    """The dialogue's course of emotions as voices without words."""
+    full = compose(words, pool, 1.0, 0.0, rng)
+    return DialogueFeatures(full.t1, full.s1, np.zeros(len(full), bool), full.has_speech, full.labels)
+
+
+def neutral_words(
+    texts: np.ndarray, labels: np.ndarray, pool: ClipPool, absent: float, rng: np.random.Generator
+) -> DialogueFeatures:
+    """Voices with words that say nothing of the emotion: the voice decides. texts (M, Dt) to draw from; labels (n,)."""
+    n = len(labels)
+    actors = [pool.actors[rng.integers(len(pool.actors))] for _ in range(2)]
+    s1 = np.stack([pool.draw(actors[rng.integers(2)], int(label), rng) for label in labels])
+    t1 = texts[rng.integers(len(texts), size=n)]
+    has_text = rng.random(n) >= absent
+    return DialogueFeatures(t1, s1, has_text, np.ones(n, bool), labels)
+
+
+def without_speech(dialogue: DialogueFeatures) -> DialogueFeatures:
+    return DialogueFeatures(dialogue.t1, dialogue.s1, dialogue.has_text, np.zeros(len(dialogue), bool), dialogue.labels)
+
+
+def without_text(dialogue: DialogueFeatures) -> DialogueFeatures:
+    return DialogueFeatures(
+        dialogue.t1, dialogue.s1, np.zeros(len(dialogue), bool), dialogue.has_speech, dialogue.labels
+    )

@@ -1,0 +1,317 @@
+"""Stages II and III of the compact model on frozen Stage I features. What one stage trains, the next one freezes.
+
+Run: `python -m trainer.compact.conversation --out runs/context`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+
+from livemerc.emotions import LABELS
+from livemerc.errors import ConfigError
+from livemerc.model.checkpoint import file_sha256
+from livemerc.model.merits import ConversationModel
+from trainer.compact.compose import ClipPool, Words, compose, neutral_words, voices_alone, without_speech, without_text
+from trainer.compact.config import ConversationStage, FusionStage, read_stage
+from trainer.loop.fit import LoopOptions, fit
+from trainer.loop.losses import window_loss
+from trainer.loop.metrics import classification_metrics
+from trainer.loop.windows import DialogueFeatures, WindowBatch, all_cuts, batches, judge
+
+TEXT_WIDTH = 384
+"""all-MiniLM-L6-v2's."""
+
+
+class TextFeatures:
+    """`trainer.compact.text_features` as dialogues."""
+
+    def __init__(self, path: Path):
+        arrays = np.load(path)
+        self.arrays = {k: arrays[k] for k in arrays.files}
+        self.sha256 = file_sha256(path)
+
+    def dialogues(self, split: str, style: str) -> list[Words]:
+        """style: "clean" | "plain"."""
+        a, out, start = self.arrays, [], 0
+        for length in a[f"{split}_lengths"]:
+            part = slice(start, start + length)
+            start += length
+            out.append(
+                Words(a[f"{split}_{style}"][part], a[f"{split}_labels"][part], list(a[f"{split}_speakers"][part]))
+            )
+        return out
+
+    @property
+    def prior(self) -> np.ndarray:
+        """Label shares of MELD train, (7,)."""
+        return np.bincount(self.arrays["train_labels"], minlength=len(LABELS)) / len(self.arrays["train_labels"])
+
+
+def clip_pools(
+    path: Path, held_out: Sequence[str], readers: Sequence[str] = (), soften: float = 0.0
+) -> dict[str, ClipPool]:
+    """Pools "train", "dev" and "test" from `trainer.compact.speech`'s embeddings. Actors are named corpus/speaker.
+
+    "dev": `held_out` of the actors set apart (split B); "test": split C, unseen in every stage. "train": the rest of B
+    and, with them, the encoder's own actors (A) under the noise of `soften`: three voices alone taught Stage II their
+    own confusions (trainer/LOG.md). `readers` join as neutral voices: people who read aloud, not heard by the encoder.
+    """
+    arrays = np.load(path)
+    actor = np.array([f"{c}/{s}" for c, s in zip(arrays["corpus"], arrays["speaker"], strict=True)])
+    # S1 is the Stage I logits, as in livemerc.model.encoders
+    everything = ClipPool(arrays["logits"].astype(np.float32), arrays["label"].astype(np.int64), actor)
+    b = arrays["split"] == "B"
+    dev = np.isin(actor, list(held_out))
+    return {
+        "train": everything.only((b & ~dev) | (arrays["split"] == "A") | np.isin(actor, list(readers)), soften),
+        "dev": everything.only(b & dev),
+        "test": everything.only((arrays["split"] == "C") & (arrays["version"] == "clean")),
+    }
+
+
+def text_alone(words: Sequence[Words], width: int) -> list[DialogueFeatures]:
+    return [
+        DialogueFeatures(w.t1, np.zeros((len(w.labels), width), np.float32), np.ones(len(w.labels), bool),
+                         np.zeros(len(w.labels), bool), w.labels)
+        for w in words
+    ]  # fmt: skip
+
+
+def weighted_f1(
+    model: ConversationModel, dialogues: Sequence[DialogueFeatures], context: int, field: str, lag: int | None = 0
+) -> float:
+    return figures(model, dialogues, context, field, lag)["weighted_f1"]
+
+
+def figures(
+    model: ConversationModel, dialogues: Sequence[DialogueFeatures], context: int, field: str, lag: int | None = 0
+) -> dict:
+    """Metrics (uncalibrated) of one output field over all dialogues."""
+    logits = torch.cat([getattr(w, field) for w in judge(model, dialogues, context, lag)])
+    truth = np.concatenate([d.labels for d in dialogues])
+    return classification_metrics(logits.softmax(-1).numpy(), truth, LABELS)
+
+
+def _options(stage: ConversationStage | FusionStage, features: str) -> LoopOptions:
+    return LoopOptions(average=stage.average, begun_with=msgspec.to_builtins(stage) | {"features": features})
+
+
+def train_text_context(
+    model: ConversationModel, text: TextFeatures, stage: ConversationStage, out: Path, speech_width: int
+) -> dict[str, float]:
+    """Stage II, text: on MELD, half of the time in ASR style; selected at lag 0 in both styles."""
+    styles = {s: text_alone(text.dialogues("train", s), speech_width) for s in ("clean", "plain")}
+    dev = {s: text_alone(text.dialogues("dev", s), speech_width) for s in ("clean", "plain")}
+
+    def make(rng: np.random.Generator) -> Iterable[WindowBatch]:
+        chosen = [styles["plain" if rng.random() < 0.5 else "clean"][d] for d in range(len(styles["clean"]))]
+        return batches(chosen, all_cuts(chosen, stage.context), stage.batch * 4, rng)
+
+    def score() -> dict[str, float]:
+        clean, plain = (weighted_f1(model, dev[s], stage.context, "text") for s in ("clean", "plain"))
+        return {"clean": clean, "plain": plain, "score": (clean + plain) / 2}
+
+    # `text_context.forward` alone: the other networks are not trained here.
+    return fit(
+        "text", model.text_context, stage.epochs, stage.patience, stage.lr, stage.seed, make,
+        lambda b: window_loss(model.text_context(b.t1, b.has_text, b.lengths)[1], b, b.has_text), score, out,
+        options=_options(stage, text.sha256),
+    )  # fmt: skip
+
+
+def balanced(rng: np.random.Generator) -> Words:
+    """A stretch of one to four utterances with every class equally likely, without words."""
+    labels = rng.integers(len(LABELS), size=rng.integers(1, 5))
+    return Words(np.zeros((len(labels), TEXT_WIDTH), np.float32), labels, ["a"] * len(labels))
+
+
+def train_speech_context(
+    model: ConversationModel, text: TextFeatures, pools: dict[str, ClipPool], stage: ConversationStage, out: Path
+) -> dict[str, float]:
+    """Stage II, speech: voices of actors set apart along MELD's courses of emotion, singly and in dialogues."""
+    train = text.dialogues("train", "clean")
+    fixed = np.random.default_rng(stage.seed)
+    dev = [voices_alone(w, pools["dev"], fixed) for w in text.dialogues("dev", "clean")]
+
+    def make(rng: np.random.Generator) -> Iterable[WindowBatch]:
+        dialogues = [voices_alone(w, pools["train"], rng) for w in train]
+        # As many short stretches with all classes alike: MELD's shares (47 % neutral) are not those of every room.
+        dialogues += [voices_alone(balanced(rng), pools["train"], rng) for _ in range(2 * len(train))]
+        cuts = all_cuts(dialogues, stage.context)
+        # A third of the windows start in the middle: short contexts are as common live as in these dialogues.
+        cuts = [
+            c if rng.random() > 0.33 else type(c)(c.dialogue, int(rng.integers(c.start, c.end)), c.end) for c in cuts
+        ]
+        return batches(dialogues, cuts, stage.batch * 4, rng)
+
+    def score() -> dict[str, float]:
+        f = figures(model, dev, stage.context, "speech")
+        return {"weighted_f1": f["weighted_f1"], "uar": f["uar"], "score": (f["weighted_f1"] + f["uar"]) / 2}
+
+    return fit(
+        "speech", model.speech_context, stage.epochs, stage.patience, stage.lr, stage.seed, make,
+        lambda b: window_loss(model.speech_context(b.s1, b.has_speech, b.lengths)[1], b, b.has_speech), score, out,
+        options=_options(stage, text.sha256),
+    )  # fmt: skip
+
+
+class Composer:
+    """The dialogues of one epoch of Stage III, drawn anew each time."""
+
+    def __init__(self, text: TextFeatures, pools: dict[str, ClipPool], stage: FusionStage):
+        self.text, self.pools, self.stage = text, pools, stage
+        self.words = {s: text.dialogues("train", s) for s in ("clean", "plain")}
+        # Not MELD's own neutral lines: in the composed dialogues the same words under another voice are neutral, and
+        # fusion learnt neither. RAVDESS's own two sentences are what the outside check may speak: they stay unseen.
+        self.neutral = text.arrays["neutral"][~text.arrays["neutral_is_ravdess"]]
+        actors = pools["train"].actor.astype(str)
+        self.readers = pools["train"].only(np.char.startswith(actors, "librispeech/"), stage.soften)
+        if stage.reading and not len(self.readers.label):
+            raise ConfigError("[fusion] reading wants voices of LibriSpeech and there are none; set it to 0.")
+
+    def draw(self, rng: np.random.Generator) -> list[DialogueFeatures]:
+        out = []
+        pool = self.pools["train"]
+        for clean, plain in zip(self.words["clean"], self.words["plain"], strict=True):
+            words = plain if rng.random() < 0.6 else clean
+            kind = rng.choice(5, p=self.stage.mixture)
+            if kind == 0:  # words and voices
+                out.append(compose(words, pool, self.stage.match, 0.05, rng))
+            elif kind == 1:  # words alone
+                out.append(without_speech(compose(words, pool, 1.0, 1.0, rng)))
+            elif kind == 2:  # voices alone, half of them with all classes alike
+                if rng.random() < 0.5:
+                    words = Words(words.t1, rng.integers(len(LABELS), size=len(words.labels)), words.speakers)
+                out.append(voices_alone(words, pool, rng))
+            elif kind == 3:  # voices over neutral words, the dialogue's course
+                out.append(neutral_words(self.neutral, words.labels, pool, 0.1, rng))
+            else:  # one utterance at a time, voices over neutral words; mostly with all classes alike
+                for label in [*rng.choice(words.labels, size=2), *rng.integers(len(LABELS), size=4)]:
+                    out.append(neutral_words(self.neutral, np.array([label]), pool, 0.0, rng))
+                if rng.random() < self.stage.reading:
+                    out.append(neutral_words(self.neutral, np.zeros(1, np.int64), self.readers, 0.0, rng))
+        return out
+
+
+def train_fusion(
+    model: ConversationModel, text: TextFeatures, pools: dict[str, ClipPool], stage: FusionStage, out: Path
+) -> dict[str, float]:
+    """Stage III, Stage II frozen; selected on the mean of words, composed dialogues, voices over neutral words."""
+    composer = Composer(text, pools, stage)
+    conditions = dev_conditions(text, pools["dev"], stage, stage.seed)
+    for part in (model.text_context, model.speech_context):
+        part.requires_grad_(False)
+
+    def make(rng: np.random.Generator) -> Iterable[WindowBatch]:
+        dialogues = composer.draw(rng)
+        model.text_context.eval()
+        model.speech_context.eval()
+        return batches(dialogues, all_cuts(dialogues, stage.context), stage.batch * 4, rng)
+
+    def score() -> dict[str, float]:
+        scores = {k: weighted_f1(model, d, stage.context, "fused") for k, d in conditions.items()}
+        return {**scores, "score": float(np.mean(list(scores.values())))}
+
+    return fit(
+        "fusion", model.fusion, stage.epochs, stage.patience, stage.lr, stage.seed, make,
+        lambda b: window_loss(b.forward(model).fused, b, b.has_text | b.has_speech), score, out,
+        options=_options(stage, text.sha256),
+    )  # fmt: skip
+
+
+def dev_conditions(
+    text: TextFeatures, pool: ClipPool, stage: FusionStage, seed: int
+) -> dict[str, list[DialogueFeatures]]:
+    """The conditions by which fusion is judged, of one pool of actors: drawn once with `seed`."""
+    rng = np.random.default_rng(seed)
+    clean, plain = text.dialogues("dev", "clean"), text.dialogues("dev", "plain")
+    composed = [compose(w, pool, stage.match, 0.0, rng) for w in plain]
+    ravdess = text.arrays["neutral"][text.arrays["neutral_is_ravdess"]]
+    # Clips by themselves: each is one dialogue, with the classes as the actors recorded them.
+    clips = [
+        DialogueFeatures(ravdess[i % len(ravdess)][None], pool.s1[i][None], np.ones(1, bool), np.ones(1, bool),
+                         pool.label[i][None])
+        for i in range(len(pool.label))
+    ]  # fmt: skip
+    return {"words": text_alone(clean, pool.s1.shape[1]), "composed": composed, "clips": clips}
+
+
+def report(
+    model: ConversationModel, text: TextFeatures, pool: ClipPool, stage: FusionStage, seed: int
+) -> dict[str, dict[str, float]]:
+    """Fused against each branch, weighted F1 and UAR, on composed dialogues and on clips with neutral words (lag 0)."""
+    conditions = dev_conditions(text, pool, stage, seed)
+    rows: dict[str, dict[str, float]] = {}
+    for name in ("composed", "clips"):
+        dialogues = conditions[name]
+        variants = {
+            "fused": dialogues,
+            "text": [without_speech(d) for d in dialogues],
+            "speech": [without_text(d) for d in dialogues],
+        }
+        for branch, d in variants.items():
+            f = figures(model, d, stage.context, "fused")
+            rows[f"{name}/{branch}"] = {"weighted_f1": f["weighted_f1"], "uar": f["uar"]}
+        rows[f"{name}/speech_head"] = {
+            k: figures(model, dialogues, stage.context, "speech")[k] for k in ("weighted_f1", "uar")
+        }
+    return rows
+
+
+def build(
+    conversation: ConversationStage, fusion: FusionStage, text_width: int, speech_width: int
+) -> ConversationModel:
+    torch.manual_seed(conversation.seed)
+    branch = {"hidden": conversation.hidden, "heads": conversation.heads, "dropout": conversation.dropout}
+    return ConversationModel(
+        {
+            "text": {"width": text_width, **branch},
+            "speech": {"width": speech_width, **branch, "hidden": conversation.hidden // 2, "normalise": False},
+            "fusion": {"width": fusion.width, "heads": fusion.heads, "dropout": fusion.dropout},
+            "labels": len(LABELS),
+        }
+    )
+
+
+def train(config: Path, text_features: Path, embeddings: Path | None, out: Path) -> dict:
+    """Stage II text, Stage II speech, Stage III, then the report on actors that no stage heard.
+
+    `embeddings` None = Stage II text only. Writes `conversation.pt` and `figures.json` to `out`.
+    """
+    conversation = read_stage(config, "conversation", ConversationStage)
+    fusion = read_stage(config, "fusion", FusionStage)
+    text = TextFeatures(text_features)
+    model = build(conversation, fusion, text.arrays["train_clean"].shape[1], len(LABELS))
+    kept: dict = {"text": train_text_context(model, text, conversation, out, len(LABELS))}
+    if embeddings is not None:
+        pools = clip_pools(embeddings, fusion.dev_actors, fusion.readers, fusion.soften)
+        kept["speech"] = train_speech_context(model, text, pools, conversation, out)
+        kept["fusion"] = train_fusion(model, text, pools, fusion, out)
+        kept["report"] = report(model, text, pools["test"], fusion, seed=1)
+    torch.save(model.state_dict(), out / "conversation.pt")
+    (out / "figures.json").write_text(json.dumps({"config": model.config, **kept}, indent=1))
+    return kept
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", type=Path, default=Path("configs/compact.toml"))
+    parser.add_argument("--text", type=Path, default=Path("runs/features/text.npz"))
+    parser.add_argument("--speech", type=Path, default=Path("runs/speech/final/embeddings.npz"))
+    parser.add_argument("--out", type=Path, default=Path("runs/context"))
+    parser.add_argument("--text-only", action="store_true")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    speech = None if arguments.text_only else arguments.speech
+    print(json.dumps(train(arguments.config, arguments.text, speech, arguments.out), indent=1))
+
+
+if __name__ == "__main__":
+    main()

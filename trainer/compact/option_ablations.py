@@ -1,0 +1,128 @@
+"""What the options that are off by default are worth in Stage II of the text, on cached features: a table of LOG.md.
+
+    python -m trainer.compact.option_ablations --meld ../shared/data/meld --out runs/options runs/features/text.npz ...
+
+Each features file is one seed of Stage I; Stage II gets its number as its own. MELD dev, weighted F1 and UAR at lag 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor
+
+from livemerc.emotions import LABELS
+from livemerc.errors import InputError
+from trainer.compact import conversation as stages
+from trainer.compact.ablations import table
+from trainer.compact.config import ConversationStage, FusionStage, read_stage
+from trainer.corpora.corpus import SENTIMENTS
+from trainer.corpora.meld import parse_meld
+from trainer.loop.fit import LoopOptions, fit
+from trainer.loop.losses import ExtraTerms, balanced_class_weights, window_loss
+from trainer.loop.saving import save_json
+from trainer.loop.windows import DialogueFeatures, WindowBatch, all_cuts, batches
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """Weights of the terms `contrastive` (HCAM) and `sentiment`; `balanced` class weights; label `smoothing`."""
+
+    contrastive: float = 0.0
+    sentiment: float = 0.0
+    balanced: bool = False
+    smoothing: float = 0.0
+
+
+OPTIONS = {
+    "none": Option(),
+    "supervised contrastive .1": Option(contrastive=0.1),
+    "sentiment head .5": Option(sentiment=0.5),
+    "class weights": Option(balanced=True),
+    "label smoothing .1": Option(smoothing=0.1),
+}
+TEMPERATURE = 0.1
+"""Of the contrastive term, as in the full-size configurations."""
+
+
+def with_sentiments(dialogues: list[DialogueFeatures], csv: Path) -> list[DialogueFeatures]:
+    """The same dialogues with MELD's sentiments; features were extracted in this very order, which labels confirm."""
+    read, _ = parse_meld(csv)
+    out = []
+    for features, utterances in zip(dialogues, read, strict=True):
+        if [LABELS.index(u.emotion or "") for u in utterances] != features.labels.tolist():
+            raise InputError(f"{csv}: its rows are not those of the features; extract them again.")
+        sentiments = np.array([-1 if u.sentiment is None else SENTIMENTS.index(u.sentiment) for u in utterances])
+        out.append(replace(features, sentiments=sentiments))
+    return out
+
+
+def one_option(
+    option: Option, text: stages.TextFeatures, meld: Path, stage: ConversationStage, fusion: FusionStage, out: Path
+) -> dict[str, float]:
+    """Stage II of the text with `option`; figures of the kept epoch at lag 0."""
+    model = stages.build(stage, fusion, text.arrays["train_clean"].shape[1], len(LABELS))
+    train = {
+        s: with_sentiments(stages.text_alone(text.dialogues("train", s), len(LABELS)), meld / "train_sent_emo.csv")
+        for s in ("clean", "plain")
+    }
+    dev = {s: stages.text_alone(text.dialogues("dev", s), len(LABELS)) for s in ("clean", "plain")}
+    weights = balanced_class_weights(text.arrays["train_labels"], len(LABELS)) if option.balanced else None
+    extra = ExtraTerms(model.text_context.width, option.contrastive, TEMPERATURE, option.sentiment)
+    network = torch.nn.ModuleDict({"context": model.text_context, "extra": extra})
+
+    def make(rng: np.random.Generator) -> Iterable[WindowBatch]:
+        chosen = [train["plain" if rng.random() < 0.5 else "clean"][d] for d in range(len(train["clean"]))]
+        return batches(chosen, all_cuts(chosen, stage.context), stage.batch * 4, rng)
+
+    def loss(b: WindowBatch) -> Tensor:
+        states, logits = model.text_context(b.t1, b.has_text, b.lengths)
+        there = b.has_text & (b.labels >= 0)
+        main = window_loss(logits, b, b.has_text, weights, option.smoothing)
+        return main + extra(states[there], b.labels[there], b.sentiments[there])
+
+    def score() -> dict[str, float]:
+        clean, plain = (stages.figures(model, dev[s], stage.context, "text") for s in ("clean", "plain"))
+        return {
+            "clean": clean["weighted_f1"], "plain": plain["weighted_f1"], "uar": clean["uar"],
+            "score": (clean["weighted_f1"] + plain["weighted_f1"]) / 2,
+        }  # fmt: skip
+
+    begun = msgspec.to_builtins(stage) | {"option": msgspec.to_builtins(option), "features": text.sha256}
+    kept = fit(
+        "option", network, stage.epochs, stage.patience, stage.lr, stage.seed, make, loss, score, out,
+        options=LoopOptions(average=stage.average, begun_with=begun),
+    )  # fmt: skip
+    return {k: kept[k] for k in ("clean", "plain", "uar")}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("features", type=Path, nargs="+")
+    parser.add_argument("--config", type=Path, default=Path("configs/compact.toml"))
+    parser.add_argument("--meld", type=Path, required=True, help="folder of MELD's csv files")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    fusion = read_stage(arguments.config, "fusion", FusionStage)
+    seeds = []
+    for seed, features in enumerate(arguments.features):
+        stage = msgspec.structs.replace(read_stage(arguments.config, "conversation", ConversationStage), seed=seed)
+        text = stages.TextFeatures(features)
+        rows = {}
+        for name, option in OPTIONS.items():
+            folder = arguments.out / f"seed{seed}" / name.replace(" ", "-")
+            rows[name] = one_option(option, text, arguments.meld, stage, fusion, folder)
+        seeds.append(rows)
+        save_json(rows, arguments.out / f"seed{seed}.json")
+    print("\n".join(table(seeds)))
+
+
+if __name__ == "__main__":
+    main()

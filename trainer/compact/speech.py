@@ -1,0 +1,361 @@
+"""Stage I, speech: trains the encoder of `livemerc.model.speech` on acted clips. Resumable after any epoch.
+
+    python -m trainer.compact.speech prepare|final|folds|nemo-folds|cross|embed --data ../shared/data --out runs/speech
+
+prepare  decodes and augments once          final  the encoder that ships, and its figures on B, C and read speech
+folds    RAVDESS, six folds by actor        cross  train on one corpus, test on the other
+nemo-folds  nEMO, three folds by speaker    embed  S1 of all clips
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from livemerc.emotions import LABELS
+from livemerc.errors import ConfigError
+from livemerc.model.speech import SpeechEncoder
+from trainer.compact.config import SpeechStage, read_stage
+from trainer.compact.log_mels import BABBLE_READERS, Features, load, prepare
+from trainer.compact.speech_batches import evaluation_batches, spec_augment, training_batches
+from trainer.corpora.clips import Clip
+from trainer.loop.calibrate import fit_temperature
+from trainer.loop.metrics import classification_metrics
+
+SPLIT = Path(__file__).parent.parent / "speech_split.json"
+CORPORA = ("ravdess", "nemo", "librispeech", "read")
+
+
+def split_of(clip: Clip, split: dict[str, Any]) -> str | None:
+    """Part A, B or C of the clip's speaker; None for a speaker that is in none."""
+    return next((part for part, of in split.items() if clip.speaker in of.get(clip.corpus, ())), None)
+
+
+def train_encoder(
+    train: Features,
+    config: SpeechStage,
+    epochs: int,
+    out: Path,
+    monitor: dict[str, Features] | None = None,
+    stop_after: int | None = None,
+) -> SpeechEncoder:
+    """Trains for `epochs` on `train`, resuming from `out/resume.pt`; the weights of the last epoch are returned.
+
+    After each epoch the UAR of every `monitor` set goes to `out/metrics.jsonl`; nothing is selected by it.
+    `stop_after` ends early after that epoch (to be resumed). Raises `ConfigError` if `out` was begun otherwise.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(config.seed)
+    encoder = SpeechEncoder({k: getattr(config, k) for k in ("channels", "embedding", "dropout")})
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in encoder.parameters() if p.ndim > 1]},
+        {"params": [p for p in encoder.parameters() if p.ndim == 1], "weight_decay": 0.0},
+    ]
+    optimiser = torch.optim.AdamW(groups, lr=config.lr, weight_decay=config.weight_decay, fused=True)
+    steps = config.clips_per_epoch // config.batch
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, config.lr, total_steps=max(2, epochs * steps), pct_start=config.warm_up
+    )
+    done = 0
+    begun_with = msgspec.to_builtins(config) | {"total_epochs": epochs, "clips": len(train)}
+    for mode in ("epochs", "fold_epochs", "cross_epochs"):
+        del begun_with[mode]  # this run's own is in total_epochs; the others do not touch it
+    resume = out / "resume.pt"
+    if resume.exists():
+        state = torch.load(resume, weights_only=True)
+        if json.loads(state["begun_with"]) != begun_with:
+            raise ConfigError(f"{out}: was begun with another configuration or other clips; remove it or name another.")
+        encoder.load_state_dict(state["encoder"])
+        optimiser.load_state_dict(state["optimiser"])
+        schedule.load_state_dict(state["schedule"])
+        done = state["done"]
+    for epoch in range(done + 1, min(epochs, stop_after or epochs) + 1):
+        # Seeded by epoch, so that a resumed run draws what an uninterrupted one would.
+        rng = np.random.default_rng([config.seed, epoch])
+        torch.manual_seed(config.seed * 1000 + epoch)
+        encoder.train()
+        started, losses = time.monotonic(), []
+        for log_mel, frames, labels in training_batches(train, config, rng):
+            loss = _loss(encoder, config, rng, log_mel, frames, labels)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(encoder.parameters(), config.clip)
+            optimiser.step()
+            schedule.step()
+            losses.append(loss.item())
+        line: dict[str, Any] = {"epoch": epoch, "loss": float(np.mean(losses)), "train_s": time.monotonic() - started}
+        for name, features in (monitor or {}).items():
+            line[f"uar_{name}"] = figures(encoder, features)["uar"]
+        with (out / "metrics.jsonl").open("a") as log:
+            log.write(json.dumps(line) + "\n")
+        print(json.dumps({k: round(v, 3) for k, v in line.items()}), flush=True)
+        temporary = resume.with_suffix(".part")
+        torch.save(
+            {
+                "encoder": encoder.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "schedule": schedule.state_dict(),
+                "begun_with": json.dumps(begun_with),
+                "done": epoch,
+            },
+            temporary,
+        )
+        temporary.rename(resume)
+    return encoder.eval()
+
+
+def _loss(
+    encoder: SpeechEncoder,
+    config: SpeechStage,
+    rng: np.random.Generator,
+    log_mel: Tensor,
+    frames: Tensor,
+    labels: Tensor,
+) -> Tensor:
+    views = spec_augment(encoder.front.normalise(log_mel, frames), rng, config)
+    share, other = 1.0, torch.arange(len(labels))
+    if rng.random() < config.mixup:
+        share = float(rng.beta(0.4, 0.4))
+        other = torch.from_numpy(rng.permutation(len(labels)))
+        views = share * views + (1.0 - share) * views[other]
+        frames = torch.maximum(frames, frames[other])
+    # bfloat16 halves the time of an epoch on a processor that has it; weights, pooling and loss stay in float32.
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = encoder.classify(encoder.encode_views(views, frames))
+    logits = logits.float()
+    return share * F.cross_entropy(logits, labels, label_smoothing=config.label_smoothing) + (
+        1.0 - share
+    ) * F.cross_entropy(logits, labels[other], label_smoothing=config.label_smoothing)
+
+
+@torch.inference_mode()
+def encode(encoder: SpeechEncoder, features: Features, version: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """S1 (N, D) and logits (N, 7), float32, of one version of all clips."""
+    encoder.eval()
+    s1 = np.zeros((len(features), encoder.dimension), np.float32)
+    logits = np.zeros((len(features), len(LABELS)), np.float32)
+    for part, log_mel, frames in evaluation_batches(features.log_mel[version], 64):
+        embedding = encoder.encode_log_mel(log_mel, frames)
+        s1[part], logits[part] = embedding.numpy(), encoder.classify(embedding).numpy()
+    return s1, logits
+
+
+def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """(N, C) logits -> (N, C) probabilities."""
+    return torch.softmax(torch.from_numpy(logits) / temperature, dim=1).numpy()
+
+
+def figures(encoder: SpeechEncoder, features: Features, version: int = 0, temperature: float = 1.0) -> dict[str, Any]:
+    """Classification metrics of the encoder alone on these clips."""
+    truth = np.array([c.label for c in features.clips])
+    return classification_metrics(softmax(encode(encoder, features, version)[1], temperature), truth, LABELS)
+
+
+def base_rate(encoder: SpeechEncoder, features: Features, temperature: float, version: int = 0) -> dict[str, Any]:
+    """What the encoder makes of read, unemotional speech."""
+    p = softmax(encode(encoder, features, version)[1], temperature)
+    counts = np.bincount(p.argmax(1), minlength=len(LABELS))
+    return {
+        "n": len(p),
+        "neutral_share": float(counts[0] / len(p)),
+        "neutral_probability": float(p[:, 0].mean()),
+        "labels": {name: int(n) for name, n in zip(LABELS, counts, strict=True) if n},
+    }
+
+
+def pick(features: Features, keep: Any) -> Features:
+    """The clips for which `keep(clip)` holds."""
+    return features.where([i for i, c in enumerate(features.clips) if keep(c)])
+
+
+def summary(m: dict[str, Any]) -> dict[str, Any]:
+    """The figures that a log line needs, with the recall of each class."""
+    short = {k: round(m[k], 4) for k in ("uar", "accuracy", "weighted_f1", "ece", "nll")}
+    recalls = {k: round(v["recall"], 3) for k, v in m["per_class"].items() if v["support"]}
+    return {**short, "n": sum(v["support"] for v in m["per_class"].values()), "recall": recalls}
+
+
+def train_final(config: SpeechStage, everything: dict[str, Features], out: Path) -> dict[str, Any]:
+    """The encoder that ships: trained on part A, calibrated on B, reported on B, C and read speech."""
+    from safetensors.torch import save_file
+
+    split = json.loads(SPLIT.read_text())
+    acted = everything["ravdess"] + everything["nemo"]
+    parts = {name: pick(acted, lambda c, n=name: split_of(c, split) == n) for name in split}
+    measured = pick(everything["librispeech"], lambda c: c.speaker not in BABBLE_READERS) + everything["read"]
+    train = parts["A"]
+    if config.neutral_share > 0:
+        train = train + pick(everything["librispeech"], lambda c: c.speaker in BABBLE_READERS)
+    monitor = {
+        f"{part}_{corpus}": pick(parts[part], lambda c, n=corpus: c.corpus == n)
+        for part in "BC"
+        for corpus in ("ravdess", "nemo")
+    }
+    watched = {k: v for k, v in monitor.items() if k.startswith("B")} | {"read": measured}
+    encoder = train_encoder(train, config, config.epochs, out, watched)
+    logits = np.concatenate([encode(encoder, parts["B"], v)[1] for v in (0, 1)])
+    truth = np.tile([c.label for c in parts["B"].clips], 2)
+    temperature = fit_temperature(torch.from_numpy(logits), torch.from_numpy(truth))
+    result: dict[str, Any] = {"temperature": temperature}
+    for name, features in monitor.items():
+        result[name] = summary(figures(encoder, features, 0, temperature))
+        result[f"{name}_augmented"] = summary(figures(encoder, features, 1, temperature))
+    result["read_speech"] = base_rate(encoder, measured, temperature)
+    result["read_speech_augmented"] = base_rate(encoder, measured, temperature, 1)
+    save_file({k: v.contiguous() for k, v in encoder.state_dict().items()}, out / "speech.safetensors")
+    card = {
+        "config": encoder.config,
+        "labels": list(LABELS),
+        "temperature": temperature,
+        "training": msgspec.to_builtins(config),
+        "speakers": split,
+        "figures": result,
+        "licence": "CC BY-NC-SA 4.0 (trained on RAVDESS and nEMO)",
+    }
+    (out / "speech.json").write_text(json.dumps(card, indent=2) + "\n")
+    return result
+
+
+def ravdess_folds(everything: dict[str, Features]) -> dict[int, tuple[Features, Features]]:
+    """RAVDESS, six folds of four actors, as {fold: (train, test)}: the other actors and all of nEMO train."""
+    ravdess, folds = everything["ravdess"], {}
+    for fold in range(1, 7):
+        actors = {str(a) for a in range(4 * fold - 3, 4 * fold + 1)}
+        train = pick(ravdess, lambda c, a=actors: c.speaker not in a) + everything["nemo"]
+        folds[fold] = (train, pick(ravdess, lambda c, a=actors: c.speaker in a))
+    return folds
+
+
+def nemo_folds(everything: dict[str, Features]) -> dict[int, tuple[Features, Features]]:
+    """nEMO, three folds of three speakers in the order of their names: the other six and all of RAVDESS train."""
+    nemo, folds = everything["nemo"], {}
+    speakers = sorted({c.speaker for c in nemo.clips})
+    for fold in range(1, 4):
+        held = set(speakers[3 * fold - 3 : 3 * fold])
+        train = pick(nemo, lambda c, h=held: c.speaker not in h) + everything["ravdess"]
+        folds[fold] = (train, pick(nemo, lambda c, h=held: c.speaker in h))
+    return folds
+
+
+def train_folds(
+    config: SpeechStage,
+    everything: dict[str, Features],
+    out: Path,
+    folds: dict[int, tuple[Features, Features]],
+) -> dict[str, Any]:
+    """Speaker-independent figures: an encoder for each fold's train part, measured on its test part.
+
+    `folds` other than all of a corpus: a part of the work, for a second process; finished folds are not trained again.
+    """
+    rows, truths = [], []
+    result: dict[str, Any] = {"folds": []}
+    for fold, (train, test) in folds.items():
+        if config.neutral_share > 0:
+            train = train + pick(everything["librispeech"], lambda c: c.speaker in BABBLE_READERS)
+        encoder = train_encoder(train, config, config.fold_epochs, out / f"fold{fold}")
+        rows.append(softmax(encode(encoder, test)[1]))
+        truths.append(np.array([c.label for c in test.clips]))
+        speakers = sorted({c.speaker for c in test.clips})
+        figures_of_fold = summary(classification_metrics(rows[-1], truths[-1], LABELS))
+        result["folds"].append({"speakers": speakers, **figures_of_fold})
+        print(json.dumps({"fold": fold, **result["folds"][-1]}), flush=True)
+    result["mean_uar"] = float(np.mean([f["uar"] for f in result["folds"]]))
+    result["pooled"] = summary(classification_metrics(np.concatenate(rows), np.concatenate(truths), LABELS))
+    return result
+
+
+def train_cross(config: SpeechStage, everything: dict[str, Features], out: Path) -> dict[str, Any]:
+    """Train on one corpus, test on the other, on the six classes that both have (disgust is masked at the output)."""
+    disgust = LABELS.index("disgust")
+    result = {}
+    for source, target in (("ravdess", "nemo"), ("nemo", "ravdess")):
+        train = pick(everything[source], lambda c: c.label != disgust)
+        test = pick(everything[target], lambda c: c.label != disgust)
+        encoder = train_encoder(train, config, config.cross_epochs, out / f"{source}-to-{target}")
+        logits = encode(encoder, test)[1]
+        logits[:, disgust] = -np.inf
+        truth = np.array([c.label for c in test.clips])
+        result[f"{source}_to_{target}"] = summary(classification_metrics(softmax(logits), truth, LABELS))
+    return result
+
+
+def write_embeddings(encoder: SpeechEncoder, everything: dict[str, Features], path: Path) -> None:
+    """S1 of the clips for fusion: A clean, B and C clean and augmented; unseen read speech as "read"."""
+    split = json.loads(SPLIT.read_text())
+    columns: dict[str, list[Any]] = {k: [] for k in ("label", "corpus", "speaker", "clip_id", "split", "version")}
+    s1, logits = [], []
+    for name in CORPORA:
+        for version in (0, 1):
+            features = everything[name]
+            parts = [split_of(c, split) or "read" for c in features.clips]
+            keep = [i for i, part in enumerate(parts) if version == 0 or part != "A"]
+            chosen = features.where(keep)
+            embedding, logit = encode(encoder, chosen, version)
+            s1.append(embedding)
+            logits.append(logit)
+            for i, clip in zip(keep, chosen.clips, strict=True):
+                row = (clip.label, clip.corpus, clip.speaker, clip.clip_id, parts[i], ("clean", "augmented")[version])
+                for column, value in zip(columns.values(), row, strict=True):
+                    column.append(value)
+    arrays = {k: np.array(v) for k, v in columns.items()}
+    arrays |= {"s1": np.concatenate(s1), "logits": np.concatenate(logits)}
+    np.savez(path, allow_pickle=False, **arrays)
+
+
+def load_encoder(folder: Path) -> SpeechEncoder:
+    """The encoder that `train_final` saved in `folder`, in evaluation mode."""
+    from safetensors.torch import load_file
+
+    encoder = SpeechEncoder(json.loads((folder / "speech.json").read_text())["config"])
+    encoder.load_state_dict(load_file(folder / "speech.safetensors"))
+    return encoder.eval()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Command line of this stage."""
+    parser = argparse.ArgumentParser(prog="python -m trainer.compact.speech", description=__doc__.splitlines()[0])
+    parser.add_argument("mode", choices=("prepare", "final", "folds", "nemo-folds", "cross", "embed"))
+    parser.add_argument("--config", type=Path, default=Path("configs/compact.toml"))
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("runs/speech"))
+    parser.add_argument("--name", help="folder of the run below --out; default: the mode")
+    parser.add_argument(
+        "--folds", type=int, nargs="+", choices=range(1, 7), help="for folds and nemo-folds; default: all"
+    )
+    parser.add_argument("--processes", type=int, default=1, help="for prepare")
+    given = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    config = read_stage(given.config, "speech", SpeechStage)
+    for corpus in CORPORA:
+        prepare(given.data, given.out / "cache", corpus, config.versions, config.seed, given.processes)
+    if given.mode == "prepare":
+        return
+    everything = {c: load(given.data, given.out / "cache", c, config.versions) for c in CORPORA}
+    run = given.out / (given.name or ("final" if given.mode == "embed" else given.mode))
+    run.mkdir(parents=True, exist_ok=True)
+    if given.mode == "embed":
+        write_embeddings(load_encoder(run), everything, run / "embeddings.npz")
+        return
+    if given.mode in ("folds", "nemo-folds"):
+        folds = (ravdess_folds if given.mode == "folds" else nemo_folds)(everything)
+        chosen = {fold: folds[fold] for fold in folds if not given.folds or fold in given.folds}
+        result = train_folds(config, everything, run, chosen)
+        if len(chosen) < len(folds):
+            return
+    else:
+        result = {"final": train_final, "cross": train_cross}[given.mode](config, everything, run)
+    (run / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()

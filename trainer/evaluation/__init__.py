@@ -1,0 +1,1 @@
+"""How good a checkpoint is, with intervals, and what streaming costs."""

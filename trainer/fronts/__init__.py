@@ -1,0 +1,1 @@
+"""Pretrained encoders as front ends, and the cache of their features."""

@@ -1,0 +1,1 @@
+"""What every stage trains with: the loop, losses, metrics, calibration, checkpoints of a run."""

@@ -1,0 +1,1 @@
+"""The paper's full-size model, stage by stage."""

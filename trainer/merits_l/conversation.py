@@ -1,0 +1,177 @@
+"""Stage II and Stage III on frozen embeddings. What one stage trains, the next one freezes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from livemerc.model.merits import ConversationModel
+from trainer.loop.fit import LoopOptions, fit
+from trainer.loop.losses import ExtraTerms, balanced_class_weights, window_loss
+from trainer.loop.windows import DialogueFeatures, WindowBatch, batches, judge, random_cuts
+from trainer.merits_l.config import ConversationSection, FullConfig, FusionSection, RunSection
+from trainer.merits_l.data import dev_figures, loop_options
+
+Modality = Literal["text", "speech"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogues:
+    train: Sequence[DialogueFeatures]
+    dev: Sequence[DialogueFeatures]
+
+
+def build(config: FullConfig, text_width: int, speech_width: int, labels: int) -> ConversationModel:
+    """Stages II and III, freshly drawn from the run's seed."""
+    torch.manual_seed(config.run.seed)
+
+    def branch(width: int, section: ConversationSection) -> dict[str, int | float]:
+        return {"width": width, "hidden": section.hidden, "layers": section.layers, "heads": section.heads,
+                "dropout": section.dropout}  # fmt: skip
+
+    fusion = config.fusion
+    return ConversationModel(
+        {
+            "text": branch(text_width, config.conversation.text),
+            "speech": branch(speech_width, config.conversation.speech),
+            "fusion": {"width": fusion.width, "heads": fusion.heads, "dropout": fusion.dropout},
+            "labels": labels,
+        }
+    )
+
+
+def figures(
+    model: ConversationModel,
+    dialogues: Sequence[DialogueFeatures],
+    context: int,
+    field: Literal["fused", "text", "speech"],
+    lag: int | None = 0,
+) -> dict[str, float]:
+    """Dev figures of one output. A branch counts only where its modality is there. `lag` None = whole dialogues."""
+    logits = torch.cat([getattr(w, field) for w in judge(model, dialogues, context, lag)])
+    truth = np.concatenate([d.labels for d in dialogues])
+    if field != "fused":
+        there = np.concatenate([d.has_text if field == "text" else d.has_speech for d in dialogues])
+        truth = np.where(there, truth, -1)
+    return dev_figures(logits, truth)
+
+
+def _make(
+    dialogues: Sequence[DialogueFeatures], run: RunSection, size: int
+) -> Callable[[np.random.Generator], Iterable[WindowBatch]]:
+    def make(rng: np.random.Generator) -> Iterable[WindowBatch]:
+        return batches(dialogues, random_cuts(dialogues, run.context, run.windows, rng), size, rng)
+
+    return make
+
+
+def _count(dialogues: Sequence[DialogueFeatures], run: RunSection, size: int) -> int:
+    """Batches of an epoch."""
+    return math.ceil(sum(1 + min(run.windows, len(d)) for d in dialogues) / size)
+
+
+def _weights(dialogues: Sequence[DialogueFeatures], kind: str, classes: int) -> Tensor | None:
+    if kind == "none":
+        return None
+    return balanced_class_weights(np.concatenate([d.labels for d in dialogues]), classes)
+
+
+def train_conversation(
+    model: ConversationModel,
+    modality: Modality,
+    dialogues: Dialogues,
+    section: ConversationSection,
+    run: RunSection,
+    out: Path,
+    options: LoopOptions,
+) -> dict[str, float]:
+    """Stage II of one modality: trains that network of `model` alone; selected on dev at lag 0, as the monitor runs."""
+    network = model.text_context if modality == "text" else model.speech_context
+    device = next(model.parameters()).device
+    classes = model.config["labels"]
+    weights = _weights(dialogues.train, section.class_weights, classes)
+    weights = None if weights is None else weights.to(device)
+    torch.manual_seed(run.seed)
+    extra = ExtraTerms(network.width, section.contrastive, section.contrastive_temperature, section.sentiment)
+    extra = extra.to(device)
+
+    def loss_of(batch: WindowBatch) -> Tensor:
+        b = batch.to(device)
+        x, there = (b.t1, b.has_text) if modality == "text" else (b.s1, b.has_speech)
+        states, logits = network(x, there, b.lengths)
+        loss = window_loss(logits, b, there, weights, section.label_smoothing)
+        return loss + extra(states[there], b.labels[there], b.sentiments[there])
+
+    def score() -> dict[str, float]:
+        live = figures(model, dialogues.dev, run.context, modality, 0)
+        whole = figures(model, dialogues.dev, run.context, modality, None)
+        return {**live, "weighted_f1_whole": whole["weighted_f1"], "score": live["weighted_f1"]}
+
+    module = nn.ModuleDict({"network": network, "extra": extra})
+    return fit(
+        f"conversation-{modality}", module, section.epochs, section.patience, section.lr, run.seed,
+        _make(dialogues.train, run, section.batch), loss_of, score, out, section.weight_decay,
+        loop_options(options, section, _count(dialogues.train, run, section.batch)),
+    )  # fmt: skip
+
+
+def drop_modalities(batch: WindowBatch, share: float) -> WindowBatch:
+    """Each window loses its words or its voice, either alike, with chance `share`; never what has the other missing.
+
+    Drawn from torch's generator, which a resumed run restores.
+    """
+    if not share:
+        return batch
+    draw = torch.rand(len(batch.lengths), 1)
+    lose_text = (draw < share / 2) & batch.has_speech
+    lose_speech = (draw >= share / 2) & (draw < share) & batch.has_text
+    has_text, has_speech = batch.has_text & ~lose_text, batch.has_speech & ~lose_speech
+    return replace(
+        batch, has_text=has_text, has_speech=has_speech, t1=batch.t1 * has_text[..., None],
+        s1=batch.s1 * has_speech[..., None],
+    )  # fmt: skip
+
+
+def train_fusion(
+    model: ConversationModel,
+    dialogues: Dialogues,
+    section: FusionSection,
+    run: RunSection,
+    out: Path,
+    options: LoopOptions,
+) -> dict[str, float]:
+    """Stage III: trains the fusion alone, Stage II frozen and without dropout; selected on dev at lag 0."""
+    device = next(model.parameters()).device
+    frozen = (model.text_context, model.speech_context)
+    for network in frozen:
+        network.requires_grad_(False)
+    weights = _weights(dialogues.train, section.class_weights, model.config["labels"])
+    weights = None if weights is None else weights.to(device)
+
+    def loss_of(batch: WindowBatch) -> Tensor:
+        b = drop_modalities(batch, section.modality_dropout).to(device)
+        for network in frozen:
+            network.eval()
+        with torch.no_grad():
+            t2, text_logits = model.text_context(b.t1, b.has_text, b.lengths)
+            s2, speech_logits = model.speech_context(b.s1, b.has_speech, b.lengths)
+        fused = model.fusion(t2, s2, text_logits, speech_logits, b.has_text, b.has_speech, b.lengths)
+        return window_loss(fused, b, b.has_text | b.has_speech, weights, section.label_smoothing)
+
+    def score() -> dict[str, float]:
+        live = figures(model, dialogues.dev, run.context, "fused", 0)
+        whole = figures(model, dialogues.dev, run.context, "fused", None)
+        return {**live, "weighted_f1_whole": whole["weighted_f1"], "score": live["weighted_f1"]}
+
+    return fit(
+        "fusion", model.fusion, section.epochs, section.patience, section.lr, run.seed,
+        _make(dialogues.train, run, section.batch), loss_of, score, out, section.weight_decay,
+        loop_options(options, section, _count(dialogues.train, run, section.batch)),
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Labels from teachers for what nobody has labelled."""

@@ -1,0 +1,271 @@
+"""LLM-supervised pre-training, first half: unlabelled texts -> a teacher -> a corpus of positive / negative / neutral.
+
+MERITS-L, section 3.1 (arXiv 2501.11468): transcripts of unlabelled speech, labelled by a large language model, on which
+the text encoder is trained before it sees an emotion. `livemerc-train pseudo-label`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from livemerc.errors import ConfigError, InputError, LivemercError
+from trainer.corpora.corpus import SENTIMENTS
+from trainer.pseudo_labels.agreement import agreement
+from trainer.pseudo_labels.answers import Journal, answer_key
+from trainer.pseudo_labels.progress import Progress
+from trainer.pseudo_labels.teachers import Answer, Teacher, sha256
+from trainer.pseudo_labels.texts import SourceText
+
+COLUMNS = ("text", "label", "source", "teacher", "prompt_sha256")
+APART = ("malformed", "refused", "rejected")
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Money for a million tokens, in any currency."""
+
+    prompt: float
+    completion: float
+
+
+class Bill:
+    """Tokens and money so far; None as soon as one answer's are unknown: a partial sum looks like a whole one."""
+
+    def __init__(self, prices: Prices | None) -> None:
+        self._prices = prices
+        self.prompt: int | None = None
+        self.completion: int | None = None
+        self._unknown = False
+
+    def add(self, answers: Iterable[Answer]) -> None:
+        for answer in answers:
+            if answer.status == "rejected":
+                continue  # an error is not charged for
+            if self._unknown or answer.prompt_tokens is None or answer.completion_tokens is None:
+                self._unknown, self.prompt, self.completion = True, None, None
+                return
+            self.prompt = (self.prompt or 0) + answer.prompt_tokens
+            self.completion = (self.completion or 0) + answer.completion_tokens
+
+    @property
+    def cost(self) -> float | None:
+        if self._prices is None or self.prompt is None or self.completion is None:
+            return None
+        return (self.prompt * self._prices.prompt + self.completion * self._prices.completion) / 1e6
+
+    @property
+    def note(self) -> str:
+        """For the progress bar; nothing where no price was given."""
+        if self._prices is None:
+            return ""
+        return "cost unknown" if self.cost is None else f"cost {self.cost:.4f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Files of one run, beside each other: `x.csv`, `x.apart.csv`, `x.json`, and the journal of its answers."""
+
+    corpus: Path
+    apart: Path
+    summary: Path
+    journal: Path
+
+    @classmethod
+    def of(cls, out: Path, journal: Path | None) -> Outputs:
+        if out.suffix != ".csv":
+            raise ConfigError(f"--out {out}: the corpus is a .csv file; name it so.")
+        return cls(
+            out,
+            out.with_suffix(".apart.csv"),
+            out.with_suffix(".json"),
+            journal or out.with_suffix(".answers.sqlite"),
+        )
+
+
+def read_pseudo_labels(path: Path) -> list[tuple[str, str]]:
+    """(text, label)s of a labelled corpus in file order; label is "negative", "neutral" or "positive".
+
+    Raises `InputError` naming file and line: columns text and label missing, an unknown label, an empty text, no rows.
+    """
+    pairs = []
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            missing = [c for c in ("text", "label") if c not in (reader.fieldnames or ())]
+            if missing:
+                raise InputError(
+                    f"{path}: column {', '.join(missing)} is missing; `livemerc-train pseudo-label` writes such files."
+                )
+            for row in reader:
+                text, label = (row["text"] or "").strip(), (row["label"] or "").strip()
+                if not text or label not in SENTIMENTS:
+                    raise InputError(
+                        f"{path}, line {reader.line_num}: needs a text and one of {', '.join(SENTIMENTS)}, "
+                        f"not {text[:40]!r} and {label!r}."
+                    )
+                pairs.append((text, label))
+    except OSError as error:
+        raise InputError(f"{path}: the pseudo-labels cannot be read ({error.strerror}); check the path.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: not UTF-8 CSV ({error}); make it with `livemerc-train pseudo-label`.") from error
+    if not pairs:
+        raise InputError(f"{path}: no labelled texts; make the corpus anew with `livemerc-train pseudo-label`.")
+    return pairs
+
+
+def pseudo_label(
+    rows: Sequence[SourceText],
+    teacher: Teacher,
+    outputs: Outputs,
+    *,
+    about: dict[str, Any],
+    prices: Prices | None = None,
+    ask_again: bool = False,
+) -> dict[str, Any]:
+    """Labels `rows`, writes corpus, summary and what is kept apart; returns the summary.
+
+    Each text is asked once, whatever the number of rows that hold it, and never again once the journal has its answer;
+    `ask_again` drops the answers that are no labels first. The corpus has the rows with a label, in input order.
+    `about` goes into the summary as it is. Raises `InputError` (nothing to label), `LivemercError` (the teacher fails:
+    the journal keeps what is answered, nothing else is written; or no text got a label; or some have no answer).
+    """
+    worded = [row for row in rows if row.text]
+    if not worded:
+        raise InputError(f"there is no text to label ({len(rows)} rows, all empty); check the input and --column.")
+    keys = [answer_key(teacher.identity, row.text) for row in worded]
+    texts = dict(zip(keys, (row.text for row in worded), strict=True))  # a text once, in the order of its first row
+    began = time.monotonic()
+    with Journal(outputs.journal) as journal:
+        answers = journal.answers(texts)
+        if ask_again:
+            again = [key for key, answer in answers.items() if answer.status != "label"]
+            journal.forget(again)
+            for key in again:
+                del answers[key]
+        known = len(answers)
+        teacher.proven = known > 0
+        pending = [key for key in texts if key not in answers]
+        asked: dict[str, Answer] = {}
+        bill = Bill(prices)
+
+        def record(some: Sequence[tuple[int, Answer]]) -> None:
+            journal.add(teacher.name, [(pending[i], texts[pending[i]], answer) for i, answer in some])
+            asked.update((pending[i], answer) for i, answer in some)
+            bill.add(answer for _, answer in some)
+            progress.update(len(asked), bill.note)
+
+        def forget(some: Sequence[int]) -> None:
+            journal.forget([pending[i] for i in some])
+            for i in some:
+                asked.pop(pending[i], None)
+
+        with Progress(teacher.name, len(pending), "labelled") as progress:
+            if known:
+                progress.say(f"{known} answers are in the journal already, {len(pending)} are to be asked.")
+            try:
+                unanswered = teacher.label_all([texts[key] for key in pending], record, forget)
+            except LivemercError as error:
+                kept = f"{known + len(asked)} of {len(texts)} answers are kept in {outputs.journal}"
+                raise type(error)(f"{str(error).rstrip('.')}; {kept}: the same command goes on from there.") from error
+            except KeyboardInterrupt:
+                progress.say(f"stopped: {known + len(asked)} of {len(texts)} answers are kept in {outputs.journal}.")
+                raise
+    answers |= asked
+    summary = _summary(rows, worded, keys, answers, teacher, prices) | {
+        "from_journal": known,
+        "asked": len(asked),
+        "requests": teacher.requests,
+        "retries": teacher.retries,
+        "unanswered": unanswered,
+        "cost_of_this_run": bill.cost,
+        "seconds": round(time.monotonic() - began, 3),
+    }
+    prompt = sha256(teacher.prompt) if teacher.prompt is not None else ""
+    found = [(row, answers.get(key)) for row, key in zip(worded, keys, strict=True)]
+    _write_csv(
+        outputs.corpus, COLUMNS,
+        [(row.text, a.label, row.source, teacher.name, prompt) for row, a in found if a is not None and a.label],
+    )  # fmt: skip
+    apart = [(row, a) for row, a in found if a is not None and not a.label]
+    if apart:
+        _write_csv(
+            outputs.apart, ("text", "status", "raw", "source", "teacher", "prompt_sha256"),
+            [(row.text, a.status, a.raw, row.source, teacher.name, prompt) for row, a in apart],
+        )  # fmt: skip
+    else:
+        outputs.apart.unlink(missing_ok=True)
+    summary = {**about, **summary}
+    _write(outputs.summary, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+    if unanswered:
+        raise LivemercError(
+            f"{unanswered} of {len(texts)} texts got no answer ({teacher.last_failure}); {outputs.corpus} holds the "
+            "others, and the same command asks only for what is missing."
+        )
+    if not any(summary["labels"].values()):
+        raise LivemercError(
+            f"none of {len(texts)} answers is a label (the first: {apart[0][1].raw[:60]!r}); they are in "
+            f"{outputs.apart}: choose another --model."
+        )
+    return summary
+
+
+def _summary(
+    rows: Sequence[SourceText],
+    worded: Sequence[SourceText],
+    keys: Sequence[str],
+    answers: dict[str, Answer],
+    teacher: Teacher,
+    prices: Prices | None,
+) -> dict[str, Any]:
+    unique = dict.fromkeys(keys)
+    status: Counter[str] = Counter(answers[key].status for key in unique if key in answers)
+    found = [answers[key].label if key in answers else None for key in keys]
+    labels = Counter(label for label in found if label)
+    bill = Bill(prices)
+    bill.add(answers[key] for key in unique if key in answers)
+    return {
+        "teacher": teacher.name,
+        "teacher_settings": json.loads(teacher.identity),
+        "endpoint": teacher.account() or None,
+        "prompt": teacher.prompt,
+        "prompt_sha256": sha256(teacher.prompt) if teacher.prompt is not None else None,
+        "rows": len(rows),
+        "empty": len(rows) - len(worded),
+        "unique": len(unique),
+        "labels": {name: labels[name] for name in SENTIMENTS},
+        "shares": {name: labels[name] / max(1, labels.total()) for name in SENTIMENTS},
+        "apart": {name: status[name] for name in APART},
+        "tokens": {"prompt": bill.prompt, "completion": bill.completion},
+        "cost": bill.cost,
+        "agreement": agreement([(row.gold, label) for row, label in zip(worded, found, strict=True) if row.gold]),
+    }  # fmt: skip
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    _write(path, text.getvalue())
+
+
+def _write(path: Path, text: str) -> None:
+    """Replaced whole: a killed run leaves the file before."""
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise LivemercError(
+            f"{path}: cannot be written ({error.strerror}); free space or change --out, and run the same command again."
+        ) from error

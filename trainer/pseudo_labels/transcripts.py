@@ -1,0 +1,145 @@
+"""A folder of recordings -> transcripts, by livemerc's own ears, recognisers and screening."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from livemerc.asr.screening import screen
+from livemerc.asr.select import choose_engine
+from livemerc.audio.ears import Ears, Utterance
+from livemerc.audio.file_source import FileSource
+from livemerc.config import Config, load_config
+from livemerc.errors import InputError
+from livemerc.text_safety import encodable
+from trainer.pseudo_labels.answers import Journal
+from trainer.pseudo_labels.progress import Progress
+from trainer.pseudo_labels.teachers import identity, sha256
+from trainer.pseudo_labels.texts import SourceText, fold
+
+if TYPE_CHECKING:
+    from livemerc.asr.engine import AsrEngine
+
+SUFFIXES = frozenset(
+    (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".wma", ".aif", ".aiff", ".au", ".caf", ".w64",
+     ".mp4", ".mkv", ".mov", ".webm", ".avi")
+)  # fmt: skip
+
+
+class Heard(msgspec.Struct, array_like=True):
+    """One utterance; times in seconds of the file; `gated`: why its text is none (see `livemerc.asr.screening`)."""
+
+    start_s: float
+    end_s: float
+    text: str
+    gated: str | None
+
+
+def transcribe_folder(
+    folder: Path,
+    journal_path: Path,
+    *,
+    asr: str = "auto",
+    model: str | None = None,
+    language: str | None = None,
+    device: str = "auto",
+    bad_files: int = 20,
+) -> tuple[list[SourceText], dict[str, Any]]:
+    """The utterances with words of all audio below `folder`, files in the order of their names; and the account.
+
+    `source` is `file#start-end`, in seconds. Transcripts are kept in the journal file by file, under their content and
+    every setting that they depend on. A file that does not decode is named, counted and passed over; `bad_files` of
+    them raise `InputError`, as a folder without audio does. No model is fetched.
+    """
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not files:
+        raise InputError(f"{folder}: no audio in this folder (.wav, .flac, .mp3, ...); check the path.")
+    overrides = {"asr.engine": asr, "asr.model": model, "asr.language": language, "model.device": device}
+    config = load_config(None, {k: v for k, v in overrides.items() if v is not None} | {"offline": True})
+    rows: list[SourceText] = []
+    gated: Counter[str] = Counter()
+    bad: list[str] = []
+    known, speech_s = 0, 0.0
+    with Journal(journal_path) as journal, Progress("transcribing", len(files), "transcribed") as progress:
+        engine = choose_engine(config, demo=False, terminal=False, announce=progress.say)
+        settings = _settings(config, engine)
+        try:
+            for number, path in enumerate(files, start=1):
+                name = encodable(path.relative_to(folder).as_posix())
+                try:
+                    key = sha256(f"{settings}\n{_digest(path)}")
+                    kept = journal.transcript(key)
+                    if kept is None:
+                        heard = _transcribe(path, engine, config, progress)
+                        journal.add_transcript(key, name, msgspec.to_builtins(heard))
+                    else:
+                        heard = msgspec.convert(kept, list[Heard])
+                        known += 1
+                except InputError as error:
+                    bad.append(name)
+                    progress.say(f"skipped: {error}")
+                    if len(bad) >= bad_files:
+                        raise InputError(
+                            f"{folder}: {len(bad)} of {number} files cannot be decoded (the last: {name}); mend or "
+                            "remove them, or raise --bad-files. The transcripts so far are kept."
+                        ) from error
+                    continue
+                speech_s += sum(u.end_s - u.start_s for u in heard)
+                gated.update(u.gated for u in heard if u.gated is not None)
+                rows += [
+                    SourceText(f"{name}#{u.start_s:.2f}-{u.end_s:.2f}", fold(u.text)) for u in heard if u.gated is None
+                ]
+                progress.update(number)
+        finally:
+            engine.close()
+    return rows, {
+        "engine": engine.engine,
+        "model": engine.model,
+        "files": len(files),
+        "from_journal": known,
+        "cannot_be_decoded": bad,
+        "utterances": len(rows) + gated.total(),
+        "speech_s": round(speech_s, 2),
+        "gated": dict(sorted(gated.items())),
+    }
+
+
+def _settings(config: Config, engine: AsrEngine) -> str:
+    sections = {name: msgspec.to_builtins(getattr(config, name)) for name in ("vad", "endpoint", "asr", "screening")}
+    return identity(recogniser=engine.engine, model=engine.model, **sections)
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or os.strerror(error.errno or 0)}).") from error
+
+
+def _transcribe(path: Path, engine: AsrEngine, config: Config, progress: Progress) -> list[Heard]:
+    """Long recordings are cut as the live monitor cuts them."""
+    source = FileSource(path, speed=0, block_ms=1000.0)
+    ears = Ears(config, source.rate_hz)
+    heard = []
+
+    def take(items: list[Any]) -> None:
+        for item in items:
+            if isinstance(item, Utterance):
+                transcript = screen(engine.transcribe(item), item, config.screening)
+                heard.append(Heard(item.start_s, item.end_s, encodable(transcript.text), transcript.gated))
+
+    try:
+        for block in source.blocks():
+            take(ears.feed(block))
+        take(ears.flush())
+    finally:
+        source.close()
+    for warning in source.warnings:
+        progress.say(warning)
+    return heard
