@@ -11,7 +11,8 @@ from livemerc.dashboard.panels.transcript import Transcript
 from livemerc.dashboard.screens.detail import DetailScreen
 from livemerc.dashboard.screens.export import ExportScreen
 from livemerc.dashboard.screens.search import SearchLine
-from livemerc.dashboard.state.session import SessionState, Utterance
+from livemerc.dashboard.state.session import SessionState
+from livemerc.dashboard.state.utterance import Utterance
 from livemerc.notation import clock
 from livemerc.sessions.bookmarks import Bookmark, bookmark_now
 

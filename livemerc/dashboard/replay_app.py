@@ -13,7 +13,7 @@ from textual.binding import BindingType
 from livemerc.dashboard.app import DashboardApp
 from livemerc.dashboard.keys import REPLAY_KEYS, SPEEDS
 from livemerc.dashboard.state.history import History
-from livemerc.dashboard.state.session import Playback
+from livemerc.dashboard.state.vitals import Playback
 from livemerc.errors import EXIT_OK, InputError
 from livemerc.events import Event
 from livemerc.sessions.bookmarks import BOOKMARKS_FILE, Bookmark, append_bookmark, read_bookmarks

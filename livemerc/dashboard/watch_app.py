@@ -10,7 +10,7 @@ from textual.binding import BindingType
 
 from livemerc.dashboard.keys import WATCH_KEYS
 from livemerc.dashboard.replay_app import ReplayApp
-from livemerc.dashboard.state.session import Playback
+from livemerc.dashboard.state.vitals import Playback
 from livemerc.sessions.follower import Follower
 
 

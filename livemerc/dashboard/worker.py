@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from livemerc.dashboard.state.session import GaugesLike
+from livemerc.dashboard.state.vitals import GaugesLike
 from livemerc.events import Event
 from livemerc.sessions.bookmarks import Bookmark
 

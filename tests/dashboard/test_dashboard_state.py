@@ -7,7 +7,8 @@ import pytest
 from scripted_monitor import ScriptedGauges, conversation, emotion, end, final, partial, spread, start
 
 from livemerc.dashboard.state.course import NOT_SURE
-from livemerc.dashboard.state.session import CLIPPING_HELD_S, SessionState
+from livemerc.dashboard.state.session import SessionState
+from livemerc.dashboard.state.vitals import CLIPPING_HELD_S
 from livemerc.events import EmotionEvent, Event, MicState, Modality, Status
 
 

@@ -10,7 +10,7 @@ from livemerc.dashboard.palette import Palette, glyph
 from livemerc.dashboard.panels.panel import Panel, spread
 from livemerc.dashboard.state.branches import disagree, side_by_side
 from livemerc.dashboard.state.course import NOT_SURE
-from livemerc.dashboard.state.session import Estimate, Utterance, top
+from livemerc.dashboard.state.utterance import Estimate, Utterance, top
 from livemerc.notation import clock, fraction
 from livemerc.text_safety import sure_width
 

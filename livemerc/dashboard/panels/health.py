@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from livemerc.dashboard.panels.panel import Panel
-from livemerc.dashboard.state.session import LAG_TROUBLE_S
+from livemerc.dashboard.state.vitals import LAG_TROUBLE_S
 from livemerc.notation import clock
 from livemerc.text_safety import sure_width
 

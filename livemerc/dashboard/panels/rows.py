@@ -12,7 +12,7 @@ from rich.style import Style
 from livemerc.dashboard.palette import Palette, glyph
 from livemerc.dashboard.panels.wrapping import in_cells, wrap
 from livemerc.dashboard.state.course import NOT_SURE
-from livemerc.dashboard.state.session import Utterance
+from livemerc.dashboard.state.utterance import Utterance
 from livemerc.notation import clock, fraction
 from livemerc.text_safety import sure_width
 

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from livemerc.dashboard.palette import Palette
 from livemerc.dashboard.panels.panel import Panel, spread
-from livemerc.dashboard.state.session import LAG_TROUBLE_S, Playback
+from livemerc.dashboard.state.vitals import LAG_TROUBLE_S, Playback
 from livemerc.notation import clock
 from livemerc.text_safety import sure_width
 

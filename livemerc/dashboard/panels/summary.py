@@ -7,7 +7,7 @@ from rich.text import Text
 from livemerc.dashboard.palette import Palette, glyph
 from livemerc.dashboard.panels.bars import share_bar
 from livemerc.dashboard.panels.panel import Panel, spread
-from livemerc.dashboard.state.session import Utterance
+from livemerc.dashboard.state.utterance import Utterance
 from livemerc.notation import clock, fraction
 from livemerc.text_safety import sure_width
 

@@ -22,7 +22,8 @@ from livemerc.dashboard.palette import Palette
 from livemerc.dashboard.panels.panel import filters_needed
 from livemerc.dashboard.panels.rows import Columns, Marked, height, matches, render
 from livemerc.dashboard.panels.scrolling import QuietScrollBar
-from livemerc.dashboard.state.session import SessionState, Utterance
+from livemerc.dashboard.state.session import SessionState
+from livemerc.dashboard.state.utterance import Utterance
 from livemerc.text_safety import sure_width
 
 if TYPE_CHECKING:

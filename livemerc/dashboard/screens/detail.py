@@ -16,8 +16,8 @@ from livemerc.dashboard.panels.bars import share_bar
 from livemerc.dashboard.panels.panel import spread
 from livemerc.dashboard.state.branches import disagree, side_by_side
 from livemerc.dashboard.state.course import NOT_SURE
-from livemerc.dashboard.state.session import Estimate, SessionState, Utterance
-from livemerc.dashboard.state.utterance import Vector
+from livemerc.dashboard.state.session import SessionState
+from livemerc.dashboard.state.utterance import Estimate, Utterance, Vector
 from livemerc.notation import clock, fraction
 from livemerc.text_safety import sure_width
 

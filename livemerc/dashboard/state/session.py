@@ -10,13 +10,11 @@ from typing import Literal
 
 import msgspec
 
-from livemerc.dashboard.state.course import NOT_SURE, Course
+from livemerc.dashboard.state.course import Course
 from livemerc.dashboard.state.moments import Shifts, Strongest
-from livemerc.dashboard.state.utterance import Estimate, Utterance, Vector, top
+from livemerc.dashboard.state.utterance import Estimate, Utterance, Vector
 from livemerc.dashboard.state.vitals import (
     CLIPPING_DBFS,
-    CLIPPING_HELD_S,
-    LAG_TROUBLE_S,
     GaugesLike,
     Health,
     Lost,
@@ -35,11 +33,6 @@ from livemerc.events import (
     UtterancePartial,
 )
 from livemerc.sessions.bookmarks import Bookmark
-
-__all__ = [
-    "CLIPPING_HELD_S", "LAG_TROUBLE_S", "NOT_SURE", "Estimate", "GaugesLike", "Health", "Phase", "Playback",
-    "SessionState", "Utterance", "top",
-]  # fmt: skip
 
 Phase = Literal["loading", "live", "finishing", "finished"]
 
