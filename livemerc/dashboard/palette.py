@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol, cast
 
 from rich.style import Style
 from textual.color import Color
 from textual.theme import Theme
+from textual.widget import Widget
 
 from livemerc.dashboard.state.course import NOT_SURE
 from livemerc.emotions import EMOTIONS, emotion
@@ -129,6 +131,18 @@ def palette_for(environ: Mapping[str, str], theme: str = "auto") -> Palette:
             return palette
     ground = environ.get("COLORFGBG", "").rpartition(";")[2]
     return LIGHT if ground in ("7", "15") else DARK
+
+
+class HasPalette(Protocol):
+    """What a widget of this room asks of the app that shows it."""
+
+    @property
+    def palette(self) -> Palette: ...
+
+
+def palette_of(widget: Widget) -> Palette:
+    """The palette of the app that shows `widget`. Every app of this room has one."""
+    return cast("HasPalette", widget.app).palette
 
 
 def glyph(label: str) -> str:

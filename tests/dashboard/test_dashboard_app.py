@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from scripted_monitor import (
+from helpers.dashboard import header, shown, talk, until, visible
+from helpers.scripted_monitor import (
     FakeClock,
-    LiveMonitor,
     ScriptedGauges,
     ScriptedMonitor,
     conversation,
@@ -21,15 +21,15 @@ from scripted_monitor import (
 )
 from textual.events import Resize
 from textual.geometry import Region, Size
-from textual.pilot import Pilot
 from textual.scrollbar import ScrollBar
 from textual.widgets import Static
 
-from livemerc.dashboard import app as app_module
+from livemerc.dashboard import terminal_app
 from livemerc.dashboard.app import DashboardApp
-from livemerc.dashboard.keys import KeyLine, told
+from livemerc.dashboard.keys import key_help
 from livemerc.dashboard.palette import PALETTES
 from livemerc.dashboard.panels.bars import NowPanel
+from livemerc.dashboard.panels.key_line import KeyLine
 from livemerc.dashboard.panels.panel import Panel
 from livemerc.dashboard.panels.status_line import HeaderLine, TroubleBanner
 from livemerc.dashboard.panels.timeline import CoursePanel
@@ -39,37 +39,6 @@ from livemerc.errors import MicrophoneError
 from livemerc.events import Event, MicState
 
 
-async def until(pilot: Pilot[int], condition: Callable[[], bool]) -> None:
-    for _ in range(500):
-        if condition():
-            return
-        await pilot.pause(0.01)
-    pytest.fail("it did not happen within 5 s")
-
-
-def talk(count: int) -> list[Event]:
-    events: list[Event] = [start()]
-    for n in range(1, count + 1):
-        events += [final(n, n * 3.0, n * 3.0 + 2, f"utterance number {n}", "Ann"), emotion(n, "joy", 0.6)]
-    return events
-
-
-async def shown(pilot: Pilot[int], app: DashboardApp, monitor: ScriptedMonitor) -> Transcript:
-    await until(pilot, lambda: monitor.delivered.is_set() and not app._worker.waiting)
-    app.tick()
-    app.redraw()  # a tick draws only where the last drawing is a tenth of a second ago
-    await pilot.pause()
-    return app.query_one(Transcript)
-
-
-def visible(transcript: Transcript) -> str:
-    return "\n".join(transcript.render_line(y).text for y in range(transcript.size.height))
-
-
-def header(app: DashboardApp) -> str:
-    return app.query_one(HeaderLine).render_line(0).text
-
-
 @pytest.mark.parametrize("key", ["q", "ctrl+c", "ctrl+q"])
 async def test_leaving_finishes_the_last_utterance_first(key: str) -> None:
     monitor = ScriptedMonitor(conversation(), last_words=[final(8, 25.0, 26.0, "never"), end(26.0, 8)])
@@ -77,12 +46,12 @@ async def test_leaving_finishes_the_last_utterance_first(key: str) -> None:
     async with app.run_test() as pilot:
         await shown(pilot, app, monitor)
         await pilot.press(key)
-        await until(pilot, lambda: app._ended)
+        await until(pilot, lambda: app.ended)
     assert (app.return_value, app.failure) == (0, None)
     assert monitor.stopped.is_set()
     assert app.state.utterances[-1].text == "never"
     assert app.state.end is not None
-    assert not app._worker._thread.is_alive()
+    assert not app.feed._thread.is_alive()
 
 
 class Stubborn(ScriptedMonitor):
@@ -114,7 +83,7 @@ async def test_a_finished_file_stays_on_the_screen_until_q() -> None:
     monitor = ScriptedMonitor([*talk(3), end(12.0, 3)], ends=True)
     app = DashboardApp(monitor)
     async with app.run_test() as pilot:
-        await until(pilot, lambda: app._ended)
+        await until(pilot, lambda: app.ended)
         await until(pilot, lambda: "finished" in header(app))
         assert app.is_running
         await pilot.press("q")
@@ -144,7 +113,7 @@ def test_run_dashboard_raises_what_the_monitor_raised(monkeypatch: pytest.Monkey
     def headless(self: DashboardApp) -> int | None:
         return asyncio.run(self.run_async(headless=True, size=(80, 24)))
 
-    monkeypatch.setattr(app_module, "own_terminal", nullcontext)
+    monkeypatch.setattr(terminal_app, "own_terminal", nullcontext)
     monkeypatch.setattr(DashboardApp, "run", headless)
     failure = MicrophoneError("No microphone is connected; connect one.")
     with pytest.raises(MicrophoneError, match="connect one"):
@@ -263,19 +232,20 @@ async def test_help_opens_and_closes_and_can_be_left_from(key: str) -> None:
 
 
 async def test_the_help_and_the_palette_tell_every_key_that_does_something_and_no_other() -> None:
-    monitor = ScriptedMonitor(talk(3))
+    monitor = ScriptedMonitor([*talk(3), end(12.0, 3)], ends=True)
     app = DashboardApp(monitor)
     async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: app.ended)
         await shown(pilot, app, monitor)
         shown_keys = {b.action for _, b, enabled, _ in app.screen.active_bindings.values() if b.show and enabled}
         assert {"leave", "details", "search", "view", "next_theme", "help"} <= shown_keys
         assert not shown_keys & {"record", "inputs", "pause", "bookmark", "follow", "found(1)"}  # nothing to do there
         assert (
-            len(told(app)) == len(shown_keys) == len(list(app.get_system_commands(app.screen))) + 1
+            len(key_help(app)) == len(shown_keys) == len(list(app.get_system_commands(app.screen))) + 1
         )  # the palette itself
         await pilot.press("question_mark")
         text = str(app.screen.query_one("#help", Static).render())
-        assert all(what in text for _, what in told(app))
+        assert all(what in text for _, what in key_help(app))
 
 
 async def test_a_burst_of_events_causes_one_redraw_a_tenth_of_a_second() -> None:
@@ -283,12 +253,12 @@ async def test_a_burst_of_events_causes_one_redraw_a_tenth_of_a_second() -> None
     monitor = ScriptedMonitor(talk(1000))
     app = DashboardApp(monitor, clock=clock, ticking=False)
     async with app.run_test() as pilot:
-        await until(pilot, lambda: monitor.delivered.is_set() and not app._worker.waiting)
+        await until(pilot, lambda: monitor.delivered.is_set() and not app.feed.waiting)
         assert len(app.state.utterances) == 1000
         assert app.redraws <= 1
         for _ in range(50):  # a second, in steps of 20 ms
             clock.now_s += 0.02
-            app.on_dashboard_app_arrived()
+            app.on_session_app_arrived()
             app.tick()
         assert app.redraws <= 12
         assert app.redraws >= 9
@@ -301,9 +271,9 @@ async def test_nothing_is_drawn_again_while_nothing_changes() -> None:
         await shown(pilot, app, monitor)
         for _ in range(60):
             app.redraw()  # the level strip has filled
-        drawn = {id(panel): panel._lines for panel in app._panels}
+        drawn = {id(panel): panel._lines for panel in app.arrangement.panels}
         app.redraw()
-        assert all(panel._lines is drawn[id(panel)] for panel in app._panels)
+        assert all(panel._lines is drawn[id(panel)] for panel in app.arrangement.panels)
 
 
 async def test_microphone_trouble_takes_the_whole_width_and_goes_when_it_is_over() -> None:
@@ -417,7 +387,7 @@ async def test_a_new_size_that_a_late_timer_never_told_is_noticed() -> None:
 
 async def test_the_scroll_bar_is_drawn_where_it_moved_and_as_textual_draws_it() -> None:
     events = [final(number, number, number + 0.5, "words") for number in range(400)]
-    monitor = LiveMonitor([start(), *events])
+    monitor = ScriptedMonitor([start(), *events])
     app = DashboardApp(monitor, clock=FakeClock(), ticking=False)
     async with app.run_test(size=(100, 30)) as pilot:
         while len(app.state.utterances) < 400:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from helpers.scripted_monitor import emotion, final, start
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
-from scripted_monitor import emotion, final, start
 
 from livemerc.dashboard.palette import PALETTES, contrast, glyph
 from livemerc.dashboard.panels.rows import Columns, height, render

@@ -6,10 +6,10 @@ import itertools
 import random
 
 import pytest
+from helpers.scripted_monitor import emotion, final, spread, start
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
-from scripted_monitor import emotion, final, spread, start
 
 from livemerc.config import load_config
 from livemerc.dashboard.layout import VIEWS, plan
@@ -244,7 +244,7 @@ def test_what_is_sought_is_found_whatever_its_case_and_lit_wherever_it_stands() 
     assert not matches(utterance, "joy")
     state.apply(emotion(1, "joy", 0.6))
     assert matches(utterance, "joy")
-    rows = render(utterance, Columns(100, speaker=4), DARK, Marked(sought="you"))
+    rows = render(utterance, Columns(100, speaker=4), DARK, Marked(query="you"))
     lit = [s.text for row in rows for s in row if s.style == DARK.found]
     assert lit == ["You", "you", "YOU"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from scripted_monitor import ScriptedGauges, conversation, emotion, end, final, partial, spread, start
+from helpers.scripted_monitor import ScriptedGauges, conversation, emotion, end, final, partial, spread, start
 
 from livemerc.dashboard.state.course import NOT_SURE
 from livemerc.dashboard.state.session import SessionState

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from helpers.dashboard import shown, until
+from helpers.scripted_monitor import ScriptedMonitor, conversation, emotion, final, start
 from helpers.sessions import conversation as recorded
 from helpers.sessions import write_session
-from scripted_monitor import LiveMonitor, conversation, emotion, final, start
-from test_dashboard_app import shown, until
 from textual.widgets import Input, OptionList, Static
 
 from livemerc.dashboard.app import DashboardApp
@@ -31,7 +31,7 @@ def test_every_format_of_the_command_is_offered() -> None:
 
 
 async def test_what_stands_on_the_screen_is_written_where_nothing_is_recorded(tmp_path: Path) -> None:
-    monitor = LiveMonitor(conversation())
+    monitor = ScriptedMonitor(conversation())
     app = DashboardApp(monitor)
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(pilot, app, monitor)
@@ -49,7 +49,7 @@ async def test_what_stands_on_the_screen_is_written_where_nothing_is_recorded(tm
 
 async def test_the_session_that_is_recorded_is_written_in_the_format_and_to_the_file_chosen(tmp_path: Path) -> None:
     folder = write_session(tmp_path / "meeting", recorded(4))
-    monitor = LiveMonitor(conversation())
+    monitor = ScriptedMonitor(conversation())
     monitor.recording, monitor.recording_folder = "rec", folder
     app = DashboardApp(monitor)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -68,7 +68,7 @@ async def test_the_session_that_is_recorded_is_written_in_the_format_and_to_the_
 async def test_a_file_that_is_there_is_not_overwritten_and_the_screen_says_so(tmp_path: Path) -> None:
     there = tmp_path / "livemerc-2026-01-02T03-04-05.vtt"
     there.write_text("mine")
-    monitor = LiveMonitor(conversation())
+    monitor = ScriptedMonitor(conversation())
     app = DashboardApp(monitor)
     async with app.run_test(size=(60, 20)) as pilot:
         await shown(pilot, app, monitor)
@@ -84,7 +84,7 @@ async def test_a_file_that_is_there_is_not_overwritten_and_the_screen_says_so(tm
 
 
 async def test_while_nothing_was_said_there_is_no_such_key() -> None:
-    monitor = LiveMonitor([start()])
+    monitor = ScriptedMonitor([start()])
     app = DashboardApp(monitor)
     async with app.run_test(size=(120, 40)) as pilot:
         await shown(pilot, app, monitor)

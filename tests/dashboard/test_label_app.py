@@ -13,11 +13,12 @@ import pytest
 from helpers.sessions import HOSTILE, conversation, write_session
 from textual.widgets import Input, OptionList
 
-from livemerc.dashboard.keys import KeyLine
+from livemerc.dashboard import terminal_app
 from livemerc.dashboard.label import app as label_app
 from livemerc.dashboard.label.app import LabelApp
 from livemerc.dashboard.label.panels import CurrentPanel, LabelPanel, SavedPanel, UtterancePanel
 from livemerc.dashboard.label.screens import LabelHelpScreen, PickScreen
+from livemerc.dashboard.panels.key_line import KeyLine
 from livemerc.errors import LivemercError
 from livemerc.events import EmotionEvent, UtteranceFinal
 from livemerc.sessions import annotation as annotation_module
@@ -270,7 +271,7 @@ def test_it_begins_in_the_theme_that_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ground: str, theme: str, named: str
 ) -> None:
     monkeypatch.setenv("COLORFGBG", ground)
-    monkeypatch.setattr(label_app, "own_terminal", lambda: contextlib.nullcontext(lambda: False))
+    monkeypatch.setattr(terminal_app, "own_terminal", lambda: contextlib.nullcontext(lambda: False))
     app = screen(session(tmp_path))
     monkeypatch.setattr(app, "run", lambda: 0)
     assert label_app.run_label(app, theme) == 0

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import msgspec
-from scripted_monitor import conversation, emotion, end, final, partial, start
+from helpers.scripted_monitor import conversation, emotion, end, final, partial, start
 
 from livemerc.console.plain import PlainPrinter
 from livemerc.events import Event, MicState, Status

@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from helpers.sessions import conversation as recorded
-from helpers.sessions import write_session
-from scripted_monitor import (
+from helpers.dashboard import header, shown, talk, until, visible
+from helpers.scripted_monitor import (
     FakeClock,
-    LiveMonitor,
     ScriptedGauges,
     ScriptedMonitor,
     conversation,
@@ -18,14 +16,14 @@ from scripted_monitor import (
     final,
     start,
 )
-from test_dashboard_app import header, shown, talk, until, visible
+from helpers.sessions import conversation as recorded
+from helpers.sessions import write_session
 from textual.binding import Binding
 from textual.pilot import Pilot
 from textual.widgets import Static
 
 from livemerc.dashboard.app import DashboardApp
-from livemerc.dashboard.keys import KeyLine
-from livemerc.dashboard.panels.panel import Panel
+from livemerc.dashboard.panels.key_line import KeyLine
 from livemerc.dashboard.panels.status_line import TroubleBanner
 from livemerc.dashboard.panels.timeline import CoursePanel, TimelinePanel
 from livemerc.dashboard.panels.transcript import Transcript
@@ -36,10 +34,6 @@ from livemerc.events import Status
 from livemerc.runtime.gauges import PAUSED
 from livemerc.sessions.bookmarks import BOOKMARKS_FILE, bookmark_now, read_bookmarks
 from livemerc.sessions.player import Player
-
-
-def text_of(panel: Panel) -> str:
-    return "\n".join(panel.render_line(y).text for y in range(panel.size.height))
 
 
 async def details(pilot: Pilot[int], app: DashboardApp, what: str) -> str:
@@ -53,15 +47,15 @@ async def details(pilot: Pilot[int], app: DashboardApp, what: str) -> str:
 
 
 async def test_enter_selects_what_is_in_sight_arrows_move_it_and_enter_opens_it() -> None:
-    monitor = LiveMonitor(talk(40))
+    monitor = ScriptedMonitor(talk(40))
     app = DashboardApp(monitor)
     async with app.run_test(size=(80, 24)) as pilot:
         transcript = await shown(pilot, app, monitor)
         await pilot.press("enter")
-        assert app.selected is app.state.utterances[-1]
+        assert app.reader.selected is app.state.utterances[-1]
         assert not transcript.follow
         await pilot.press("up", "up", "up")
-        assert app.selected is app.state.utterances[-4]
+        assert app.reader.selected is app.state.utterances[-4]
         for _ in range(20):
             await pilot.press("up")
         await pilot.pause()
@@ -73,14 +67,14 @@ async def test_enter_selects_what_is_in_sight_arrows_move_it_and_enter_opens_it(
         await pilot.press("right", "right", "left")
         await details(pilot, app, "utterance number 19")
         await pilot.press("escape")
-        assert app.selected is app.state.utterances[18]
+        assert app.reader.selected is app.state.utterances[18]
         await pilot.press("escape")
-        assert app.selected is None
+        assert app.reader.selected is None
 
 
 async def test_the_details_tell_everything_that_is_known_of_an_utterance_and_follow_its_revisions() -> None:
     words, voice = ("neutral", 0.8), ("anger", 0.35)
-    monitor = LiveMonitor(
+    monitor = ScriptedMonitor(
         [
             start(),
             final(1, 1.0, 3.5, "that is fine", "Ann"),
@@ -104,7 +98,7 @@ async def test_the_details_tell_everything_that_is_known_of_an_utterance_and_fol
 
 
 async def test_a_search_lights_what_it_finds_goes_round_and_is_forgotten() -> None:
-    monitor = LiveMonitor(talk(60))
+    monitor = ScriptedMonitor(talk(60))
     app = DashboardApp(monitor)
     async with app.run_test(size=(80, 24)) as pilot:
         transcript = await shown(pilot, app, monitor)
@@ -114,24 +108,24 @@ async def test_a_search_lights_what_it_finds_goes_round_and_is_forgotten() -> No
         assert not app._exit  # q, b and the like are letters here
         await pilot.press("enter")
         assert not app.query_one(SearchLine).display
-        assert app.selected is not None
-        assert app.selected.text == "utterance number 19"
+        assert app.reader.selected is not None
+        assert app.reader.selected.text == "utterance number 19"
         await pilot.press("n")  # round at the end
-        assert app.selected.text == "utterance number 1"
+        assert app.reader.selected.text == "utterance number 1"
         await pilot.press("n")
-        assert app.selected.text == "utterance number 10"
+        assert app.reader.selected.text == "utterance number 10"
         await pilot.press("p", "p")
-        assert app.selected.text == "utterance number 19"
+        assert app.reader.selected.text == "utterance number 19"
         lit = [s for y in range(transcript.size.height) for s in transcript.render_line(y) if s.text == "number 1"]
         assert lit
         assert all(s.style is not None and s.style.bgcolor is not None for s in lit)
         await pilot.press("escape")
-        assert transcript.sought == ""
-        assert app.selected is None
+        assert transcript.query_text == ""
+        assert app.reader.selected is None
 
 
 async def test_a_search_finds_speakers_and_labels_and_says_where_there_is_nothing() -> None:
-    monitor = LiveMonitor(conversation())
+    monitor = ScriptedMonitor(conversation())
     app = DashboardApp(monitor)
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(pilot, app, monitor)
@@ -144,7 +138,7 @@ async def test_a_search_finds_speakers_and_labels_and_says_where_there_is_nothin
 
 
 async def test_a_mark_is_kept_by_the_monitor_and_stands_in_the_transcript_and_on_the_course() -> None:
-    monitor = LiveMonitor(conversation(), gauges=ScriptedGauges(t_s=27.4, elapsed_s=27.4))
+    monitor = ScriptedMonitor(conversation(), gauges=ScriptedGauges(t_s=27.4, elapsed_s=27.4))
     app = DashboardApp(monitor)
     async with app.run_test(size=(120, 40)) as pilot:
         transcript = await shown(pilot, app, monitor)
@@ -158,27 +152,27 @@ async def test_a_mark_is_kept_by_the_monitor_and_stands_in_the_transcript_and_on
         await pilot.pause()
         marked = [line for line in visible(transcript).splitlines() if "★" in line]
         assert [line[1:6] for line in marked] == ["00:02", "00:25"]
-        assert text_of(app.query_one(CoursePanel)).count("★") == 2
+        assert visible(app.query_one(CoursePanel)).count("★") == 2
 
 
 async def test_a_pause_says_that_nothing_is_heard_and_ends() -> None:
-    monitor = LiveMonitor(conversation())
+    monitor = ScriptedMonitor(conversation())
     app = DashboardApp(monitor)
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(pilot, app, monitor)
         await pilot.press("space")
         assert monitor.paused
         banner = app.query_one(TroubleBanner)
-        await until(pilot, lambda: "PAUSED: nothing is being heard. Space goes on." in text_of(banner))
+        await until(pilot, lambda: "PAUSED: nothing is being heard. Space goes on." in visible(banner))
         assert "paused, nothing is heard" in header(app)
-        assert "DEGRADED" not in text_of(banner)  # it is what somebody wished
+        assert "DEGRADED" not in visible(banner)  # it is what somebody wished
         await pilot.press("space")
         await until(pilot, lambda: not banner.display)
         assert not monitor.paused
 
 
 async def test_the_view_of_a_narrow_screen_goes_round_and_all_fit_on_a_huge_one() -> None:
-    monitor = LiveMonitor(conversation())
+    monitor = ScriptedMonitor(conversation())
     app = DashboardApp(monitor)
     names = ("now", "course", "summary", "health")
     async with app.run_test(size=(60, 20)) as pilot:
@@ -197,37 +191,37 @@ async def test_the_view_of_a_narrow_screen_goes_round_and_all_fit_on_a_huge_one(
 
 
 async def test_a_click_selects_and_a_second_one_opens() -> None:
-    monitor = LiveMonitor(conversation())
+    monitor = ScriptedMonitor(conversation())
     app = DashboardApp(monitor)
     async with app.run_test(size=(120, 40)) as pilot:
         await shown(pilot, app, monitor)
         await pilot.click(Transcript, offset=(30, 4))
-        assert app.selected is app.state.utterances[2]
+        assert app.reader.selected is app.state.utterances[2]
         await pilot.click(Transcript, offset=(30, 4))
         assert isinstance(app.screen, DetailScreen)
         await pilot.press("escape")
         await pilot.click(Transcript, offset=(30, 20))  # where nothing is
-        assert app.selected is None
+        assert app.reader.selected is None
 
 
 @pytest.mark.parametrize(("size", "panel"), [((120, 40), CoursePanel), ((80, 24), TimelinePanel)])
 async def test_a_click_on_the_course_goes_to_what_was_said_then(
     size: tuple[int, int], panel: type[CoursePanel | TimelinePanel]
 ) -> None:
-    monitor = LiveMonitor(talk(60), gauges=ScriptedGauges(t_s=182, elapsed_s=182))
+    monitor = ScriptedMonitor(talk(60), gauges=ScriptedGauges(t_s=182, elapsed_s=182))
     app = DashboardApp(monitor)
     async with app.run_test(size=size) as pilot:
         await shown(pilot, app, monitor)
         course = app.query_one(panel)
         x = course._left + int(31.0 / course._span_s)  # number 10 is said from second 30 to 32
         await pilot.click(panel, offset=(x, 0))
-        await until(pilot, lambda: app.selected is not None)
-        assert app.selected is not None
-        assert app.selected.text in ("utterance number 9", "utterance number 10", "utterance number 11")
+        await until(pilot, lambda: app.reader.selected is not None)
+        assert app.reader.selected is not None
+        assert app.reader.selected.text in ("utterance number 9", "utterance number 10", "utterance number 11")
 
 
 async def test_a_recording_goes_on_and_off_with_its_key() -> None:
-    monitor = LiveMonitor(conversation())
+    monitor = ScriptedMonitor(conversation())
     app = DashboardApp(monitor)
     async with app.run_test(size=(120, 40)) as pilot:
         await shown(pilot, app, monitor)
@@ -238,20 +232,20 @@ async def test_a_recording_goes_on_and_off_with_its_key() -> None:
 
 
 async def test_a_click_on_a_key_of_the_footer_presses_it() -> None:
-    monitor = LiveMonitor(conversation())
+    monitor = ScriptedMonitor(conversation())
     app = DashboardApp(monitor)
     async with app.run_test(size=(120, 40)) as pilot:
         await shown(pilot, app, monitor)
         keys = app.query_one(KeyLine)
         assert keys.render_line(0).text.rstrip().endswith("? Help")
-        await pilot.click(KeyLine, offset=(text_of(keys).index("Theme"), 0))
+        await pilot.click(KeyLine, offset=(visible(keys).index("Theme"), 0))
         await until(pilot, lambda: app.theme == "light")
         await pilot.press("slash")
-        await until(pilot, lambda: "Esc forget it" in text_of(keys))
+        await until(pilot, lambda: "Esc forget it" in visible(keys))
 
 
 async def test_the_palette_does_what_the_keys_do() -> None:
-    monitor = LiveMonitor(conversation())
+    monitor = ScriptedMonitor(conversation())
     app = DashboardApp(monitor)
     async with app.run_test(size=(100, 30)) as pilot:
         await shown(pilot, app, monitor)
@@ -270,13 +264,13 @@ async def test_no_key_is_dead_whatever_the_screen_can_do(live: bool) -> None:
         assert isinstance(binding, Binding)
         if not binding.show or binding.action == "leave":
             continue
-        monitor = LiveMonitor(talk(60)) if live else ScriptedMonitor([*talk(60), end(200.0, 60)], ends=True)
+        monitor = ScriptedMonitor(talk(60)) if live else ScriptedMonitor([*talk(60), end(200.0, 60)], ends=True)
         clock = FakeClock()
         app = DashboardApp(monitor, clock=clock, ticking=False)
         async with app.run_test(size=(80, 24)) as pilot:
             await shown(pilot, app, monitor)
             if not live:
-                while not app._ended:
+                while not app.ended:
                     await pilot.pause(0.01)
             for _ in range(60):  # the strip of levels has filled
                 clock.now_s += 1
@@ -306,7 +300,7 @@ async def test_bookmarks_of_a_session_are_shown_by_its_replay_which_can_add_some
         await until(pilot, lambda: (folder / BOOKMARKS_FILE).exists())
         app.tick()
         await pilot.pause()
-        assert "★" in text_of(app.query_one(CoursePanel))
+        assert "★" in visible(app.query_one(CoursePanel))
     (bookmark,), warnings = read_bookmarks(folder)
     assert (bookmark.t_s, warnings) == (pytest.approx(60.0), [])
     again = ReplayApp(Player(folder, begin_s=90.0, clock=clock), clock=clock, ticking=False)
@@ -329,7 +323,7 @@ async def test_a_click_on_the_course_of_a_replay_goes_there(tmp_path: Path) -> N
 
 
 def test_a_pause_in_a_record_is_a_pause_and_no_trouble() -> None:
-    app_state = DashboardApp(LiveMonitor()).state
+    app_state = DashboardApp(ScriptedMonitor()).state
     app_state.apply(start())
     for t_s, degraded in ((1.0, None), (2.0, PAUSED), (4.0, PAUSED), (5.0, None), (6.0, f"slow; {PAUSED}")):
         app_state.apply(Status(t_s=t_s, lag_s=0, queued={}, degraded=degraded))

@@ -6,10 +6,10 @@ import random
 from pathlib import Path
 
 import pytest
+from helpers.scripted_monitor import FakeClock
 from helpers.sessions import HOSTILE, conversation, write_session
-from scripted_monitor import FakeClock
 
-from livemerc.dashboard.keys import KeyLine
+from livemerc.dashboard.panels.key_line import KeyLine
 from livemerc.dashboard.panels.status_line import HeaderLine, StatusLine
 from livemerc.dashboard.panels.transcript import Transcript
 from livemerc.dashboard.replay_app import ReplayApp
@@ -133,8 +133,8 @@ async def test_hostile_words_steer_nothing(tmp_path: Path) -> None:
 
 
 async def test_a_live_session_shows_that_it_is_recorded() -> None:
-    from scripted_monitor import ScriptedMonitor
-    from scripted_monitor import conversation as live
+    from helpers.scripted_monitor import ScriptedMonitor
+    from helpers.scripted_monitor import conversation as live
 
     from livemerc.dashboard.app import DashboardApp
 
@@ -164,12 +164,8 @@ async def test_a_live_session_shows_that_it_is_recorded() -> None:
         assert [text.split()[1] for text in said] == ["[b]ended[/b]", "[b]to[/b]"]
 
 
-async def test_a_monitor_that_cannot_record_has_no_key_for_it() -> None:
-    from scripted_monitor import ScriptedMonitor
-
-    from livemerc.dashboard.app import DashboardApp
-
-    app = DashboardApp(ScriptedMonitor(), ticking=False)
+async def test_what_is_over_cannot_be_recorded_and_has_no_key_for_it(tmp_path: Path) -> None:
+    app, _ = replaying(tmp_path)
     async with app.run_test(size=(120, 30)) as pilot:
         await pilot.press("r")
         assert "record" not in {binding.binding.action for binding in app.screen.active_bindings.values()}

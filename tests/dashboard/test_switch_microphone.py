@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from dashboard.scripted_monitor import ScriptedMonitor
+from helpers.scripted_monitor import ScriptedMonitor
 
 from livemerc.audio.microphone.devices import InputDevice
 from livemerc.dashboard.app import DashboardApp
-from livemerc.dashboard.keys import KeyLine
+from livemerc.dashboard.panels.key_line import KeyLine
 from livemerc.dashboard.screens.help import HelpScreen
 from livemerc.dashboard.screens.inputs import InputsScreen
 from livemerc.errors import MicrophoneError
@@ -36,8 +36,7 @@ class ScriptedMicrophone:
 
 class MonitorOfMicrophone(ScriptedMonitor):
     def __init__(self) -> None:
-        super().__init__()
-        self.source = ScriptedMicrophone()
+        super().__init__(source=ScriptedMicrophone())
 
 
 @pytest.fixture(autouse=True)

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.scripted_monitor import FakeClock
 from helpers.sessions import conversation, write_session
-from scripted_monitor import FakeClock
 from sessions.test_follower import Recording
 
-from livemerc.dashboard.keys import KeyLine
+from livemerc.dashboard.panels.key_line import KeyLine
 from livemerc.dashboard.panels.status_line import HeaderLine, TroubleBanner
 from livemerc.dashboard.panels.transcript import Transcript
 from livemerc.dashboard.screens.help import HelpScreen

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import msgspec
 import pytest
-from dashboard.scripted_monitor import FakeClock
+from helpers.scripted_monitor import FakeClock
 from helpers.sessions import conversation, info, write_session
 
 from livemerc.errors import InputError

@@ -80,7 +80,7 @@ class HealthPanel(Panel):
         elif state.recording is None:
             recording = Text("nothing is kept", style=palette.text)
         else:
-            recording = Text(f"● {state.recording}", style=palette.style(palette.trouble, bold=True))
+            recording = Text(f"● {sure_width(state.recording)}", style=palette.style(palette.trouble, bold=True))
         given_up = sure_width(health.given_up) if health.given_up else "nothing given up"
         return [
             ("source", plain(source)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from rich.segment import Segment
 from rich.style import Style
@@ -14,11 +14,8 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
-from livemerc.dashboard.palette import Palette
+from livemerc.dashboard.palette import Palette, palette_of
 from livemerc.dashboard.state.session import SessionState
-
-if TYPE_CHECKING:
-    from livemerc.dashboard.app import DashboardApp
 
 
 def filters_needed(widget: Widget) -> list[LineFilter]:
@@ -52,7 +49,7 @@ class Panel(Widget):
 
     @property
     def palette(self) -> Palette:
-        return cast("DashboardApp", self.app).palette
+        return palette_of(self)
 
     def redraw(self) -> None:
         """Nothing is sent to the terminal for lines that are as before."""

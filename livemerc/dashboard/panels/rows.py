@@ -49,7 +49,7 @@ class Marked:
 
     bookmark: bool = False
     selected: bool = False
-    sought: str = ""
+    query: str = ""
 
 
 UNMARKED = Marked()
@@ -101,7 +101,7 @@ def render(utterance: Utterance, columns: Columns, palette: Palette, marked: Mar
         at += len(piece) + 1
         spans.append((at, styles[role]))
     rows: list[list[Segment]] = []
-    found = _found(text, marked.sought)
+    found = _found(text, marked.query)
     for start, end in wrap(text, columns.words):
         head = _head(utterance, columns, palette, marked) if not rows else [Segment(" " * columns.words_at)]
         rows.append(head + _lit(_cut(text, start, end, spans), start, found, palette))
@@ -110,20 +110,20 @@ def render(utterance: Utterance, columns: Columns, palette: Palette, marked: Mar
     return rows
 
 
-def matches(utterance: Utterance, sought: str) -> bool:
-    """Whether its words, its speaker or its label hold `sought` (lower case)."""
+def matches(utterance: Utterance, query: str) -> bool:
+    """Whether its words, its speaker or its label hold `query` (lower case)."""
     label = utterance.estimate.shown if utterance.estimate is not None else ""
-    return any(sought in sure_width(text).lower() for text in (utterance.text, utterance.speaker or "", label))
+    return any(query in sure_width(text).lower() for text in (utterance.text, utterance.speaker or "", label))
 
 
-def _found(text: str, sought: str) -> list[tuple[int, int]]:
+def _found(text: str, query: str) -> list[tuple[int, int]]:
     lower = text.lower()
-    if not sought or len(lower) != len(text):  # a few characters change their length: then nothing is lit
+    if not query or len(lower) != len(text):  # a few characters change their length: then nothing is lit
         return []
-    found, at = [], lower.find(sought)
+    found, at = [], lower.find(query)
     while at >= 0:
-        found.append((at, at + len(sought)))
-        at = lower.find(sought, at + len(sought))
+        found.append((at, at + len(query)))
+        at = lower.find(query, at + len(query))
     return found
 
 

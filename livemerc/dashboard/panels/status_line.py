@@ -125,7 +125,7 @@ class StatusLine(Panel):
             items += [sure_width(asr), sure_width(start.device), sure_width(start.checkpoint.id)]
         names = [Text(item, style=palette.dim) for item in items or ["no model yet"]]
         if state.recording is not None:
-            names.insert(0, Text(f"● {state.recording}", style=palette.style(palette.trouble, bold=True)))
+            names.insert(0, Text(f"● {sure_width(state.recording)}", style=palette.style(palette.trouble, bold=True)))
         p50, p95 = state.latency_ms(0.5), state.latency_ms(0.95)
         latency = "-" if p50 is None or p95 is None else f"{p50:.0f}/{p95:.0f} ms"
         figures = [Text.assemble(("latency ", palette.dim), (latency, palette.text))]

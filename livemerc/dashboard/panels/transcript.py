@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from typing import TYPE_CHECKING, cast
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -18,16 +17,13 @@ from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollBar
 from textual.strip import Strip
 
-from livemerc.dashboard.palette import Palette
+from livemerc.dashboard.palette import Palette, palette_of
 from livemerc.dashboard.panels.panel import filters_needed
 from livemerc.dashboard.panels.rows import Columns, Marked, height, matches, render
 from livemerc.dashboard.panels.scrolling import QuietScrollBar
 from livemerc.dashboard.state.session import SessionState
 from livemerc.dashboard.state.utterance import Utterance
 from livemerc.text_safety import sure_width
-
-if TYPE_CHECKING:
-    from livemerc.dashboard.app import DashboardApp
 
 NOTICES = (
     "Shown: emotion expressed, not felt; not a diagnosis. With the consent of everyone heard only: not covertly, "
@@ -68,7 +64,7 @@ class Transcript(ScrollView):
         self._ends: list[int] = []  # row after the last row of each utterance; row 0 is the notice
         self._rendered: LRUCache[tuple[str, int, Marked, int], list[Strip]] = LRUCache(_RENDERED_KEPT)
         self._selected: str | None = None
-        self._sought = ""
+        self._query = ""
         self._bookmarks_s: list[float] = []
         self._hint = ""
         self._look: object = None  # what rows as they were drawn depend on besides their key
@@ -96,7 +92,7 @@ class Transcript(ScrollView):
 
     @property
     def palette(self) -> Palette:
-        return cast("DashboardApp", self.app).palette
+        return palette_of(self)
 
     # -- what is marked ------------------------------------------------------------------------------------------------
 
@@ -148,21 +144,22 @@ class Transcript(ScrollView):
             self.select(utterances[max(0, index)])
 
     @property
-    def sought(self) -> str:
-        return self._sought
+    def query_text(self) -> str:
+        """What is searched for, in lower case; "" while nothing is."""
+        return self._query
 
-    def seek(self, text: str) -> None:
+    def search(self, text: str) -> None:
         """Light up `text` wherever it stands, regardless of case; "" ends that."""
-        if text.lower() != self._sought:
-            self._sought = text.lower()
+        if text.lower() != self._query:
+            self._query = text.lower()
             self.refresh()
 
     def found(self) -> list[Utterance]:
-        """All utterances that hold what is sought."""
-        return [u for u in self.state.utterances if matches(u, self._sought)] if self._sought else []
+        """All utterances that hold what is searched for."""
+        return [u for u in self.state.utterances if matches(u, self._query)] if self._query else []
 
     def find_next(self, step: int) -> None:
-        """Select the next (`step` 1) or the one before (-1) that holds what is sought; round at the ends."""
+        """Select the next (`step` 1) or the one before (-1) that holds what is searched for; goes round at the ends."""
         found = self.found()
         if not found:
             return
@@ -190,7 +187,7 @@ class Transcript(ScrollView):
         since_s = utterance.start_s if index else 0.0
         at = bisect_left(self._bookmarks_s, since_s)
         bookmark = at < len(self._bookmarks_s) and self._bookmarks_s[at] < until_s
-        return Marked(bookmark, utterance.utterance_id == self._selected, self._sought)
+        return Marked(bookmark, utterance.utterance_id == self._selected, self._query)
 
     # -- layout --------------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from bisect import insort
 from collections import deque
 from dataclasses import replace
 from sys import intern
@@ -90,6 +91,11 @@ class SessionState:
         """Index of the first utterance that changed since the last call; None: no change."""
         changed, self._changed_from = self._changed_from, None
         return changed
+
+    @property
+    def has_words(self) -> bool:
+        """Whether there is anything to write to a file."""
+        return any(utterance.final for utterance in self.utterances[:2])
 
     def take_left(self) -> int:
         """How many utterances have left the beginning of the list since the last call."""
@@ -205,6 +211,9 @@ class SessionState:
         self._level(gauges.level_dbfs)
         self.levels_dbfs.append(-120.0 if gauges.level_dbfs is None else gauges.level_dbfs)
         self.voiced.append(gauges.speaking)
+
+    def add_bookmark(self, bookmark: Bookmark) -> None:
+        insort(self.bookmarks, bookmark, key=lambda other: other.t_s)
 
     def changed_source(self, name: str) -> None:
         """The session goes on with another microphone."""

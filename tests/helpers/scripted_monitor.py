@@ -6,8 +6,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from livemerc.dashboard.watched import WatchedSource
 from livemerc.emotions import LABELS
 from livemerc.events import (
     AsrInfo,
@@ -34,8 +34,22 @@ class ScriptedGauges(Gauges):
     level_dbfs: float | None = -120.0
 
 
+@dataclass
+class ScriptedSource:
+    """One that no other can take the place of, as a file."""
+
+    name: str = "file:kitchen.flac"
+
+
 class ScriptedMonitor:
-    """Gives `events`, then ends (`ends`) or waits for `stop`, after which `last_words` come."""
+    """Gives `events`, then ends (`ends`) or waits for `stop`, after which `last_words` come.
+
+    It can be paused, marked and recorded; what is asked of it is remembered, and nothing is written.
+    """
+
+    paused = False
+    recording: str | None = None
+    recording_folder: Path | None = None
 
     def __init__(
         self,
@@ -45,7 +59,10 @@ class ScriptedMonitor:
         ends: bool = False,
         last_words: Sequence[Event] = (),
         failure: Exception | None = None,
+        source: WatchedSource | None = None,
     ) -> None:
+        self.source: WatchedSource = ScriptedSource() if source is None else source
+        self.bookmarks: list[Bookmark] = []
         self._events = list(events)
         self._gauges = gauges or ScriptedGauges()
         self._ends = ends
@@ -67,21 +84,6 @@ class ScriptedMonitor:
     def stop(self) -> None:
         self.stops += 1
         self.stopped.set()
-
-    def gauges(self) -> ScriptedGauges:
-        return self._gauges
-
-
-class LiveMonitor(ScriptedMonitor):
-    """One that can be paused, marked and recorded, as the chain's own."""
-
-    paused = False
-    recording: str | None = None
-    recording_folder: Path | None = None
-
-    def __init__(self, events: Sequence[Event] = (), **more: Any) -> None:
-        super().__init__(events, **more)
-        self.bookmarks: list[Bookmark] = []
 
     def pause(self, paused: bool) -> None:
         self.paused = paused
