@@ -11,9 +11,16 @@ from livemerc.runtime.gauges import PAUSED
 CLIPPING_DBFS = -3.0
 """RMS of a full-scale sine is -3 dBFS: a louder block has its peaks cut."""
 CLIPPING_HELD_S = 1.5
-"""How long the clipping mark stays: a glance must be able to catch it."""
+"""How long the clipping mark stays, so that somebody who looks up still sees it."""
 LAG_TROUBLE_S = 5.0
 """Lag beyond which the screen says so in red: the words on screen are no longer what is being said."""
+
+
+def without_pause(degraded: str | None) -> tuple[bool, str | None]:
+    """Whether `status.degraded` says that the session is paused, and what else it says; None: nothing else."""
+    reasons = [] if degraded is None else degraded.split("; ")
+    others = [reason for reason in reasons if reason != PAUSED]
+    return len(others) < len(reasons), "; ".join(others) or None
 
 
 class GaugesLike(Protocol):
@@ -67,14 +74,12 @@ class Health:
     @property
     def paused(self) -> bool:
         """Somebody has paused the session: nothing is being heard."""
-        return self.degraded is not None and PAUSED in self.degraded
+        return without_pause(self.degraded)[0]
 
     @property
     def given_up(self) -> str | None:
         """What is degraded, less the pause, which is somebody's wish."""
-        if self.degraded is None:
-            return None
-        return "; ".join(part for part in self.degraded.split("; ") if part != PAUSED) or None
+        return without_pause(self.degraded)[1]
 
     def troubles(self) -> list[str]:
         """What a person must see at once, the worst first; each a plain sentence."""
