@@ -7,11 +7,13 @@ from collections.abc import Callable
 import pytest
 from helpers.scripted_monitor import ScriptedMonitor, emotion, final, start
 from textual.pilot import Pilot
+from textual.widgets import Static
 
 from livemerc.dashboard.panels.panel import Panel
 from livemerc.dashboard.panels.status_line import HeaderLine
 from livemerc.dashboard.panels.transcript import Transcript
 from livemerc.dashboard.session_app import SessionApp
+from livemerc.dashboard.state.session import SessionState
 from livemerc.events import Event
 
 
@@ -48,3 +50,20 @@ def visible(widget: Panel | Transcript) -> str:
 
 def header(app: SessionApp) -> str:
     return app.query_one(HeaderLine).render_line(0).text
+
+
+async def details(pilot: Pilot[int], app: SessionApp, what: str) -> str:
+    """What the detail screen shows, once that has `what`."""
+
+    def text() -> str:
+        return "".join(str(part.render()) for part in app.screen.query("#detail-text").results(Static))
+
+    await until(pilot, lambda: what in text())
+    return text()
+
+
+def state_after(*events: Event) -> SessionState:
+    state = SessionState()
+    for event in events:
+        state.apply(event)
+    return state

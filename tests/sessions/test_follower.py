@@ -5,42 +5,23 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 import pytest
+from helpers.growing_session import GrowingSession
 from helpers.scripted_monitor import FakeClock
 from helpers.sessions import conversation, info, write_session
 
 from livemerc.errors import InputError
-from livemerc.events import Event, encode
 from livemerc.sessions.follower import QUIET_AFTER_S, Follower
 from livemerc.sessions.journal import EVENTS_FILE
 
 fcntl = pytest.importorskip("fcntl")  # a living recorder is known by its lock
 
 
-class Recording:
-    """A session's folder as its recorder makes it: the journal stays locked until `die`."""
-
-    def __init__(self, path: Path, events: list[Event]) -> None:
-        self.path = path
-        self._rest = iter(events)
-        path.mkdir(exist_ok=True)
-        self.file: BinaryIO = (path / EVENTS_FILE).open("ab", buffering=0)
-        fcntl.flock(self.file, fcntl.LOCK_EX)
-
-    def write(self, count: int = 1_000_000) -> None:
-        for event, _ in zip(self._rest, range(count), strict=False):
-            self.file.write(encode(event) + b"\n")
-
-    def die(self) -> None:
-        self.file.close()
-
-
 @pytest.fixture
-def recording(tmp_path: Path) -> Iterator[Recording]:
-    opened = Recording(tmp_path / "meeting", conversation(20, ends=False))
+def recording(tmp_path: Path) -> Iterator[GrowingSession]:
+    opened = GrowingSession(tmp_path / "meeting", conversation(20, ends=False))
     yield opened
     opened.die()
 
@@ -51,7 +32,7 @@ def taken(follower: Follower) -> int:
     return follower.taken
 
 
-def test_it_begins_at_the_newest_event_and_what_comes_is_there_at_once(recording: Recording) -> None:
+def test_it_begins_at_the_newest_event_and_what_comes_is_there_at_once(recording: GrowingSession) -> None:
     recording.write(100)
     clock = FakeClock()
     follower = Follower(recording.path, clock=clock)
@@ -65,7 +46,7 @@ def test_it_begins_at_the_newest_event_and_what_comes_is_there_at_once(recording
     follower.close()
 
 
-def test_back_and_paused_it_stays_behind_until_it_is_sent_to_the_edge(recording: Recording) -> None:
+def test_back_and_paused_it_stays_behind_until_it_is_sent_to_the_edge(recording: GrowingSession) -> None:
     recording.write(100)
     clock = FakeClock()
     follower = Follower(recording.path, clock=clock)
@@ -89,7 +70,7 @@ def test_back_and_paused_it_stays_behind_until_it_is_sent_to_the_edge(recording:
     follower.close()
 
 
-def test_played_faster_than_spoken_it_catches_up(recording: Recording) -> None:
+def test_played_faster_than_spoken_it_catches_up(recording: GrowingSession) -> None:
     recording.write(100)
     clock = FakeClock()
     follower = Follower(recording.path, clock=clock)
@@ -116,7 +97,7 @@ def test_what_is_not_there_yet_is_waited_for(tmp_path: Path, there: str) -> None
         assert follower.take() is None
         assert follower.waiting
         assert not follower.finished
-    recording = Recording(path, conversation(3))
+    recording = GrowingSession(path, conversation(3))
     recording.write(10)
     clock.now_s += 1
     assert taken(follower) == 10
@@ -129,7 +110,7 @@ def test_what_is_not_there_yet_is_waited_for(tmp_path: Path, there: str) -> None
     assert follower.trouble is None
 
 
-def test_a_recorder_that_died_is_told(recording: Recording) -> None:
+def test_a_recorder_that_died_is_told(recording: GrowingSession) -> None:
     recording.write(50)
     clock = FakeClock()
     follower = Follower(recording.path, clock=clock)
@@ -142,7 +123,7 @@ def test_a_recorder_that_died_is_told(recording: Recording) -> None:
     follower.close()
 
 
-def test_a_folder_that_vanished_is_told(recording: Recording) -> None:
+def test_a_folder_that_vanished_is_told(recording: GrowingSession) -> None:
     recording.write(50)
     clock = FakeClock()
     follower = Follower(recording.path, clock=clock)
@@ -155,7 +136,7 @@ def test_a_folder_that_vanished_is_told(recording: Recording) -> None:
     follower.close()
 
 
-def test_a_recorder_that_hangs_is_told_and_its_return_too(recording: Recording) -> None:
+def test_a_recorder_that_hangs_is_told_and_its_return_too(recording: GrowingSession) -> None:
     recording.write(50)
     clock = FakeClock()
     follower = Follower(recording.path, clock=clock)
