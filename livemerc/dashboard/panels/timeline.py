@@ -44,8 +44,8 @@ class _TimePanel(Panel):
     def key(self) -> object:
         """Twice a second is often enough for time alone: the finest column."""
         state = self.state
-        spans = [(span.kind, span.start_s, span.end_s) for span in state.spans]
-        return state.version, int(2 * state.duration_s), len(state.bookmarks), len(state.lost), spans
+        spans = [(span.kind, span.start_s, span.end_s) for span in state.gaps.spans]
+        return state.version, int(2 * state.duration_s), len(state.bookmarks), len(state.gaps.lost), spans
 
     def on_click(self, event: events.Click) -> None:
         t_s = (event.x - self._left + 0.5) * self._span_s
@@ -66,9 +66,9 @@ class _TimePanel(Panel):
             for column in range(count):
                 shifted = bisect_left(times_s, (column + 1) * span_s) - bisect_left(times_s, column * span_s)
                 signs[column] = next((SHIFTS[n] for n in (2, 1, 0) if shifted >= _MANY[n]), "")
-        for span in state.spans:
+        for span in state.gaps.spans:
             put(PAUSE if span.kind == "pause" else GAP, span.start_s, span.end_s)
-        for lost in state.lost:
+        for lost in state.gaps.lost:
             put(GAP, lost.t_s - lost.lost_s, lost.t_s)
         for bookmark in state.bookmarks:
             put(BOOKMARK, bookmark.t_s, bookmark.t_s)
@@ -103,7 +103,7 @@ class CoursePanel(_TimePanel):
     @property
     def has_marks(self) -> bool:
         state = self.state
-        return bool(state.bookmarks or state.lost or state.spans or state.shifts_s())
+        return bool(state.bookmarks or state.gaps.lost or state.gaps.spans or state.shifts_s())
 
     def lines(self, width: int, height: int) -> list[Text]:
         palette, state = self.palette, self.state

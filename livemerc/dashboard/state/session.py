@@ -12,16 +12,14 @@ from typing import Literal
 import msgspec
 
 from livemerc.dashboard.state.course import Course
+from livemerc.dashboard.state.gaps import Gaps
 from livemerc.dashboard.state.moments import Shifts, Strongest
 from livemerc.dashboard.state.utterance import Estimate, Utterance, Vector
 from livemerc.dashboard.state.vitals import (
     CLIPPING_DBFS,
     GaugesLike,
     Health,
-    Lost,
     Playback,
-    Span,
-    SpanKind,
 )
 from livemerc.emotions import LABELS
 from livemerc.events import (
@@ -45,7 +43,6 @@ SPEAKERS_APART = 8
 _LATENCIES_KEPT = 500
 _LEVELS_KEPT = 600  # a minute at 10 polls a second
 _CHANGES_KEPT = 8
-_MARKS_KEPT = 1000
 
 
 class SessionState:
@@ -64,8 +61,7 @@ class SessionState:
         self.course = Course()
         self.courses: dict[str, Course] = {}  # of the first speakers that are known
         self.bookmarks: list[Bookmark] = []
-        self.lost: deque[Lost] = deque(maxlen=_MARKS_KEPT)
-        self.spans: deque[Span] = deque(maxlen=_MARKS_KEPT)  # in which nothing was heard
+        self.gaps = Gaps()
         self.version = 0  # grows with every change of an utterance
         self.forgotten = 0  # utterances that are no longer on the screen
         self.revisions = 0
@@ -80,10 +76,8 @@ class SessionState:
         self._latencies_ms: deque[float] = deque(maxlen=_LATENCIES_KEPT)
         self._changed_from: int | None = None
         self._left = 0
-        self._lost_s = 0.0
         self._shifts = Shifts()
         self._strongest = Strongest()
-        self._open_span: Span | None = None
 
     # -- what widgets ask ---------------------------------------------------------------------------------------------
 
@@ -145,9 +139,7 @@ class SessionState:
         other.newest = None if self.newest is None else other._by_id[self.newest.utterance_id]
         other.health, other.course = replace(self.health), self.course.copy()
         other.courses = {speaker: course.copy() for speaker, course in self.courses.items()}
-        other.lost, other.spans = self.lost.copy(), deque(map(copy.copy, self.spans), maxlen=_MARKS_KEPT)
-        other._open_span = other.spans[-1] if self._open_span is not None and other.spans else None
-        other._lost_s = self._lost_s
+        other.gaps = self.gaps.copy()
         other.forgotten, other.revisions, other.judged = self.forgotten, self.revisions, self.judged
         other._strongest = self._strongest.moved(other._by_id)
         other._latencies_ms = self._latencies_ms.copy()
@@ -158,8 +150,7 @@ class SessionState:
         before = self.utterances
         for name in (
             "start", "end", "phase", "labels", "speakers", "utterances", "newest", "health", "course", "courses",
-            "lost", "spans", "forgotten", "revisions", "judged", "_by_id", "_latencies_ms", "_shifts", "_strongest",
-            "_open_span", "_lost_s",
+            "gaps", "forgotten", "revisions", "judged", "_by_id", "_latencies_ms", "_shifts", "_strongest",
         ):  # fmt: skip
             setattr(self, name, getattr(other, name))
         self.version += 1
@@ -191,7 +182,7 @@ class SessionState:
             self._status(event)
         else:
             self.end = event
-            self._note_lost(event.duration_s, event.dropped_s)
+            self.gaps.note_lost(event.duration_s, event.dropped_s)
             self.health.dropped_s, self.health.overruns = event.dropped_s, event.overruns
             self.finished()
 
@@ -304,29 +295,13 @@ class SessionState:
     def _status(self, event: Status) -> None:
         health = self.health
         health.t_s, health.lag_s, health.queued = max(health.t_s, event.t_s), event.lag_s, event.queued
-        self._note_lost(event.t_s, event.dropped_s)
+        self.gaps.note_lost(event.t_s, event.dropped_s)
         health.dropped_s, health.overruns = max(health.dropped_s, event.dropped_s), max(health.overruns, event.overruns)
         health.mic, health.degraded = event.mic, event.degraded
         if event.level_dbfs is not None:
             self._level(event.level_dbfs)
         deaf = event.mic is not None and not event.mic.ok
-        self._note_span("pause" if health.paused else "deaf" if deaf else None, event.t_s)
-
-    def _note_lost(self, t_s: float, dropped_s: float) -> None:
-        if dropped_s > self._lost_s + 1e-6:
-            self.lost.append(Lost(t_s, dropped_s - self._lost_s))
-            self._lost_s = dropped_s
-
-    def _note_span(self, kind: SpanKind | None, t_s: float) -> None:
-        """In what state of deafness the session is at `t_s`, if in any."""
-        span = self._open_span
-        if span is not None:
-            span.end_s = max(span.end_s, t_s)
-        if kind != (span.kind if span is not None else None):
-            self._open_span = None
-            if kind is not None:
-                self._open_span = Span(kind, t_s, t_s)
-                self.spans.append(self._open_span)
+        self.gaps.note_hearing("pause" if health.paused else "deaf" if deaf else None, event.t_s)
 
     def _level(self, level_dbfs: float | None) -> None:
         self.health.level_dbfs = level_dbfs

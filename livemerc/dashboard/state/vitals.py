@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
 from livemerc.events import MicState
 from livemerc.runtime.gauges import PAUSED
@@ -111,23 +111,3 @@ class Playback:
     waiting: str | None = None  # for a session in this folder
     behind_s: float | None = None  # None = at the newest event
     trouble: str | None = None
-
-
-SpanKind = Literal["pause", "deaf"]
-
-
-@dataclass(slots=True)
-class Span:
-    """A stretch in which nothing was heard: by somebody's wish, or for trouble with the microphone."""
-
-    kind: SpanKind
-    start_s: float
-    end_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """Audio that was lost: noticed at `t_s`, `lost_s` long."""
-
-    t_s: float
-    lost_s: float

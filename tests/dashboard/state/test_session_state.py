@@ -13,7 +13,7 @@ from livemerc.dashboard.state import session as state_module
 from livemerc.dashboard.state.course import NOT_SURE
 from livemerc.dashboard.state.session import SessionState
 from livemerc.emotions import LABELS, expected_valence
-from livemerc.events import EmotionEvent, Modality, Status
+from livemerc.events import EmotionEvent, Modality
 
 
 def texts(state: SessionState) -> list[str]:
@@ -165,13 +165,6 @@ def test_each_speaker_has_a_course_and_together_they_are_that_of_the_session() -
     for whole, *parts in zip(columns, *apart, strict=True):
         for label in LABELS:
             assert whole.get(label, 0.0) == pytest.approx(sum(part.get(label, 0.0) for part in parts))
-
-
-def test_what_is_lost_is_noted_once_where_it_was_noticed() -> None:
-    state = SessionState()
-    for t_s, dropped_s in ((1.0, 0.0), (2.0, 0.5), (3.0, 0.5), (9.0, 2.0)):
-        state.apply(Status(t_s=t_s, lag_s=0, queued={}, dropped_s=dropped_s))
-    assert [(lost.t_s, lost.lost_s) for lost in state.lost] == [(2.0, 0.5), (9.0, 1.5)]
 
 
 def test_the_oldest_leave_the_screen_and_the_figures_keep_them(monkeypatch: pytest.MonkeyPatch) -> None:

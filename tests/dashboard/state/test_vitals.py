@@ -43,6 +43,6 @@ def test_a_pause_in_a_record_is_a_pause_and_no_trouble() -> None:
     state = state_after(start())
     for t_s, degraded in ((1.0, None), (2.0, PAUSED), (4.0, PAUSED), (5.0, None), (6.0, f"slow; {PAUSED}")):
         state.apply(Status(t_s=t_s, lag_s=0, queued={}, degraded=degraded))
-    assert [(s.kind, s.start_s, s.end_s) for s in state.spans] == [("pause", 2.0, 5.0), ("pause", 6.0, 6.0)]
+    assert [(s.kind, s.start_s, s.end_s) for s in state.gaps.spans] == [("pause", 2.0, 5.0), ("pause", 6.0, 6.0)]
     assert state.health.paused
     assert state.health.troubles() == ["DEGRADED: slow"]
