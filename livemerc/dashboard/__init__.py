@@ -1,4 +1,4 @@
-"""The screen. The only room that knows Textual, which loads with `run_dashboard` and not before."""
+"""The screen: the only room that knows Textual. Textual loads when a screen is run, and not before."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["run_dashboard", "run_replay", "run_watch"]
 
 
 def run_dashboard(monitor: WatchedMonitor, *, exit_at_end: bool = False, theme: str = "auto") -> int:
-    """Show `monitor` until the user leaves; returns the exit code: 0, or 130 if the user would not wait for the
-    last utterance.
+    """Show `monitor` until the user leaves. Returns the exit code: 0, or 130 if the user would not wait for the last
+    utterance.
 
     With `exit_at_end` the screen closes when the events end, else it stays until `q`. `theme`: as in the
-    configuration, `screen.theme`. Raises what the monitor's
-    events raised (`LivemercError`), after the terminal is itself again.
+    configuration, `screen.theme`. Raises what the monitor's events raised (`LivemercError`), after the terminal is
+    itself again.
     """
     from livemerc.dashboard.app import DashboardApp
     from livemerc.dashboard.session_app import run_session

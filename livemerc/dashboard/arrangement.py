@@ -60,11 +60,11 @@ class Arrangement:
 
     @property
     def views(self) -> tuple[str, ...]:
-        """What the key for the view goes round on a screen of this size; empty before the first `fit`."""
+        """The views that the key `v` goes through on a screen of this size; empty before the first `fit`."""
         return () if self._fitted is None else self._fitted[0].choices
 
     def next_view(self) -> None:
-        """From the next `fit` on."""
+        """Shows the next of the `views`, from the next `fit` on."""
         views = self.views
         shown = self._view if self._view in views else views[0]
         self._view = views[(views.index(shown) + 1) % len(views)]

@@ -68,17 +68,17 @@ class Palette:
 
     @property
     def found(self) -> Style:
-        """What a search has found."""
+        """For what a search has found."""
         return Style(color=self.background, bgcolor=self.accent, bold=True)
 
     @property
     def notable(self) -> Style:
-        """What must be seen and is no trouble: a pause."""
+        """For what must be seen and is no trouble: a pause."""
         return Style(color=self.background, bgcolor=self.accent, bold=True)
 
     @property
     def selected(self) -> str:
-        """Ground of the row that was chosen."""
+        """Ground of the row that is selected."""
         return self.faint if self.contrast < 7 else "#303030"
 
     def valence(self, pleasant: bool) -> str:
@@ -124,8 +124,8 @@ PALETTES: tuple[Palette, ...] = (DARK, LIGHT, CONTRAST)
 
 
 def palette_for(environ: Mapping[str, str], theme: str = "auto") -> Palette:
-    """To begin with: the one of that name; auto: light where the terminal says that its ground is (`COLORFGBG`,
-    "text;ground"), else dark."""
+    """The palette that a screen begins with: the one named `theme`. With "auto" it is the light one where the terminal
+    says that its ground is light (`COLORFGBG`, "text;ground"), else the dark one."""
     for palette in PALETTES:
         if palette.name == theme:
             return palette

@@ -1,4 +1,4 @@
-"""The very same screen for a recorded session: seek, pause, speed."""
+"""The same screen for a recorded session, which can be sought, paused, and played at another speed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from livemerc.sessions.player import Player
 
 
 class ReplayApp(SessionApp, inherit_bindings=False):
-    """The player is polled by the screen's own timer: a seek replaces the state, and no event is on its way."""
+    """The screen's own timer polls the player, so that no event is on its way when a seek replaces the state."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*REPLAY_KEYS]
 
@@ -29,7 +29,7 @@ class ReplayApp(SessionApp, inherit_bindings=False):
         self.player = player
         super().__init__(PlayerFeed(player), clock=clock, ticking=ticking)
         self._history = History(self.state, player.journal.events)
-        self._history.go(len(player.journal.events))  # once through, so that every seek is short
+        self._history.go(len(player.journal.events))  # goes through once, so that every seek is short
         self._bookmarks_bytes: int | None = None
         self._look_for_bookmarks()
         self._go(player.position_s)
@@ -94,7 +94,7 @@ class ReplayApp(SessionApp, inherit_bindings=False):
         return "Marked, and kept with the session"
 
     def _look_for_bookmarks(self) -> None:
-        """Those of the folder, again whenever their file has grown: a session may still be recorded."""
+        """Reads those of the folder, again whenever their file has grown: the session may still be recorded."""
         if self._bookmarks_bytes is not None and not self.player.growing:
             return
         try:
@@ -103,7 +103,7 @@ class ReplayApp(SessionApp, inherit_bindings=False):
             size = 0
         if size != self._bookmarks_bytes:
             self._bookmarks_bytes = size
-            with contextlib.suppress(InputError):  # no file that is a session's: then there are none
+            with contextlib.suppress(InputError):  # it is no folder of a session: then there are none
                 self.state.bookmarks = read_bookmarks(self.player.path)[0]
 
 

@@ -1,4 +1,4 @@
-"""The very same screen a second time: a session that somebody else records, at its newest event."""
+"""The same screen for a session that somebody else records, at its newest event."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from livemerc.sessions.follower import Follower
 async def test_who_only_has_the_address_can_look_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from livemerc.dashboard.viewer import LOOKING, ViewerApp
+    from livemerc.dashboard.viewer import VIEWER_ACTIONS, ViewerApp
 
     monkeypatch.chdir(tmp_path)
     path = write_session(tmp_path / "s", conversation(5))
@@ -21,7 +21,7 @@ async def test_who_only_has_the_address_can_look_and_nothing_else(
     async with app.run_test(size=(110, 30)) as pilot:
         app.tick()
         offered = {b.binding.action.partition("(")[0] for b in app.screen.active_bindings.values() if b.enabled}
-        assert {name.removeprefix("app.") for name in offered} - LOOKING <= {"screen.copy_text", "help_quit"}
+        assert {name.removeprefix("app.") for name in offered} - VIEWER_ACTIONS <= {"screen.copy_text", "help_quit"}
         for action in ("export", "bookmark", "record", "command_palette", "screenshot", "suspend_process"):
             assert not await app.run_action(action)
         await pilot.press("e", "ctrl+p", "b", "ctrl+z")

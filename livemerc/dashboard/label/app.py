@@ -34,12 +34,13 @@ _ALL_DONE = "every utterance has a label"
 
 
 class LabelApp(TerminalApp):
-    """One pass. `clip(index)` gives what reads an utterance's audio (None: `silent` says why), `play` plays it."""
+    """One pass. `clip(index)` gives what reads an utterance's audio; None: `silent` says why there is none.
+    `play` plays it and `hush` stops it."""
 
     CSS_PATH = "label.tcss"
     TITLE = "livemerc label"
     ENABLE_COMMAND_PALETTE = False
-    AUTO_FOCUS = ""  # the editor is there and hidden
+    AUTO_FOCUS = ""  # the editor would take the keys, hidden as it is
     BINDINGS: ClassVar[list[BindingType]] = [*LABEL_KEYS]
 
     def __init__(
@@ -82,7 +83,7 @@ class LabelApp(TerminalApp):
             panel.redraw()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """While words are being typed, only these."""
+        """While words are being typed, only these actions are offered."""
         return not self._editing or action in ("escape", "leave", "quit")
 
     # -- where ---------------------------------------------------------------------------------------------------------
@@ -121,7 +122,7 @@ class LabelApp(TerminalApp):
         self.redraw()
 
     def _judged(self, saved: bool, what: str) -> None:
-        """After a label: on to the next one without."""
+        """After a label, goes on to the next utterance without one."""
         if saved:
             self._saved.note = f"saved: {what}" if self.annotation.next_open() else f"saved: {what}; {_ALL_DONE}"
         self.redraw()

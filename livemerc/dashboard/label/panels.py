@@ -26,7 +26,7 @@ NO_WORDS = "(no words)"
 
 
 class LabelPanel(Widget):
-    """Lines of styled text from the annotation; override `lines`."""
+    """Shows lines of styled text from the annotation; override `lines`."""
 
     can_focus = False
 
@@ -199,7 +199,7 @@ class CurrentPanel(LabelPanel):
         return [text]
 
     def _keys(self, width: int) -> list[Text]:
-        """`1 · neutral  2 ▲ joy ...`, the person's own in reverse; as many rows as it takes."""
+        """`1 · neutral  2 ▲ joy ...`, with the person's own in reverse, in as many rows as it takes."""
         palette, utterance = self.palette, self.annotation.current
         person = utterance.corrected_emotion
         choices = [

@@ -1,4 +1,4 @@
-"""Choosing a name from those there are, or a new one; and the keys."""
+"""The screens over the label screen: one picks a name or takes a new one, one tells the keys."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class PickScreen(ModalScreen[str | None]):
             options.highlighted = (at + by) % len(self._options)
 
     def action_choose(self) -> None:
-        """What was typed, before what is highlighted."""
+        """What was typed counts before what is highlighted."""
         typed = " ".join(self.query_one(Input).value.split()) if self._typed else ""
         highlighted = self.query_one(OptionList).highlighted
         if typed:

@@ -15,7 +15,7 @@ _LAST_TO_GO = (
     "help", "leave", "pause", "live", "seek(-10)", "view", "details", "bookmark", "search", "record", "found(1)",
     "follow", "export", "play", "words", "speaker", "undo", "next_open", "order",
 )  # fmt: skip
-"""Where the footer is too narrow for all keys, these stay longest. The help has them all."""
+"""Where the footer is too narrow for all keys, these stay longest, the first of them to the end. The help has all."""
 FIND = (("Enter", "go to what was found"), ("Esc", "forget it"))
 
 
@@ -30,7 +30,8 @@ def _hint(palette: Palette, *keys: tuple[str, str]) -> Text:
 class KeyLine(Panel):
     """The footer: as many keys as there is room for, none cut in the middle. A click presses one.
 
-    Textual's own is a widget a key, mounted anew whenever a key comes or goes: 50 ms each time someone scrolls back.
+    Textual's own footer has a widget for each key and mounts all anew whenever a key comes or goes: that takes 50 ms
+    each time someone scrolls back.
     """
 
     DEFAULT_CSS = "KeyLine { dock: bottom; height: 1; }"

@@ -45,7 +45,7 @@ Run = tuple[str, str]  # text and its role: words, partial, doubtful, doubt, was
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """What is marked on an utterance: a bookmark, the reader's choice, what was searched for (in lower case)."""
+    """What is marked on an utterance: a bookmark, the reader's choice, what is searched for (in lower case)."""
 
     bookmark: bool = False
     selected: bool = False
@@ -57,7 +57,7 @@ BOOKMARK = "★"
 
 
 def runs(utterance: Utterance) -> list[Run]:
-    """What stands in the words' column, in pieces that are styled alike."""
+    """What stands in the words' column, cut into pieces of one style each."""
     words = sure_width(utterance.text)
     estimate = utterance.estimate
     if not utterance.final:
@@ -80,7 +80,7 @@ def runs(utterance: Utterance) -> list[Run]:
 
 
 def height(utterance: Utterance, columns: Columns) -> int:
-    """Rows that `render` gives; cheap, so that thousands can be measured after a resize."""
+    """How many rows `render` gives. It is cheap, so that thousands can be measured after a resize."""
     return len(wrap(" ".join(text for text, _ in runs(utterance)), columns.words))
 
 
@@ -118,7 +118,7 @@ def matches(utterance: Utterance, query: str) -> bool:
 
 def _found(text: str, query: str) -> list[tuple[int, int]]:
     lower = text.lower()
-    if not query or len(lower) != len(text):  # a few characters change their length: then nothing is lit
+    if not query or len(lower) != len(text):  # where a character changes its length in lower case, nothing is lit
         return []
     found, at = [], lower.find(query)
     while at >= 0:
@@ -128,7 +128,7 @@ def _found(text: str, query: str) -> list[tuple[int, int]]:
 
 
 def _lit(segments: list[Segment], at: int, found: list[tuple[int, int]], palette: Palette) -> list[Segment]:
-    """What was found stands out, also without colour: reversed."""
+    """What was found stands out also without colour, because it is reversed."""
     if not found:
         return segments
     lit = []

@@ -12,7 +12,7 @@ from livemerc.text_safety import sure_width
 
 _SEPARATOR = " · "
 _PATH_CHARACTERS = 18
-"""Of a folder's path its end: with the words before it there is room on 60 columns."""
+"""How much of a folder's path is shown, from its end: on 60 columns there is room for this beside the words."""
 _PAUSED = "PAUSED: nothing is being heard. Space goes on."
 _PAUSED_THEN = "PAUSED HERE: nothing was heard."
 
@@ -90,7 +90,7 @@ def _watching(palette: Palette, playback: Playback, following: bool) -> Text:
 
 
 class StatusLine(Panel):
-    """What hears, what judges, on what, how fast: figures in grey, those out of order in red."""
+    """What hears, what judges, on what, and how fast: figures in grey, those out of order in red."""
 
     def lines(self, width: int, height: int) -> list[Text]:
         names, figures = self._items()
@@ -103,7 +103,7 @@ class StatusLine(Panel):
         return lines[:height]
 
     def _flow(self, items: list[Text], width: int) -> list[Text]:
-        """One after the other, in as many lines as they need."""
+        """The items one after the other, in as many lines as they need."""
         lines: list[Text] = []
         for item in items:
             line = lines[-1] if lines else None

@@ -31,7 +31,7 @@ NOTICES = (
     "Expressed, not felt; no diagnosis. With consent only: not covertly, not at work.",
     "Expressed, not felt. No diagnosis. With consent only.",
 )
-"""The longest that fits is the first row."""
+"""The longest one that fits stands in the first row."""
 _SPEAKER_CELLS = (10, 24)  # at most: on a narrow screen, on a wide one
 _RENDERED_KEPT = 160  # more rows than any screen has; each weighs kilobytes, and the collector looks through them
 
@@ -41,7 +41,7 @@ class Transcript(ScrollView):
 
     can_focus = False  # the app's keys scroll it
     virtual_size = Reactive(Size(0, 0), layout=False)
-    """Growing moves no other widget: without a layout of the whole screen a new row costs a third."""
+    """It grows without a layout of the whole screen, because no other widget moves: so a new row costs a third."""
 
     class Opened(Message):
         """The utterance that is selected was clicked again, or asked for."""
@@ -67,11 +67,11 @@ class Transcript(ScrollView):
         self._query = ""
         self._bookmarks_s: list[float] = []
         self._hint = ""
-        self._look: object = None  # what rows as they were drawn depend on besides their key
+        self._look: object = None  # what drawn rows depend on besides their key
 
     @property
     def vertical_scrollbar(self) -> ScrollBar:
-        """Made when first asked for, as Textual's."""
+        """Made when it is first asked for, as Textual's is."""
         if self._vertical_scrollbar is None:
             self._vertical_scrollbar = QuietScrollBar(name="vertical", thickness=self.scrollbar_size_vertical)
             self._vertical_scrollbar.display = False
@@ -112,7 +112,7 @@ class Transcript(ScrollView):
             self.refresh()
 
     def select_next(self, step: int) -> None:
-        """From the selected utterance on, or from the last one in sight."""
+        """Select the utterance that is `step` from the selected one; without one, the last in sight."""
         utterances = self.state.utterances
         if not utterances:
             return
@@ -174,7 +174,7 @@ class Transcript(ScrollView):
         self.select(found[index])
 
     def _index_of(self, utterance: Utterance) -> int:
-        """Rows are in order of their time, and few begin at the same."""
+        """Utterances are in order of time, and few begin at the same moment."""
         index = bisect_left(self.state.utterances, utterance.start_s, key=lambda u: u.start_s)
         while index < len(self.state.utterances) and self.state.utterances[index] is not utterance:
             index += 1
@@ -260,8 +260,8 @@ class Transcript(ScrollView):
     # -- drawing -------------------------------------------------------------------------------------------------------
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """The visible rows. Past the cache of styled widgets: there is no border, and a row that only moved is the same
-        `Strip`, which keeps its escape sequences."""
+        """The visible rows. They bypass the cache of styled widgets: there is no border, and a row that has only moved
+        is the same `Strip`, which keeps its escape sequences."""
         first = round(self.scroll_y) + crop.y
         ground, filters = self.rich_style, filters_needed(self)
         if self._look != (look := (self.app.theme, filters)):
@@ -300,7 +300,7 @@ class Transcript(ScrollView):
         return strips[min(row - self._top(index), len(strips) - 1)]
 
     def _nothing_yet(self) -> str:
-        """What stands where no words are."""
+        """What stands there while there are no words."""
         playback = self.state.playback
         if playback is not None and not (playback.ended and playback.behind_s is None):
             return "Nothing has been said yet."

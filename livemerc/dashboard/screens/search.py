@@ -1,4 +1,4 @@
-"""The line to search in, above the keys; not there while nobody searches."""
+"""The line to search in, above the keys; it is hidden while nobody searches."""
 
 from __future__ import annotations
 

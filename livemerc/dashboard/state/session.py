@@ -36,10 +36,10 @@ from livemerc.sessions.bookmarks import Bookmark
 Phase = Literal["loading", "live", "finishing", "finished"]
 
 UTTERANCES_KEPT = 20_000
-"""On the screen; a session of a day has fewer. Older ones leave it in lots, and the first row says so."""
+"""How many stay on the screen; a session of a day has fewer. Older ones leave it in lots, and the first row says so."""
 _LOT = 1000
 SPEAKERS_APART = 8
-"""Speakers that have a course of their own; more are no conversation but a damaged file."""
+"""How many speakers have a course of their own; where there are more, it is no conversation but a damaged file."""
 _LATENCIES_KEPT = 500
 _LEVELS_KEPT = 600  # a minute at 10 polls a second
 _CHANGES_KEPT = 8
@@ -59,7 +59,7 @@ class SessionState:
         self.utterances: list[Utterance] = []
         self.health = Health()
         self.course = Course()
-        self.courses: dict[str, Course] = {}  # of the first speakers that are known
+        self.courses: dict[str, Course] = {}  # of each of the first speakers
         self.bookmarks: list[Bookmark] = []
         self.gaps = Gaps()
         self.version = 0  # grows with every change of an utterance
@@ -130,7 +130,7 @@ class SessionState:
     # -- moments of a replay -------------------------------------------------------------------------------------------
 
     def copy(self) -> SessionState:
-        """One that goes its own way."""
+        """One that changes on its own."""
         other = SessionState()
         other.start, other.end, other.phase = self.start, self.end, self.phase
         other.labels, other.speakers = list(self.labels), set(self.speakers)
@@ -146,7 +146,7 @@ class SessionState:
         return other
 
     def become(self, other: SessionState) -> None:
-        """Take over everything of `other`, which is not to be used any more. Rows that are the same stay in place."""
+        """Take over everything of `other`, which must not be used afterwards. Rows that are the same stay in place."""
         before = self.utterances
         for name in (
             "start", "end", "phase", "labels", "speakers", "utterances", "newest", "health", "course", "courses",
@@ -187,7 +187,7 @@ class SessionState:
             self.finished()
 
     def apply_gauges(self, gauges: GaugesLike) -> None:
-        """A poll of the monitor, ten a second. After the end there is nothing to be well or ill any more."""
+        """Takes in a poll of the monitor (ten a second). After the end it says nothing any more."""
         if self.phase == "finished":
             return
         health = self.health
