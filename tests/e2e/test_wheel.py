@@ -27,6 +27,10 @@ import termios
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 PATIENCE_S = 120.0
+TAKES_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
+"""Begins a command for which the terminal on its standard input is its own."""
 
 
 class Installed:
@@ -90,6 +94,7 @@ def test_it_is_the_wheel_that_runs(installed: Installed) -> None:
 def test_the_dashboard_has_its_style_sheets(installed: Installed, session: Path) -> None:
     for arguments, seen in ((("replay", session, "--speed", "20"), "joy"), (("label", session), "coffee")):
         screen = _on_a_terminal(installed, seen, *arguments)
+        assert "\x1b[?1049h" in screen  # the screen, not lines
         assert seen in screen
         assert "Traceback" not in screen
         assert "rror" not in screen.replace("mirror", "")
@@ -100,8 +105,9 @@ def _on_a_terminal(installed: Installed, seen: str, *arguments: str | Path) -> s
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
     child = subprocess.Popen(
-        installed.command(*arguments), cwd=installed.home, env=installed.env | {"TERM": "xterm-256color"},
-        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+        [sys.executable, "-c", TAKES_TERMINAL, *installed.command(*arguments)], cwd=installed.home,
+        env=installed.env | {"TERM": "xterm-256color"}, stdin=theirs, stdout=theirs, stderr=theirs,
+        start_new_session=True,
     )  # fmt: skip
     os.close(theirs)
     written, asked = b"", False
