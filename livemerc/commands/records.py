@@ -209,13 +209,14 @@ def rerun(
     }
     with process.StopOnSignal() as signals:
         try:
+            from livemerc.console.show import show_rerun
             from livemerc.pipeline import rerun as room
 
             options = room.Options(
-                new=record, from_text=from_text, as_heard=as_heard, record_audio=record_audio, json=json, plain=plain,
-                settings=settings,
-            )  # fmt: skip
-            return room.rerun(_session(directory), options, signals)
+                new=record, from_text=from_text, as_heard=as_heard, record_audio=record_audio, settings=settings
+            )
+            rerun = room.open_rerun(_session(directory), options)
+            return show_rerun(rerun, signals, json=json, plain=plain)
         except KeyboardInterrupt:
             return EXIT_OK
 

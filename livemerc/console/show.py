@@ -15,7 +15,9 @@ from livemerc.console.download_bar import fetch_before_screen
 from livemerc.errors import EXIT_OK, ConfigError, LivemercError
 from livemerc.events import Event, SessionStart, Status, encode
 from livemerc.notation import clock
-from livemerc.pipeline.recording import RecordedMonitor
+from livemerc.pipeline.monitor import Monitor
+from livemerc.pipeline.recording import RecordingMonitor
+from livemerc.pipeline.rerun import RecordedAudio, Rerun
 from livemerc.runtime import process
 from livemerc.sessions.recorder import check_new
 from livemerc.text_safety import plain_text
@@ -82,13 +84,29 @@ def monitor(
     record: folder that becomes the session's own (`sessions.recorder`); with `record_audio` what is heard, too.
     """
     try:
-        monitor = RecordedMonitor(source, settings, record, audio=record_audio, demo=demo)
+        monitor = RecordingMonitor(Monitor(source, settings, demo=demo), record, audio=record_audio)
         return watch(monitor, signals, json=json, plain=plain)
     finally:
         source.close()
 
 
-def watch(monitor: RecordedMonitor, signals: process.StopOnSignal, *, json: bool, plain: bool) -> int:
+def show_rerun(rerun: Rerun, signals: process.StopOnSignal, *, json: bool, plain: bool) -> int:
+    """Runs a recorded session again, into a new one, and shows its events. Returns the exit code.
+
+    Stopping early keeps what was judged until then.
+    """
+    for warning in rerun.session.warnings:
+        print(f"livemerc: warning: {plain_text(warning)}", file=sys.stderr)
+    try:
+        if isinstance(rerun.source, RecordedAudio) and sys.stdout is not None and sys.stdout.isatty():
+            fetch_before_screen(rerun.config)
+    except BaseException:
+        rerun.close()
+        raise
+    return watch(rerun.begin(), signals, json=json, plain=plain)
+
+
+def watch(monitor: RecordingMonitor, signals: process.StopOnSignal, *, json: bool, plain: bool) -> int:
     """Show the events of a session that has not begun, to its end or to a stop signal. Returns the exit code."""
     screen = not json and not plain and process.has_screen()
     source = monitor.source
@@ -109,7 +127,7 @@ def watch(monitor: RecordedMonitor, signals: process.StopOnSignal, *, json: bool
     return code
 
 
-def _show_dashboard(monitor: RecordedMonitor) -> int:
+def _show_dashboard(monitor: RecordingMonitor) -> int:
     from livemerc.dashboard import run_dashboard
 
     code = run_dashboard(monitor, theme=monitor.config.screen.theme)
@@ -123,7 +141,7 @@ def _nowhere(event: Event) -> None:
     """Shows nothing."""
 
 
-def _print_events(monitor: RecordedMonitor, *, json: bool) -> None:
+def _print_events(monitor: RecordingMonitor, *, json: bool) -> None:
     stdout = process.claim_stdout()
     show: Callable[[Event], None]
     if json:

@@ -27,14 +27,14 @@ class WatchedSource(Protocol):
 
 
 @runtime_checkable
-class Switchable(WatchedSource, Protocol):
+class Microphone(WatchedSource, Protocol):
     """A source that can go on with another device; `livemerc.audio.microphone.source.MicSource` is one."""
 
     def switch(self, device: str | int) -> None: ...
 
 
 class WatchedMonitor(EventSource, Protocol):
-    """A live session; `livemerc.pipeline.recording.RecordedMonitor` is one."""
+    """A live session; `livemerc.pipeline.recording.RecordingMonitor` is one."""
 
     @property
     def source(self) -> WatchedSource: ...
@@ -56,10 +56,10 @@ class WatchedMonitor(EventSource, Protocol):
         """Keeps the bookmark. Returns a sentence about where."""
 
 
-def microphone_of(monitor: WatchedMonitor) -> Switchable | None:
-    """The source that is heard, where another device can take its place; None for a file or a pipe."""
+def microphone_of(monitor: WatchedMonitor) -> Microphone | None:
+    """The source, if another device can take its place; None for a file or a pipe."""
     source = monitor.source
-    return source if isinstance(source, Switchable) else None
+    return source if isinstance(source, Microphone) else None
 
 
 class Feed(Protocol):
