@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from livemerc.bench.measuring import Stages, busy_cores, clock, over_runs, percentiles, progress
 from livemerc.config import SAMPLE_RATE_HZ, Config
-from livemerc.pipeline.dialogue import Cues, Dialogue
+from livemerc.pipeline.abstention import Cues
+from livemerc.pipeline.dialogue import Dialogue
 
 if TYPE_CHECKING:
     import numpy as np

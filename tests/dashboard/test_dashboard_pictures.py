@@ -26,7 +26,7 @@ from textual.pilot import Pilot
 from livemerc.dashboard.app import DashboardApp
 from livemerc.emotions import LABELS
 from livemerc.events import Event, MicState, Status
-from livemerc.runtime.gauges import PAUSED
+from livemerc.runtime.notices import PAUSED
 
 SIZES = [(60, 20), (80, 24), (120, 40), (200, 60)]
 SPEAKING = ScriptedGauges(t_s=27.4, elapsed_s=27.4, level_dbfs=-22.5, speaking=True, lag_s=0.4, queued={"asr": 1})

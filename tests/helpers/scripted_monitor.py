@@ -24,7 +24,8 @@ from livemerc.events import (
     UtteranceFinal,
     UtterancePartial,
 )
-from livemerc.runtime.gauges import PAUSED, Gauges
+from livemerc.runtime.gauges import Gauges
+from livemerc.runtime.notices import PAUSED
 from livemerc.sessions.bookmarks import Bookmark
 
 

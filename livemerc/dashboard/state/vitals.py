@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from livemerc.events import MicState
-from livemerc.runtime.gauges import PAUSED
+from livemerc.runtime.notices import is_paused, less_pause
 
 CLIPPING_DBFS = -3.0
 """RMS of a full-scale sine is -3 dBFS: a louder block has its peaks cut."""
@@ -14,13 +14,6 @@ CLIPPING_HELD_S = 1.5
 """How long the clipping mark stays, so that somebody who looks up still sees it."""
 LAG_TROUBLE_S = 5.0
 """Lag beyond which the screen says so in red: the words on screen are no longer what is being said."""
-
-
-def without_pause(degraded: str | None) -> tuple[bool, str | None]:
-    """Whether `status.degraded` says that the session is paused, and what else it says; None: nothing else."""
-    reasons = [] if degraded is None else degraded.split("; ")
-    others = [reason for reason in reasons if reason != PAUSED]
-    return len(others) < len(reasons), "; ".join(others) or None
 
 
 class GaugesLike(Protocol):
@@ -74,12 +67,12 @@ class Health:
     @property
     def paused(self) -> bool:
         """Somebody has paused the session: nothing is being heard."""
-        return without_pause(self.degraded)[0]
+        return is_paused(self.degraded)
 
     @property
     def given_up(self) -> str | None:
         """What is degraded, less the pause, which is somebody's wish."""
-        return without_pause(self.degraded)[1]
+        return less_pause(self.degraded)
 
     def troubles(self) -> list[str]:
         """What a person must see at once, the worst first; each a plain sentence."""

@@ -7,7 +7,7 @@ from helpers.scripted_monitor import ScriptedGauges, end, start
 
 from livemerc.dashboard.state.vitals import CLIPPING_HELD_S
 from livemerc.events import MicState, Status
-from livemerc.runtime.gauges import PAUSED
+from livemerc.runtime.notices import PAUSED
 
 
 def test_health_takes_the_newest_of_events_and_gauges_and_losses_only_grow() -> None:
