@@ -15,12 +15,9 @@ from typing import NoReturn
 from cyclopts import App, CycloptsError
 from cyclopts.exceptions import UnusedCliTokensError
 
-from livemerc.commands import benchmarks, machine, records, run, watching
 from livemerc.commands.root import app
 from livemerc.errors import EXIT_OK, EXIT_RUNTIME, EXIT_USAGE, LivemercError
 from livemerc.runtime import process
-
-__all__ = ["app", "benchmarks", "call", "machine", "main", "records", "run", "watching"]
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

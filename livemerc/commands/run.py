@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
-from livemerc.commands.root import app
+from livemerc.commands.checks import check_output, check_recognition
 from livemerc.errors import EXIT_OK, ConfigError
 from livemerc.runtime import process
 
@@ -23,7 +23,6 @@ _output = Group("Output", sort_key=4)
 _other = Group("Other", sort_key=5)
 
 
-@app.command(sort_key=1)
 def run(
     *,
     mic: Annotated[list[str] | None, Parameter(group=_source, consume_multiple=(0, 1), metavar="[NAME|INDEX]")] = None,
@@ -111,8 +110,7 @@ def run(
         Show tracebacks and the libraries' own messages.
     """
     source_flag = _one_source(mic=mic is not None, file=file is not None, stdin=stdin, demo=demo)
-    if json and plain:
-        raise ConfigError("--json and --plain exclude each other; choose one.")
+    check_output(json=json, plain=plain)
     if speed is not None and source_flag not in ("--file", "--demo"):
         raise ConfigError(f"--speed goes with --file or --demo, not with {source_flag}, whose pace is the world's.")
     if speed is not None and not (math.isfinite(speed) and speed >= 0):
@@ -123,10 +121,7 @@ def run(
         raise ConfigError("--rate must be a sample rate between 1000 and 384000 Hz.")
     if speakers is not None and source_flag not in ("--mic", "--file"):
         raise ConfigError(f"--speakers goes with --mic or --file, not with {source_flag}, which has one channel.")
-    if transcript is not None and asr not in (None, "transcript"):
-        raise ConfigError(f"--transcript and --asr {asr} exclude each other; leave one out.")
-    if text_only and asr == "none":
-        raise ConfigError("--text-only and --asr none leave nothing to judge; leave one out.")
+    check_recognition(transcript, asr, text_only=text_only)
     if record_audio and record is None:
         raise ConfigError("--record-audio goes with --record DIR, which says where to; give both.")
     names = () if speakers is None else _speaker_names(speakers)

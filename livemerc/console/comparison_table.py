@@ -18,7 +18,7 @@ from livemerc.text_safety import encodable, plain_text, sure_width
 _LABEL_CELLS = 9
 
 
-def main(first: Path, second: Path, *, json: bool, everything: bool) -> int:
+def print_comparison(first: Path, second: Path, *, json: bool, everything: bool) -> int:
     """Print the comparison. Returns the exit code. Raises `InputError`."""
     sessions = [read_session(path) for path in (first, second)]
     for path, session in zip((first, second), sessions, strict=True):

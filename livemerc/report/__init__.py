@@ -14,7 +14,7 @@ from livemerc.sessions.session import RecordedSession, read_session
 from livemerc.text_safety import encodable, plain_text
 
 
-def report(path: Path, output: Path, *, anonymise: bool = False) -> int:
+def write_report(path: Path, output: Path, *, anonymise: bool = False) -> int:
     """Write the report of the session at `path` to `output`. Returns the exit code.
 
     Raises `InputError` (5) for what is no session, `ConfigError` (2) for an output

@@ -302,6 +302,11 @@ def audio_path(folder: Path, info: SessionInfo) -> Path | None:
     return folder / name
 
 
+def session_of(path: Path) -> Path:
+    """The folder of a session whose events were named: its settings, audio and corrections lie beside them."""
+    return path.parent if path.name == EVENTS_FILE and (path.parent / SESSION_FILE).is_file() else path
+
+
 def open_plain(path: Path, *, follow: bool = False) -> BinaryIO:
     """A regular file for reading: no link (unless `follow`), no pipe, no device. Raises `InputError`."""
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)

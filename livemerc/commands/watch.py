@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from livemerc.commands.root import app
 from livemerc.errors import EXIT_OK, ConfigError
 from livemerc.runtime import process
 
 
-@app.command(sort_key=4)
 def watch(
     directory: Path,
     /,
