@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
+from livemerc.commands import sources
 from livemerc.commands.checks import check_output, check_recognition
 from livemerc.errors import EXIT_OK, ConfigError
 from livemerc.runtime import process
@@ -145,18 +147,19 @@ def run(
     )
     if settings.offline:
         os.environ["HF_HUB_OFFLINE"] = "1"  # before any library reads it
-    from livemerc.console import show as session
-
     if record is not None:
-        session.check_new(record)  # before a microphone listens
+        from livemerc.sessions.recorder import check_new
+
+        check_new(record)  # before a microphone listens
     with process.StopOnSignal() as signals:
         try:
             pace = 1.0 if speed is None else speed
-            source = session.open_source(source_flag, mic, file, rate, pace, names, settings)
-            return session.monitor(
-                source, settings, signals,
-                demo=demo, json=json, plain=plain, record=record, record_audio=record_audio,
-            )  # fmt: skip
+            with closing(sources.open_source(source_flag, mic, file, rate, pace, names, settings)) as source:
+                from livemerc.console.show import show_monitor
+                from livemerc.pipeline.recording import RecordedMonitor
+
+                monitor = RecordedMonitor(source, settings, record, audio=record_audio, demo=demo)
+                return show_monitor(monitor, signals, json=json, plain=plain)
         except KeyboardInterrupt:
             return EXIT_OK  # nothing was heard yet: nothing to flush
 
@@ -181,11 +184,10 @@ def _speaker_names(given: str) -> tuple[str, ...]:
 
 def _load_config(path: Path | None, overrides: dict[str, Any], *, demo: bool) -> Config:
     from livemerc.config import load_config
-    from livemerc.console.show import DEMO_FOLDER
 
     settings = load_config(path, overrides)
     if settings.asr.engine == "transcript" and settings.asr.transcript is None and demo:
-        return load_config(path, overrides | {"asr.transcript": str(DEMO_FOLDER / "demo.vtt")})
+        return load_config(path, overrides | {"asr.transcript": str(sources.DEMO_FOLDER / "demo.vtt")})
     return settings
 
 

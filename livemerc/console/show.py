@@ -6,89 +6,17 @@ import errno
 import io
 import sys
 from collections.abc import Callable, Generator
-from pathlib import Path
 from typing import BinaryIO, cast
 
-from livemerc.audio.source import Source
-from livemerc.config import Config
-from livemerc.console.download_bar import fetch_before_screen
-from livemerc.errors import EXIT_OK, ConfigError, LivemercError
+from livemerc.errors import EXIT_OK, LivemercError
 from livemerc.events import Event, SessionStart, Status, encode
 from livemerc.notation import clock
 from livemerc.pipeline.recording import RecordedMonitor
 from livemerc.runtime import process
-from livemerc.sessions.recorder import check_new
 from livemerc.text_safety import plain_text
 
-__all__ = ["DEMO_FOLDER", "check_new", "monitor", "open_source"]
 
-DEMO_FOLDER = Path(__file__).parents[1] / "demo"
-
-
-def open_source(
-    flag: str,
-    mic: list[str] | None,
-    file: Path | None,
-    rate: int | None,
-    speed: float,
-    speakers: tuple[str, ...],
-    settings: Config,
-) -> Source:
-    """The source that `flag` names. Raises `ConfigError`, `InputError` or `MicrophoneError`."""
-    block_ms = settings.audio.block_ms
-    watched = sys.stdout is not None and sys.stdout.isatty()
-    if flag == "--mic":
-        from livemerc.audio.microphone.group import MicGroup
-        from livemerc.audio.microphone.source import MicSource
-
-        names: list[str | int | None] = [int(name) if name.isdecimal() else name for name in mic or ()]
-        if watched:  # first: a microphone that waits for a download overflows
-            fetch_before_screen(settings)
-        if len(names) > 1:
-            return MicGroup(names, block_ms, settings.audio.ring_s, speakers)
-        return MicSource(names[0] if names else None, block_ms, settings.audio.ring_s, speakers)
-    if flag == "--stdin":
-        if sys.stdin is None or sys.stdin.isatty():
-            raise ConfigError("--stdin wants samples piped in, and standard input is a terminal; see the README.")
-        from livemerc.audio.stdin_source import StdinSource
-
-        if watched:
-            fetch_before_screen(settings)
-        return StdinSource(sys.stdin.buffer, 16_000 if rate is None else rate, block_ms)
-    from livemerc.audio.file_source import FileSource
-
-    if flag == "--demo":
-        return FileSource(DEMO_FOLDER / "demo.flac", speed=speed, block_ms=block_ms, name="demo")
-    assert file is not None
-    source = FileSource(file, speed=speed, block_ms=block_ms, speakers=speakers)
-    if watched:
-        fetch_before_screen(settings)
-    return source
-
-
-def monitor(
-    source: Source,
-    settings: Config,
-    signals: process.StopOnSignal,
-    *,
-    demo: bool,
-    json: bool,
-    plain: bool,
-    record: Path | None = None,
-    record_audio: bool = False,
-) -> int:
-    """Watch `source` to its end or to a stop signal and show its events. Returns the exit code.
-
-    record: folder that becomes the session's own (`sessions.recorder`); with `record_audio` what is heard, too.
-    """
-    try:
-        monitor = RecordedMonitor(source, settings, record, audio=record_audio, demo=demo)
-        return watch(monitor, signals, json=json, plain=plain)
-    finally:
-        source.close()
-
-
-def watch(monitor: RecordedMonitor, signals: process.StopOnSignal, *, json: bool, plain: bool) -> int:
+def show_monitor(monitor: RecordedMonitor, signals: process.StopOnSignal, *, json: bool, plain: bool) -> int:
     """Show the events of a session that has not begun, to its end or to a stop signal. Returns the exit code."""
     screen = not json and not plain and process.has_screen()
     source = monitor.source

@@ -25,7 +25,7 @@ from livemerc.audio.items import Quiet, Utterance
 from livemerc.audio.source import Block, Source, SourceHealth
 from livemerc.config import SAMPLE_RATE_HZ, Config, load_config, settings_from
 from livemerc.console.download_bar import fetch_before_screen
-from livemerc.console.show import watch
+from livemerc.console.show import show_monitor
 from livemerc.errors import ConfigError, InputError
 from livemerc.events import Event, FinalAsr, SessionStart, UtteranceFinal
 from livemerc.pipeline.recording import RecordedMonitor
@@ -62,7 +62,7 @@ def rerun(directory: Path, options: Options, signals: process.StopOnSignal) -> i
     Stopping early keeps what was judged until then.
     """
     monitor = rerun_monitor(directory, options)
-    return watch(monitor, signals, json=options.json, plain=options.plain)
+    return show_monitor(monitor, signals, json=options.json, plain=options.plain)
 
 
 def rerun_monitor(directory: Path, options: Options) -> RecordedMonitor:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from livemerc.audio.file_source import FileSource
+from livemerc.commands.sources import DEMO_FOLDER
 from livemerc.config import Config, load_config
-from livemerc.console.show import DEMO_FOLDER
 from livemerc.events import EmotionEvent, SessionStart, UtteranceFinal
 from livemerc.pipeline.recording import RecordedMonitor
 from livemerc.sessions import journal
