@@ -94,13 +94,15 @@ def rerun(
     }
     with process.StopOnSignal() as signals:
         try:
-            from livemerc.pipeline import rerun as room
+            from livemerc.commands.sources import fetch_if_watched
+            from livemerc.console.show import show_monitor
+            from livemerc.pipeline.rerun import Options, rerun_monitor
             from livemerc.sessions.journal import session_of
 
-            options = room.Options(
-                new=record, from_text=from_text, as_heard=as_heard, record_audio=record_audio, json=json, plain=plain,
-                settings=settings,
-            )  # fmt: skip
-            return room.rerun(session_of(directory), options, signals)
+            options = Options(
+                new=record, from_text=from_text, as_heard=as_heard, record_audio=record_audio, settings=settings
+            )
+            monitor = rerun_monitor(session_of(directory), options, prepare=fetch_if_watched)
+            return show_monitor(monitor, signals, json=json, plain=plain)
         except KeyboardInterrupt:
             return EXIT_OK

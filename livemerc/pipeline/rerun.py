@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,12 +24,9 @@ from livemerc.audio.file_source import FileSource
 from livemerc.audio.items import Quiet, Utterance
 from livemerc.audio.source import Block, Source, SourceHealth
 from livemerc.config import SAMPLE_RATE_HZ, Config, load_config, settings_from
-from livemerc.console.download_bar import fetch_before_screen
-from livemerc.console.show import show_monitor
 from livemerc.errors import ConfigError, InputError
 from livemerc.events import Event, FinalAsr, SessionStart, UtteranceFinal
 from livemerc.pipeline.recording import RecordedMonitor
-from livemerc.runtime import process
 from livemerc.sessions import journal
 from livemerc.sessions.journal import AudioTrack, RerunOf
 from livemerc.sessions.recorder import check_new
@@ -51,25 +48,17 @@ class Options:
     from_text: bool = False
     as_heard: bool = False
     record_audio: bool = False
-    json: bool = False
-    plain: bool = False
     settings: Mapping[str, Any]
 
 
-def rerun(directory: Path, options: Options, signals: process.StopOnSignal) -> int:
-    """Run a recorded session again, into a new session. Returns the exit code. Raises `LivemercError`.
-
-    Stopping early keeps what was judged until then.
-    """
-    monitor = rerun_monitor(directory, options)
-    return show_monitor(monitor, signals, json=options.json, plain=options.plain)
-
-
-def rerun_monitor(directory: Path, options: Options) -> RecordedMonitor:
-    """What `rerun` watches: its events are those of the new session, which is written meanwhile.
+def rerun_monitor(
+    directory: Path, options: Options, prepare: Callable[[Config], object] = lambda settings: None
+) -> RecordedMonitor:
+    """The monitor of a new session, which is written while its events are taken.
 
     Without audio, or with `from_text`, the recorded words are judged, with a person's corrections of words and
-    speakers unless `as_heard`. The voice is then absent. Raises `LivemercError`.
+    speakers unless `as_heard`. The voice is then absent. `prepare` is called with the settings before the new session
+    is written to, for instance to fetch a model. Raises `LivemercError`.
     """
     session = read_session(directory)
     if session.growing:
@@ -81,7 +70,7 @@ def rerun_monitor(directory: Path, options: Options) -> RecordedMonitor:
     for warning in session.warnings:
         print(f"livemerc: warning: {plain_text(warning)}", file=sys.stderr)
     audio = None if options.from_text else _audio(session)
-    return _of_words(session, options, new) if audio is None else _of_audio(session, audio, options, new)
+    return _of_words(session, options, new) if audio is None else _of_audio(session, audio, options, new, prepare)
 
 
 def default_folder(directory: Path) -> Path:
@@ -147,7 +136,9 @@ def _audio(session: RecordedSession) -> Path | None:
         raise InputError(f"{error} Or judge the recorded words alone with --from-text.") from error
 
 
-def _of_audio(session: RecordedSession, audio: Path, options: Options, new: Path) -> RecordedMonitor:
+def _of_audio(
+    session: RecordedSession, audio: Path, options: Options, new: Path, prepare: Callable[[Config], object]
+) -> RecordedMonitor:
     assert session.info is not None
     assert session.info.audio is not None
     track = session.info.audio
@@ -163,8 +154,7 @@ def _of_audio(session: RecordedSession, audio: Path, options: Options, new: Path
         ) from error
     source.warnings += warnings
     try:
-        if sys.stdout is not None and sys.stdout.isatty():
-            fetch_before_screen(settings)
+        prepare(settings)
         return RerunMonitor(source, settings, new, session, "audio", corrected=False, audio=options.record_audio)
     except BaseException:
         source.close()
