@@ -16,7 +16,7 @@ from cyclopts import App, CycloptsError
 from cyclopts.exceptions import UnusedCliTokensError
 
 from livemerc.commands.root import app
-from livemerc.errors import EXIT_OK, EXIT_RUNTIME, EXIT_USAGE, LivemercError
+from livemerc.errors import EXIT_OK, EXIT_RUNTIME, EXIT_USAGE, LivemercError, say
 from livemerc.runtime import process
 
 
@@ -84,9 +84,7 @@ def _fail(sentence: str, code: int, debug: bool) -> int:
         import traceback
 
         traceback.print_exc()
-    from livemerc.text_safety import plain_text  # a file's name may hold what steers a terminal
-
-    print(f"livemerc: {plain_text(' '.join(sentence.split()))}", file=sys.stderr)
+    say(" ".join(sentence.split()))
     return code
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 
 def clock(seconds: float, *, tenths: bool = False) -> str:
     """`00:12`, `1:02:03`, with `tenths` `00:12.3`."""
@@ -10,6 +12,16 @@ def clock(seconds: float, *, tenths: bool = False) -> str:
     hours, minutes = divmod(minutes, 60)
     text = f"{hours}:{minutes:02}:{second:02}" if hours else f"{minutes:02}:{second:02}"
     return f"{text}.{whole % 10}" if tenths else text
+
+
+def seconds(text: str) -> float:
+    """The inverse of `clock`, as people write it: `12:30`, `1:02:03.5`, or plain seconds. Raises `ValueError`."""
+    if not re.fullmatch(r"(?:\d{1,4}:[0-5]?\d:[0-5]?\d|\d{1,5}:[0-5]?\d|\d{1,8})(?:\.\d{1,9})?", text, re.ASCII):
+        raise ValueError("not a time; write 12:30 (minutes:seconds), 1:02:03 or plain seconds")
+    total_s = 0.0
+    for part in text.split(":"):
+        total_s = total_s * 60 + float(part)
+    return total_s
 
 
 def fraction(probability: float) -> str:

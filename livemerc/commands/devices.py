@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
-from livemerc.errors import EXIT_OK, MicrophoneError
+from livemerc.errors import EXIT_OK, MicrophoneError, say
 
 
 def devices() -> int:
@@ -17,5 +15,5 @@ def devices() -> int:
     for device in inputs:
         print(device)
     if not any(device.monitor for device in inputs):
-        print(f"livemerc: {far_side_hint()}", file=sys.stderr)
+        say(far_side_hint())
     return EXIT_OK

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from livemerc.commands.checks import check_output
 from livemerc.errors import EXIT_OK, ConfigError
+from livemerc.notation import seconds
 from livemerc.runtime import process
 
 
@@ -39,12 +40,15 @@ def replay(
     check_output(json=json, plain=plain)
     if not (speed == 0 or 0.5 <= speed <= 100):
         raise ConfigError("--speed of a replay is 0.5 to 100, or 0 for as fast as it goes.")
-    from livemerc.console import session_table as room
+    try:
+        begin_s = seconds(begin)
+    except ValueError as error:
+        raise ConfigError(f"--from {begin}: {error}.") from error
+    from livemerc.console.show import show_replay
     from livemerc.sessions.journal import session_of
 
-    begin_s = room.seconds(begin)
     with process.StopOnSignal() as signals:
         try:
-            return room.replay(session_of(directory), signals, speed=speed, begin_s=begin_s, json=json, plain=plain)
+            return show_replay(session_of(directory), signals, speed=speed, begin_s=begin_s, json=json, plain=plain)
         except KeyboardInterrupt:
             return EXIT_OK

@@ -9,11 +9,11 @@ from pathlib import Path
 import msgspec
 from rich.cells import cell_len, set_cell_size
 
-from livemerc.errors import EXIT_OK, InputError
+from livemerc.errors import EXIT_OK, InputError, warn
 from livemerc.notation import clock, fraction
 from livemerc.sessions.comparison import Comparison, Pair, compare, head_of, heard
 from livemerc.sessions.session import RecordedUtterance, read_session
-from livemerc.text_safety import encodable, plain_text, sure_width
+from livemerc.text_safety import encodable, sure_width
 
 _LABEL_CELLS = 9
 
@@ -22,14 +22,13 @@ def print_comparison(first: Path, second: Path, *, json: bool, everything: bool)
     """Print the comparison. Returns the exit code. Raises `InputError`."""
     sessions = [read_session(path) for path in (first, second)]
     for path, session in zip((first, second), sessions, strict=True):
-        for warning in session.warnings:
-            print(f"livemerc: warning: {plain_text(warning)}", file=sys.stderr)
+        warn(*session.warnings)
         if not session.utterances:
             raise InputError(f"{path}: no utterances in this session; there is nothing to compare.")
     found = compare(*sessions)
     if sessions[0].source != sessions[1].source:
-        sources = " and ".join(plain_text(encodable(session.source)) or "unknown" for session in sessions)
-        print(f"livemerc: warning: the sources differ ({sources}): times agree only by chance.", file=sys.stderr)
+        sources = " and ".join(encodable(session.source) or "unknown" for session in sessions)
+        warn(f"the sources differ ({sources}): times agree only by chance.")
     if json:
         sys.stdout.buffer.write(msgspec.json.encode(found.as_object()) + b"\n")
     else:

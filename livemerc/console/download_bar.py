@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from livemerc.config import Config
-from livemerc.errors import ModelError
+from livemerc.errors import ModelError, say
 
 
 def pull_with_bar(name: str) -> Path:
@@ -47,10 +47,10 @@ def fetch_before_screen(config: Config) -> None:
         return  # a folder: nothing to fetch
     if cached_path(name) is not None:
         return
-    print(f"livemerc: fetching Whisper {name} once (--offline forbids it).", file=sys.stderr)
+    say(f"fetching Whisper {name} once (--offline forbids it).")
     try:
         pull_with_bar(name)
     except ModelError as error:
         if asr.engine != "auto" or asr.model is not None:
             raise
-        print(f"livemerc: {error}", file=sys.stderr)
+        say(str(error))

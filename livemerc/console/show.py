@@ -1,103 +1,170 @@
-"""One `livemerc run`: open the source, watch it, show the events, end cleanly."""
+"""Shows a session: on a terminal the dashboard, elsewhere lines. Every command that prints events prints them here."""
 
 from __future__ import annotations
 
 import errno
 import io
 import sys
-from collections.abc import Callable, Generator
-from typing import BinaryIO, cast
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
 
-from livemerc.errors import EXIT_OK, LivemercError
-from livemerc.events import Event, SessionStart, Status, encode
+from livemerc.console.json_lines import JsonLines
+from livemerc.console.plain import PlainPrinter
+from livemerc.errors import EXIT_OK, ConfigError, LivemercError, cause_of, say, warn
+from livemerc.events import Event, SessionStart
 from livemerc.notation import clock
-from livemerc.pipeline.recording import RecordedMonitor
 from livemerc.runtime import process
-from livemerc.text_safety import plain_text
+from livemerc.sessions.follower import Follower
+from livemerc.sessions.player import Player
+
+if TYPE_CHECKING:
+    from livemerc.pipeline.recording import RecordedMonitor
+
+
+class EventSource(Protocol):
+    """A monitor, a player or a follower. `stop` may come from any thread; `events` ends soon after it."""
+
+    def events(self) -> Iterator[Event]: ...
+    def stop(self) -> None: ...
 
 
 def show_monitor(monitor: RecordedMonitor, signals: process.StopOnSignal, *, json: bool, plain: bool) -> int:
-    """Show the events of a session that has not begun, to its end or to a stop signal. Returns the exit code."""
-    screen = not json and not plain and process.has_screen()
+    """Show a session that has not begun, until it ends or a stop signal comes. Returns the exit code.
+
+    Raises whatever the monitor's events raise, and `LivemercError` where standard output cannot be written to.
+    """
     source = monitor.source
+    screen = _has_screen(json=json, plain=plain)
     try:
         for recorder in monitor.recorders:
-            print(f"livemerc: recording to {plain_text(recorder.what)}", file=sys.stderr, flush=True)
+            say(f"recording to {recorder.what}")
         signals.call(monitor.stop)
         if screen:
             code = _show_dashboard(monitor)
         else:
-            _print_events(monitor, json=json)
             code = EXIT_OK
+            print_events(
+                monitor,
+                json=json,
+                announcements=lambda: monitor.announcements,
+                tells_degraded=True,
+                taken_unread=lambda: monitor.recording is not None,
+            )
     finally:
         source.close()
-    stopped = [recorder.stopped for recorder in monitor.recorders if recorder.stopped is not None]
-    for warning in [*source.warnings, *stopped]:
-        print(f"livemerc: warning: {plain_text(warning)}", file=sys.stderr)
+    warn(*source.warnings, *(recorder.stopped for recorder in monitor.recorders if recorder.stopped is not None))
     return code
+
+
+def show_replay(
+    path: Path, signals: process.StopOnSignal, *, speed: float, begin_s: float, json: bool, plain: bool
+) -> int:
+    """Play a recorded session from `begin_s` on, `speed` times as fast as it was. Returns the exit code.
+
+    Raises `InputError` (no session), `ConfigError` (`begin_s` is behind its end), and `LivemercError` where standard
+    output cannot be written to.
+    """
+    player = Player(path, speed=speed, begin_s=begin_s)
+    if begin_s > player.duration_s and not player.growing:
+        player.close()
+        raise ConfigError(f"--from {clock(begin_s)}: the session ends at {clock(player.duration_s)}; begin before.")
+    signals.call(player.stop)
+    code = EXIT_OK
+    if _has_screen(json=json, plain=plain):
+        from livemerc.config import load_config
+        from livemerc.dashboard import run_replay
+
+        code = run_replay(player, load_config().screen.theme)
+    else:
+        print_events(player, json=json)
+    warn(*player.journal.warnings)
+    return code
+
+
+def show_follower(path: Path, signals: process.StopOnSignal, *, json: bool, plain: bool) -> int:
+    """Show a session that is being recorded, from its newest event on. Returns the exit code.
+
+    On a terminal the screen stays after the session's end; lines end with it. Raises `InputError` (waiting for a
+    session there is hopeless), and `LivemercError` where standard output cannot be written to.
+    """
+    follower = Follower(path)
+    signals.call(follower.stop)
+    code = EXIT_OK
+    if _has_screen(json=json, plain=plain):
+        from livemerc.config import load_config
+        from livemerc.dashboard import run_watch
+
+        code = run_watch(follower, load_config().screen.theme)
+    else:
+        if follower.waiting:
+            say(f"waiting for a recording to begin in {path}")
+        print_events(follower, json=json)
+        if follower.trouble is not None and not follower.growing:
+            warn(follower.trouble)
+    warn(*follower.journal.warnings)
+    return code
+
+
+def print_events(
+    source: EventSource,
+    *,
+    json: bool,
+    announcements: Callable[[], Iterable[str]] = tuple,
+    tells_degraded: bool = False,
+    taken_unread: Callable[[], bool] = lambda: False,
+) -> None:
+    """Print every event of `source` on standard output: as JSON Lines, or as one line per settled label.
+
+    A reader that leaves stops the source, and is no failure. announcements: said on standard error when the session
+    starts. tells_degraded: with `json`, a degraded part is told on standard error. taken_unread: asked once nobody
+    reads; True = the source's last events are still taken, for whoever records them. Raises whatever the source's
+    events raise, and `LivemercError` where standard output cannot be written to (a full disk).
+    """
+    stdout = process.claim_stdout()
+    write: Callable[[Event], None]
+    if json:
+        write = JsonLines(stdout, tells_degraded=tells_degraded).write
+    else:
+        write = PlainPrinter(io.TextIOWrapper(stdout, encoding="utf-8"), log=sys.stderr).write
+    failure: LivemercError | None = None
+    events = cast("Generator[Event]", source.events())
+    with process.ReaderWatch(stdout.fileno(), source.stop), closing(events):
+        for event in events:
+            try:
+                if isinstance(event, SessionStart):
+                    for announcement in announcements():
+                        say(announcement)
+                write(event)
+            except OSError as error:
+                source.stop()
+                if error.errno in (errno.EPIPE, errno.EIO):
+                    process.silence_output()  # the reader or the terminal has gone: nobody is left to flush for
+                else:
+                    failure = LivemercError(
+                        f"standard output cannot be written ({cause_of(error)}); free space there, or send it "
+                        "somewhere else."
+                    )
+                if not taken_unread():
+                    break
+                write = _nowhere
+    if failure is not None:
+        raise failure
+
+
+def _nowhere(event: Event) -> None:
+    """Nobody reads."""
+
+
+def _has_screen(*, json: bool, plain: bool) -> bool:
+    return not json and not plain and process.has_screen()
 
 
 def _show_dashboard(monitor: RecordedMonitor) -> int:
     from livemerc.dashboard import run_dashboard
 
     code = run_dashboard(monitor, theme=monitor.config.screen.theme)
-    recorded = [f"recorded: {recorder.what}" for recorder in monitor.recorders]
-    for announcement in [*monitor.announcements, *recorded]:
-        print(f"livemerc: {plain_text(announcement)}", file=sys.stderr)
+    for sentence in [*monitor.announcements, *(f"recorded: {recorder.what}" for recorder in monitor.recorders)]:
+        say(sentence)
     return code
-
-
-def _nowhere(event: Event) -> None:
-    """Shows nothing."""
-
-
-def _print_events(monitor: RecordedMonitor, *, json: bool) -> None:
-    stdout = process.claim_stdout()
-    show: Callable[[Event], None]
-    if json:
-        show = _JsonLines(stdout).write
-    else:
-        from livemerc.console.plain import PlainPrinter
-
-        show = PlainPrinter(io.TextIOWrapper(stdout, encoding="utf-8"), log=sys.stderr).write
-    failure: LivemercError | None = None
-    events = cast("Generator[Event]", monitor.events())
-    with process.ReaderWatch(stdout.fileno(), monitor.stop):
-        try:
-            for event in events:
-                try:
-                    if isinstance(event, SessionStart):
-                        for announcement in monitor.announcements:
-                            print(f"livemerc: {plain_text(announcement)}", file=sys.stderr, flush=True)
-                    show(event)
-                except OSError as error:
-                    monitor.stop()
-                    if error.errno in (errno.EPIPE, errno.EIO):
-                        process.silence_output()  # the reader or the terminal has gone: nobody is left to flush for
-                    else:
-                        failure = LivemercError(
-                            f"standard output cannot be written ({error.strerror}); free space there, or send it "
-                            "somewhere else."
-                        )
-                    if monitor.recording is None:
-                        break
-                    show = _nowhere  # but the record, which is to have the last utterance
-        finally:
-            events.close()
-    if failure is not None:
-        raise failure
-
-
-class _JsonLines:
-    """One event a line; a degraded part is logged on standard error when it begins, changes or ends."""
-
-    def __init__(self, stdout: BinaryIO) -> None:
-        self._stdout = stdout
-        self._degraded: str | None = None
-
-    def write(self, event: Event) -> None:
-        self._stdout.write(encode(event) + b"\n")
-        if isinstance(event, Status) and event.degraded != self._degraded:
-            self._degraded = event.degraded
-            what = f"degraded: {plain_text(event.degraded)}" if event.degraded else "well again"
-            print(f"livemerc: {clock(event.t_s)}  {what}", file=sys.stderr, flush=True)

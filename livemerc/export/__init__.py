@@ -8,15 +8,13 @@ csv, parquet) keep every character of the words; formats that people look at sho
 from __future__ import annotations
 
 import importlib
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
-from livemerc.errors import EXIT_OK
+from livemerc.errors import EXIT_OK, warn
 from livemerc.export import output
 from livemerc.sessions.session import RecordedSession, read_session
-from livemerc.text_safety import plain_text
 
 FormatName = Literal["jsonl", "csv", "parquet", "srt", "vtt", "rttm", "emotionml", "textgrid", "audacity"]
 
@@ -81,7 +79,6 @@ def run(path: Path, name: FormatName, target: Path | None, *, original: bool = F
     if target is None and FORMATS[name].binary:
         output.refuse_terminal()
     exported = export(path, name, original=original)
-    for warning in exported.warnings:
-        print(f"livemerc: warning: {plain_text(warning)}", file=sys.stderr)
+    warn(*exported.warnings)
     output.put(exported.data, target)
     return EXIT_OK

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-from livemerc.errors import EXIT_OK
+from livemerc.errors import EXIT_OK, warn
 from livemerc.export.output import check_target, write_file
 from livemerc.report.card import find_card
 from livemerc.report.facts import facts
 from livemerc.report.page import page
 from livemerc.sessions.session import RecordedSession, read_session
-from livemerc.text_safety import encodable, plain_text
+from livemerc.text_safety import encodable
 
 
 def write_report(path: Path, output: Path, *, anonymise: bool = False) -> int:
@@ -23,8 +22,7 @@ def write_report(path: Path, output: Path, *, anonymise: bool = False) -> int:
     check_target(output, path)
     session = read_session(path)
     write_file(html(session, anonymise=anonymise).encode("utf-8"), output)
-    for warning in session.warnings:
-        print(f"livemerc: warning: {plain_text(warning)}", file=sys.stderr)
+    warn(*session.warnings)
     return EXIT_OK
 
 

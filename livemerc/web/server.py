@@ -14,7 +14,6 @@ import ipaddress
 import secrets
 import socket
 import string
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,7 +22,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from textual_serve.app_service import AppService
 from textual_serve.server import Server
 
-from livemerc.errors import EXIT_OK, ConfigError
+from livemerc.errors import EXIT_OK, ConfigError, cause_of, say, warn
 from livemerc.runtime import process
 from livemerc.sessions.follower import Follower
 from livemerc.text_safety import plain_text
@@ -95,9 +94,9 @@ class WatchServer(Server):
             try:
                 await site.start()
             except OSError as error:
-                why = error.strerror or str(error)
                 raise ConfigError(
-                    f"--web cannot listen on {self.host}, port {self.port} ({why}); give another --port or --host."
+                    f"--web cannot listen on {self.host}, port {self.port} ({cause_of(error)}); give another --port or "
+                    "--host."
                 ) from error
             self.port = runner.addresses[0][1]
             self._announce()
@@ -115,13 +114,12 @@ class WatchServer(Server):
 
     def _announce(self) -> None:
         if not _is_loopback(self.host):
-            print(
-                f"livemerc: warning: --host {self.host}: whoever reaches this machine over the network and knows the "
-                "address sees the session, and the connection is not encrypted.",
-                file=sys.stderr,
+            warn(
+                f"--host {self.host}: whoever reaches this machine over the network and knows the address sees the "
+                "session, and the connection is not encrypted."
             )
         print(self.address, flush=True)
-        print("livemerc: open this address in a browser; whoever has it can watch. Ctrl+C ends.", file=sys.stderr)
+        say("open this address in a browser; whoever has it can watch. Ctrl+C ends.")
 
     async def _make_app(self) -> web.Application:
         app = web.Application(middlewares=[self._guard])

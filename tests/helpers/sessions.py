@@ -92,3 +92,16 @@ def write_session(folder: Path, events: Sequence[Event], *, audio: str | None = 
     if audio == AUDIO_FILE:
         (folder / AUDIO_FILE).write_bytes(b"fLaC")
     return folder
+
+
+def write_some_sessions(folder: Path) -> None:
+    """Sessions as they may be found: whole, cut short, empty, one whose audio climbs out, broken, from the future."""
+    write_session(folder / "a-whole", conversation(3), audio=AUDIO_FILE)
+    write_session(folder / "b-cut", conversation(2, ends=False), tail=b'{"type":"sta')
+    write_session(folder / "c-empty", [])
+    write_session(folder / "d-climbs", conversation(1), audio="../../secret.flac")
+    (folder / "e-broken").mkdir()
+    (folder / "e-broken" / SESSION_FILE).write_text("{}")
+    newer = encode(conversation(0)[0]).replace(b'"schema":1', b'"schema":3')
+    write_session(folder / "f-newer", [], tail=newer + b"\n")
+    (folder / "no session").mkdir()
