@@ -30,6 +30,6 @@ def compare(
         The comparison as one JSON object.
     """
     from livemerc.console.comparison_table import print_comparison
-    from livemerc.sessions.journal import session_of
+    from livemerc.sessions.folder import session_of
 
     return print_comparison(session_of(first), session_of(second), json=json, everything=everything)

@@ -34,7 +34,7 @@ def export(
     """
     from livemerc.export import run
     from livemerc.export.output import check_target
-    from livemerc.sessions.journal import session_of
+    from livemerc.sessions.folder import session_of
 
     if output is not None:
         check_target(output, directory)

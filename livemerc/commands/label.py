@@ -42,7 +42,7 @@ def label(
     if export is not None and order is not None:
         raise ConfigError("--order goes with the screen, and --export opens none; leave one out.")
     from livemerc.dashboard.label import run as labelling
-    from livemerc.sessions.journal import session_of
+    from livemerc.sessions.folder import session_of
 
     directory = session_of(directory)
     if export is not None:

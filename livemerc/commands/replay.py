@@ -45,7 +45,7 @@ def replay(
     except ValueError as error:
         raise ConfigError(f"--from {begin}: {error}.") from error
     from livemerc.console.show import show_replay
-    from livemerc.sessions.journal import session_of
+    from livemerc.sessions.folder import session_of
 
     with process.StopOnSignal() as signals:
         try:

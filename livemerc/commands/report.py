@@ -27,6 +27,6 @@ def report(
         Replace speakers' names, and by a simple rule names and numbers in the words; check before sharing.
     """
     from livemerc.report import write_report
-    from livemerc.sessions.journal import session_of
+    from livemerc.sessions.folder import session_of
 
     return write_report(session_of(directory), output, anonymise=anonymise)

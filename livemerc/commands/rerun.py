@@ -97,7 +97,7 @@ def rerun(
             from livemerc.commands.sources import fetch_if_watched
             from livemerc.console.show import show_monitor
             from livemerc.pipeline.rerun import Options, rerun_monitor
-            from livemerc.sessions.journal import session_of
+            from livemerc.sessions.folder import session_of
 
             options = Options(
                 new=record, from_text=from_text, as_heard=as_heard, record_audio=record_audio, settings=settings

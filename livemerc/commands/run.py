@@ -148,7 +148,7 @@ def run(
     if settings.offline:
         os.environ["HF_HUB_OFFLINE"] = "1"  # before any library reads it
     if record is not None:
-        from livemerc.sessions.recorder import check_new
+        from livemerc.sessions.folder import check_new
 
         check_new(record)  # before a microphone listens
     with process.StopOnSignal() as signals:

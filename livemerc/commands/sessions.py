@@ -14,6 +14,6 @@ def sessions(directory: Path, /) -> int:
         A folder of sessions' folders, or a session's own.
     """
     from livemerc.console.session_table import list_sessions
-    from livemerc.sessions.journal import session_of
+    from livemerc.sessions.folder import session_of
 
     return list_sessions(session_of(directory))

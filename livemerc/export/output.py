@@ -14,7 +14,7 @@ from livemerc.errors import ConfigError, LivemercError
 from livemerc.runtime import process
 from livemerc.sessions.bookmarks import BOOKMARKS_FILE
 from livemerc.sessions.corrections import CORRECTIONS_FILE
-from livemerc.sessions.journal import AUDIO_FILE, EVENTS_FILE, SESSION_FILE
+from livemerc.sessions.folder import AUDIO_FILE, EVENTS_FILE, SESSION_FILE, holds_session
 from livemerc.text_safety import plain_text
 
 _OWN_FILES = {EVENTS_FILE, SESSION_FILE, CORRECTIONS_FILE, BOOKMARKS_FILE, AUDIO_FILE}
@@ -32,8 +32,7 @@ def check_target(target: Path, session: Path) -> None:
             raise ConfigError(f"-o {target}: a folder; name a file in it.")
         if not target.exists() and not real.parent.is_dir():
             raise ConfigError(f"-o {target}: there is no folder {real.parent}; create it, or choose another place.")
-        holds_session = any((real.parent / name).exists() for name in (EVENTS_FILE, SESSION_FILE))
-        if (holds_session and real.name.casefold() in _OWN_FILES) or _same(real, session):
+        if (holds_session(real.parent) and real.name.casefold() in _OWN_FILES) or _same(real, session):
             raise ConfigError(f"-o {target}: belongs to a recorded session; choose another name.")
     except (OSError, ValueError) as error:
         raise cannot_write(target, error) from error

@@ -18,7 +18,7 @@ from livemerc.audio.flac_writer import FlacWriter
 from livemerc.audio.playback import read_stretch
 from livemerc.errors import ConfigError, InputError
 from livemerc.export import output
-from livemerc.sessions.journal import AudioTrack
+from livemerc.sessions.folder import AudioTrack
 from livemerc.sessions.session import RecordedSession, RecordedUtterance
 from livemerc.text_safety import plain_text
 

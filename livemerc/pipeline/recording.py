@@ -16,7 +16,7 @@ from livemerc.events import EmotionEvent, Event, SessionStart, UtteranceFinal
 from livemerc.model.checkpoint import checkpoint_info
 from livemerc.pipeline.monitor import Monitor
 from livemerc.sessions.bookmarks import Bookmark, append_bookmark
-from livemerc.sessions.journal import RerunOf
+from livemerc.sessions.folder import RerunOf
 from livemerc.sessions.recorder import Recorder
 from livemerc.text_safety import plain_text
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import msgspec
 
+from livemerc.sessions.journal import LATEST_S
 from livemerc.sessions.lines import append_line, read_lines
 
 BOOKMARKS_FILE = "bookmarks.jsonl"
 
 _LONGEST_FILE_BYTES = 1 << 24
-_LATEST_S = 1e8
 
 
 class Bookmark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -26,7 +26,7 @@ class Bookmark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: str = ""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.t_s <= _LATEST_S:
+        if not 0 <= self.t_s <= LATEST_S:
             raise ValueError("a time that no session has")
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from livemerc.errors import InputError
 from livemerc.events import Event
-from livemerc.sessions.journal import EVENTS_FILE, Journal, JournalReader
+from livemerc.sessions.folder import EVENTS_FILE
+from livemerc.sessions.journal import Journal, JournalReader
 from livemerc.sessions.player import Player, ReaderLike
 from livemerc.text_safety import plain_text
 

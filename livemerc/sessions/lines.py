@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from livemerc.errors import InputError
-from livemerc.sessions.journal import open_plain
+from livemerc.sessions.folder import open_plain
 
 T = TypeVar("T")
 

@@ -10,15 +10,8 @@ from typing import Literal
 
 from livemerc.errors import InputError, cause_of
 from livemerc.events import SessionEnd, SessionStart, Status, UtteranceFinal
-from livemerc.sessions.journal import (
-    EVENTS_FILE,
-    SESSION_FILE,
-    Journal,
-    SessionInfo,
-    audio_path,
-    being_recorded,
-    read,
-)
+from livemerc.sessions.folder import SessionInfo, audio_path, being_recorded, folder_name, holds_session
+from livemerc.sessions.journal import Journal, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +32,7 @@ class Summary:
 
 def summaries(folder: Path) -> Iterator[Summary]:
     """The sessions in `folder`, by name; `folder` itself where it is one. Raises `InputError`."""
-    if (folder / EVENTS_FILE).exists() or (folder / SESSION_FILE).exists():
+    if holds_session(folder):
         yield summary(folder)
         return
     try:
@@ -47,7 +40,7 @@ def summaries(folder: Path) -> Iterator[Summary]:
     except (OSError, ValueError) as error:
         raise InputError(f"{folder}: this folder cannot be listed ({cause_of(error)}); check the path.") from error
     for child in children:
-        if any((child / name).exists() for name in (EVENTS_FILE, SESSION_FILE)):
+        if holds_session(child):
             yield summary(child)
 
 
@@ -56,7 +49,7 @@ def summary(folder: Path) -> Summary:
     try:
         journal = read(folder)
     except InputError as error:
-        return Summary(folder.name or folder.resolve().name, state="broken", broken=str(error))
+        return Summary(folder_name(folder), state="broken", broken=str(error))
     finals = [event for event in journal.events if isinstance(event, UtteranceFinal)]
     end = next((event for event in journal.events if isinstance(event, SessionEnd)), None)
     start = next((event for event in journal.events if isinstance(event, SessionStart)), None)
@@ -71,7 +64,7 @@ def summary(folder: Path) -> Summary:
     if broken is None:
         broken = journal.warnings[0] if journal.warnings else _overdue(info)
     return Summary(
-        name=folder.name or folder.resolve().name,
+        name=folder_name(folder),
         started_at=info.started_at if info is not None else start.started_at if start is not None else "",
         duration_s=end.duration_s if end is not None else _last_s(journal),
         utterances=len(finals),

@@ -11,7 +11,8 @@ from typing import Protocol
 
 from livemerc.events import Event, SessionEnd, Status, UtteranceFinal
 from livemerc.runtime.gauges import Gauges
-from livemerc.sessions.journal import Journal, JournalReader, being_recorded
+from livemerc.sessions.folder import being_recorded
+from livemerc.sessions.journal import Journal, JournalReader
 
 _LOOK_EVERY_S = 0.25
 """How often a journal that still grows is looked at."""

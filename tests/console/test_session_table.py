@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from livemerc.console.session_table import list_sessions
 from livemerc.errors import InputError
-from livemerc.sessions.journal import EVENTS_FILE, SESSION_FILE
+from livemerc.sessions.folder import EVENTS_FILE, SESSION_FILE
 
 
 def test_a_line_each_and_a_warning_for_what_is_not_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,7 @@ from livemerc.events import decode, encode
 from livemerc.export import FORMATS, FormatName, export
 from livemerc.sessions.bookmarks import BOOKMARKS_FILE
 from livemerc.sessions.corrections import CORRECTIONS_FILE
-from livemerc.sessions.journal import EVENTS_FILE, SESSION_FILE
+from livemerc.sessions.folder import EVENTS_FILE, SESSION_FILE
 from livemerc.sessions.journal import read as read_journal
 
 ALL = list(FORMATS)

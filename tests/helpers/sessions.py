@@ -24,7 +24,7 @@ from livemerc.events import (
     UtterancePartial,
     encode,
 )
-from livemerc.sessions.journal import AUDIO_FILE, EVENTS_FILE, SESSION_FILE, AudioTrack, SessionInfo
+from livemerc.sessions.folder import AUDIO_FILE, EVENTS_FILE, SESSION_FILE, AudioTrack, SessionInfo
 
 CHECKPOINT = CheckpointInfo(id="test-1", sha256="0" * 64, licence="none")
 HOSTILE = 'quote " newline \n --> <b>&amp; \x1b[31mred\x1b[0m \u202eright to left\u202c 🎭 \u0000 \\ \u2028'

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 from helpers.sessions import conversation, info, write_session, write_some_sessions
 
-from livemerc.sessions.journal import SESSION_FILE
+from livemerc.sessions.folder import SESSION_FILE
 from livemerc.sessions.listing import summaries
 
 
