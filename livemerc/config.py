@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from livemerc.errors import ConfigError
+from livemerc.errors import ConfigError, cause_of
 
 _LONGEST_FILE_BYTES = 1 << 20
 SAMPLE_RATE_HZ = 16_000
@@ -235,7 +235,7 @@ def load_config(
     merged: dict[str, Any] = {}
     where = Path(path) if path is not None else user_config_file()
     if path is not None or where.is_file():
-        merged = _read_toml(where)
+        merged = read_toml(where)
         _convert(merged, str(where))
     for name, value in environ.items():
         if name.startswith("LIVEMERC_"):
@@ -266,22 +266,20 @@ def user_config_file() -> Path:
     return Path(platformdirs.user_config_dir("livemerc")) / "livemerc.toml"
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path, mend: str = "check --config") -> dict[str, Any]:
+    """The tree in a TOML file. `mend`: what to do where it cannot be read. Raises `ConfigError` (exit 2)."""
     try:
         with path.open("rb") as file:
             raw = file.read(_LONGEST_FILE_BYTES + 1)
         if len(raw) > _LONGEST_FILE_BYTES:
-            raise ConfigError(f"{path}: larger than {_LONGEST_FILE_BYTES >> 20} MiB, no configuration; check --config.")
-        data = msgspec.toml.decode(raw)
+            raise ConfigError(f"{path}: larger than {_LONGEST_FILE_BYTES >> 20} MiB, no configuration; {mend}.")
+        return msgspec.toml.decode(raw)
     except OSError as error:
-        raise ConfigError(
-            f"{path}: the configuration file cannot be read ({error.strerror}); check --config."
-        ) from error
+        raise ConfigError(f"{path}: the configuration file cannot be read ({cause_of(error)}); {mend}.") from error
     except RecursionError as error:
         raise ConfigError(f"{path}: not valid TOML (nested too deeply); mend it.") from error
     except (msgspec.DecodeError, ValueError) as error:  # ValueError: no UTF-8, or an integer of thousands of digits
         raise ConfigError(f"{path}: not valid TOML ({error}); mend that line.") from error
-    return data
 
 
 def _environment_key(name: str) -> str:

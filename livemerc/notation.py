@@ -1,8 +1,10 @@
-"""How times and probabilities are written on every screen and in every plain line."""
+"""How times and probabilities are written on every screen and in every plain line, and how words are counted."""
 
 from __future__ import annotations
 
 import re
+
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
 def clock(seconds: float, *, tenths: bool = False) -> str:
@@ -28,3 +30,8 @@ def fraction(probability: float) -> str:
     """`.82`; `1.0` when it rounds to one."""
     text = f"{probability:.2f}"
     return text[1:] if text.startswith("0") else "1.0"
+
+
+def words(text: str) -> list[str]:
+    """The words of `text` in lower case and without punctuation: what transcripts are compared and counted by."""
+    return _WORD.findall(text.lower().replace("’", "'"))

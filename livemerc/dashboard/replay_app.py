@@ -14,7 +14,7 @@ from livemerc.dashboard.app import DashboardApp
 from livemerc.dashboard.keys import REPLAY_KEYS, SPEEDS
 from livemerc.dashboard.state.history import History
 from livemerc.dashboard.state.session import Playback
-from livemerc.errors import EXIT_OK, InputError
+from livemerc.errors import EXIT_OK, InputError, cause_of
 from livemerc.events import Event
 from livemerc.sessions.bookmarks import BOOKMARKS_FILE, Bookmark, append_bookmark, read_bookmarks
 from livemerc.sessions.player import Player
@@ -96,7 +96,7 @@ class ReplayApp(DashboardApp, inherit_bindings=False):
         try:
             append_bookmark(self.player.path, bookmark)
         except (OSError, ValueError) as error:
-            return f"Marked on the screen alone: {getattr(error, 'strerror', None) or error}"
+            return f"Marked on the screen alone: {cause_of(error)}"
         return "Marked, and kept with the session"
 
     def _look_for_bookmarks(self) -> None:

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from livemerc.errors import ConfigError, LivemercError
+from livemerc.errors import ConfigError, LivemercError, cause_of
 from livemerc.runtime import process
 from livemerc.sessions.bookmarks import BOOKMARKS_FILE
 from livemerc.sessions.corrections import CORRECTIONS_FILE
@@ -72,7 +72,7 @@ def write_stdout(data: bytes) -> None:
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.EIO):
             raise LivemercError(
-                f"standard output cannot be written to ({error.strerror}); check where it goes."
+                f"standard output cannot be written to ({cause_of(error)}); check where it goes."
             ) from error
         process.silence_output()
 
@@ -108,8 +108,10 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 def cannot_write(target: Path, error: OSError | ValueError) -> LivemercError:
     """The error (2, or 6 where the disk fails) that says so."""
-    why = getattr(error, "strerror", None) or str(error)
-    said = f"-o {target}: cannot be written ({why}); nothing was changed: check the disk, or choose another place."
+    said = (
+        f"-o {target}: cannot be written ({cause_of(error)}); nothing was changed: check the disk, or choose another "
+        "place."
+    )
     place = isinstance(error, ValueError) or error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG)
     return ConfigError(said) if place else LivemercError(said)
 

@@ -26,7 +26,7 @@ COLUMNS = ("dialogue_id", "utterance_id", "speaker", "audio", "start_s", "end_s"
 DEFAULT_SPLIT = "test"
 """What is not said to be for training is not trained on."""
 CONTEXT_SPLIT = "context"
-"""Of rows without an emotion: heard before and after the others, and not judged."""
+"""Of rows without an emotion: they are heard and not judged, and stand in the window of their dialogue's others."""
 _SHORTEST_S = 0.002
 _CLIP_NAME = re.compile(r"\d{5,}\.flac")
 

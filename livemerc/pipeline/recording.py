@@ -11,7 +11,7 @@ from typing import cast
 
 from livemerc.audio.source import Block, Source
 from livemerc.config import Config
-from livemerc.errors import ConfigError
+from livemerc.errors import ConfigError, cause_of
 from livemerc.events import EmotionEvent, Event, SessionStart, UtteranceFinal
 from livemerc.model.checkpoint import checkpoint_info
 from livemerc.pipeline.monitor import Monitor
@@ -101,8 +101,7 @@ class RecordedMonitor(Monitor):
             try:
                 append_bookmark(recorder.folder, bookmark)
             except (OSError, ValueError) as error:
-                why = getattr(error, "strerror", None) or str(error)
-                return f"Marked on the screen alone: the recording's folder does not take it ({why})"
+                return f"Marked on the screen alone: the recording's folder does not take it ({cause_of(error)})"
             return "Marked, and kept with the recording"
 
     def events(self) -> Iterator[Event]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from livemerc.errors import InputError
+from livemerc.errors import InputError, cause_of
 from livemerc.sessions.corrections import CORRECTIONS_FILE, FIELDS, Correction, append_correction
 from livemerc.sessions.session import RecordedUtterance, read_session
 from livemerc.text_safety import plain_text
@@ -168,8 +168,7 @@ class Annotation:
         try:
             append_correction(self.folder, correction)
         except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or str(error)
-            self.trouble = plain_text(f"NOT SAVED ({why}): {CORRECTIONS_FILE} cannot be written")
+            self.trouble = plain_text(f"NOT SAVED ({cause_of(error)}): {CORRECTIONS_FILE} cannot be written")
             return False
         self.trouble = None
         before = utterance.correction

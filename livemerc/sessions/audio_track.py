@@ -7,11 +7,9 @@ from typing import BinaryIO
 import numpy as np
 
 from livemerc.audio.flac_writer import FlacWriter
-from livemerc.audio.source import Block
+from livemerc.audio.source import JUMP_S, Block
 from livemerc.sessions.folder import AudioTrack
 
-_JUMP_S = 0.2
-"""As in the ears: a clock that runs ahead of the samples by more has jumped; less is the device's jitter."""
 _DRIFT_S = 0.01
 """The device's own clock is followed within this, a sample a block: no clock is off by so much."""
 _CHANNELS_APART_S = 5.0
@@ -39,7 +37,7 @@ class TrackWriter:
         """Raises `OSError`."""
         channel, samples = block.channel, block.samples
         ahead = round(block.start_s * self._rate_hz) - self._ends[channel]
-        if ahead > 0 and (block.gap_s > 0 or ahead > _JUMP_S * self._rate_hz or not self._ends[channel]):
+        if ahead > 0 and (block.gap_s > 0 or ahead > JUMP_S * self._rate_hz or not self._ends[channel]):
             self._silence(channel, ahead)
             self._late[channel] = False
         elif ahead < 0 and self._late[channel]:

@@ -6,12 +6,12 @@ What the models said is compared; a person's corrections, if there are any, are 
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from livemerc.notation import words
 from livemerc.sessions.session import RecordedSession, RecordedUtterance
 
 LEAST_SHARED = 0.5
@@ -19,7 +19,6 @@ LEAST_SHARED = 0.5
 _INSTANT_S = 0.001
 """An utterance of no length lies inside another all the same."""
 _MOST_STEPS = 20_000_000
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,11 +231,6 @@ def heard(utterance: RecordedUtterance) -> str:
     """What the recogniser heard; "" where it was screened out."""
     late = any(estimate.late_text is not None for estimate in utterance.estimates)
     return "" if utterance.asr.gated and not late else utterance.heard_text
-
-
-def words(text: str) -> list[str]:
-    """Lower-case words without punctuation."""
-    return _WORD.findall(text.lower().replace("’", "'"))
 
 
 def _joined(utterances: Iterable[RecordedUtterance]) -> str:

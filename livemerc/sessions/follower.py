@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from livemerc.errors import InputError
+from livemerc.errors import InputError, cause_of
 from livemerc.events import Event
 from livemerc.sessions.folder import EVENTS_FILE
 from livemerc.sessions.journal import Journal, JournalReader
@@ -165,4 +165,4 @@ def _sessions_in(folder: Path) -> list[str]:
     try:
         return sorted(child.name for child in folder.iterdir() if (child / EVENTS_FILE).is_file())
     except OSError as error:
-        raise InputError(f"{folder}: this folder cannot be listed ({error.strerror}); check the path.") from error
+        raise InputError(f"{folder}: this folder cannot be listed ({cause_of(error)}); check the path.") from error

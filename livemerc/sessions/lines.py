@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from livemerc.errors import InputError
+from livemerc.errors import InputError, cause_of
 from livemerc.sessions.folder import open_plain
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ def read_lines(path: Path, kind: type[T], most_bytes: int, what: str) -> tuple[l
         try:
             data = file.read(most_bytes + 1)
         except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror}); check the disk.") from error
+            raise InputError(f"{path}: cannot be read ({cause_of(error)}); check the disk.") from error
     if len(data) > most_bytes:
         raise InputError(f"{path}: larger than {most_bytes} bytes; this is no file of {what}.")
     objects: list[T] = []

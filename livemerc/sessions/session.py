@@ -12,14 +12,11 @@ from msgspec import UNSET
 
 from livemerc.emotions import LABELS
 from livemerc.errors import InputError
-from livemerc.events import EmotionEvent, FinalAsr, SessionEnd, SessionStart, Status, UtteranceFinal
+from livemerc.events import NOTHING_TO_JUDGE, EmotionEvent, FinalAsr, SessionEnd, SessionStart, Status, UtteranceFinal
 from livemerc.sessions.bookmarks import Bookmark, read_bookmarks
 from livemerc.sessions.corrections import Correction, read_corrections
 from livemerc.sessions.folder import SessionInfo, audio_path, being_recorded
 from livemerc.sessions.journal import Journal, read
-
-NOTHING_TO_JUDGE = "nothing to judge"
-"""As the model says it (`livemerc.pipeline.abstention`), of a person."""
 
 
 @dataclass(frozen=True, slots=True)
