@@ -17,7 +17,7 @@ from msgspec import UNSET
 
 from livemerc.emotions import EMOTIONS, expected_valence
 from livemerc.report.anonymise import Anonymiser
-from livemerc.runtime.gauges import PAUSED
+from livemerc.report.pauses import is_paused, less_pause
 from livemerc.sessions.bookmarks import Bookmark
 from livemerc.sessions.session import RecordedSession, RecordedUtterance, Stretch
 
@@ -30,6 +30,7 @@ SHORTEST_S = 0.5
 MOMENTS = 8
 SHIFTS = 12
 CONFIDENCE_BINS = (0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+_PAUSED = "nothing is being heard"
 
 Shares = dict[str, float]
 
@@ -222,15 +223,14 @@ def _pauses(stretches: Sequence[Stretch]) -> tuple[list[Stretch], list[Stretch]]
     paused: list[Stretch] = []
     degraded: list[Stretch] = []
     for stretch in stretches:
-        parts = stretch.reason.split("; ")
-        rest = "; ".join(part for part in parts if part != PAUSED)
-        if rest:
-            degraded.append(replace(stretch, reason=rest))
-        if PAUSED in parts:
+        trouble = less_pause(stretch.reason)
+        if trouble is not None:
+            degraded.append(replace(stretch, reason=trouble))
+        if is_paused(stretch.reason):
             if paused and paused[-1].end_s == stretch.start_s:
                 paused[-1] = replace(paused[-1], end_s=stretch.end_s)
             else:
-                paused.append(replace(stretch, reason=PAUSED))
+                paused.append(replace(stretch, reason=_PAUSED))
     return paused, degraded
 
 

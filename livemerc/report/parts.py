@@ -246,8 +246,7 @@ def hearing(facts: Facts) -> Html:
 
 def _stretches(facts: Facts, stretches: Sequence[Stretch], what: str) -> list[Child]:
     items: list[Child] = [
-        f"{what} from {clock(stretch.start_s)} to {clock(stretch.end_s)}: "
-        + facts.words(stretch.reason.removeprefix("paused: "))
+        f"{what} from {clock(stretch.start_s)} to {clock(stretch.end_s)}: {facts.words(stretch.reason)}"
         for stretch in stretches[:_STRETCHES]
     ]
     if len(stretches) > _STRETCHES:
