@@ -19,7 +19,10 @@ _LABEL_CELLS = 9
 
 
 def print_comparison(first: Path, second: Path, *, json: bool, everything: bool) -> int:
-    """Print the comparison. Returns the exit code. Raises `InputError`."""
+    """Print the comparison of two sessions. Returns the exit code. Raises `InputError`.
+
+    everything: pairs that agree are shown too.
+    """
     sessions = [read_session(path) for path in (first, second)]
     for path, session in zip((first, second), sessions, strict=True):
         warn(*session.warnings)
@@ -40,7 +43,7 @@ def print_comparison(first: Path, second: Path, *, json: bool, everything: bool)
 
 
 def lines(found: Comparison, width: int, *, everything: bool) -> list[str]:
-    """The comparison as text: nothing in it steers a terminal. Pairs that agree only with `everything`."""
+    """The comparison as text that steers no terminal. Pairs that agree are in it only with `everything`."""
     out = _summary(found)
     time = 9 if max(found.a.duration_s, found.b.duration_s) >= 3600 else 7
     speaker = min(10, max((cell_len(sure_width(u.final.speaker or "")) for u in found.a.utterances), default=0))
@@ -122,7 +125,10 @@ def _table_row(
     speaker: int,
     width: int,
 ) -> list[str]:
-    """`≠` the label differs, `○` only one is sure, `"` only the words, `A` / `B` only there."""
+    """One line, or two where the words differ.
+
+    Marks: `≠` the labels differ, `○` only one is sure, `"` only the words differ, `A` / `B` it is only there.
+    """
     first = one or other
     assert first is not None
     mark = "A" if other is None else "B" if one is None else " "

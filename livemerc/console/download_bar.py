@@ -1,4 +1,4 @@
-"""Fetching a Whisper model where somebody watches: with a progress bar, and before a screen opens."""
+"""Fetches a Whisper model where somebody watches: with a progress bar, and before a screen opens."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def pull_with_bar(name: str) -> Path:
 def fetch_before_screen(config: Config) -> None:
     """Fetch now what `config.asr` would fetch later, behind the dashboard, where no bar can be drawn.
 
-    A named model that cannot be had is a `ModelError`; with `auto` the failure is said and pocketsphinx takes over.
+    Raises `ModelError` for a named model that cannot be had; with `auto` the failure is said and pocketsphinx takes
+    over.
     """
     from livemerc.asr.identify import find_whisper, voice_of
     from livemerc.asr.models import REPOSITORIES, cached_path, hub_is_offline

@@ -66,7 +66,7 @@ def export(path: Path, name: FormatName, *, original: bool = False) -> Exported:
 
 
 def standing(session: RecordedSession) -> list[str]:
-    """What a reader of the export must know of how the session ended."""
+    """Sentences about how the session ended, for whoever reads the export."""
     if session.growing:
         return [f"{session.name}: still being recorded; exported as far as it had come."]
     if not session.ended:
@@ -75,7 +75,7 @@ def standing(session: RecordedSession) -> list[str]:
 
 
 def run(path: Path, name: FormatName, target: Path | None, *, original: bool = False) -> int:
-    """`livemerc export` after its arguments: returns the exit code; warnings go to stderr. Raises `LivemercError`s."""
+    """`livemerc export` after its arguments. Returns the exit code. Raises `LivemercError`s."""
     if target is None and FORMATS[name].binary:
         output.refuse_terminal()
     exported = export(path, name, original=original)

@@ -21,9 +21,9 @@ _OWN_FILES = {EVENTS_FILE, SESSION_FILE, CORRECTIONS_FILE, BOOKMARKS_FILE, AUDIO
 
 
 def check_target(target: Path, session: Path) -> None:
-    """Before any work: raises `ConfigError` for a target that must not be written.
+    """Raises `ConfigError` for a target that must not be written to. Called before any work.
 
-    A file that exists may be replaced, as `-o` does elsewhere; a recorded session's own files never, nor the events
+    A file that exists may be replaced, as `-o` does elsewhere; a recorded session's own files may not, nor the events
     file that is read.
     """
     real = Path(os.path.realpath(target))
@@ -39,10 +39,11 @@ def check_target(target: Path, session: Path) -> None:
 
 
 def write_file(data: bytes, target: Path) -> None:
-    """Whole or not at all, readable by its owner alone (an existing file keeps its permissions): a session is private.
+    """Write `target` whole or not at all, readable by its owner alone, because a session is private.
 
-    A pipe or a device is simply written to. Raises `ConfigError` (2) for a place that cannot be written to, and
-    `LivemercError` (6) for a disk that is full or fails; what was there before is still there.
+    An existing file keeps its permissions. A pipe or a device is simply written to. Raises `ConfigError` (2) for a
+    place that cannot be written to, and `LivemercError` (6) for a disk that is full or fails; what was there before is
+    still there.
     """
     real = Path(os.path.realpath(target))
     try:
@@ -63,7 +64,10 @@ def refuse_terminal() -> None:
 
 
 def write_stdout(data: bytes) -> None:
-    """Exactly `data`; on a terminal, with nothing in it that steers one. A reader that leaves early is no failure."""
+    """Write exactly `data`; on a terminal, without what would steer it. A reader that leaves early is no failure.
+
+    Raises `LivemercError` (6) where standard output cannot be written to.
+    """
     if sys.stdout.isatty():
         data = "\n".join(plain_text(line) for line in data.decode().split("\n")).encode()
     stdout = process.claim_stdout()
@@ -107,7 +111,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 def cannot_write(target: Path, error: OSError | ValueError) -> LivemercError:
-    """The error (2, or 6 where the disk fails) that says so."""
+    """The error for a target that cannot be written to: exit 2 where its place is wrong, 6 where the disk fails."""
     said = (
         f"-o {target}: cannot be written ({cause_of(error)}); nothing was changed: check the disk, or choose another "
         "place."
@@ -117,7 +121,7 @@ def cannot_write(target: Path, error: OSError | ValueError) -> LivemercError:
 
 
 def put(data: bytes, target: Path | None) -> None:
-    """To `target`, or to standard output."""
+    """Write `data` to `target`, or to standard output where it is None. Raises `LivemercError`s."""
     if target is None:
         write_stdout(data)
     else:

@@ -16,8 +16,8 @@ from livemerc.text_safety import encodable
 def write_report(path: Path, output: Path, *, anonymise: bool = False) -> int:
     """Write the report of the session at `path` to `output`. Returns the exit code.
 
-    Raises `InputError` (5) for what is no session, `ConfigError` (2) for an output
-    that may not be written over, `LivemercError` (6) where writing fails.
+    Raises `InputError` (5) for what is no session, `ConfigError` (2) for an output that may not be written over, and
+    `LivemercError` (6) where writing fails.
     """
     check_target(output, path)
     session = read_session(path)

@@ -11,14 +11,14 @@ from livemerc.audio.source import JUMP_S, Block
 from livemerc.sessions.folder import AudioTrack
 
 _DRIFT_S = 0.01
-"""The device's own clock is followed within this, a sample a block: no clock is off by so much."""
+"""The device's own clock is followed within this, by a sample a block: no clock is off by so much."""
 _CHANNELS_APART_S = 5.0
 """A channel that is behind the others by more (its device is gone) is silence in the file."""
 _SILENCE_S = 1.0
 
 
 class TrackWriter:
-    """Blocks of all channels, placed in time, into one FLAC file whose first sample is second 0 of the session."""
+    """Places blocks of all channels in time, in one FLAC file whose first sample is second 0 of the session."""
 
     def __init__(self, file: BinaryIO, track: AudioTrack) -> None:
         self.file = file
@@ -34,7 +34,7 @@ class TrackWriter:
         return self._flac.duration_s
 
     def add(self, block: Block) -> None:
-        """Raises `OSError`."""
+        """Place one block. Raises `OSError`."""
         channel, samples = block.channel, block.samples
         ahead = round(block.start_s * self._rate_hz) - self._ends[channel]
         if ahead > 0 and (block.gap_s > 0 or ahead > JUMP_S * self._rate_hz or not self._ends[channel]):
@@ -52,12 +52,14 @@ class TrackWriter:
                 self._silence(other, furthest - end)
 
     def close(self) -> None:
+        """Fill every channel up to the furthest one, and finish the file. Raises `OSError`."""
         furthest = max(self._ends)
         for channel, end in enumerate(self._ends):
             self._silence(channel, furthest - end)
         self._flac.close()
 
     def abandon(self) -> None:
+        """Finish the file as it is. Raises `OSError`."""
         self._flac.abandon()
 
     def _silence(self, channel: int, samples: int) -> None:

@@ -107,7 +107,7 @@ class JournalReader:
         return found
 
     def finish(self) -> None:
-        """Nothing will be appended any more: what is wrong with the journal as a whole goes to its warnings.
+        """Take in the last line, for nothing will be appended, and warn of what is wrong with the journal as a whole.
 
         Raises `InputError` for a file alone that holds something, and no event.
         """
@@ -137,7 +137,7 @@ class JournalReader:
         self._file.close()
 
     def _lines(self) -> Iterator[bytes]:
-        """Whole lines without their end; an incomplete one waits for its rest."""
+        """Whole lines without their line ends; an incomplete one waits for its rest."""
         while True:
             try:
                 piece = self._file.readline(LONGEST_LINE_BYTES)
@@ -195,7 +195,10 @@ def _decoded(line: bytes) -> Event | str:
 
 
 def _implausible(event: Event) -> str | None:
-    """What no session can hold and what reckons with it would trip over: times before its begin, probabilities of 7."""
+    """Why no session can hold this event; None = plausible.
+
+    Whoever reckons with it would trip: over times before the begin, or a probability of 7.
+    """
     times: list[float] = []
     counts: list[float | None] = []
     shares: list[float | None] = []

@@ -45,11 +45,10 @@ _CLOSE_WITHIN_S = 1.5
 
 
 class Recorder:
-    """One recording. `write` from one thread, `audio` from another; `close` after both. None of them raises.
+    """One recording. `write` is for one thread and `audio` for another; `close` comes after both. None of them raises.
 
-    `notice`, if set, is called once with a sentence when the recording has stopped before its time, from any thread.
-    `started_at`: zero of the session's clock; None = now.
-    Raises `ConfigError` from the constructor where nothing can be recorded.
+    notice: called once, from any thread, with a sentence, when the recording has stopped before its time. started_at:
+    zero of the session's clock; None = now. The constructor raises `ConfigError` where nothing can be recorded.
     """
 
     def __init__(
@@ -116,12 +115,12 @@ class Recorder:
 
     @property
     def what(self) -> str:
-        """For the user: where, and what."""
+        """For the user: the folder, and what is written to it."""
         return f"{self.folder} (events{' and audio' if self._track is not None else ', no audio'})"
 
     @property
     def short(self) -> str:
-        """For a narrow screen."""
+        """`what` for a narrow screen."""
         return "rec + audio" if self._track is not None else "rec"
 
     def _begin_track(self, track: AudioTrack) -> TrackWriter:
@@ -135,7 +134,7 @@ class Recorder:
     # -- what comes in -------------------------------------------------------------------------------------------------
 
     def write(self, event: Event) -> None:
-        """Append one event: it is the system's when this returns, whatever becomes of the process."""
+        """Append one event: the system has it when this returns, whatever becomes of the process."""
         if self.stopped is not None:
             return
         try:
@@ -150,7 +149,7 @@ class Recorder:
             self._until_s = max(self._until_s, event.end_s)
 
     def audio(self, block: Block) -> None:
-        """Takes a block; only a source that can wait is made to wait."""
+        """Take a block. Only a source that can wait is made to wait."""
         if self._thread is None or self._closed or self.stopped is not None:
             return
         try:
@@ -159,7 +158,7 @@ class Recorder:
             self._stop(OSError("the disk has been too slow for a minute"))
 
     def close(self) -> None:
-        """The end of the session. What was never begun leaves no folder behind."""
+        """End the recording. One that was never begun leaves no folder behind."""
         self._closed = True
         if self._thread is not None:
             with contextlib.suppress(queue.Full):
@@ -184,7 +183,7 @@ class Recorder:
                 track.add(block)
             except OSError as error:
                 self._stop(error)
-        # also after a failure elsewhere: the header says what the file holds
+        # also after a failure elsewhere, for the header says what the file holds
         try:
             if self.stopped is None:
                 track.close()
@@ -196,7 +195,7 @@ class Recorder:
     # -- trouble -------------------------------------------------------------------------------------------------------
 
     def _check_there(self, file: BinaryIO) -> None:
-        """A removed file can be written to without an error: into nothing."""
+        """Raises `FileNotFoundError` for a removed file, which could be written to without an error, into nothing."""
         if not os.fstat(file.fileno()).st_nlink:
             raise FileNotFoundError("its files have been removed")
 
@@ -238,7 +237,7 @@ class Recorder:
 
 
 def _append(file: BinaryIO, data: bytes, size: int) -> None:
-    """All of it, or the file stays as it was."""
+    """Append all of `data`, or leave the file of `size` bytes as it was. Raises `OSError`."""
     view, done = memoryview(data), 0
     try:
         while done < len(view):
