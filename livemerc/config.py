@@ -193,6 +193,9 @@ class OverloadConfig(_Section, frozen=True):
     model cannot keep up."""
     calm_s: Annotated[float, Meta(ge=0, le=600)] = 5.0
     """How long the lag must be low before a level is left; doubled, up to 16 times, where it comes back soon."""
+    retry_words_every_s: Annotated[float, Meta(gt=0, le=600)] = 10.0
+    """How often, while no words come in time, some are begun that will probably be late: the recogniser may have
+    recovered."""
 
 
 class RecordConfig(_Section, frozen=True):

@@ -102,8 +102,9 @@ def edits(reference: Sequence[str], heard: Sequence[str]) -> int:
 
 
 def _utterances(file: Path, config: Config) -> list[Utterance]:
-    from livemerc.audio.ears import Ears, Utterance
+    from livemerc.audio.ears import Ears
     from livemerc.audio.file_source import FileSource
+    from livemerc.audio.items import Utterance
 
     source = FileSource(file, speed=0)
     ears = Ears(config, source.rate_hz)

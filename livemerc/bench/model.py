@@ -97,7 +97,7 @@ def _glimpses(dialogue: Dialogue, encoders: Encoders, whole: np.ndarray, stages:
     import numpy as np
 
     def glimpse(samples: np.ndarray) -> None:
-        dialogue.peek("open", encoders.speech(samples), Cues(duration_s=5.0))
+        dialogue.partial("open", encoders.speech(samples), Cues(duration_s=5.0))
 
     longest = np.resize(whole, 12 * SAMPLE_RATE_HZ)
     for _ in range(10):

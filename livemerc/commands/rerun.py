@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from livemerc.commands.checks import check_output, check_recognition
-from livemerc.errors import EXIT_OK
+from livemerc.errors import EXIT_OK, warn
 from livemerc.runtime import process
 
 
@@ -96,13 +97,16 @@ def rerun(
         try:
             from livemerc.commands.sources import fetch_if_watched
             from livemerc.console.show import show_monitor
-            from livemerc.pipeline.rerun import Options, rerun_monitor
+            from livemerc.pipeline.rerun import Options, RecordedAudio, open_rerun
             from livemerc.sessions.folder import session_of
 
             options = Options(
                 new=record, from_text=from_text, as_heard=as_heard, record_audio=record_audio, settings=settings
             )
-            monitor = rerun_monitor(session_of(directory), options, prepare=fetch_if_watched)
-            return show_monitor(monitor, signals, json=json, plain=plain)
+            with closing(open_rerun(session_of(directory), options)) as new:
+                warn(*new.session.warnings)
+                if isinstance(new.source, RecordedAudio):  # before the new session's folder is made
+                    fetch_if_watched(new.config)
+                return show_monitor(new.begin(), signals, json=json, plain=plain)
         except KeyboardInterrupt:
             return EXIT_OK

@@ -156,9 +156,10 @@ def run(
             pace = 1.0 if speed is None else speed
             with closing(sources.open_source(source_flag, mic, file, rate, pace, names, settings)) as source:
                 from livemerc.console.show import show_monitor
-                from livemerc.pipeline.recording import RecordedMonitor
+                from livemerc.pipeline.monitor import Monitor
+                from livemerc.pipeline.recording import RecordingMonitor
 
-                monitor = RecordedMonitor(source, settings, record, audio=record_audio, demo=demo)
+                monitor = RecordingMonitor(Monitor(source, settings, demo=demo), record, audio=record_audio)
                 return show_monitor(monitor, signals, json=json, plain=plain)
         except KeyboardInterrupt:
             return EXIT_OK  # nothing was heard yet: nothing to flush

@@ -20,7 +20,7 @@ from livemerc.sessions.follower import Follower
 from livemerc.sessions.player import Player
 
 if TYPE_CHECKING:
-    from livemerc.pipeline.recording import RecordedMonitor
+    from livemerc.pipeline.recording import RecordingMonitor
 
 
 class EventSource(Protocol):
@@ -30,7 +30,7 @@ class EventSource(Protocol):
     def stop(self) -> None: ...
 
 
-def show_monitor(monitor: RecordedMonitor, signals: process.StopOnSignal, *, json: bool, plain: bool) -> int:
+def show_monitor(monitor: RecordingMonitor, signals: process.StopOnSignal, *, json: bool, plain: bool) -> int:
     """Show a session that has not begun, until it ends or a stop signal comes. Returns the exit code.
 
     Raises whatever the monitor's events raise, and `LivemercError` where standard output cannot be written to.
@@ -161,7 +161,7 @@ def _has_screen(*, json: bool, plain: bool) -> bool:
     return not json and not plain and process.has_screen()
 
 
-def _show_dashboard(monitor: RecordedMonitor) -> int:
+def _show_dashboard(monitor: RecordingMonitor) -> int:
     from livemerc.dashboard import run_dashboard
 
     code = run_dashboard(monitor, theme=monitor.config.screen.theme)

@@ -26,7 +26,7 @@ class MonitorLike(Protocol):
 
 @runtime_checkable
 class Recordable(Protocol):
-    """A monitor whose recording can be ended and begun; `livemerc.pipeline.recording.RecordedMonitor` is one."""
+    """A monitor whose recording can be ended and begun; `livemerc.pipeline.recording.RecordingMonitor` is one."""
 
     @property
     def recording(self) -> str | None: ...
@@ -46,7 +46,7 @@ class Pausable(Protocol):
 
 @runtime_checkable
 class Markable(Protocol):
-    """A monitor that keeps bookmarks; `livemerc.pipeline.recording.RecordedMonitor` is one."""
+    """A monitor that keeps bookmarks; `livemerc.pipeline.recording.RecordingMonitor` is one."""
 
     def bookmark(self, bookmark: Bookmark) -> str: ...
 

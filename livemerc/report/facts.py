@@ -17,7 +17,7 @@ from msgspec import UNSET
 
 from livemerc.emotions import EMOTIONS, expected_valence
 from livemerc.report.anonymise import Anonymiser
-from livemerc.report.pauses import is_paused, less_pause
+from livemerc.runtime.notices import is_paused, less_pause
 from livemerc.sessions.bookmarks import Bookmark
 from livemerc.sessions.session import RecordedSession, RecordedUtterance, Stretch
 

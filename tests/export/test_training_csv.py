@@ -23,7 +23,8 @@ from livemerc.emotions import LABELS
 from livemerc.errors import ConfigError, InputError, LivemercError
 from livemerc.events import UtteranceFinal
 from livemerc.export.training_csv import COLUMNS, write_manifest
-from livemerc.pipeline.recording import RecordedMonitor
+from livemerc.pipeline.monitor import Monitor
+from livemerc.pipeline.recording import RecordingMonitor
 from livemerc.sessions.annotation import Annotation
 from livemerc.sessions.corrections import Correction, append_correction
 from livemerc.sessions.session import read_session
@@ -169,7 +170,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
     wav_file.write(folder / "two.wav", samples, 16_000)
     settings = settings_from({}, {"asr.engine": "none"}, "test")
     source = FileSource(folder / "two.wav", speed=0, speakers=("Ann", "Ben"))
-    assert list(RecordedMonitor(source, settings, folder / "s", audio=True).events())
+    assert list(RecordingMonitor(Monitor(source, settings), folder / "s", audio=True).events())
     return folder / "s", samples
 
 

@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 
 from livemerc.asr.engine import AsrEngine, Transcript
-from livemerc.audio.ears import make_ears
 from livemerc.audio.items import Utterance
+from livemerc.audio.make_ears import make_ears
 from livemerc.audio.read import read_samples
 from livemerc.audio.source import Block, SourceHealth
 from livemerc.config import Config
 from livemerc.events import EmotionEvent, Event, SessionEnd, SessionStart, Status, UtteranceFinal
-from livemerc.pipeline import monitor as chain
 from livemerc.pipeline.monitor import Monitor
 
 DEMO = Path(__file__).resolve().parents[2] / "livemerc/demo/demo.flac"
@@ -99,11 +98,6 @@ class Recited:
 
     def close(self) -> None:
         pass
-
-
-def use(asr: AsrEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the configuration asks for, `asr` is chosen."""
-    monkeypatch.setattr(chain, "choose_engine", lambda *_, **__: asr)
 
 
 def script_model(monkeypatch: pytest.MonkeyPatch, before: Callable[[int], None], what: str = "speech") -> list[int]:

@@ -12,7 +12,7 @@ from livemerc.config import SAMPLE_RATE_HZ, load_config
 from livemerc.errors import ConfigError
 from livemerc.model.checkpoint import BUNDLED, MANIFEST
 from livemerc.model.encoders import Encoders, load_model
-from livemerc.pipeline.estimator import Judge
+from livemerc.pipeline.estimator import Estimator
 
 bundled = pytest.mark.skipif(not (BUNDLED / MANIFEST).is_file(), reason="no bundled checkpoint in this tree")
 
@@ -57,13 +57,13 @@ def test_only_the_transformer_is_bfloat16() -> None:
 
 @bundled
 def test_the_setting_reaches_the_model_of_a_session() -> None:
-    judge = Judge(load_config(overrides={"model.precision": "bfloat16", "model.device": "cpu"}, environ={}))
-    judge.load()
+    estimator = Estimator(load_config(overrides={"model.precision": "bfloat16", "model.device": "cpu"}, environ={}))
+    estimator.load()
     try:
-        assert judge._model is not None
-        assert next(judge._model.text.encoder.parameters()).dtype == torch.bfloat16
+        assert estimator._model is not None
+        assert next(estimator._model.text.encoder.parameters()).dtype == torch.bfloat16
     finally:
-        judge.close()
+        estimator.close()
 
 
 def test_another_precision_is_refused() -> None:

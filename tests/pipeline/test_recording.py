@@ -11,7 +11,8 @@ from livemerc.audio.file_source import FileSource
 from livemerc.commands.sources import DEMO_FOLDER
 from livemerc.config import Config, load_config
 from livemerc.events import EmotionEvent, SessionStart, UtteranceFinal
-from livemerc.pipeline.recording import RecordedMonitor
+from livemerc.pipeline.monitor import Monitor
+from livemerc.pipeline.recording import RecordingMonitor
 from livemerc.sessions import journal
 from livemerc.sessions.folder import AUDIO_FILE
 
@@ -36,7 +37,7 @@ def source() -> Iterator[FileSource]:
 
 
 def test_a_recording_that_begins_later_has_what_was_said_since(source: FileSource, tmp_path: Path) -> None:
-    monitor = RecordedMonitor(source, settings(tmp_path / "kept"), None)
+    monitor = RecordingMonitor(Monitor(source, settings(tmp_path / "kept")), None)
     assert monitor.recording is None
     later = []
     for event in monitor.events():
@@ -61,7 +62,7 @@ def test_a_recording_that_begins_later_has_what_was_said_since(source: FileSourc
 
 
 def test_two_recordings_of_one_session_are_two_folders(source: FileSource, tmp_path: Path) -> None:
-    monitor = RecordedMonitor(source, settings(tmp_path / "kept"), tmp_path / "first", audio=True)
+    monitor = RecordingMonitor(Monitor(source, settings(tmp_path / "kept")), tmp_path / "first", audio=True)
     assert monitor.recording == "rec + audio"
     for event in monitor.events():
         if isinstance(event, UtteranceFinal) and event.utterance_id == "u3":
@@ -82,7 +83,7 @@ def test_two_recordings_of_one_session_are_two_folders(source: FileSource, tmp_p
 
 def test_where_nothing_can_be_recorded_the_session_goes_on(source: FileSource, tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("a file")
-    monitor = RecordedMonitor(source, settings(tmp_path / "kept"), None)
+    monitor = RecordingMonitor(Monitor(source, settings(tmp_path / "kept")), None)
     said = monitor.toggle_recording()
     assert "nothing can be recorded" in said or "not a folder" in said
     assert monitor.recording is None

@@ -24,8 +24,10 @@ from livemerc.audio.source import Block, SourceHealth
 from livemerc.config import Config, settings_from
 from livemerc.errors import ConfigError, InputError
 from livemerc.events import EmotionEvent, Event, SessionEnd, SessionStart, UtteranceFinal
-from livemerc.pipeline.recording import RecordedMonitor
-from livemerc.pipeline.rerun import Options, RecordedWords, default_folder, recorded_settings, rerun_monitor
+from livemerc.pipeline.monitor import Monitor
+from livemerc.pipeline.recorded_words import RecordedWords
+from livemerc.pipeline.recording import RecordingMonitor
+from livemerc.pipeline.rerun import Options, default_folder, recorded_settings, rerun_monitor
 from livemerc.sessions import journal
 from livemerc.sessions.comparison import compare
 from livemerc.sessions.corrections import CORRECTIONS_FILE
@@ -47,7 +49,7 @@ def settled(events: Sequence[Event]) -> list[Event]:
 
 def recorded(folder: Path, source: FileSource, **settings: object) -> list[Event]:
     config = settings_from({}, {**TRANSCRIPT, **settings}, "test")
-    return list(RecordedMonitor(source, config, folder, audio=True).events())
+    return list(RecordingMonitor(Monitor(source, config), folder, audio=True).events())
 
 
 def again(folder: Path, new: Path, **options: object) -> list[Event]:
@@ -339,7 +341,7 @@ class LostAndFound:
 def test_what_was_lost_is_silence_and_times_agree_to_within_a_frame(tmp_path: Path, late_s: float) -> None:
     config = settings_from({}, {"asr.engine": "none"}, "test")
     source = LostAndFound(late_s)
-    first = list(RecordedMonitor(source, config, tmp_path / "s", audio=True).events())  # type: ignore[arg-type]
+    first = list(RecordingMonitor(Monitor(source, config), tmp_path / "s", audio=True).events())  # type: ignore[arg-type]
     second = again(tmp_path / "s", tmp_path / "new")
     times = [
         np.array([(e.start_s, e.end_s) for e in events if isinstance(e, UtteranceFinal)]) for events in (first, second)

@@ -183,12 +183,13 @@ def test_vad_cuts_are_what_the_monitor_says_of_the_file(
 ) -> None:
     engine = Recited("w3 great")
     monkeypatch.setattr(select, "choose_engine", lambda *_, **__: engine)
-    monkeypatch.setattr("livemerc.pipeline.monitor.choose_engine", lambda *_, **__: Recited("w3 great"))
     found = rung(climb(Evaluation(recording, None, checkpoint, device="cpu"), vad=BUZZ), "VAD cuts")
     assert (found["n"], found["dialogues"]) == (4, 1)  # the other dialogue has no recording of its own
     model = ModelConfig(checkpoint=str(checkpoint), device="cpu")
     config = Config(model=model, dialogue=DialogueConfig(revise=0), vad=BUZZ)
-    events = list(Monitor(FileSource(recording.parent / "call.wav", speed=0), config).events())
+    events = list(
+        Monitor(FileSource(recording.parent / "call.wav", speed=0), config, engine=Recited("w3 great")).events()
+    )
     starts = [e.start_s for e in events if isinstance(e, UtteranceFinal)]
     labels = [e.label for e in events if isinstance(e, EmotionEvent) and e.status == "frozen"]
     assert [round(s) for s in starts] == [2, 5, 8, 11]

@@ -18,6 +18,7 @@ import torch
 from full_size import export_tiny, voices, whisper_parts
 from helpers.command_line import PROJECT, environment, finished
 from helpers.multilingual_whisper import build_multilingual
+from helpers.processor import processor_with
 from helpers.random_whisper import build_random
 from helpers.scripted_parts import Recited, Talk
 from helpers.wav_file import write as write_wav
@@ -36,7 +37,6 @@ from livemerc.errors import ModelError
 from livemerc.events import EmotionEvent, Event, SessionStart, UtteranceFinal
 from livemerc.model.checkpoint import MANIFEST, load_checkpoint, read_manifest
 from livemerc.pipeline.monitor import Monitor
-from livemerc.pipeline.processor import Brain
 from trainer.evaluation.evaluate import Evaluation, evaluate
 from trainer.recipe import TrainOptions, train
 
@@ -131,8 +131,8 @@ def test_what_the_model_gets_live_is_what_training_cached(
     live: list[torch.Tensor] = []
     real = Encoders.encoded_speech
     monkeypatch.setattr(Encoders, "encoded_speech", lambda *a: live.append(real(*a)) or live[-1])
-    brain = Brain(configured(), FasterWhisperEngine(whisper, configured().asr, device="cpu"))
-    heard(brain, spoken)
+    processor = processor_with(FasterWhisperEngine(whisper, configured().asr, device="cpu"), configured())
+    heard(processor, spoken)
     parts["head"].eval()
     expected = parts["head"](parts["front"].features([u.samples for u in spoken]))
     torch.testing.assert_close(torch.stack(live), expected, atol=1e-5, rtol=0)
@@ -181,7 +181,9 @@ def test_evaluated_is_heard(
     rows = [f"d,{name},A,talk.wav,{start_s!r},{end_s!r},{WORDS},joy," for name, start_s, end_s in cuts]
     (tmp_path / "m.csv").write_text("\n".join([HEADER, *rows, ""]))
     config = configured(dialogue__revise=1)
-    frozen = [e for e in emotions(heard(Brain(config, Reciting(whisper, config)), spoken)) if e.status == "frozen"]
+    frozen = [
+        e for e in emotions(heard(processor_with(Reciting(whisper, config), config), spoken)) if e.status == "frozen"
+    ]
     evaluation = Evaluation(tmp_path / "m.csv", None, checkpoint, device="cpu", whisper=str(whisper))
     expected = [[e.probabilities[label] for label in evaluation.labels] for e in frozen]
     np.testing.assert_allclose(evaluation.judge(1), expected, atol=1e-4)
@@ -197,7 +199,7 @@ def test_gated_words_take_nothing_from_the_voice(
     config = load_config(
         overrides={"model.checkpoint": str(tmp_path / "checkpoint"), "model.device": "cpu"}, environ={}
     )
-    events = heard(Brain(config, FasterWhisperEngine(german, config.asr, device="cpu")), spoken[:1])
+    events = heard(processor_with(FasterWhisperEngine(german, config.asr, device="cpu"), config), spoken[:1])
     (final,) = [e for e in events if isinstance(e, UtteranceFinal)]
     assert final.asr.gated == "language de"
     for emotion in emotions(events):
@@ -210,16 +212,16 @@ def test_gated_words_take_nothing_from_the_voice(
 
 def test_another_whisper_is_refused(configured: Callable[..., Config], other: Path) -> None:
     with pytest.raises(ModelError, match="is another Whisper; give the folder of that one with --model") as error:
-        Brain(configured(), FasterWhisperEngine(other, configured().asr, device="cpu"))
+        processor_with(FasterWhisperEngine(other, configured().asr, device="cpu"), configured())
     assert error.value.exit_code == 3
     with pytest.raises(ModelError, match="is another Whisper"):
-        Brain(configured(asr__model=str(other)), NoAsr())
+        processor_with(NoAsr(), configured(asr__model=str(other)))
 
 
 def test_another_type_of_weights_is_refused(configured: Callable[..., Config], whisper: Path) -> None:
     config = configured(asr__compute_type="int8")
     with pytest.raises(ModelError, match=r"asr\.compute_type: .*; leave the key at default"):
-        Brain(config, FasterWhisperEngine(whisper, config.asr, device="cpu"))
+        processor_with(FasterWhisperEngine(whisper, config.asr, device="cpu"), config)
 
 
 def test_auto_takes_the_one_that_the_voice_needs_under_whatever_name(
@@ -242,11 +244,11 @@ def test_a_recogniser_that_is_no_whisper_gets_it_beside_it(
     configured: Callable[..., Config], whisper: Path, spoken: list[Utterance], tmp_path: Path
 ) -> None:
     config = configured(asr__model=str(whisper))
-    expected = emotions(heard(Brain(config, Reciting(whisper, config)), spoken))
-    beside = emotions(heard(Brain(config, Recited()), spoken))
+    expected = emotions(heard(processor_with(Reciting(whisper, config), config), spoken))
+    beside = emotions(heard(processor_with(Recited(), config), spoken))
     assert [e.modality for e in beside] == [e.modality for e in expected]
     cache(whisper, "small", tmp_path)
-    alone = emotions(heard(Brain(configured(asr__engine="none"), NoAsr()), spoken))
+    alone = emotions(heard(processor_with(NoAsr(), configured(asr__engine="none")), spoken))
     assert [e.modality.speech is not None for e in alone] == [True] * len(alone)
 
 

@@ -11,11 +11,11 @@ from helpers.scripted_parts import Talk
 
 from livemerc.asr.engine import Transcript
 from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
-from livemerc.audio.ears import make_ears
 from livemerc.audio.items import Utterance
+from livemerc.audio.make_ears import make_ears
 from livemerc.config import Config, load_config
 from livemerc.events import EmotionEvent, Event, UtteranceFinal
-from livemerc.pipeline.processor import Brain
+from livemerc.pipeline.processor import Processor
 
 TALK_S = 14.0
 WORDS = "w1 hello great"
@@ -60,7 +60,7 @@ def emotions(events: list[Event]) -> list[EmotionEvent]:
     return [e for e in events if isinstance(e, EmotionEvent)]
 
 
-def heard(brain: Brain, spoken: list[Utterance]) -> list[Event]:
-    events = [e for u in spoken for e in brain.handle(u)] + list(brain.finish())
+def heard(processor: Processor, spoken: list[Utterance]) -> list[Event]:
+    events = [e for u in spoken for e in processor.handle(u)] + list(processor.finish())
     assert sum(isinstance(e, UtteranceFinal) for e in events) == len(spoken)
     return events

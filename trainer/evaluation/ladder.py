@@ -6,7 +6,7 @@
     ASR text        lag 0, the recogniser's words instead of the reference's, screened as live, reference cuts
     VAD cuts        lag 0, the recogniser's words, and the ears find the utterances themselves in the whole recording
 
-Each rung is run by the live code: `Dialogue`, from "ASR text" on `Brain`, and for "VAD cuts" `Ears` before it.
+Each rung is run by the live code: `Dialogue`, from "ASR text" on `Processor`, and for "VAD cuts" `Ears` before it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from livemerc.audio.items import Utterance
 from livemerc.config import AsrConfig, Config, DialogueConfig, ModelConfig, VadConfig
 from livemerc.events import EmotionEvent, Event, UtteranceFinal
 from livemerc.model.merits import MeritsL
-from livemerc.pipeline.processor import Brain
+from livemerc.pipeline.processor import Processor, load_processor
 from trainer.evaluation.bootstrap import Tally, draws, interval
 from trainer.evaluation.evaluate import Cuts, Encoded, Evaluation
 from trainer.evaluation.segments import hear, match, one_recording, stretch
@@ -143,7 +143,7 @@ def _heard_rungs(
         dialogue=DialogueConfig(context=evaluation.context, revise=0),
     )
     asr = choose_engine(config, demo=False, terminal=False, announce=announce)
-    heard = _Heard(evaluation, Brain(config, asr), asr, config, zero)
+    heard = _Heard(evaluation, load_processor(config, lambda: asr), asr, config, zero)
     rungs = [heard.reference_cuts(worded)]
     if recorded:
         rungs.append(heard.own_cuts(recorded))
@@ -154,10 +154,10 @@ def _heard_rungs(
 
 
 class _Heard:
-    """The last two rungs: audio through the live brain, one dialogue after the other."""
+    """The last two rungs: audio through the live processor, one dialogue after the other."""
 
-    def __init__(self, evaluation: Evaluation, brain: Brain, asr: AsrEngine, config: Config, zero: np.ndarray):
-        self.evaluation, self.brain, self.asr, self.config, self.zero = evaluation, brain, asr, config, zero
+    def __init__(self, evaluation: Evaluation, processor: Processor, asr: AsrEngine, config: Config, zero: np.ndarray):
+        self.evaluation, self.processor, self.asr, self.config, self.zero = evaluation, processor, asr, config, zero
         self.rows_of = [np.flatnonzero(evaluation.dialogue == d) for d in range(len(evaluation.dialogues))]
         self.finals = self.gated = 0
 
@@ -167,7 +167,7 @@ class _Heard:
         self.finals = self.gated = 0
         guess, compute_ms = [], []
         for d in chosen:
-            self.brain.forget()
+            self.processor.begin_dialogue()
             for number, e in enumerate(self.evaluation.dialogues[d]):
                 samples = cuts.samples(e.row)
                 end_s = e.row.start_s + len(samples) / 16_000
@@ -187,13 +187,13 @@ class _Heard:
         all_rows = [[e.row for e in d] for d in self.evaluation.dialogues]
         self.finals = self.gated = 0
         for d in chosen:
-            self.brain.forget()
+            self.processor.begin_dialogue()
             judged: list[tuple[Utterance, int, float]] = []
             for item in hear(self.config, *stretch(all_rows, d)):
                 if isinstance(item, Utterance):
                     judged.append((item, *self._judged(item)))
                 else:
-                    list(self.brain.handle(item))
+                    list(self.processor.handle(item))
             matched = match([(u.start_s, u.end_s) for u, _, _ in judged], all_rows[d])
             for number in matched.segment_of:
                 guess.append(-1 if number is None else judged[number][1])
@@ -212,7 +212,7 @@ class _Heard:
 
     def _judged(self, utterance: Utterance) -> tuple[int, float]:
         """Label and compute time (ASR, encoders, Stages II and III) of one utterance."""
-        events: list[Event] = list(self.brain.handle(utterance))
+        events: list[Event] = list(self.processor.handle(utterance))
         for event in events:
             if isinstance(event, UtteranceFinal):
                 self.finals += 1
