@@ -17,8 +17,8 @@ from helpers.command_line import PROJECT, environment, livemerc, sentence, start
 
 from livemerc import cli
 from livemerc.audio.read import read_samples
+from livemerc.commands import sources
 from livemerc.config import Config
-from livemerc.console import show as session
 from livemerc.errors import ConfigError, InputError, LivemercError, MicrophoneError, ModelError
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals and terminals")
@@ -33,7 +33,7 @@ def settings_of(monkeypatch: pytest.MonkeyPatch) -> Any:
         seen.append(arguments)
         raise InputError("stop here.")
 
-    monkeypatch.setattr(session, "open_source", remember)
+    monkeypatch.setattr(sources, "open_source", remember)
     for name in [name for name in os.environ if name.startswith(("LIVEMERC_", "HF_HUB_OFFLINE"))]:
         monkeypatch.delenv(name)
     monkeypatch.setattr("livemerc.config.user_config_file", lambda: Path("/nonexistent/livemerc.toml"))
@@ -110,7 +110,7 @@ def test_speakers_that_are_not_as_many_as_the_channels(
 
 
 def test_two_people_on_two_channels_are_named_in_the_events(tmp_path: Path, checkpoint: Path) -> None:
-    speech = read_samples(session.DEMO_FOLDER / "demo.flac", 16_000, 0.0, 5.0)
+    speech = read_samples(sources.DEMO_FOLDER / "demo.flac", 16_000, 0.0, 5.0)
     apart = np.zeros((len(speech) * 2, 2))
     apart[: len(speech), 1], apart[len(speech) :, 0] = speech, speech
     path = wav_file.write(tmp_path / "call.wav", apart, 16_000)

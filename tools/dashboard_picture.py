@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 
 from livemerc.audio.file_source import FileSource
+from livemerc.commands.sources import DEMO_FOLDER
 from livemerc.config import load_config
-from livemerc.console.show import DEMO_FOLDER
 from livemerc.dashboard.app import DashboardApp
 from livemerc.pipeline.monitor import Monitor
 from livemerc.pipeline.recording import RecordingMonitor

@@ -11,13 +11,11 @@ from livemerc.audio.endpoint import Endpointer
 from livemerc.audio.frames import Framer
 from livemerc.audio.items import EarItem
 from livemerc.audio.resample import Resampler
-from livemerc.audio.source import Block
+from livemerc.audio.source import JUMP_S, Block
 from livemerc.audio.vad import make_gate, make_vad
 from livemerc.config import SAMPLE_RATE_HZ, Config
 
 FLOOR_DBFS = -120.0
-_JUMP_S = 0.2
-"""A clock that runs ahead of the samples by more than this has jumped; less is the device's jitter or its drift."""
 _FOLLOWED_S = 0.001
 """Less than this is rounding: the times of a file are those of its samples."""
 _SLEW = 0.01
@@ -104,7 +102,7 @@ class Ears:
         items: list[_Timed] = []
         if self._in_anchor_s is None:
             self._in_anchor_s = self._out_anchor_s = block.start_s
-        elif block.gap_s > 0 or block.start_s - self.t_s > _JUMP_S:
+        elif block.gap_s > 0 or block.start_s - self.t_s > JUMP_S:
             items.extend(self._discontinuity(max(block.start_s, self.t_s)))
         else:
             self._follow(block.start_s - self.t_s, len(block.samples) / self._rate_hz)

@@ -41,6 +41,10 @@ class SourceHealth:
     mic: MicState | None = None
 
 
+JUMP_S = 0.2
+"""A clock that runs ahead of the samples by more than this has jumped; less is the device's jitter or its drift."""
+
+
 class Source(Protocol):
     """One stream of audio, or one for each speaker, all at `rate_hz`.
 

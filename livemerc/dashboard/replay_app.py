@@ -14,7 +14,7 @@ from livemerc.dashboard.keys import REPLAY_KEYS, SPEEDS
 from livemerc.dashboard.session_app import SessionApp
 from livemerc.dashboard.state.history import History
 from livemerc.dashboard.state.vitals import GaugesLike, Playback
-from livemerc.errors import InputError
+from livemerc.errors import InputError, cause_of
 from livemerc.events import Event
 from livemerc.sessions.bookmarks import BOOKMARKS_FILE, Bookmark, append_bookmark, read_bookmarks
 from livemerc.sessions.player import Player
@@ -89,8 +89,8 @@ class ReplayApp(SessionApp, inherit_bindings=False):
     def keep_bookmark(self, bookmark: Bookmark) -> str:
         try:
             append_bookmark(self.player.path, bookmark)
-        except OSError as error:
-            return f"Marked on the screen alone: {error.strerror or error}"
+        except (OSError, ValueError) as error:
+            return f"Marked on the screen alone: {cause_of(error)}"
         return "Marked, and kept with the session"
 
     def _look_for_bookmarks(self) -> None:

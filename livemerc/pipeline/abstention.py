@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from livemerc import events
 from livemerc.events import EmotionEvent, Modality, Probabilities
 from livemerc.model.checkpoint import Abstention
 from livemerc.pipeline.no_answer import ABSTAINED, NoAnswer
@@ -13,7 +14,7 @@ from livemerc.pipeline.no_answer import ABSTAINED, NoAnswer
 class Doubt(Enum):
     """Why a label that the model gave is withheld; the value is what `emotion.abstained` says."""
 
-    NOTHING_TO_JUDGE = "nothing to judge"
+    NOTHING_TO_JUDGE = events.NOTHING_TO_JUDGE
     SHORT = "short"
     WORDS = "words doubtful"
     DISAGREEMENT = "words and voice disagree"

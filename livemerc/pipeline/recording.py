@@ -11,14 +11,14 @@ from typing import cast
 
 from livemerc.audio.source import Block, Source, speakers_of
 from livemerc.config import Config
-from livemerc.errors import ConfigError
+from livemerc.errors import ConfigError, cause_of
 from livemerc.events import EmotionEvent, Event, SessionStart, UtteranceFinal
 from livemerc.model.checkpoint import checkpoint_info
 from livemerc.pipeline.monitor import Monitor
 from livemerc.runtime.gauges import Gauges
 from livemerc.runtime.notices import Notice
 from livemerc.sessions.bookmarks import Bookmark, append_bookmark
-from livemerc.sessions.journal import RerunOf
+from livemerc.sessions.folder import RerunOf
 from livemerc.sessions.recorder import Recorder
 from livemerc.text_safety import plain_text
 
@@ -145,8 +145,7 @@ class RecordingMonitor:
             try:
                 append_bookmark(recorder.folder, bookmark)
             except (OSError, ValueError) as error:
-                why = getattr(error, "strerror", None) or str(error)
-                return f"Marked on the screen alone: the recording's folder does not take it ({why})"
+                return f"Marked on the screen alone: the recording's folder does not take it ({cause_of(error)})"
             return "Marked, and kept with the recording"
 
     def events(self) -> Iterator[Event]:

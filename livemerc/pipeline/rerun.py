@@ -24,9 +24,7 @@ from livemerc.events import Event, SessionStart, UtteranceFinal
 from livemerc.pipeline.monitor import Monitor
 from livemerc.pipeline.recorded_words import RecordedWords, final_asr
 from livemerc.pipeline.recording import RecordingMonitor
-from livemerc.sessions import journal
-from livemerc.sessions.journal import AudioTrack, RerunOf
-from livemerc.sessions.recorder import check_new
+from livemerc.sessions.folder import SESSION_FILE, AudioTrack, RerunOf, check_new
 from livemerc.sessions.session import RecordedSession, RecordedUtterance, read_session
 from livemerc.text_safety import encodable
 
@@ -156,7 +154,7 @@ def recorded_settings(session: RecordedSession, flags: Mapping[str, Any]) -> tup
             unknown += [f"{section}.{key}" for key in value if key not in known[section]]
         else:
             tree[section] = value
-    origin = f"{session.name}/{journal.SESSION_FILE}"
+    origin = f"{session.name}/{SESSION_FILE}"
     try:
         settings_from(tree, {}, origin)
     except (ConfigError, AttributeError) as error:  # a section that is no section

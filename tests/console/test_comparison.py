@@ -17,7 +17,8 @@ from helpers.sessions import HOSTILE, conversation, write_session
 from livemerc.console.comparison_table import lines
 from livemerc.emotions import LABELS
 from livemerc.events import EmotionEvent, Event, FinalAsr, Modality, SessionEnd, UtteranceFinal
-from livemerc.sessions.comparison import Comparison, compare, distance, words
+from livemerc.notation import words
+from livemerc.sessions.comparison import Comparison, compare, distance
 from livemerc.sessions.corrections import CORRECTIONS_FILE
 from livemerc.sessions.session import RecordedSession, read_session
 

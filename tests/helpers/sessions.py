@@ -24,7 +24,7 @@ from livemerc.events import (
     UtterancePartial,
     encode,
 )
-from livemerc.sessions.journal import AUDIO_FILE, EVENTS_FILE, SESSION_FILE, AudioTrack, SessionInfo
+from livemerc.sessions.folder import AUDIO_FILE, EVENTS_FILE, SESSION_FILE, AudioTrack, SessionInfo
 
 CHECKPOINT = CheckpointInfo(id="test-1", sha256="0" * 64, licence="none")
 HOSTILE = 'quote " newline \n --> <b>&amp; \x1b[31mred\x1b[0m \u202eright to left\u202c 🎭 \u0000 \\ \u2028'
@@ -92,3 +92,16 @@ def write_session(folder: Path, events: Sequence[Event], *, audio: str | None = 
     if audio == AUDIO_FILE:
         (folder / AUDIO_FILE).write_bytes(b"fLaC")
     return folder
+
+
+def write_some_sessions(folder: Path) -> None:
+    """Sessions as they may be found: whole, cut short, empty, one whose audio climbs out, broken, from the future."""
+    write_session(folder / "a-whole", conversation(3), audio=AUDIO_FILE)
+    write_session(folder / "b-cut", conversation(2, ends=False), tail=b'{"type":"sta')
+    write_session(folder / "c-empty", [])
+    write_session(folder / "d-climbs", conversation(1), audio="../../secret.flac")
+    (folder / "e-broken").mkdir()
+    (folder / "e-broken" / SESSION_FILE).write_text("{}")
+    newer = encode(conversation(0)[0]).replace(b'"schema":1', b'"schema":3')
+    write_session(folder / "f-newer", [], tail=newer + b"\n")
+    (folder / "no session").mkdir()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from livemerc.audio.file_source import FileSource
 from livemerc.audio.source import Block, SourceHealth
+from livemerc.commands.sources import DEMO_FOLDER
 from livemerc.config import Config, load_config
-from livemerc.console.show import DEMO_FOLDER
 from livemerc.events import SessionEnd, UtteranceFinal
 from livemerc.pipeline.monitor import Monitor
 from livemerc.pipeline.recording import RecordingMonitor

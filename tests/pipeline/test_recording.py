@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from livemerc.audio.file_source import FileSource
+from livemerc.commands.sources import DEMO_FOLDER
 from livemerc.config import Config, load_config
-from livemerc.console.show import DEMO_FOLDER
 from livemerc.events import EmotionEvent, SessionStart, UtteranceFinal
 from livemerc.pipeline.monitor import Monitor
 from livemerc.pipeline.recording import RecordingMonitor
 from livemerc.sessions import journal
+from livemerc.sessions.folder import AUDIO_FILE
 
 
 def settings(folder: Path) -> Config:
@@ -55,7 +56,7 @@ def test_a_recording_that_begins_later_has_what_was_said_since(source: FileSourc
     judged = {e.utterance_id for e in kept.events if isinstance(e, EmotionEvent)}
     assert judged <= {"u6", "u7", "u8", "u9"}
     assert kept.warnings == []
-    assert not (folder / journal.AUDIO_FILE).exists()
+    assert not (folder / AUDIO_FILE).exists()
     assert "ended" in monitor.toggle_recording()
     assert len(list((tmp_path / "kept").iterdir())) == 1
 

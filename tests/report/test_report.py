@@ -25,7 +25,7 @@ from livemerc.report.sentences import summary
 from livemerc.runtime.gauges import PAUSED
 from livemerc.sessions.bookmarks import append_bookmark, bookmark_now
 from livemerc.sessions.corrections import Correction, append_correction
-from livemerc.sessions.journal import SESSION_FILE
+from livemerc.sessions.folder import SESSION_FILE
 from livemerc.sessions.session import read_session
 
 

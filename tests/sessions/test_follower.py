@@ -13,8 +13,8 @@ from helpers.scripted_monitor import FakeClock
 from helpers.sessions import conversation, info, write_session
 
 from livemerc.errors import InputError
+from livemerc.sessions.folder import EVENTS_FILE
 from livemerc.sessions.follower import QUIET_AFTER_S, Follower
-from livemerc.sessions.journal import EVENTS_FILE
 
 fcntl = pytest.importorskip("fcntl")  # a living recorder is known by its lock
 

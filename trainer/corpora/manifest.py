@@ -9,12 +9,9 @@ from pathlib import Path
 
 from livemerc.emotions import LABELS
 from livemerc.errors import InputError
+from livemerc.export.training_csv import COLUMNS, CONTEXT_SPLIT
 from trainer.corpora.corpus import Corpus, LabelledUtterance
 from trainer.corpora.rows import is_file, no_such_folder
-
-COLUMNS = ("dialogue_id", "utterance_id", "speaker", "audio", "start_s", "end_s", "text", "emotion", "split")
-CONTEXT_SPLIT = "context"
-"""A row of this split without an emotion is heard and not judged: it stands in the window of its dialogue's others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from livemerc.commands.root import app
 from livemerc.errors import EXIT_OK, ConfigError
 from livemerc.runtime import process
 
 
-@app.command(sort_key=4)
 def watch(
     directory: Path,
     /,
@@ -52,8 +50,8 @@ def watch(
                 from livemerc.web.server import serve
 
                 return serve(directory, signals, host="127.0.0.1" if host is None else host, port=port or 0)
-            from livemerc.console import watch as room
+            from livemerc.console.show import show_follower
 
-            return room.watch(directory, signals, json=json, plain=plain)
+            return show_follower(directory, signals, json=json, plain=plain)
         except KeyboardInterrupt:
             return EXIT_OK

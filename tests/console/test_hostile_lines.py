@@ -10,7 +10,7 @@ from helpers.command_line import environment, livemerc
 from helpers.hostile import PIECES, invisible, session
 from helpers.sessions import info, write_session
 
-from livemerc.sessions.journal import EVENTS_FILE, SESSION_FILE
+from livemerc.sessions.folder import EVENTS_FILE, SESSION_FILE
 from livemerc.text_safety import encodable
 
 WORDS = encodable("".join(PIECES))

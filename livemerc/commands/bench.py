@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from livemerc.commands.root import app
 from livemerc.errors import ConfigError
 
 
-@app.command(sort_key=5)
 def bench(
     what: Literal["vad", "soak", "ui", "asr", "live", "streams"] | None = None,
     /,
