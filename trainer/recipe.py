@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from livemerc.errors import ConfigError
 from livemerc.model.checkpoint import Abstention, Manifest
 from trainer.compact.config import ConversationStage, FusionStage, SpeechStage, TextStage, read_stage
+from trainer.loop.options import TrainOptions, chosen_stages
 from trainer.loop.run_folder import RunFolder
 from trainer.merits_l.config import read_recipe
 
 STAGES = ("text", "speech", "context")
 """Of the compact recipe."""
 _FOLDERS = {"text": ("text", "features"), "speech": ("speech",), "context": ("context",)}
-
-
-@dataclass(frozen=True, slots=True)
-class TrainOptions:
-    """What `livemerc-train train` says beside configuration, data and folder. None = not said."""
-
-    stage: str = "all"
-    resume: bool = False
-    overwrite: bool = False
-    device: Literal["auto", "cpu", "cuda"] | None = None
-    cache: Path | None = None
-    pseudo_labels: Path | None = None
-    max_steps: int | None = None
-    tracker: Literal["tensorboard"] | None = None
 
 
 def train(config: Path, data: Path, out: Path, options: TrainOptions) -> None:
@@ -61,13 +47,6 @@ def train(config: Path, data: Path, out: Path, options: TrainOptions) -> None:
         folder.begin(stage, _settings(config, stage))
         print(f"livemerc-train: stage {stage}", file=sys.stderr)
         run(stage, config, data, out)
-
-
-def chosen_stages(stage: str, known: tuple[str, ...]) -> tuple[str, ...]:
-    """All of `known`, or the one that `--stage` names."""
-    if stage != "all" and stage not in known:
-        raise ConfigError(f"--stage {stage}: this recipe has all, {', '.join(known)}.")
-    return known if stage == "all" else (stage,)
 
 
 def _settings(config: Path, stage: str) -> dict[str, Any]:

@@ -14,9 +14,8 @@ from trainer.compact.compose import (
     match_for_trust,
     neutral_words,
     voices_alone,
-    without_speech,
-    without_text,
 )
+from trainer.loop.windows import without_speech, without_text
 
 
 def pool(classes: int = 7, per_class: int = 3, actors: tuple[str, ...] = ("x", "y"), soften: float = 0.0) -> ClipPool:

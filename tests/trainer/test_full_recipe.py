@@ -20,7 +20,8 @@ from helpers.command_line import PROJECT, environment, livemerc
 from miniature import small_config, write_iemocap
 
 from livemerc.errors import ConfigError, InputError, LivemercError
-from trainer.recipe import TrainOptions, train
+from trainer.loop.options import TrainOptions
+from trainer.recipe import train
 
 STAGES = ("text", "speech", "conversation-text", "conversation-speech", "fusion")
 

@@ -38,7 +38,8 @@ from livemerc.model.checkpoint import MANIFEST, load_checkpoint, read_manifest
 from livemerc.pipeline.monitor import Monitor
 from livemerc.pipeline.processor import Brain
 from trainer.evaluation.evaluate import Evaluation, evaluate
-from trainer.recipe import TrainOptions, train
+from trainer.loop.options import TrainOptions
+from trainer.recipe import train
 
 DEMO = PROJECT / "livemerc/demo/demo.flac"
 HEADER = "dialogue_id,utterance_id,speaker,audio,start_s,end_s,text,emotion,split"

@@ -105,13 +105,3 @@ def neutral_words(
     t1 = texts[rng.integers(len(texts), size=n)]
     has_text = rng.random(n) >= absent
     return DialogueFeatures(t1, s1, has_text, np.ones(n, bool), labels)
-
-
-def without_speech(dialogue: DialogueFeatures) -> DialogueFeatures:
-    return DialogueFeatures(dialogue.t1, dialogue.s1, dialogue.has_text, np.zeros(len(dialogue), bool), dialogue.labels)
-
-
-def without_text(dialogue: DialogueFeatures) -> DialogueFeatures:
-    return DialogueFeatures(
-        dialogue.t1, dialogue.s1, np.zeros(len(dialogue), bool), dialogue.has_speech, dialogue.labels
-    )

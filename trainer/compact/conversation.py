@@ -18,12 +18,20 @@ from livemerc.emotions import LABELS
 from livemerc.errors import ConfigError
 from livemerc.model.checkpoint import file_sha256
 from livemerc.model.merits import ConversationModel
-from trainer.compact.compose import ClipPool, Words, compose, neutral_words, voices_alone, without_speech, without_text
+from trainer.compact.compose import ClipPool, Words, compose, neutral_words, voices_alone
 from trainer.compact.config import ConversationStage, FusionStage, read_stage
 from trainer.loop.fit import LoopOptions, fit
 from trainer.loop.losses import window_loss
 from trainer.loop.metrics import classification_metrics
-from trainer.loop.windows import DialogueFeatures, WindowBatch, all_cuts, batches, judge
+from trainer.loop.windows import (
+    DialogueFeatures,
+    WindowBatch,
+    all_cuts,
+    batches,
+    judge,
+    without_speech,
+    without_text,
+)
 
 TEXT_WIDTH = 384
 """all-MiniLM-L6-v2's."""

@@ -25,13 +25,14 @@ from livemerc.model.checkpoint import MANIFEST, file_sha256
 from livemerc.model.merits import ConversationModel
 from livemerc.model.speech_head import SpeechHead
 from livemerc.model.text import TextEncoder
-from trainer.compact.compose import without_speech, without_text
 from trainer.corpora.corpus import SENTIMENTS
 from trainer.loop import processes
 from trainer.loop.calibrate import fit_temperatures
 from trainer.loop.fit import LoopOptions, difference
+from trainer.loop.options import TrainOptions, chosen_stages
 from trainer.loop.run_folder import RunFolder
 from trainer.loop.saving import load_state, save_arrays, save_json, save_state
+from trainer.loop.windows import without_speech, without_text
 from trainer.merits_l import conversation as conversation_stages
 from trainer.merits_l import speech as speech_stage
 from trainer.merits_l import text as text_stage
@@ -39,7 +40,6 @@ from trainer.merits_l.config import ConversationSection, read_full_config
 from trainer.merits_l.data import check_finite, check_modalities, dev_figures, fingerprint, make_split
 from trainer.merits_l.export import FOLDERS, STAGES, export_full_run, summary
 from trainer.merits_l.speech_features import speech_features
-from trainer.recipe import TrainOptions, chosen_stages
 
 SPLITS = ("train", "dev")
 
