@@ -11,13 +11,21 @@ import msgspec
 from livemerc.errors import ConfigError
 from livemerc.model.checkpoint import Abstention, Manifest
 from trainer.compact.config import ConversationStage, FusionStage, SpeechStage, TextStage, read_stage
+from trainer.loop.config_file import read_toml
 from trainer.loop.options import TrainOptions, chosen_stages
 from trainer.loop.run_folder import RunFolder
-from trainer.merits_l.config import read_recipe
 
 STAGES = ("text", "speech", "context")
 """Of the compact recipe."""
 _FOLDERS = {"text": ("text", "features"), "speech": ("speech",), "context": ("context",)}
+
+
+def read_recipe(path: Path) -> str:
+    """The recipe that a configuration is for: "merits-l", or "compact" where it names none. Raises `ConfigError`."""
+    recipe = read_toml(path).get("recipe", "compact")
+    if recipe not in ("compact", "merits-l"):
+        raise ConfigError(f'{path}: recipe {recipe!r} is unknown; it is "merits-l", or left out for the compact model.')
+    return str(recipe)
 
 
 def train(config: Path, data: Path, out: Path, options: TrainOptions) -> None:

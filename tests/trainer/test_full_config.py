@@ -12,7 +12,8 @@ from miniature import write_config
 
 from livemerc.errors import ConfigError
 from trainer.corpora.registry import options_of
-from trainer.merits_l.config import read_full_config, read_recipe
+from trainer.merits_l.config import read_full_config
+from trainer.recipe import read_recipe
 
 SHIPPED = sorted((PROJECT / "configs").glob("merits-l-*.toml"))
 OPTIONAL = {"label_smoothing", "class_weights", "contrastive", "contrastive_temperature", "sentiment", "accumulate",

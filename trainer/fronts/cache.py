@@ -33,6 +33,7 @@ from trainer.fronts.shards import (
     write_file,
     write_shard,
 )
+from trainer.loop.differences import flat
 
 SAMPLE_RATE_HZ = 16_000
 FORMAT = 1
@@ -393,19 +394,12 @@ def _slices(entries: list[Any], size: int) -> Iterator[list[Any]]:
 
 def _differences(there: dict[str, Any], here: dict[str, Any]) -> str:
     """ "frontend.layers is 13 there and 7 here"; "" where nothing differs."""
-    flat_there, flat_here = _flat(there), _flat(here)
+    flat_there, flat_here = flat(there), flat(here)
     names = [n for n in sorted(set(flat_there) | set(flat_here)) if flat_there.get(n) != flat_here.get(n)]
     shown = [n for n in names if n != "fingerprint"]
     if names and not shown:
         return "the weights differ"
     return "; ".join(f"{n} is {flat_there.get(n)} there and {flat_here.get(n)} here" for n in shown)
-
-
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        flat.update(_flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value})
-    return flat
 
 
 def _sha(content: bytes) -> str:

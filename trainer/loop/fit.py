@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from livemerc.errors import ConfigError, LivemercError
 from trainer.loop import processes
+from trainer.loop.differences import first_difference
 from trainer.loop.saving import append_line, load_state, save_state, write_whole
 
 Batch = TypeVar("Batch")
@@ -275,7 +276,7 @@ class _Files:
         now = json.loads(json.dumps(options.begun_with))
         if begun != now:
             raise ConfigError(
-                f"{self.resume}: {difference(begun or {}, now or {})}; name another --out or --overwrite."
+                f"{self.resume}: {first_difference(begun or {}, now or {})}; name another --out or --overwrite."
             )
         if json.loads(state["at"])["step"] and state["processes"] != world:
             raise ConfigError(
@@ -300,19 +301,3 @@ class _Files:
                 for key, value in figures.items():
                     if key != "epoch":
                         writer.add_scalar(f"{self.name}/{key}", value, int(figures["epoch"]))
-
-
-def difference(begun: dict[str, Any], now: dict[str, Any]) -> str:
-    """The first setting in which two runs differ, in words."""
-    before, after = _flat(begun), _flat(now)
-    for key in sorted({*before, *after}):
-        if before.get(key) != after.get(key):
-            return f"was begun with {key} = {before.get(key)!r}, now it is {after.get(key)!r}"
-    return "was begun otherwise"
-
-
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from livemerc.errors import ConfigError
-from trainer.loop.fit import difference
+from trainer.loop.differences import first_difference
 from trainer.loop.saving import save_json
 
 BEGUN = "begun.json"
@@ -62,7 +62,7 @@ class RunFolder:
         before = self._begun["stages"].get(stage)
         if before is not None and before != settings:
             raise ConfigError(
-                f"{self.out}: stage {stage} {difference(before, settings)}; name another --out, or --overwrite."
+                f"{self.out}: stage {stage} {first_difference(before, settings)}; name another --out, or --overwrite."
             )
         if before is None:
             self._begun["stages"][stage] = settings

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from livemerc.errors import ConfigError
+from trainer.loop.config_file import read_toml
 
 Count = Annotated[int, Meta(ge=1)]
 Whole = Annotated[int, Meta(ge=0)]
@@ -124,17 +125,9 @@ class FullConfig(_Strict, frozen=True, kw_only=True):
     fusion: FusionSection
 
 
-def read_recipe(path: Path) -> str:
-    """The recipe that a configuration is for: "merits-l", or "compact" where it names none. Raises `ConfigError`."""
-    recipe = _decode(path).get("recipe", "compact")
-    if recipe not in ("compact", "merits-l"):
-        raise ConfigError(f'{path}: recipe {recipe!r} is unknown; it is "merits-l", or left out for the compact model.')
-    return str(recipe)
-
-
 def read_full_config(path: Path) -> FullConfig:
     """A configuration of the full-size recipe. Raises `ConfigError` that names the key with its path."""
-    tree = _decode(path)
+    tree = read_toml(path)
     try:
         config = msgspec.convert(tree, FullConfig)
     except msgspec.ValidationError as error:
@@ -147,15 +140,6 @@ def read_full_config(path: Path) -> FullConfig:
         if width % section.heads:
             raise ConfigError(f"{path}: {name}.heads = {section.heads} does not divide the width of {width}.")
     return config
-
-
-def _decode(path: Path) -> dict[str, Any]:
-    try:
-        return msgspec.toml.decode(path.read_bytes())
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); name a file of configs/.") from error
-    except msgspec.DecodeError as error:
-        raise ConfigError(f"{path}: {error}.") from error
 
 
 def _with_path(message: str) -> str:

@@ -28,7 +28,8 @@ from livemerc.model.text import TextEncoder
 from trainer.corpora.corpus import SENTIMENTS
 from trainer.loop import processes
 from trainer.loop.calibrate import fit_temperatures
-from trainer.loop.fit import LoopOptions, difference
+from trainer.loop.differences import first_difference
+from trainer.loop.fit import LoopOptions
 from trainer.loop.options import TrainOptions, chosen_stages
 from trainer.loop.run_folder import RunFolder
 from trainer.loop.saving import load_state, save_arrays, save_json, save_state
@@ -257,7 +258,7 @@ class FullRun:
         if record.exists():
             before = json.loads(record.read_text())["begun_with"]
             if before != begun:
-                raise ConfigError(f"{record}: {difference(before, begun)}; name another --out, or --overwrite.")
+                raise ConfigError(f"{record}: {first_difference(before, begun)}; name another --out, or --overwrite.")
             self._say(f"stage {name}: done before")
             return
         self._say(f"stage {name}")
