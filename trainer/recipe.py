@@ -36,9 +36,9 @@ def train(config: Path, data: Path, out: Path, options: TrainOptions) -> None:
         raise ConfigError("--max-steps must be 1 or more.")
     recipe = read_recipe(config)
     if recipe == "merits-l":
-        from trainer.merits_l.recipe import train_full
+        from trainer.merits_l import recipe as merits_l
 
-        train_full(config, data, out, options)
+        merits_l.train(config, data, out, options)
         return
     for name in ("device", "cache", "max_steps", "tracker", "pseudo_labels"):
         if getattr(options, name) is not None:
@@ -97,9 +97,9 @@ def run(stage: str, config: Path, data: Path, out: Path) -> None:
 def export_checkpoint(config: Path, runs: Path, out: Path, name: str) -> Manifest:
     """Finished runs of either recipe -> a checkpoint folder."""
     if read_recipe(config) == "merits-l":
-        from trainer.merits_l.export import export_full_run
+        from trainer.merits_l.export import export_run
 
-        return export_full_run(config, runs, out, name)
+        return export_run(config, runs, out, name)
     from trainer.compact.export import export
 
     _need(runs / "context/figures.json", "context")

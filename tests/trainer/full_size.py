@@ -14,7 +14,7 @@ from livemerc.model.checkpoint import Manifest
 from livemerc.model.merits import ConversationModel
 from livemerc.model.speech_head import SpeechHead
 from trainer.fronts.encoders import build_speech_frontend, build_text_encoder
-from trainer.merits_l.checkpoint import Origin, Origins, export_full
+from trainer.merits_l.export import Origin, Origins, write_checkpoint
 
 TINY_TEXT = {
     "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 40, "vocab_size": 300,
@@ -57,7 +57,7 @@ def conversation_config(text_width: int, speech_width: int, labels: int = len(LA
 
 
 def tiny_parts(text: str = "roberta-large", speech: str = "wavlm-base-plus") -> dict[str, Any]:
-    """Modules of a tiny full-size model, as `export_full` takes them."""
+    """Modules of a tiny full-size model, as `write_checkpoint` takes them."""
     encoder, tokenizer = tiny_text(text)
     front = tiny_front(speech)
     head = SpeechHead({"layers": front.layers, "dimension": front.dimension, "embedding": 24, "labels": len(LABELS)})
@@ -71,7 +71,7 @@ def export_tiny(out: Path, parts: dict[str, Any] | None = None, **options: Any) 
         "origins": Origins(text=ORIGIN, speech=ORIGIN, speech_front=ORIGIN, fusion=ORIGIN),
         "temperatures": Temperatures(both=1.3),
     }  # fmt: skip
-    return export_full(out, **(parts or tiny_parts()), **{**settings, **options})
+    return write_checkpoint(out, **(parts or tiny_parts()), **{**settings, **options})
 
 
 def whisper_parts(folder: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from miniature import write_config
 
 from livemerc.errors import ConfigError
 from trainer.corpora.registry import options_of
-from trainer.merits_l.config import read_full_config
+from trainer.merits_l.config import read_config
 from trainer.recipe import read_recipe
 
 SHIPPED = sorted((PROJECT / "configs").glob("merits-l-*.toml"))
@@ -23,7 +23,7 @@ OPTIONAL = {"label_smoothing", "class_weights", "contrastive", "contrastive_temp
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
 def test_what_ships_is_read_and_is_the_paper_s_model(path: Path) -> None:
     assert read_recipe(path) == "merits-l"
-    config = read_full_config(path)
+    config = read_config(path)
     assert set(config.corpus.options) <= set(options_of(config.corpus.name))
     assert (config.text.encoder, config.speech.embedding) == ("roberta-large", 256)
     text, speech, fusion = config.conversation.text, config.conversation.speech, config.fusion
@@ -75,7 +75,7 @@ def test_the_compact_configuration_is_of_the_other_recipe() -> None:
 def test_a_mistake_is_named_with_its_path(tmp_path: Path, change: dict, message: str) -> None:
     path = write_config(tmp_path / "c.toml", **change)
     with pytest.raises(ConfigError) as caught:
-        read_full_config(path)
+        read_config(path)
     assert str(caught.value).startswith(f"{path}: {message}")
 
 
@@ -83,7 +83,7 @@ def test_missing_keys_and_files_and_unknown_recipes_are_named(tmp_path: Path) ->
     path = tmp_path / "c.toml"
     path.write_text((PROJECT / "configs" / "merits-l-iemocap.toml").read_text().replace("max_tokens", "# max_tokens"))
     with pytest.raises(ConfigError, match=r"c\.toml: missing key `text\.max_tokens`\."):
-        read_full_config(path)
+        read_config(path)
     with pytest.raises(ConfigError, match="cannot be read"):
         read_recipe(tmp_path / "absent.toml")
     path.write_text("recipe = 'other'\n")

@@ -21,7 +21,7 @@ from trainer.corpora.registry import read_corpus
 from trainer.fronts.encoders import build_text_encoder
 from trainer.loop.fit import LoopOptions
 from trainer.loop.windows import Cut, DialogueFeatures, make_batch, random_cuts
-from trainer.merits_l.config import FullConfig, read_full_config
+from trainer.merits_l.config import MeritsLConfig, read_config
 from trainer.merits_l.conversation import (
     Dialogues,
     build,
@@ -37,8 +37,8 @@ from trainer.merits_l.text import TextRows, encode, load_text, split_pseudo_labe
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> FullConfig:
-    return read_full_config(small_config(tmp_path_factory.mktemp("config")))
+def config(tmp_path_factory: pytest.TempPathFactory) -> MeritsLConfig:
+    return read_config(small_config(tmp_path_factory.mktemp("config")))
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def moved(module: nn.Module, before: dict[str, torch.Tensor]) -> set[str]:
     return {k for k, v in module.state_dict().items() if not torch.equal(v, before[k])}
 
 
-def test_stage_two_trains_its_own_modality_alone(config: FullConfig, tmp_path: Path) -> None:
+def test_stage_two_trains_its_own_modality_alone(config: MeritsLConfig, tmp_path: Path) -> None:
     dialogues = Dialogues(learnable(8, 0), learnable(3, 1))
     for modality, section in (("text", config.conversation.text), ("speech", config.conversation.speech)):
         model = build(config, 12, 6, 3)
@@ -83,7 +83,7 @@ def test_stage_two_trains_its_own_modality_alone(config: FullConfig, tmp_path: P
         assert {"gru.weight_ih_l0", "gru.weight_ih_l1", "head.weight"} <= {n.partition(".")[2] for n in changed}
 
 
-def test_stage_three_leaves_stage_two_as_it_was_bit_for_bit(config: FullConfig, tmp_path: Path) -> None:
+def test_stage_three_leaves_stage_two_as_it_was_bit_for_bit(config: MeritsLConfig, tmp_path: Path) -> None:
     model = build(config, 12, 6, 3)
     before = snapshot(model)
     dialogues = Dialogues(learnable(8, 0), learnable(3, 1))
@@ -93,7 +93,7 @@ def test_stage_three_leaves_stage_two_as_it_was_bit_for_bit(config: FullConfig, 
     assert {"fusion.text_in.weight", "fusion.head.weight", "fusion.branch_weight"} <= changed
 
 
-def test_stage_two_learns_and_fusion_is_no_worse(config: FullConfig, tmp_path: Path) -> None:
+def test_stage_two_learns_and_fusion_is_no_worse(config: MeritsLConfig, tmp_path: Path) -> None:
     dialogues = Dialogues(learnable(40, 0, gaps=True), learnable(12, 1, gaps=True))
     model = build(config, 12, 6, 3)
     for modality, section in (("text", config.conversation.text), ("speech", config.conversation.speech)):
@@ -108,7 +108,7 @@ def test_stage_two_learns_and_fusion_is_no_worse(config: FullConfig, tmp_path: P
 
 
 @pytest.mark.parametrize("option", ["contrastive", "sentiment", "label_smoothing", "class_weights"])
-def test_each_option_of_stage_two_changes_what_is_learnt(config: FullConfig, tmp_path: Path, option: str) -> None:
+def test_each_option_of_stage_two_changes_what_is_learnt(config: MeritsLConfig, tmp_path: Path, option: str) -> None:
     def run(section, out: Path) -> dict[str, torch.Tensor]:
         model = build(config, 12, 6, 3)
         dialogues = Dialogues(learnable(6, 0), learnable(2, 1))
@@ -175,13 +175,13 @@ def test_modality_dropout_takes_one_modality_and_never_the_last() -> None:
     assert drop_modalities(batch, 0.0) is batch
 
 
-def small_text(config: FullConfig, labels: int = 4) -> tuple[TextEncoder, object]:
+def small_text(config: MeritsLConfig, labels: int = 4) -> tuple[TextEncoder, object]:
     torch.manual_seed(0)
     return build_text_encoder(config.text.encoder, weights="random", labels=labels, max_tokens=config.text.max_tokens)
 
 
 def test_stage_one_text_learns_words_and_its_encoder_is_the_best_epoch(
-    config: FullConfig, corpus: Corpus, tmp_path: Path
+    config: MeritsLConfig, corpus: Corpus, tmp_path: Path
 ) -> None:
     train, dev = (TextRows.of(make_split(corpus, s)) for s in ("train", "dev"))
     assert len(train.texts) == 27
@@ -200,7 +200,7 @@ def test_stage_one_text_learns_words_and_its_encoder_is_the_best_epoch(
         torch.testing.assert_close(logits[i], alone[1][0], atol=1e-5, rtol=1e-5)
 
 
-def test_what_stage_zero_learnt_is_carried_over_all_but_its_classifier(config: FullConfig, tmp_path: Path) -> None:
+def test_what_stage_zero_learnt_is_carried_over_all_but_its_classifier(config: MeritsLConfig, tmp_path: Path) -> None:
     rows = [(f"{word} {i}", label) for i in range(8) for word, label in (("good", "positive"), ("bad", "negative"))]
     train, dev = split_pseudo_labels(rows, 0.25, 0)
     assert (len(train.texts), len(dev.texts)) == (12, 4)
@@ -217,7 +217,7 @@ def test_what_stage_zero_learnt_is_carried_over_all_but_its_classifier(config: F
 
 
 def test_stage_one_speech_trains_the_head_over_features_that_stay(
-    config: FullConfig, corpus: Corpus, tmp_path: Path
+    config: MeritsLConfig, corpus: Corpus, tmp_path: Path
 ) -> None:
     train, dev = (make_split(corpus, s) for s in ("train", "dev"))
     rng = np.random.default_rng(0)
@@ -278,7 +278,7 @@ def test_features_that_are_no_numbers_are_named_by_their_utterance() -> None:
         check_finite(features, split, np.arange(2), "feature")
 
 
-def test_a_branch_without_words_or_without_voices_is_refused(config: FullConfig, tmp_path: Path) -> None:
+def test_a_branch_without_words_or_without_voices_is_refused(config: MeritsLConfig, tmp_path: Path) -> None:
     rows = [[utterance("sad", text=""), utterance("glad", 1, text=" ")]]
     split = make_split(Corpus("own", ("sad", "glad"), {"train": rows}), "train")
     with pytest.raises(InputError, match="the text branch needs words"):
@@ -289,7 +289,7 @@ def test_a_branch_without_words_or_without_voices_is_refused(config: FullConfig,
         train_speech(head, split, replace(split, name="dev"), nothing, {}, config.speech, 0, tmp_path, LoopOptions())
 
 
-def test_an_utterance_without_a_label_is_context_and_no_target(config: FullConfig) -> None:
+def test_an_utterance_without_a_label_is_context_and_no_target(config: MeritsLConfig) -> None:
     rows = [[utterance("sad"), utterance(None, 1), utterance("glad", 2)]]
     split = make_split(Corpus("own", ("sad", "glad"), {"dev": rows}), "dev")
     assert split.labels.tolist() == [0, -1, 1]

@@ -112,7 +112,7 @@ class FusionSection(OptimisedSection, frozen=True, kw_only=True):
     modality_dropout: Share = 0.0
 
 
-class FullConfig(_Strict, frozen=True, kw_only=True):
+class MeritsLConfig(_Strict, frozen=True, kw_only=True):
     """A whole file."""
 
     recipe: Literal["merits-l"]
@@ -125,11 +125,11 @@ class FullConfig(_Strict, frozen=True, kw_only=True):
     fusion: FusionSection
 
 
-def read_full_config(path: Path) -> FullConfig:
+def read_config(path: Path) -> MeritsLConfig:
     """A configuration of the full-size recipe. Raises `ConfigError` that names the key with its path."""
     tree = read_toml(path)
     try:
-        config = msgspec.convert(tree, FullConfig)
+        config = msgspec.convert(tree, MeritsLConfig)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {_with_path(str(error))}.") from error
     for name, section, width in (

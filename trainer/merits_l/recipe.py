@@ -37,10 +37,11 @@ from trainer.loop.windows import without_speech, without_text
 from trainer.merits_l import conversation as conversation_stages
 from trainer.merits_l import speech as speech_stage
 from trainer.merits_l import text as text_stage
-from trainer.merits_l.config import ConversationSection, read_full_config
+from trainer.merits_l.config import ConversationSection, read_config
 from trainer.merits_l.data import check_finite, check_modalities, dev_figures, fingerprint, make_split
-from trainer.merits_l.export import FOLDERS, STAGES, export_full_run, summary
+from trainer.merits_l.export import export_run
 from trainer.merits_l.speech_features import speech_features
+from trainer.merits_l.stages import FOLDERS, STAGES, summary
 
 SPLITS = ("train", "dev")
 
@@ -59,20 +60,20 @@ class RunOptions:
     tensorboard: bool = False
 
 
-def train_full(config: Path, data: Path, out: Path, options: TrainOptions) -> None:
+def train(config: Path, data: Path, out: Path, options: TrainOptions) -> None:
     """The chosen stages; then, where the last one is done, figures, parameter table and a checkpoint in OUT."""
     stages = chosen_stages(options.stage, STAGES)
     process = processes.accelerator(options.device or "auto")
     folder = RunFolder(out, "merits-l")
     if options.resume:
         folder.resume()
-    read_full_config(config)  # a mistake in it costs nothing yet
+    read_config(config)  # a mistake in it costs nothing yet
     if process.is_main_process:
         if options.overwrite:
             folder.overwrite([f for s in stages for f in FOLDERS.get(s, (s,))], [])
         folder.begin("all", {})
     process.wait_for_everyone()
-    run = FullRun(
+    run = Run(
         RunOptions(
             config, data, out, options.cache or out / "cache", options.device or "auto", options.pseudo_labels,
             options.max_steps, options.tracker == "tensorboard",
@@ -84,19 +85,19 @@ def train_full(config: Path, data: Path, out: Path, options: TrainOptions) -> No
         for line in summary(out):
             print(line)
         if "fusion" in run.trained or ("fusion" in stages and not (out / "checkpoint" / MANIFEST).exists()):
-            export_full_run(config, out, out / "checkpoint", f"merits-l-{run.config.corpus.name}")
+            export_run(config, out, out / "checkpoint", f"merits-l-{run.config.corpus.name}")
             print(f"{out / 'checkpoint'}: a checkpoint for `livemerc run --checkpoint`")
     process.wait_for_everyone()
 
 
-class FullRun:
+class Run:
     """One run: its configuration, corpus and folder. Every method leaves its files below `options.out`."""
 
     def __init__(self, options: RunOptions):
         from trainer.corpora.registry import read_corpus
 
         self.options = options
-        self.config = read_full_config(options.config)
+        self.config = read_config(options.config)
         self.process = processes.accelerator(options.device)
         self.device: torch.device = self.process.device
         corpus_options: dict[str, Any] = self.config.corpus.options
