@@ -20,7 +20,8 @@ from livemerc.emotions import LABELS
 from livemerc.errors import InputError, ModelError
 from livemerc.model.checkpoint import read_manifest as read_checkpoint_manifest
 from livemerc.model.encoders import load_model
-from livemerc.pipeline.dialogue import Cues, Dialogue
+from livemerc.pipeline.abstention import Cues
+from livemerc.pipeline.dialogue import Dialogue
 from trainer.corpora.manifest import read_manifest
 from trainer.evaluation.evaluate import Evaluation, encode, evaluate, judge, judge_features
 from trainer.loop.metrics import classification_metrics

@@ -8,9 +8,9 @@ import torch
 
 from livemerc.emotions import LABELS
 from livemerc.errors import InputError
-from trainer.evaluation import halves
+from trainer.evaluation import calibration_halves as halves
+from trainer.evaluation.calibration_halves import calibration_halves
 from trainer.evaluation.evaluate import Judgement
-from trainer.evaluation.halves import calibration_halves
 from trainer.loop.metrics import expected_calibration_error
 
 

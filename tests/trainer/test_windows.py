@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from livemerc.config import DialogueConfig
 from livemerc.model.checkpoint import Abstention
 from livemerc.model.merits import WindowLogits
-from livemerc.pipeline.dialogue import Cues, Dialogue
+from livemerc.pipeline.abstention import Cues
+from livemerc.pipeline.dialogue import Dialogue
 from trainer.loop.windows import Cut, DialogueFeatures, WindowBatch, all_cuts, batches, judge, make_batch
 
 MODEL = merits(seed=3)

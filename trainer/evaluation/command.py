@@ -131,7 +131,7 @@ def _object(judgement: Judgement, options: Options) -> dict[str, Any]:
     if options.bootstrap is not None or options.figures is not None or options.calibration_halves:
         found["calibration"] = _floors(judgement, options.seed)
     if options.calibration_halves:
-        from trainer.evaluation.halves import calibration_halves
+        from trainer.evaluation.calibration_halves import calibration_halves
 
         found["calibration_halves"] = calibration_halves(judgement, options.seed)
     return found

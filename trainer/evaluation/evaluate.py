@@ -22,7 +22,8 @@ from livemerc.model.calibration import Temperatures
 from livemerc.model.checkpoint import read_manifest as read_checkpoint_manifest
 from livemerc.model.encoders import Encoders, choose_device, load_model
 from livemerc.model.merits import ConversationModel, MeritsL
-from livemerc.pipeline.dialogue import Cues, Dialogue
+from livemerc.pipeline.abstention import Cues
+from livemerc.pipeline.dialogue import Dialogue
 from trainer.corpora.manifest import ManifestRow, read_manifest
 from trainer.loop.metrics import classification_metrics
 from trainer.loop.windows import DialogueFeatures

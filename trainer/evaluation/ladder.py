@@ -22,7 +22,7 @@ import torch
 
 from livemerc.asr.engine import AsrEngine
 from livemerc.audio.items import Utterance
-from livemerc.config import AsrConfig, Config, DialogueConfig, ModelConfig, VadConfig
+from livemerc.config import SAMPLE_RATE_HZ, AsrConfig, Config, DialogueConfig, ModelConfig, VadConfig
 from livemerc.events import EmotionEvent, Event, UtteranceFinal
 from livemerc.model.merits import MeritsL
 from livemerc.pipeline.processor import Brain
@@ -170,7 +170,7 @@ class _Heard:
             self.brain.forget()
             for number, e in enumerate(self.evaluation.dialogues[d]):
                 samples = cuts.samples(e.row)
-                end_s = e.row.start_s + len(samples) / 16_000
+                end_s = e.row.start_s + len(samples) / SAMPLE_RATE_HZ
                 utterance = Utterance(str(number), samples, e.row.start_s, e.row.start_s, end_s, end_s, False)
                 label, took_ms = self._judged(utterance)
                 guess.append(label)

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from livemerc.audio.ears import EarItem, Ears
+from livemerc.audio.ears import Ears
 from livemerc.audio.file_source import FileSource
+from livemerc.audio.items import EarItem
 from livemerc.config import Config
 from trainer.corpora.manifest import ManifestRow
 

@@ -12,8 +12,9 @@ import msgspec
 
 from livemerc.asr.screening import screen
 from livemerc.asr.select import choose_engine
-from livemerc.audio.ears import Ears, Utterance
+from livemerc.audio.ears import Ears
 from livemerc.audio.file_source import FileSource
+from livemerc.audio.items import Utterance
 from livemerc.config import Config, load_config
 from livemerc.errors import InputError
 from livemerc.text_safety import encodable
