@@ -8,10 +8,9 @@ from typing import Literal
 
 from livemerc.emotions import LABELS
 from livemerc.errors import InputError
-from trainer.corpora.corpus import Corpus, LabelledUtterance
+from trainer.corpora.corpus import SPLITS, Corpus, LabelledUtterance
 from trainer.corpora.rows import no_such_folder, read_text, twice
 
-SPLITS = ("train", "dev", "test")
 _MEND = "use the files of the release (ekman_labels.txt, ekman_train.tsv, ...)"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from livemerc.emotions import LABELS
 from livemerc.errors import InputError
-from trainer.corpora.corpus import Corpus, LabelledUtterance
+from trainer.corpora.corpus import SPLITS, Corpus, LabelledUtterance
 from trainer.corpora.rows import is_file, no_such_folder
 
 COLUMNS = ("dialogue_id", "utterance_id", "speaker", "audio", "start_s", "end_s", "text", "emotion", "split")
@@ -155,9 +155,7 @@ def read_manifest_corpus(path: Path, *, labels: list[str] | None = None) -> Corp
     if labels is None:
         used = dict.fromkeys(row.emotion for rows in dialogues for row in rows if row.emotion)
         labels = [label for label in LABELS if label in used] + sorted(used.keys() - set(LABELS))
-    order = [s for s in ("train", "dev", "test") if s in splits] + [
-        s for s in splits if s not in ("train", "dev", "test")
-    ]
+    order = [s for s in SPLITS if s in splits] + [s for s in splits if s not in SPLITS]
     return Corpus(path.stem, tuple(labels), {split: splits[split] for split in order}, missing)
 
 
