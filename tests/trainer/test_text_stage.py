@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livemerc.emotions import LABELS
-from trainer.compact.text import asr_style, batches, ramp, soft_cross_entropy
+from trainer.compact.text import asr_style, batches, soft_cross_entropy
 from trainer.corpora.text_corpora import TextRow
+from trainer.loop.fit import warm_up_then_down
 
 WORDS = ["alpha", "beta"]
 
@@ -72,7 +73,7 @@ def test_the_soft_loss_is_cross_entropy_with_smoothing() -> None:
 
 
 def test_the_learning_rate_rises_to_its_peak_and_falls_to_nothing() -> None:
-    rates = [ramp(step, warm=10, total=100) for step in range(101)]
+    rates = [warm_up_then_down(step, warm=10, total=100) for step in range(101)]
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == rates[9] == 1.0
     assert rates[100] == 0.0

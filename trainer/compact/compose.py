@@ -9,7 +9,9 @@ people say joyful words flatly more often than angrily.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -63,6 +65,28 @@ class ClipPool:
 
     def only(self, keep: np.ndarray, soften: float = 0.0) -> ClipPool:
         return ClipPool(self.s1[keep], self.label[keep], self.actor[keep], soften)
+
+
+def clip_pools(
+    path: Path, held_out: Sequence[str], readers: Sequence[str] = (), soften: float = 0.0
+) -> dict[str, ClipPool]:
+    """Pools "train", "dev" and "test" from `trainer.compact.speech`'s embeddings. Actors are named corpus/speaker.
+
+    "dev": `held_out` of the actors set apart (split B); "test": split C, unseen in every stage. "train": the rest of B
+    and, with them, the encoder's own actors (A) under the noise of `soften`: three voices alone taught Stage II their
+    own confusions (trainer/LOG.md). `readers` join as neutral voices: people who read aloud, not heard by the encoder.
+    """
+    arrays = np.load(path)
+    actor = np.array([f"{c}/{s}" for c, s in zip(arrays["corpus"], arrays["speaker"], strict=True)])
+    # S1 is the Stage I logits, as in livemerc.model.encoders
+    everything = ClipPool(arrays["logits"].astype(np.float32), arrays["label"].astype(np.int64), actor)
+    b = arrays["split"] == "B"
+    dev = np.isin(actor, list(held_out))
+    return {
+        "train": everything.only((b & ~dev) | (arrays["split"] == "A") | np.isin(actor, list(readers)), soften),
+        "dev": everything.only(b & dev),
+        "test": everything.only((arrays["split"] == "C") & (arrays["version"] == "clean")),
+    }
 
 
 @dataclass(frozen=True, slots=True)

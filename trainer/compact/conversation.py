@@ -16,10 +16,10 @@ import torch
 
 from livemerc.emotions import LABELS
 from livemerc.errors import ConfigError
-from livemerc.model.checkpoint import file_sha256
 from livemerc.model.merits import ConversationModel
-from trainer.compact.compose import ClipPool, Words, compose, neutral_words, voices_alone
+from trainer.compact.compose import ClipPool, Words, clip_pools, compose, neutral_words, voices_alone
 from trainer.compact.config import ConversationStage, FusionStage, read_stage
+from trainer.compact.text_features import TextFeatures
 from trainer.loop.fit import LoopOptions, fit
 from trainer.loop.losses import window_loss
 from trainer.loop.metrics import classification_metrics
@@ -35,53 +35,6 @@ from trainer.loop.windows import (
 
 TEXT_WIDTH = 384
 """all-MiniLM-L6-v2's."""
-
-
-class TextFeatures:
-    """`trainer.compact.text_features` as dialogues."""
-
-    def __init__(self, path: Path):
-        arrays = np.load(path)
-        self.arrays = {k: arrays[k] for k in arrays.files}
-        self.sha256 = file_sha256(path)
-
-    def dialogues(self, split: str, style: str) -> list[Words]:
-        """style: "clean" | "plain"."""
-        a, out, start = self.arrays, [], 0
-        for length in a[f"{split}_lengths"]:
-            part = slice(start, start + length)
-            start += length
-            out.append(
-                Words(a[f"{split}_{style}"][part], a[f"{split}_labels"][part], list(a[f"{split}_speakers"][part]))
-            )
-        return out
-
-    @property
-    def prior(self) -> np.ndarray:
-        """Label shares of MELD train, (7,)."""
-        return np.bincount(self.arrays["train_labels"], minlength=len(LABELS)) / len(self.arrays["train_labels"])
-
-
-def clip_pools(
-    path: Path, held_out: Sequence[str], readers: Sequence[str] = (), soften: float = 0.0
-) -> dict[str, ClipPool]:
-    """Pools "train", "dev" and "test" from `trainer.compact.speech`'s embeddings. Actors are named corpus/speaker.
-
-    "dev": `held_out` of the actors set apart (split B); "test": split C, unseen in every stage. "train": the rest of B
-    and, with them, the encoder's own actors (A) under the noise of `soften`: three voices alone taught Stage II their
-    own confusions (trainer/LOG.md). `readers` join as neutral voices: people who read aloud, not heard by the encoder.
-    """
-    arrays = np.load(path)
-    actor = np.array([f"{c}/{s}" for c, s in zip(arrays["corpus"], arrays["speaker"], strict=True)])
-    # S1 is the Stage I logits, as in livemerc.model.encoders
-    everything = ClipPool(arrays["logits"].astype(np.float32), arrays["label"].astype(np.int64), actor)
-    b = arrays["split"] == "B"
-    dev = np.isin(actor, list(held_out))
-    return {
-        "train": everything.only((b & ~dev) | (arrays["split"] == "A") | np.isin(actor, list(readers)), soften),
-        "dev": everything.only(b & dev),
-        "test": everything.only((arrays["split"] == "C") & (arrays["version"] == "clean")),
-    }
 
 
 def text_alone(words: Sequence[Words], width: int) -> list[DialogueFeatures]:

@@ -22,6 +22,7 @@ from livemerc.errors import InputError
 from trainer.compact import conversation as stages
 from trainer.compact.ablations import table
 from trainer.compact.config import ConversationStage, FusionStage, read_stage
+from trainer.compact.text_features import TextFeatures
 from trainer.corpora.corpus import SENTIMENTS
 from trainer.corpora.meld import parse_meld
 from trainer.loop.fit import LoopOptions, fit
@@ -64,7 +65,7 @@ def with_sentiments(dialogues: list[DialogueFeatures], csv: Path) -> list[Dialog
 
 
 def one_option(
-    option: Option, text: stages.TextFeatures, meld: Path, stage: ConversationStage, fusion: FusionStage, out: Path
+    option: Option, text: TextFeatures, meld: Path, stage: ConversationStage, fusion: FusionStage, out: Path
 ) -> dict[str, float]:
     """Stage II of the text with `option`; figures of the kept epoch at lag 0."""
     model = stages.build(stage, fusion, text.arrays["train_clean"].shape[1], len(LABELS))
@@ -114,7 +115,7 @@ def main() -> None:
     seeds = []
     for seed, features in enumerate(arguments.features):
         stage = msgspec.structs.replace(read_stage(arguments.config, "conversation", ConversationStage), seed=seed)
-        text = stages.TextFeatures(features)
+        text = TextFeatures(features)
         rows = {}
         for name, option in OPTIONS.items():
             folder = arguments.out / f"seed{seed}" / name.replace(" ", "-")
