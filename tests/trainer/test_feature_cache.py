@@ -18,8 +18,9 @@ from full_size import tiny_front, tiny_text, voices
 from helpers.wav_file import write as write_wav
 
 from livemerc.errors import ConfigError, InputError, LivemercError
-from trainer.fronts.cache import FeatureCache, Item
+from trainer.fronts.cache import FeatureCache
 from trainer.fronts.encoders import FrozenText
+from trainer.fronts.items import Item
 
 
 class Counting:
@@ -148,7 +149,8 @@ def test_kill_in_mid_extraction_then_resume(tmp_path: Path, front: Any, items: l
         "from pathlib import Path\n"
         "sys.path[:0] = sys.argv[2:]\n"
         "from full_size import tiny_front\n"
-        "from trainer.fronts.cache import FeatureCache, Item\n"
+        "from trainer.fronts.cache import FeatureCache\n"
+        "from trainer.fronts.items import Item\n"
         "front = tiny_front('wavlm-base-plus')\n"
         "features, made = front.features, []\n"
         "def slow(samples):\n"

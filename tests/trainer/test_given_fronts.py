@@ -16,8 +16,9 @@ from safetensors.numpy import save_file
 
 from livemerc.errors import InputError, LivemercError, ModelError
 from livemerc.model.speech_head import SpeechHead
-from trainer.fronts.cache import FeatureCache, Item
+from trainer.fronts.cache import FeatureCache
 from trainer.fronts.encoders import build_speech_frontend
+from trainer.fronts.items import Item
 
 
 def care_arrays(names: list[str], semantic: bool = True) -> dict[str, np.ndarray]:

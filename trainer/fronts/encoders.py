@@ -66,9 +66,9 @@ def build_speech_frontend(
     """The frozen speech front end `name`.
 
     "wavlm-base-plus", "wavlm-large", "hubert-base", "hubert-large", "wav2vec2-base", a name of the hub or a folder;
-    "care:PATH" (`trainer.fronts.care`); "whisper:NAME" or "whisper:PATH" (`trainer.fronts.whisper`); "compact" or
-    "compact:CHECKPOINT". `layers`: rows that are kept, 0 = the first layer's input. Raises `ModelError` (exit 3)
-    where it cannot be had, `ConfigError` for options that this kind does not have.
+    "care:PATH" (`trainer.fronts.precomputed`); "whisper:NAME" or "whisper:PATH" (`trainer.fronts.whisper`);
+    "compact" or "compact:CHECKPOINT". `layers`: rows that are kept, 0 = the first layer's input. Raises `ModelError`
+    (exit 3) where it cannot be had, `ConfigError` for options that this kind does not have.
     """
     kind, _, rest = name.partition(":")
     if kind in ("care", "whisper", "compact"):
@@ -79,9 +79,9 @@ def build_speech_frontend(
         if not rest:
             raise ConfigError(f"{name}: write {kind}:PATH.")
         if kind == "care":
-            from trainer.fronts.care import CareFile
+            from trainer.fronts.precomputed import PrecomputedFeatures
 
-            return CareFile(Path(rest))
+            return PrecomputedFeatures(Path(rest))
         from trainer.fronts.whisper import whisper_front
 
         return whisper_front(rest)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
@@ -17,6 +18,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 from torch import Tensor
+
+from livemerc.errors import LivemercError
 
 PART = ".part"
 
@@ -57,6 +60,55 @@ def write_shard(folder: Path, keys: Sequence[str], rows: Tensor) -> Path:
     path = folder / f"{_digest(content)}.safetensors"
     write_file(path, content)
     return path
+
+
+class ShardWriter:
+    """Collects rows and writes them as shards of `size` rows, or of fewer once `flush_s` seconds have gone by.
+
+    `stored`: the type that rows are stored as; `total`: rows that are to come, for messages; `written` is called with
+    each shard's path and keys.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        size: int,
+        flush_s: float,
+        stored: torch.dtype,
+        total: int,
+        written: Callable[[Path, Sequence[str]], None],
+    ):
+        self._folder, self._size, self._flush_s, self._stored = folder, size, flush_s, stored
+        self._total, self._written = total, written
+        self._keys: list[str] = []
+        self._rows: list[Tensor] = []
+        self._kept = 0
+        self._since = time.monotonic()
+
+    def add(self, keys: Sequence[str], rows: Tensor) -> None:
+        """`rows` (n, ...) under `keys` (n). Raises as `flush` does."""
+        if keys:
+            self._keys += keys
+            self._rows.append(rows)
+        if len(self._keys) >= self._size or time.monotonic() - self._since > self._flush_s:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what is collected. Raises `LivemercError` where there is no room."""
+        keys, rows = self._keys, self._rows
+        self._keys, self._rows = [], []
+        self._since = time.monotonic()
+        if not keys:
+            return
+        try:
+            path = write_shard(self._folder, keys, torch.cat(rows).to(self._stored))
+        except OSError as error:
+            raise LivemercError(
+                f"{self._folder}: features cannot be written ({error.strerror}); {self._kept} of {self._total} new "
+                "ones are kept, free some room and run the same command again."
+            ) from error
+        self._kept += len(keys)
+        self._written(path, keys)
 
 
 def shard_keys(path: Path) -> list[str]:

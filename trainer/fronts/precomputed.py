@@ -1,9 +1,9 @@
-"""CARE: features that the user brings in a file.
+"""Precomputed features that the user brings in a file ("care:PATH"), such as CARE's.
 
 CARE (Dutta & Ganapathy; the speech embedding of MERITS-L) has no licence and no weights in its public repository, and
-what is known of it does not fix the network: the convolutional adapters of its semantic branch, and which layers its
-13 rows come from, are open. A network rebuilt from guesses would load nobody's weights. So this reads *features*, made
-with the authors' own code:
+its papers leave the network open: the convolutional adapters of the semantic branch, and the layers that its 13 rows
+come from. A network rebuilt from guesses would load nobody's weights. So this reads features that were made with the
+authors' own code:
 
 - `.safetensors`: one tensor an utterance under the key `dialogue_id/utterance_id`, float, (13, 1536): the
   time-mean-pooled layers. Optionally, under the same key and `:semantic`, the pooled semantic vector, (768,).
@@ -31,13 +31,13 @@ from livemerc.model.frozen_speech import FrozenSpeech
 SEMANTIC = ":semantic"
 
 
-class CareFile(FrozenSpeech):
+class PrecomputedFeatures(FrozenSpeech):
     """Features by name. `features` takes names instead of samples: a live monitor cannot run it.
 
     Raises `ModelError` (exit 3) where the file cannot be read or its shapes differ.
     """
 
-    modality: Any = "given"
+    modality: Any = "given"  # stored with every cache
 
     def __init__(self, path: Path):
         super().__init__()
