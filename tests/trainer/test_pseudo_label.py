@@ -13,7 +13,7 @@ from livemerc.cli import call
 from livemerc.errors import InputError
 from trainer.cli import app
 from trainer.pseudo_labels.agreement import agreement
-from trainer.pseudo_labels.run import read_pseudo_labels
+from trainer.pseudo_labels.labelled_corpus import read_pseudo_labels
 
 GOOD, BAD, PLAIN = "I love it, it is great!", "I hate this awful thing.", "The table is brown."
 

@@ -22,7 +22,7 @@ from tiny_models import causal_lm
 
 from livemerc.errors import LivemercError
 from trainer.pseudo_labels.answers import Journal
-from trainer.pseudo_labels.run import read_pseudo_labels
+from trainer.pseudo_labels.labelled_corpus import read_pseudo_labels
 
 PROJECT = Path(__file__).parents[2]
 TEXTS = [f"sentence number {i}" for i in range(60)]

@@ -14,8 +14,8 @@ from scripted_endpoint import Reply, ScriptedEndpoint, error, scripted_endpoint
 
 from livemerc.cli import call
 from trainer.cli import app
-from trainer.pseudo_labels.crowd import retry_after
-from trainer.pseudo_labels.run import read_pseudo_labels
+from trainer.pseudo_labels.labelled_corpus import read_pseudo_labels
+from trainer.pseudo_labels.request_pool import retry_after
 from trainer.pseudo_labels.teachers import PROMPT
 
 TEXTS = [f"sentence number {i}" for i in range(20)]

@@ -31,7 +31,7 @@ from trainer.corpora.text_corpora import TextRow, read_emorynlp, read_goemotions
 from trainer.loop.fit import warm_up_then_down
 from trainer.loop.metrics import classification_metrics
 from trainer.loop.saving import append_line, load_state, save_json, save_state
-from trainer.pseudo_labels.run import read_pseudo_labels
+from trainer.pseudo_labels.labelled_corpus import read_pseudo_labels
 
 
 def asr_style(text: str, rng: random.Random, words: list[str], drop: float, swap: float) -> str:

@@ -123,7 +123,7 @@ class Run:
         if source is None:
             self._say("stage pretrain: no --pseudo-labels FILE, so Stage I starts from the encoder as it is")
             return
-        from trainer.pseudo_labels.run import read_pseudo_labels
+        from trainer.pseudo_labels.labelled_corpus import read_pseudo_labels
 
         rows = read_pseudo_labels(source)
         section = self.config.pretrain

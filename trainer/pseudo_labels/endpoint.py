@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from livemerc.errors import ConfigError, LivemercError, ModelError
-from trainer.pseudo_labels.crowd import Crowd, Fatal, Patience, Transient, retry_after
+from trainer.pseudo_labels.request_pool import Fatal, RequestPool, RetryPolicy, Transient, retry_after
 from trainer.pseudo_labels.teachers import PROMPT, Answer, Record, Teacher, identity, parse_label
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Endpoint:
     base_url: str | None = None
     key_env: str | None = None
     timeout_s: float = 60.0
-    patience: Patience = field(default_factory=Patience)
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
 
 
 class EndpointTeacher(Teacher):
@@ -99,23 +99,23 @@ class EndpointTeacher(Teacher):
         self._client = openai.AsyncOpenAI(
             base_url=self.base_url,
             api_key=self._key or "none",  # the client wants one; local servers look at none
-            max_retries=0,  # see `trainer.pseudo_labels.crowd`
+            max_retries=0,  # see `trainer.pseudo_labels.request_pool`
             timeout=self._settings.timeout_s,
         )
-        crowd = Crowd(self, self._settings.patience, f"the endpoint {self.base_url}", texts, record, forget)
+        pool = RequestPool(self, self._settings.retries, f"the endpoint {self.base_url}", texts, record, forget)
 
         async def run() -> None:
             async with self._client:
-                await crowd.run()
+                await pool.run()
 
         asyncio.run(run())
-        if crowd.broken is not None:
-            raise crowd.broken
-        if crowd.interrupted:
+        if pool.broken is not None:
+            raise pool.broken
+        if pool.interrupted:
             raise KeyboardInterrupt
-        if crowd.fatal is not None:
-            raise LivemercError(crowd.fatal)
-        return len(crowd.given_up)
+        if pool.fatal is not None:
+            raise LivemercError(pool.fatal)
+        return len(pool.given_up)
 
     async def ask(self, text: str) -> Answer:
         """One request. Raises `Transient` and `Fatal`."""

@@ -1,4 +1,4 @@
-"""Many questions under way at once, with patience: pauses, back-off, Retry-After, and an end where there is no hope.
+"""Many requests under way at once: retries, back-off, Retry-After, and when a run is given up.
 
 The `openai` client's own retries are off: they cannot be seen from outside, so one request told to wait would not hold
 back the others, back-off ends at 8 s, a Retry-After above two minutes is not waited for, and an empty quota (429 too)
@@ -31,7 +31,7 @@ FIRST_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class RetryPolicy:
     """`retries`: further tries of one text; `stop_after`: texts in a row without an answer that end the run."""
 
     concurrency: int = 8
@@ -39,8 +39,8 @@ class Patience:
     stop_after: int = 8
 
 
-class Asked(Protocol):
-    """Who is asked. `proven`: see `Teacher`."""
+class Requester(Protocol):
+    """Sends one request. `proven`: see `Teacher`."""
 
     requests: int
     retries: int
@@ -70,20 +70,20 @@ class Transient(Exception):
         self.heard, self.limited = heard, limited
 
 
-class Crowd:
+class RequestPool:
     """Workers that share one queue, one pause and one count of failures; one event loop, so there are no locks."""
 
     def __init__(
         self,
-        asked: Asked,
-        patience: Patience,
+        requester: Requester,
+        policy: RetryPolicy,
         who: str,
         texts: Sequence[str],
         record: Record,
         forget: Callable[[Sequence[int]], None],
     ) -> None:
         """`who`: how sentences about it begin."""
-        self._teacher, self._settings, self._who = asked, patience, who
+        self._teacher, self._policy, self._who = requester, policy, who
         self._texts, self._record, self._forget = texts, record, forget
         self._queue: Iterator[int] = iter(range(len(texts)))
         self._not_before_s = 0.0
@@ -104,7 +104,7 @@ class Crowd:
             if not self._heard and self._streak:
                 self._give_in()
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(self._settings.concurrency, len(self._texts) - 1)):
+                for _ in range(min(self._policy.concurrency, len(self._texts) - 1)):
                     group.create_task(self._work())
         if self._rejected_only and self._streak and not (self._teacher.proven or self.interrupted):
             self._give_in()  # a handful of texts, none of them answered
@@ -117,7 +117,7 @@ class Crowd:
 
     async def _one(self, index: int) -> None:
         try:
-            answer = await self._patiently(self._texts[index])
+            answer = await self._with_retries(self._texts[index])
         except Fatal as error:
             self.fatal = self.fatal or str(error)
             self._stop.set()
@@ -143,7 +143,7 @@ class Crowd:
 
     def _count(self, index: int, why: str) -> None:
         self._streak.append((index, why))
-        if len(self._streak) >= self._settings.stop_after:
+        if len(self._streak) >= self._policy.stop_after:
             self._give_in()
 
     def _give_in(self) -> None:
@@ -157,7 +157,7 @@ class Crowd:
         self._forget([index for index, _ in self._streak])
         self._stop.set()
 
-    async def _patiently(self, text: str) -> Answer | None:
+    async def _with_retries(self, text: str) -> Answer | None:
         """The answer, after as many tries as it takes; None when the run stops meanwhile."""
         attempt, answers = 0, self._answers
         while True:
@@ -171,7 +171,7 @@ class Crowd:
                 if error.limited and self._answers > answers:
                     attempt = 0  # while others are answered a rate limit is no failure: this text's turn comes
                 answers = self._answers
-                retries = self._settings.retries
+                retries = self._policy.retries
                 if attempt >= (retries if self._heard else min(retries, FIRST_TRIES - 1)):
                     raise
                 await self._back_off(attempt, error)
