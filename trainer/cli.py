@@ -1,4 +1,4 @@
-"""`livemerc-train`: train, evaluate, export. Errors and exit codes as of `livemerc`."""
+"""The command line `livemerc-train`: flags and one call each. Errors and exit codes are those of `livemerc`."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from trainer.loop.options import TrainOptions, chosen_stages
 from trainer.loop.run_folder import RunFolder
 
 STAGES = ("text", "speech", "context")
-"""Of the compact recipe."""
+"""Stages of the compact recipe."""
 _FOLDERS = {"text": ("text", "features"), "speech": ("speech",), "context": ("context",)}
 
 
@@ -29,7 +29,7 @@ def read_recipe(path: Path) -> str:
 
 
 def train(config: Path, data: Path, out: Path, options: TrainOptions) -> None:
-    """The chosen stages of the configuration's recipe. Raises the errors of `livemerc.errors`."""
+    """Trains the chosen stages of the configuration's recipe. Raises the errors of `livemerc.errors`."""
     if options.resume and options.overwrite:
         raise ConfigError("--resume and --overwrite contradict each other; give one of them.")
     if options.max_steps is not None and options.max_steps < 1:
@@ -71,7 +71,7 @@ def _settings(config: Path, stage: str) -> dict[str, Any]:
 
 
 def run(stage: str, config: Path, data: Path, out: Path) -> None:
-    """One of `STAGES` with the settings of `config`, corpora in `data`, results below `out`."""
+    """Trains one of `STAGES` with the settings of `config`, corpora in `data`, results below `out`."""
     if stage == "text":
         from trainer.compact import text as text_stage
         from trainer.compact import text_features as features

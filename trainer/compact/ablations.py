@@ -3,8 +3,8 @@
     python -m trainer.compact.ablations --config configs/compact.toml --speech runs/speech/final/embeddings.npz \
         --out runs/ablations runs/features/text.npz [the features of other seeds ...]
 
-Each features file is one seed: its text encoder was trained with another one, and Stages II and III get its number as
-theirs. Figures are of MELD dev (text) and of composed dialogues with actors that no stage heard; mean and deviation.
+Each features file is one seed of Stage I text; Stages II and III take its number as their own seed. Figures are of
+MELD dev (text) and of composed dialogues with actors that no stage heard; mean and deviation over the seeds.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LAGS: tuple[int | None, ...] = (0, 1, 2, 4, None)
 def end_to_end(
     model: ConversationModel, text: TextFeatures, pools: dict, stage: FusionStage, out: Path
 ) -> dict[str, float]:
-    """Stages II and III at once from the fused loss alone: what the paper's staging is compared with."""
+    """Trains Stages II and III at once from the fused loss alone, to compare with the paper's staging."""
     composer = stages.Composer(text, pools, stage)
     conditions = stages.dev_conditions(text, pools["dev"], stage, stage.seed)
 
@@ -76,7 +76,8 @@ def fused_figures(model: ConversationModel, text: TextFeatures, pools: dict, fus
 
 
 def one_seed(seed: int, features: Path, speech: Path | None, config: Path, out: Path) -> dict[str, dict[str, float]]:
-    """All variants with one seed, without `speech` those of the text; what is finished below `out` stays."""
+    """Figures of all variants with one seed; without `speech`, of those of the text. What is finished
+    below `out` is not trained again."""
     conversation = msgspec.structs.replace(read_stage(config, "conversation", ConversationStage), seed=seed)
     fusion = msgspec.structs.replace(read_stage(config, "fusion", FusionStage), seed=seed)
     text = TextFeatures(features)
@@ -132,7 +133,7 @@ def table(seeds: Sequence[dict[str, dict[str, float]]]) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(prog="python -m trainer.compact.ablations", description=__doc__.splitlines()[0])
     parser.add_argument("features", type=Path, nargs="+")
     parser.add_argument("--config", type=Path, default=Path("configs/compact.toml"))
     parser.add_argument("--speech", type=Path, help="embeddings of `trainer.compact.speech embed`; without: text alone")

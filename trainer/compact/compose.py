@@ -2,8 +2,8 @@
 
 MELD's words are joined with clips of actors that the speech encoder never heard. A clip carries the utterance's
 emotion with probability `match`, chosen so that the speech branch is worth in these dialogues what it was measured to
-be worth on a corpus it never saw (`match_for_trust`); otherwise a flat (neutral) clip or one of any other emotion:
-people say joyful words flatly more often than angrily.
+be worth on a corpus it never saw (`match_for_trust`). Otherwise the clip is flat (neutral) or of any other emotion,
+because people say joyful words flatly more often than angrily.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class ClipPool:
     label: np.ndarray
     actor: np.ndarray
     soften: float = 0.0
-    """Training only: half of the draws lie between two clips of the emotion, all get noise of this deviation. Few
-    actors are learnt by heart otherwise."""
+    """Deviation of the noise on every draw; where there is any, half of the draws also lie between two clips of the
+    emotion. Training needs it, because a network learns few actors by heart."""
 
     def __post_init__(self) -> None:
         by_actor: dict[tuple[str, int], list[int]] = defaultdict(list)
@@ -99,7 +99,7 @@ class Words:
 
 
 def compose(words: Words, pool: ClipPool, match: float, absent: float, rng: np.random.Generator) -> DialogueFeatures:
-    """Words with voices: each speaker gets an actor; `absent` = share of utterances without a voice."""
+    """Gives words voices: each speaker gets an actor; `absent` = share of utterances without a voice."""
     cast = {s: pool.actors[rng.integers(len(pool.actors))] for s in dict.fromkeys(words.speakers)}
     n, labels = len(words.labels), sorted(set(map(int, pool.label)))
     s1 = np.zeros((n, pool.s1.shape[1]), np.float32)

@@ -1,4 +1,4 @@
-"""The training configuration: strict TOML, one struct a stage."""
+"""The configuration of the compact recipe: strict TOML, one struct for each stage."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ from trainer.loop.windows import (
 )
 
 TEXT_WIDTH = 384
-"""all-MiniLM-L6-v2's."""
+"""Width of T1 from all-MiniLM-L6-v2."""
 
 
 def text_alone(words: Sequence[Words], width: int) -> list[DialogueFeatures]:
@@ -103,7 +103,7 @@ def train_speech_context(
 
     def make(rng: np.random.Generator) -> Iterable[WindowBatch]:
         dialogues = [voices_alone(w, pools["train"], rng) for w in train]
-        # As many short stretches with all classes alike: MELD's shares (47 % neutral) are not those of every room.
+        # Short stretches with all classes alike are added: MELD's shares (47 % neutral) are not those of every room.
         dialogues += [voices_alone(balanced(rng), pools["train"], rng) for _ in range(2 * len(train))]
         cuts = all_cuts(dialogues, stage.context)
         # A third of the windows start in the middle: short contexts are as common live as in these dialogues.
@@ -129,8 +129,8 @@ class Composer:
     def __init__(self, text: TextFeatures, pools: dict[str, ClipPool], stage: FusionStage):
         self.text, self.pools, self.stage = text, pools, stage
         self.words = {s: text.dialogues("train", s) for s in ("clean", "plain")}
-        # Not MELD's own neutral lines: in the composed dialogues the same words under another voice are neutral, and
-        # fusion learnt neither. RAVDESS's own two sentences are what the outside check may speak: they stay unseen.
+        # MELD's own neutral lines are not used: in composed dialogues they are neutral under any voice, and fusion
+        # learnt neither. RAVDESS's two sentences stay unseen, because the figures on clips are measured with them.
         self.neutral = text.arrays["neutral"][~text.arrays["neutral_is_ravdess"]]
         actors = pools["train"].actor.astype(str)
         self.readers = pools["train"].only(np.char.startswith(actors, "librispeech/"), stage.soften)
@@ -262,7 +262,7 @@ def train(config: Path, text_features: Path, embeddings: Path | None, out: Path)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m trainer.compact.conversation", description=__doc__.splitlines()[0])
     parser.add_argument("--config", type=Path, default=Path("configs/compact.toml"))
     parser.add_argument("--text", type=Path, default=Path("runs/features/text.npz"))
     parser.add_argument("--speech", type=Path, default=Path("runs/speech/final/embeddings.npz"))

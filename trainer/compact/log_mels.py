@@ -28,7 +28,7 @@ READERS = {
     "librispeech": lambda data: read_librispeech(data / "speech/librispeech"),
     "read": lambda data: read_read(data / "speech/read"),
 }
-# Babble is made of readers that no figure is measured on: an actor of a test fold is never heard in training.
+# Babble is made of these readers, on whom no figure is measured: so training hears no actor of a test fold.
 BABBLE_READERS = tuple(speaker_split()["A"]["librispeech"])
 
 

@@ -2,7 +2,8 @@
 
     python -m trainer.compact.option_ablations --meld ../shared/data/meld --out runs/options runs/features/text.npz ...
 
-Each features file is one seed of Stage I; Stage II gets its number as its own. MELD dev, weighted F1 and UAR at lag 0.
+Each features file is one seed of Stage I; Stage II takes its number as its own seed. Figures are weighted F1 and UAR on
+MELD dev at lag 0.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ OPTIONS = {
     "label smoothing .1": Option(smoothing=0.1),
 }
 TEMPERATURE = 0.1
-"""Of the contrastive term, as in the full-size configurations."""
+"""Temperature of the contrastive term, as in the full-size configurations."""
 
 
 def with_sentiments(dialogues: list[DialogueFeatures], csv: Path) -> list[DialogueFeatures]:
@@ -104,7 +105,9 @@ def one_option(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        prog="python -m trainer.compact.option_ablations", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("features", type=Path, nargs="+")
     parser.add_argument("--config", type=Path, default=Path("configs/compact.toml"))
     parser.add_argument("--meld", type=Path, required=True, help="folder of MELD's csv files")

@@ -155,7 +155,7 @@ def figures(encoder: SpeechEncoder, features: Features, version: int = 0, temper
 
 
 def base_rate(encoder: SpeechEncoder, features: Features, temperature: float, version: int = 0) -> dict[str, Any]:
-    """What the encoder makes of read, unemotional speech."""
+    """How often the encoder calls read, unemotional speech neutral, and what it calls it otherwise."""
     p = softmax(encode(encoder, features, version)[1], temperature)
     counts = np.bincount(p.argmax(1), minlength=len(LABELS))
     return {
@@ -248,7 +248,8 @@ def train_folds(
 ) -> dict[str, Any]:
     """Speaker-independent figures: an encoder for each fold's train part, measured on its test part.
 
-    `folds` other than all of a corpus: a part of the work, for a second process; finished folds are not trained again.
+    `folds` may be some of a corpus' folds, so that a second process takes the others; finished ones are not trained
+    again.
     """
     rows, truths = [], []
     result: dict[str, Any] = {"folds": []}

@@ -237,7 +237,7 @@ def load_encoder(folder: Path) -> tuple[TextEncoder, str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m trainer.compact.text", description=__doc__.splitlines()[0])
     parser.add_argument("--config", type=Path, default=Path("configs/compact.toml"))
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)

@@ -84,8 +84,8 @@ def extract(config: TextStage, data: Path, text_stage: Path, out: Path) -> Path:
         arrays[f"{split}_lengths"] = np.array([len(d) for d in dialogues])
     sentences = neutral_sentences(data, 1500, config.seed)
     sentences += [asr_style(s, random.Random(i), ["the"], 0.0, 0.0) for i, s in enumerate(sentences)]
-    # And as a poor recogniser hears them, wrong words and all: read speech through pocketsphinx was called joyful or
-    # angry for words that nobody had said. RAVDESS's two stay as they are: figures of runs must compare.
+    # The sentences are added once more as a poor recogniser hears them, because read speech through pocketsphinx was
+    # called joyful or angry for words that nobody had said. RAVDESS's two stay as they are, so that runs compare.
     misheard = [s for s in sentences[: len(sentences) // 2] if not s.startswith(RAVDESS_STATEMENTS)]
     sentences += [
         asr_style(s, random.Random(i), vocabulary, MISHEARD_DROP, MISHEARD_SWAP) for i, s in enumerate(misheard)

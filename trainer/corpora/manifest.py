@@ -1,4 +1,4 @@
-"""The manifest: a user's own dialogues as CSV (contract: see README, "Your own data")."""
+"""The manifest: a user's own dialogues as CSV (contract: docs/formats.md)."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def read_manifest(
             lines = []
             for raw in reader:
                 _check_width(path, reader.line_num, raw)
-                # What is not asked for need be neither labelled for this checkpoint nor on this machine.
+                # Rows of other splits may have labels that this checkpoint lacks, and audio that is not here.
                 if split is None or _is_context(raw) or (raw["split"] or "").strip() == split:
                     lines.append((reader.line_num, raw))
             judged = {(raw["dialogue_id"] or "").strip() for _, raw in lines if not _is_context(raw)}

@@ -101,7 +101,7 @@ def _table(path: Path, split: str) -> Path | None:
 
 
 def _index(base: Path, split: str) -> dict[str, Path]:
-    """Files of one split by stem. Names repeat from split to split: only a folder of the split's own will do."""
+    """Files of one split by stem. Names repeat from split to split, so only a folder of the split's own is taken."""
     release = _VIDEO_FOLDERS[split]
     for folder in (
         base / release,

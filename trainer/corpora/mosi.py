@@ -31,7 +31,7 @@ def read_mosi(
     `path`: label.csv, or the folder with it (columns video_id, clip_id, text, label; split or mode if given).
     `audio`: folder with VIDEO_CLIP.wav (Segmented, of the release) or VIDEO/CLIP.mp4, at any depth; default: `path`'s.
     `zero`: what a score of 0 is. Convention: >= 0 is positive (negative / non-negative), which keeps all 2,199.
-    `split_file`: CSV of video_id,split; it goes before the table's own column, and that before the standard folds
+    `split_file`: CSV of video_id,split; it overrides the table's own column, which overrides the standard folds
     (52 / 10 / 31 videos). MERITS-L trains on 49 / 13 / 31: test is the same, but no source names its 13.
     Who speaks is not published, and some people speak in two videos; folds are by video. Raises `InputError`.
     """

@@ -1,5 +1,8 @@
-"""Calibration that was not fitted on what it is measured on: temperatures from one half of the dialogues, ECE and NLL
-on the other, both ways, over several random splits."""
+"""Calibration measured on dialogues that it was not fitted on (`livemerc-train evaluate --calibration-halves`).
+
+Temperatures are fitted on one half of the dialogues, ECE and NLL are measured on the other, both ways, over several
+random splits.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ LEAST_ROWS = 20
 
 
 def calibration_halves(judgement: Judgement, seed: int, splits: int = SPLITS) -> dict[str, dict[str, Any]]:
-    """For each branch:
+    """Figures of each branch:
 
     - "ece", "nll": means over `splits` splits x both ways, measured on about half of the rows;
     - "ece_deviation": s.d. over the splits (each the mean of its two ways);

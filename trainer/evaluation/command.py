@@ -20,12 +20,12 @@ from trainer.loop.metrics import calibration_floor, expected_calibration_error
 LEAST_RESAMPLES = 100
 """Fewer leave two or three values beyond a 95 % interval's end."""
 DEFAULT_RESAMPLES = 2000
-"""Of `--against` where `--bootstrap` does not say."""
+"""Resamples of `--against` where `--bootstrap` gives no number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The flags. `lag` None = 0, and for the ladder the live default."""
+    """The flags of the command. `lag` None = 0, and for the ladder the live default."""
 
     split: str | None = None
     lag: int | None = None
@@ -67,13 +67,15 @@ class Options:
 
 
 def run(manifest: Path, checkpoints: Sequence[Path | None], options: Options) -> dict[str, Any]:
-    """One checkpoint: the contract's object. Several = seeds: the same with means over them, "deviation" (s.d. with
-    n - 1) in the same form, and "checkpoints": each one's own object. Further keys only where asked for:
+    """One checkpoint gives the contract's object. Several are seeds of one recipe: they give the same object with means
+    over them, "deviation" (s.d. with n - 1) in the same form, and "checkpoints", each one's own object. Further keys
+    come only where they are asked for:
 
     - `bootstrap`: "bootstrap" {"resamples", "seed", "dialogues", branch: {figure: [2.5 %, 97.5 %]}};
     - `bootstrap`, `figures` or `calibration_halves`: "calibration" {branch: {"ece", "mean", "p95", "p_value"}}, what
       ECE a perfectly calibrated model would show here (one a checkpoint where there are several);
-    - `calibration_halves`, `against`, `ladder`: see `halves`, `compare`, `ladder`; `figures`: the files written.
+    - `calibration_halves`, `against`, `ladder`: see `calibration_halves`, `paired.compare`, `ladder`;
+    - `figures`: the files written.
 
     Raises `LivemercError`.
     """

@@ -1,4 +1,4 @@
-"""`livemerc-train evaluate`: what the live monitor would run on labelled dialogues, causal, at lag R."""
+"""Judges labelled dialogues as the live monitor would, causal and at lag R (`livemerc-train evaluate`)."""
 
 from __future__ import annotations
 
@@ -246,7 +246,7 @@ def judge(
 ) -> np.ndarray:
     """(n, C) probabilities at which the live dialogue freezes each utterance, by the live code itself.
 
-    `fuse_ms` is appended what Stages II and III took for each utterance.
+    `fuse_ms` gets the milliseconds that Stages II and III took for each utterance.
     """
     window = Dialogue(model, config, abstention)
     frozen = {}

@@ -1,4 +1,4 @@
-"""`livemerc-train evaluate --against`: two checkpoints on the same rows."""
+"""Compares two checkpoints on the same rows (`livemerc-train evaluate --against`)."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Item:
 
     @classmethod
     def of(cls, utterance: LabelledUtterance) -> Item:
-        """Of a corpus' utterance; its name is `dialogue_id/utterance_id`."""
+        """The item of a corpus' utterance; its name is `dialogue_id/utterance_id`."""
         name = f"{utterance.dialogue_id}/{utterance.utterance_id}"
         return cls(name, utterance.audio, utterance.start_s, utterance.end_s, utterance.text)
 
@@ -80,7 +80,7 @@ class FileHashes:
         self.path = path
 
     def of(self, file: Path) -> str:
-        """In hex. Raises OSError."""
+        """The SHA-256 of `file`, in hex. Raises OSError."""
         name, status = str(file.absolute()), file.stat()
         known = self._known.get(name)
         if known is not None and known[:2] == [status.st_size, status.st_mtime_ns]:
@@ -104,7 +104,7 @@ class FileHashes:
 
 
 def keys_of(items: Sequence[Item], modality: str, hashes: FileHashes) -> tuple[list[str | None], Skipped]:
-    """The key of each utterance, None where the modality is absent or its file cannot be read; and the latter.
+    """The key of each utterance, None where the modality is absent or the file cannot be read; and the unreadable ones.
 
     A key is made from the text, from the name ("given"), or from the audio file's content with start and end: an
     utterance is found again wherever its file lies.

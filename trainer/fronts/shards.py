@@ -1,7 +1,7 @@
 """Shards of a feature cache: safetensors files named after their own SHA-256, each holding the keys of its rows.
 
-A shard is whole or it is not there: written beside, synced, renamed. Its name tells whether it was changed later, and
-its header holds its keys, so there is no index that could disagree with it.
+A shard is whole or absent, because it is written beside its place, synced and renamed. Its name tells whether it was
+changed later, and its header holds its keys, so there is no index that could disagree with it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class BrokenShard(Exception):
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """All of it or nothing, also after a crash. Raises OSError (a full disk) and leaves no part behind."""
+    """Writes all of it or nothing, also in a crash. Raises OSError (a full disk) and leaves no part behind."""
     part = path.with_name(f"{path.name}.{os.getpid()}{PART}")
     try:
         with part.open("wb") as file:
@@ -47,7 +47,7 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Parts of processes that were killed while they wrote."""
+    """Removes what processes wrote in part before they were killed."""
     for part in folder.glob(f"*{PART}"):
         pid = part.name.removesuffix(PART).rpartition(".")[2]
         if not (pid.isdecimal() and psutil.pid_exists(int(pid))):
@@ -55,7 +55,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def write_shard(folder: Path, keys: Sequence[str], rows: Tensor) -> Path:
-    """`rows` (n, ...) under `keys` (n). Raises OSError."""
+    """Writes `rows` (n, ...) under `keys` (n); returns the file. Raises OSError."""
     content = save({"features": rows.contiguous()}, metadata={"keys": json.dumps(list(keys))})
     path = folder / f"{_digest(content)}.safetensors"
     write_file(path, content)
@@ -86,7 +86,7 @@ class ShardWriter:
         self._since = time.monotonic()
 
     def add(self, keys: Sequence[str], rows: Tensor) -> None:
-        """`rows` (n, ...) under `keys` (n). Raises as `flush` does."""
+        """Takes `rows` (n, ...) under `keys` (n). Raises as `flush` does."""
         if keys:
             self._keys += keys
             self._rows.append(rows)
@@ -112,7 +112,7 @@ class ShardWriter:
 
 
 def shard_keys(path: Path) -> list[str]:
-    """From the header alone. Raises `BrokenShard`."""
+    """The keys of a shard's rows, from its header alone. Raises `BrokenShard`."""
     try:
         with safe_open(path, framework="pt") as file:
             keys = json.loads((file.metadata() or {})["keys"])
@@ -125,7 +125,7 @@ def shard_keys(path: Path) -> list[str]:
 
 
 def read_shard(path: Path) -> Tensor:
-    """Every row, float32, its SHA-256 checked. Raises `BrokenShard`."""
+    """All rows, float32, after its SHA-256 is checked. Raises `BrokenShard`."""
     content = path.read_bytes()
     if _digest(content) != path.stem:
         raise BrokenShard(path)

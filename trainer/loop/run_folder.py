@@ -43,7 +43,7 @@ class RunFolder:
             raise ConfigError(f"{self.out}: holds no run to resume; leave --resume out to begin one there.")
 
     def overwrite(self, folders: Sequence[str], stages: Sequence[str]) -> None:
-        """Removes these stages' folders. Only below a folder that a run was begun in: never somebody's own files."""
+        """Removes these stages' folders, but only where a run was begun: a user's own files are never removed."""
         if not self.exists:
             if any((self.out / f).exists() for f in folders):
                 raise ConfigError(

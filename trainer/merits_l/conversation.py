@@ -123,7 +123,7 @@ def train_conversation(
 
 
 def drop_modalities(batch: WindowBatch, share: float) -> WindowBatch:
-    """Each window loses its words or its voice, either alike, with chance `share`; never what has the other missing.
+    """Each window loses its words or its voice, equally often, with chance `share`; nothing loses its only modality.
 
     Drawn from torch's generator, which a resumed run restores.
     """

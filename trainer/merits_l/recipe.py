@@ -61,7 +61,7 @@ class RunOptions:
 
 
 def train(config: Path, data: Path, out: Path, options: TrainOptions) -> None:
-    """The chosen stages; then, where the last one is done, figures, parameter table and a checkpoint in OUT."""
+    """Trains the chosen stages; after the last one, prints figures and parameters and writes a checkpoint to `out`."""
     stages = chosen_stages(options.stage, STAGES)
     process = processes.accelerator(options.device or "auto")
     folder = RunFolder(out, "merits-l")
@@ -108,17 +108,17 @@ class Run:
         self.labels = len(self.corpus.labels)
         self.seed = self.config.run.seed
         self.trained: list[str] = []
-        """Stages that this process did not find done."""
+        """Stages that this process trained; the others were done before."""
 
     def run(self, stage: str) -> None:
-        """One of `STAGES`. Raises `ConfigError` where an earlier one is missing or the folder was begun otherwise."""
+        """Runs one of `STAGES`. Raises `ConfigError` where an earlier one is missing or `out` was begun otherwise."""
         {"pretrain": self.pretrain, "text": self.text, "speech": self.speech, "conversation": self.conversation,
          "fusion": self.fusion}[stage]()  # fmt: skip
 
     # Stage 0
 
     def pretrain(self) -> None:
-        """The text encoder on pseudo-labels; nothing where none are given, as in the paper's ablation."""
+        """Trains the text encoder on pseudo-labels; does nothing where none are given, as in the paper's ablation."""
         source = self.options.pseudo_labels
         if source is None:
             self._say("stage pretrain: no --pseudo-labels FILE, so Stage I starts from the encoder as it is")
@@ -248,8 +248,8 @@ class Run:
     def _stage(
         self, name: str, begun: dict[str, Any], work: Callable[[Path, LoopOptions], dict[str, Any]], made: str
     ) -> None:
-        """`work` once; its record, and what it was begun with, in NAME/stage.json. `made`: the file that the next
-        stages build on."""
+        """Runs `work` unless it is done, and writes NAME/stage.json: its record, and what it was begun with. `made`:
+        the file that the next stages build on."""
         out = self.options.out / name
         begun = json.loads(json.dumps(
             {**begun, "run": _plain(self.config.run), "corpus": _plain(self.config.corpus),

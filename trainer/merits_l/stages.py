@@ -7,7 +7,7 @@ from pathlib import Path
 
 STAGES = ("pretrain", "text", "speech", "conversation", "fusion")
 FOLDERS = {"conversation": ("conversation-text", "conversation-speech")}
-"""Folders of a stage where they are not one of its own name."""
+"""Folders of a stage, where it has others than one of its own name."""
 
 
 def summary(out: Path) -> list[str]:

@@ -40,9 +40,9 @@ class Endpoint:
 class EndpointTeacher(Teacher):
     """System message, temperature 0, at most 4 tokens; the user's message is the text.
 
-    The key comes from an environment variable and goes nowhere but into the request's header: out of messages and
-    stored answers it is taken, should an endpoint echo it. The base URL is no part of the identity: the same model on
-    another port has the same answers.
+    The key comes from an environment variable and goes only into the request's header. Where an endpoint echoes it, it
+    is taken out of messages and stored answers. The base URL is no part of the identity, because the same model on
+    another port gives the same answers.
 
     Raises `ConfigError` for an impossible URL or a missing key.
     """
@@ -53,7 +53,7 @@ class EndpointTeacher(Teacher):
         self._settings = endpoint
         self.base_url = (endpoint.base_url or OPENAI_URL).rstrip("/")
         self._check_url()
-        # Another host gets a key only if told which: the one of OpenAI is not for everybody.
+        # OpenAI's key goes to OpenAI alone; another host gets a key only where --key-env names one.
         at_openai = urlsplit(self.base_url).hostname == "api.openai.com"
         self._key_env = endpoint.key_env or (OPENAI_KEY if at_openai else None)
         self._key = environ.get(self._key_env, "").strip() if self._key_env else ""

@@ -87,7 +87,7 @@ class RequestPool:
         self._texts, self._record, self._forget = texts, record, forget
         self._queue: Iterator[int] = iter(range(len(texts)))
         self._not_before_s = 0.0
-        self._streak: list[tuple[int, str]] = []  # texts in a row that nothing good was heard of, and why
+        self._streak: list[tuple[int, str]] = []  # texts in a row without a useful answer, and why
         self._rejected_only = True
         self._heard = False
         self._answers = 0
@@ -99,7 +99,7 @@ class RequestPool:
     async def run(self) -> None:
         self._stop = asyncio.Event()
         with self._signals():
-            # One alone first: a wrong key or address costs one request, not one a worker.
+            # The first request goes alone, so that a wrong key or address costs one request, not one for each worker.
             await self._one(next(self._queue))
             if not self._heard and self._streak:
                 self._give_in()
@@ -190,7 +190,7 @@ class RequestPool:
         if error.retry_after_s is not None:
             if error.retry_after_s > LONGEST_RETRY_AFTER_S:
                 raise Fatal(f"{self._who} {error} and asks to wait {error.retry_after_s:.0f} s; try again then")
-            # Never earlier than asked, and everybody waits.
+            # Nobody asks earlier than the endpoint said, and all workers wait.
             self._not_before_s = max(self._not_before_s, time.monotonic() + error.retry_after_s)
             pause_s = error.retry_after_s + random.uniform(0.0, min(1.0, error.retry_after_s / 4))
         await self._pause(pause_s)

@@ -1,7 +1,7 @@
-"""LLM-supervised pre-training, first half: unlabelled texts -> a teacher -> a corpus of positive / negative / neutral.
+"""Labels texts: asks a teacher, keeps its answers, writes the labelled corpus (`livemerc-train pseudo-label`).
 
 MERITS-L, section 3.1 (arXiv 2501.11468): transcripts of unlabelled speech, labelled by a large language model, on which
-the text encoder is trained before it sees an emotion. `livemerc-train pseudo-label`.
+the text encoder is trained before it sees an emotion.
 """
 
 from __future__ import annotations

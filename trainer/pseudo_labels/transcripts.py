@@ -1,4 +1,4 @@
-"""A folder of recordings -> transcripts, by livemerc's own ears, recognisers and screening."""
+"""A folder of recordings -> transcripts, by the endpointing, recognisers and screening of livemerc."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SUFFIXES = frozenset(
 
 
 class Heard(msgspec.Struct, array_like=True):
-    """One utterance; times in seconds of the file; `gated`: why its text is none (see `livemerc.asr.screening`)."""
+    """One utterance; times in seconds of the file; `gated`: why its text was screened out, None where it was not."""
 
     start_s: float
     end_s: float
