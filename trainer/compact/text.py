@@ -157,7 +157,7 @@ def train(config: TextStage, data: Path, out: Path, *, limit: int | None = None)
         parameters = [p for p in [*encoder.parameters(), *heads.parameters()] if p.requires_grad]
         optimiser = torch.optim.AdamW(parameters, lr=lr, weight_decay=config.weight_decay, fused=True)
         total = epochs * math.ceil(len(rows) / config.batch)
-        factor = partial(warm_up_then_down, warm=int(total * config.warm_up), total=total)
+        factor = partial(warm_up_then_down, warm=max(1, int(total * config.warm_up)), total=total)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
         for _ in range(epochs):
             epoch += 1
