@@ -90,7 +90,7 @@ def clip_pools(
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class TextDialogue:
     """A text dialogue: t1 (n, Dt), labels (n,), speakers (n,)."""
 
     t1: np.ndarray
@@ -98,7 +98,9 @@ class Words:
     speakers: list[str]
 
 
-def compose(words: Words, pool: ClipPool, match: float, absent: float, rng: np.random.Generator) -> DialogueFeatures:
+def compose(
+    words: TextDialogue, pool: ClipPool, match: float, absent: float, rng: np.random.Generator
+) -> DialogueFeatures:
     """Gives words voices: each speaker gets an actor; `absent` = share of utterances without a voice."""
     cast = {s: pool.actors[rng.integers(len(pool.actors))] for s in dict.fromkeys(words.speakers)}
     n, labels = len(words.labels), sorted(set(map(int, pool.label)))
@@ -113,7 +115,7 @@ def compose(words: Words, pool: ClipPool, match: float, absent: float, rng: np.r
     return DialogueFeatures(words.t1, s1, np.ones(n, bool), has_speech, words.labels)
 
 
-def voices_alone(words: Words, pool: ClipPool, rng: np.random.Generator) -> DialogueFeatures:
+def voices_alone(words: TextDialogue, pool: ClipPool, rng: np.random.Generator) -> DialogueFeatures:
     """The dialogue's course of emotions as voices without words."""
     full = compose(words, pool, 1.0, 0.0, rng)
     return DialogueFeatures(full.t1, full.s1, np.zeros(len(full), bool), full.has_speech, full.labels)

@@ -17,7 +17,7 @@ import torch
 from livemerc.emotions import LABELS
 from livemerc.errors import ConfigError
 from livemerc.model.merits import ConversationModel
-from trainer.compact.compose import ClipPool, Words, clip_pools, compose, neutral_words, voices_alone
+from trainer.compact.compose import ClipPool, TextDialogue, clip_pools, compose, neutral_words, voices_alone
 from trainer.compact.config import ConversationStage, FusionStage, read_stage
 from trainer.compact.text_features import TextFeatures
 from trainer.loop.fit import LoopOptions, fit
@@ -37,7 +37,7 @@ TEXT_WIDTH = 384
 """Width of T1 from all-MiniLM-L6-v2."""
 
 
-def text_alone(words: Sequence[Words], width: int) -> list[DialogueFeatures]:
+def text_alone(words: Sequence[TextDialogue], width: int) -> list[DialogueFeatures]:
     return [
         DialogueFeatures(w.t1, np.zeros((len(w.labels), width), np.float32), np.ones(len(w.labels), bool),
                          np.zeros(len(w.labels), bool), w.labels)
@@ -87,10 +87,10 @@ def train_text_context(
     )  # fmt: skip
 
 
-def balanced(rng: np.random.Generator) -> Words:
+def balanced(rng: np.random.Generator) -> TextDialogue:
     """A stretch of one to four utterances with every class equally likely, without words."""
     labels = rng.integers(len(LABELS), size=rng.integers(1, 5))
-    return Words(np.zeros((len(labels), TEXT_WIDTH), np.float32), labels, ["a"] * len(labels))
+    return TextDialogue(np.zeros((len(labels), TEXT_WIDTH), np.float32), labels, ["a"] * len(labels))
 
 
 def train_speech_context(
@@ -149,7 +149,7 @@ class Composer:
                 out.append(without_speech(compose(words, pool, 1.0, 1.0, rng)))
             elif kind == 2:  # voices alone, half of them with all classes alike
                 if rng.random() < 0.5:
-                    words = Words(words.t1, rng.integers(len(LABELS), size=len(words.labels)), words.speakers)
+                    words = TextDialogue(words.t1, rng.integers(len(LABELS), size=len(words.labels)), words.speakers)
                 out.append(voices_alone(words, pool, rng))
             elif kind == 3:  # voices over neutral words, the dialogue's course
                 out.append(neutral_words(self.neutral, words.labels, pool, 0.1, rng))

@@ -13,16 +13,17 @@ import numpy as np
 from livemerc.emotions import LABELS
 from livemerc.model.checkpoint import file_sha256
 from livemerc.model.text import load_tokenizer
-from trainer.compact.compose import Words
+from trainer.compact.compose import TextDialogue
 from trainer.compact.config import TextStage
 from trainer.compact.text import asr_style, load_encoder, predict
+from trainer.corpora.ravdess import STATEMENTS
 from trainer.corpora.text_corpora import TextRow, read_meld
 from trainer.loop.saving import save_arrays
 
 SPLITS = ("train", "dev")
 MISHEARD_DROP, MISHEARD_SWAP = 0.1, 0.25
 """Shares of words that a poor recogniser leaves out or takes for others."""
-RAVDESS_STATEMENTS = ("kids are talking by the door", "dogs are sitting by the door")
+RAVDESS_STATEMENTS = tuple(statement.lower().rstrip(".") for statement in STATEMENTS.values())
 
 
 class TextFeatures:
@@ -33,14 +34,16 @@ class TextFeatures:
         self.arrays = {k: arrays[k] for k in arrays.files}
         self.sha256 = file_sha256(path)
 
-    def dialogues(self, split: str, style: str) -> list[Words]:
+    def dialogues(self, split: str, style: str) -> list[TextDialogue]:
         """style: "clean" | "plain"."""
         a, out, start = self.arrays, [], 0
         for length in a[f"{split}_lengths"]:
             part = slice(start, start + length)
             start += length
             out.append(
-                Words(a[f"{split}_{style}"][part], a[f"{split}_labels"][part], list(a[f"{split}_speakers"][part]))
+                TextDialogue(
+                    a[f"{split}_{style}"][part], a[f"{split}_labels"][part], list(a[f"{split}_speakers"][part])
+                )
             )
         return out
 

@@ -10,7 +10,7 @@ from livemerc.errors import InputError
 from trainer.corpora.audio_index import audio_files
 from trainer.corpora.corpus import Corpus, LabelledUtterance
 from trainer.corpora.mosi_folds import SPLIT_OF
-from trainer.corpora.rows import clean_text, no_such_folder, one_of, read_rows, twice, whole_number
+from trainer.corpora.rows import clean_text, duplicate, no_such_folder, one_of, read_rows, whole_number
 
 COLUMNS = ("video_id", "clip_id", "text", "label")
 LABELS = ("negative", "positive")
@@ -57,7 +57,7 @@ def read_mosi(
         score = _score(row["label"], where)
         clips = videos.setdefault(video, {})
         if clip in clips:
-            raise twice(f"clip {clip} of {video}", where, clips[clip].where)
+            raise duplicate(f"clip {clip} of {video}", where, clips[clip].where)
         zeros += score == 0
         if score == 0 and zero == "drop":
             continue

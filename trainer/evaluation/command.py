@@ -150,20 +150,20 @@ def _floors(judgement: Judgement, seed: int) -> dict[str, dict[str, float]]:
 def _over_seeds(objects: list[dict[str, Any]], checkpoints: Sequence[Path | None]) -> dict[str, Any]:
     branches = ("text", "speech", "fused")
     plain = [{k: o[k] for k in (*branches, "n", "labels")} for o in objects]
-    found = _fold(plain, lambda x: float(np.mean(x)))
-    spread = _fold(plain, lambda x: float(np.std(x, ddof=1)))
+    found = _merged(plain, lambda x: float(np.mean(x)))
+    spread = _merged(plain, lambda x: float(np.std(x, ddof=1)))
     found["deviation"] = {name: spread[name] for name in branches}
     if "calibration_halves" in objects[0]:
-        found["calibration_halves"] = _fold([o["calibration_halves"] for o in objects], lambda x: float(np.mean(x)))
+        found["calibration_halves"] = _merged([o["calibration_halves"] for o in objects], lambda x: float(np.mean(x)))
     found["checkpoints"] = [{"checkpoint": str(p or "bundled"), **o} for p, o in zip(checkpoints, objects, strict=True)]
     return found
 
 
-def _fold(trees: list[Any], how: Any) -> Any:
+def _merged(trees: list[Any], how: Any) -> Any:
     """Dictionaries of the same form -> one, `how` applied to the floats; what is no float (counts, names) is alike."""
     first = trees[0]
     if isinstance(first, dict):
-        return {key: _fold([tree[key] for tree in trees], how) for key in first}
+        return {key: _merged([tree[key] for tree in trees], how) for key in first}
     return how(trees) if isinstance(first, float) else first
 
 

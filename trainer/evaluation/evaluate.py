@@ -202,19 +202,19 @@ def encode(dialogues: Sequence[Sequence[ManifestRow]], encoders: Encoders, batch
     for start in range(0, len(worded), batch):
         part = worded[start : start + batch]
         t1.update(zip(part, encoders.text([rows[i].text for i in part]), strict=True))
-    cuts = Cuts(rows)
+    audio = RowAudio(rows)
     out, number = [], 0
     for dialogue in dialogues:
         encoded = []
         for row in dialogue:
-            s1 = None if row.audio is None else encoders.speech(cuts.samples(row))
+            s1 = None if row.audio is None else encoders.speech(audio.samples(row))
             encoded.append(Encoded(row, t1.get(number), s1))
             number += 1
         out.append(encoded)
     return out
 
 
-class Cuts:
+class RowAudio:
     """The samples of rows. A long recording is decoded once and not anew, from its start, for each of its rows."""
 
     def __init__(self, rows: Sequence[ManifestRow]):

@@ -27,7 +27,7 @@ from livemerc.events import EmotionEvent, Event, UtteranceFinal
 from livemerc.model.merits import MeritsL
 from livemerc.pipeline.processor import Brain
 from trainer.evaluation.bootstrap import Tally, draws, interval
-from trainer.evaluation.evaluate import Cuts, Encoded, Evaluation
+from trainer.evaluation.evaluate import Encoded, Evaluation, RowAudio
 from trainer.evaluation.segments import hear, match, one_recording, stretch
 from trainer.loop.metrics import label_metrics
 
@@ -163,13 +163,13 @@ class _Heard:
 
     def reference_cuts(self, chosen: list[int]) -> dict[str, Any]:
         """The reference's cuts with the recogniser's words."""
-        cuts = Cuts([e.row for d in chosen for e in self.evaluation.dialogues[d]])
+        audio = RowAudio([e.row for d in chosen for e in self.evaluation.dialogues[d]])
         self.finals = self.gated = 0
         guess, compute_ms = [], []
         for d in chosen:
             self.brain.forget()
             for number, e in enumerate(self.evaluation.dialogues[d]):
-                samples = cuts.samples(e.row)
+                samples = audio.samples(e.row)
                 end_s = e.row.start_s + len(samples) / SAMPLE_RATE_HZ
                 utterance = Utterance(str(number), samples, e.row.start_s, e.row.start_s, end_s, end_s, False)
                 label, took_ms = self._judged(utterance)
@@ -242,10 +242,10 @@ class _Timed:
     def __init__(self, evaluation: Evaluation):
         rows = [e.row for d in evaluation.dialogues for e in d]
         self.chosen = np.unique(np.linspace(0, len(rows) - 1, min(TIMED_ROWS, len(rows))).astype(int))
-        cuts = Cuts(rows)
+        audio = RowAudio(rows)
         self.encode_ms = []
         for i in self.chosen:
-            samples = None if rows[i].audio is None else cuts.samples(rows[i])
+            samples = None if rows[i].audio is None else audio.samples(rows[i])
             began = time.perf_counter()
             if rows[i].text:
                 evaluation.encoders.text([rows[i].text])

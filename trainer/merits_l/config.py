@@ -58,7 +58,7 @@ class OptimisedSection(_Strict, frozen=True, kw_only=True):
     class_weights: Literal["none", "balanced"] = "none"
 
 
-class StatedSection(OptimisedSection, frozen=True, kw_only=True):
+class ExtraTermsSection(OptimisedSection, frozen=True, kw_only=True):
     """Terms over a stage's states, off by default: `contrastive` and `sentiment` are weights of their terms."""
 
     contrastive: Amount = 0.0
@@ -72,7 +72,7 @@ class PretrainSection(OptimisedSection, frozen=True, kw_only=True):
     dev_share: Annotated[float, Meta(gt=0, lt=1)]
 
 
-class TextSection(StatedSection, frozen=True, kw_only=True):
+class TextSection(ExtraTermsSection, frozen=True, kw_only=True):
     """Stage I, text. `encoder`, `weights`: as of `trainer.fronts.encoders`; `max_tokens`: longer texts are cut."""
 
     encoder: str
@@ -80,7 +80,7 @@ class TextSection(StatedSection, frozen=True, kw_only=True):
     max_tokens: Annotated[int, Meta(ge=4, le=512)]
 
 
-class SpeechSection(StatedSection, frozen=True, kw_only=True):
+class SpeechSection(ExtraTermsSection, frozen=True, kw_only=True):
     """Stage I, speech: a light head (`embedding` wide) over the frozen `front`."""
 
     front: str
@@ -89,7 +89,7 @@ class SpeechSection(StatedSection, frozen=True, kw_only=True):
     dropout: Share
 
 
-class ConversationSection(StatedSection, frozen=True, kw_only=True):
+class ConversationSection(ExtraTermsSection, frozen=True, kw_only=True):
     """Stage II, one modality. `hidden`: width of the GRU in each direction."""
 
     hidden: Count

@@ -21,7 +21,7 @@ from livemerc.text_safety import encodable
 from trainer.pseudo_labels.answers import Journal
 from trainer.pseudo_labels.progress import Progress
 from trainer.pseudo_labels.teachers import identity, sha256
-from trainer.pseudo_labels.texts import SourceText, fold
+from trainer.pseudo_labels.texts import SourceText, normalised
 
 if TYPE_CHECKING:
     from livemerc.asr.engine import AsrEngine
@@ -93,7 +93,9 @@ def transcribe_folder(
                 speech_s += sum(u.end_s - u.start_s for u in heard)
                 gated.update(u.gated for u in heard if u.gated is not None)
                 rows += [
-                    SourceText(f"{name}#{u.start_s:.2f}-{u.end_s:.2f}", fold(u.text)) for u in heard if u.gated is None
+                    SourceText(f"{name}#{u.start_s:.2f}-{u.end_s:.2f}", normalised(u.text))
+                    for u in heard
+                    if u.gated is None
                 ]
                 progress.update(number)
         finally:

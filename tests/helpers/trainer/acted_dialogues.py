@@ -12,9 +12,7 @@ from livemerc.audio.read import read_samples
 from livemerc.config import SAMPLE_RATE_HZ
 from livemerc.emotions import LABELS
 from trainer.corpora.manifest import COLUMNS
-from trainer.corpora.ravdess import read_ravdess
-
-STATEMENTS = {"01": "Kids are talking by the door.", "02": "Dogs are sitting by the door."}
+from trainer.corpora.ravdess import STATEMENTS, read_ravdess
 
 
 def write_acted(

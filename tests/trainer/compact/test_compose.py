@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from trainer.compact.compose import (
     ClipPool,
-    Words,
+    TextDialogue,
     compose,
     match_for_trust,
     neutral_words,
@@ -27,10 +27,10 @@ def pool(classes: int = 7, per_class: int = 3, actors: tuple[str, ...] = ("x", "
     return ClipPool(s1, np.array([label for label, _ in rows]), np.array([actors[a] for _, a in rows]), soften)
 
 
-def words(n: int, seed: int = 0, speakers: int = 2) -> Words:
+def words(n: int, seed: int = 0, speakers: int = 2) -> TextDialogue:
     rng = np.random.default_rng(seed)
     t1 = rng.standard_normal((n, 32)).astype(np.float32)
-    return Words(t1, rng.integers(7, size=n), [f"s{i % speakers}" for i in range(n)])
+    return TextDialogue(t1, rng.integers(7, size=n), [f"s{i % speakers}" for i in range(n)])
 
 
 def test_with_match_1_every_voice_carries_the_emotion_of_its_words() -> None:
