@@ -1,4 +1,4 @@
-"""The ears on a dialogue's recording, and whose utterance is what they found."""
+"""Endpointing as live on a dialogue's recording, and which reference utterance each segment belongs to."""
 
 from __future__ import annotations
 

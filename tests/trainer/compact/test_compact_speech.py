@@ -1,0 +1,176 @@
+"""Speech training: resumed = uninterrupted, balanced draws, evaluation free of order, a strict configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from helpers.command_line import PROJECT
+
+from livemerc.errors import ConfigError
+from livemerc.model.speech import SpeechEncoder
+from trainer.compact.config import SpeechStage, read_stage
+from trainer.compact.log_mels import Features
+from trainer.compact.speech import encode, nemo_folds, ravdess_folds, train_encoder, train_folds
+from trainer.compact.speech_batches import draw_weights, spec_augment, training_batches, warp_matrices
+from trainer.corpora.clips import Clip
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+COMPACT = PROJECT / "configs/compact.toml"
+
+
+@pytest.fixture
+def config() -> SpeechStage:
+    compact = read_stage(COMPACT, "speech", SpeechStage)
+    return msgspec.structs.replace(compact, channels=16, embedding=8, clips_per_epoch=48, batch=16, versions=1)
+
+
+def features(per_cell: int = 6) -> Features:
+    """Two acted corpora with 7 and 6 classes; a class is a ridge at its own height, so it can be learnt."""
+    rng = np.random.default_rng(0)
+    clips, log_mel = [], []
+    for corpus, labels, times in (("one", range(7), 1), ("two", range(6), 3)):
+        for label in labels:
+            for k in range(per_cell * times):
+                clips.append(Clip(Path("x"), corpus, f"{label}-{k}", f"s{k % 3}", k % 2 == 0, label))
+                mel = rng.normal(-8.0, 1.0, (int(rng.integers(60, 200)), 64)).astype(np.float32)
+                mel[::7, 8 * label : 8 * label + 6] += 5.0
+                log_mel.append(mel.astype(np.float16))
+    return Features(clips, [log_mel, log_mel[:]])
+
+
+def test_resumed_training_equals_uninterrupted_training(tmp_path: Path, config: SpeechStage) -> None:
+    data = features()
+    whole = train_encoder(data, config, 3, tmp_path / "whole")
+    train_encoder(data, config, 3, tmp_path / "cut", stop_after=1)
+    resumed = train_encoder(data, config, 3, tmp_path / "cut")
+    for (name, a), b in zip(whole.state_dict().items(), resumed.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+    assert len((tmp_path / "cut/metrics.jsonl").read_text().splitlines()) == 3
+
+
+def test_a_run_begun_with_another_configuration_is_not_continued(tmp_path: Path, config: SpeechStage) -> None:
+    train_encoder(features(), config, 2, tmp_path, stop_after=1)
+    with pytest.raises(ConfigError, match="another configuration"):
+        train_encoder(features(), msgspec.structs.replace(config, lr=1e-4), 2, tmp_path)
+
+
+def test_training_lowers_the_loss_on_learnable_classes(tmp_path: Path, config: SpeechStage) -> None:
+    easy = msgspec.structs.replace(config, clips_per_epoch=320, warp=0.0, shift_bins=0.0, mixup=0.0)
+    lines = []
+    train_encoder(features(), easy, 4, tmp_path)
+    lines = [msgspec.json.decode(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert lines[-1]["loss"] < lines[0]["loss"] - 0.1
+
+
+def test_draws_balance_corpora_then_classes() -> None:
+    data = features()
+    weights = draw_weights(data, 0.0)
+    corpora = np.array([c.corpus for c in data.clips])
+    labels = np.array([c.label for c in data.clips])
+    for corpus, classes in (("one", 7), ("two", 6)):
+        for label in range(classes):
+            assert weights[(corpora == corpus) & (labels == label)].sum() == pytest.approx(0.5 / classes)
+
+
+def test_read_speech_is_drawn_as_often_as_asked() -> None:
+    read = Features([Clip(Path("x"), "read", "r", "r", False, 0)], [[np.zeros((50, 64), np.float16)]] * 2)
+    data = features() + read
+    assert draw_weights(data, 0.05)[-1] == pytest.approx(0.05)
+    assert draw_weights(data, 0.0)[-1] == 0.0
+
+
+def test_batches_are_finite_and_the_same_for_the_same_seed(config: SpeechStage) -> None:
+    first, second = (list(training_batches(features(), config, np.random.default_rng(5))) for _ in range(2))
+    assert len(first) == 3
+    for (mel, frames, labels), (mel2, frames2, labels2) in zip(first, second, strict=True):
+        assert torch.isfinite(mel).all()
+        assert mel.shape == (16, int(frames.max()), 64)
+        assert torch.equal(mel, mel2)
+        assert torch.equal(frames, frames2)
+        assert torch.equal(labels, labels2)
+
+
+def test_warping_keeps_a_constant_spectrum(config: SpeechStage) -> None:
+    warped = np.ones((1, 1, 64), np.float32) @ warp_matrices(8, 64, np.random.default_rng(0), config)
+    np.testing.assert_allclose(warped, 1.0, atol=1e-4)
+
+
+def test_spec_augment_masks_part_of_both_views_alike(config: SpeechStage) -> None:
+    masked = spec_augment(torch.ones(8, 2, 100, 64), np.random.default_rng(0), config)
+    assert torch.equal(masked[:, 0], masked[:, 1])
+    assert 0.02 < float((masked == 0).float().mean()) < 0.8
+
+
+def test_encoding_a_corpus_does_not_depend_on_its_order(config: SpeechStage) -> None:
+    torch.manual_seed(0)
+    encoder, data = SpeechEncoder({"channels": 16}), features()
+    order = np.random.default_rng(1).permutation(len(data)).tolist()
+    s1, _ = encode(encoder, data)
+    shuffled, _ = encode(encoder, data.where(order))
+    np.testing.assert_allclose(shuffled, s1[order], atol=1e-5)
+
+
+def corpora() -> dict[str, Features]:
+    """Two clips of each of RAVDESS's 24 and nEMO's nine speakers, and of one reader who is trained on."""
+    speakers = {
+        "ravdess": [str(a) for a in range(1, 25)],
+        "nemo": ["EB0", "IC0", "KD0", "KS0", "MK0", "MP0", "SM0", "TP0", "WR0"],
+        "librispeech": ["1688"],
+    }
+    made = {}
+    for corpus, names in speakers.items():
+        clips = [
+            Clip(Path("x"), corpus, f"{s}-{k}", s, False, 0 if corpus == "librispeech" else k)
+            for s in names
+            for k in (0, 1)
+        ]
+        log_mel = [np.random.default_rng(k).normal(-8.0, 1.0, (80, 64)).astype(np.float16) for k in range(len(clips))]
+        made[corpus] = Features(clips, [log_mel, log_mel[:]])
+    return made
+
+
+@pytest.mark.parametrize(
+    ("folds_of", "corpus", "count", "held"), [(ravdess_folds, "ravdess", 6, 4), (nemo_folds, "nemo", 3, 3)]
+)
+def test_folds_hold_out_every_speaker_once_and_train_on_all_others(
+    folds_of, corpus: str, count: int, held: int
+) -> None:
+    everything, tested = corpora(), []
+    folds = folds_of(everything)
+    assert len(folds) == count
+    for train, test in folds.values():
+        out = {(c.corpus, c.speaker) for c in test.clips}
+        kept = {(c.corpus, c.speaker) for c in train.clips}
+        assert len(out) == held
+        assert {c for c, _ in out} == {corpus}
+        assert not out & kept
+        assert out | kept == {(c.corpus, c.speaker) for name in ("ravdess", "nemo") for c in everything[name].clips}
+        tested += [c.speaker for c in test.clips]
+    assert sorted(tested) == sorted(c.speaker for c in everything[corpus].clips)
+
+
+def test_folds_are_reported_singly_and_pooled_and_not_trained_again(tmp_path: Path, config: SpeechStage) -> None:
+    everything = corpora()
+    short = msgspec.structs.replace(config, fold_epochs=1)
+    first = train_folds(short, everything, tmp_path, nemo_folds(everything))
+    assert [f["speakers"] for f in first["folds"]] == [
+        ["EB0", "IC0", "KD0"],
+        ["KS0", "MK0", "MP0"],
+        ["SM0", "TP0", "WR0"],
+    ]
+    assert first["mean_uar"] == pytest.approx(np.mean([f["uar"] for f in first["folds"]]))
+    assert first["pooled"]["n"] == sum(f["n"] for f in first["folds"]) == 18
+    assert train_folds(short, everything, tmp_path, nemo_folds(everything)) == first
+    assert len((tmp_path / "fold1/metrics.jsonl").read_text().splitlines()) == 1
+
+
+def test_unknown_key_in_the_section_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(COMPACT.read_text().replace("[speech]", "[speech]\nmixupp = 0.1\n", 1))
+    with pytest.raises(ConfigError, match="mixupp"):
+        read_stage(path, "speech", SpeechStage)
