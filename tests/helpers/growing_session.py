@@ -8,7 +8,7 @@ from typing import BinaryIO
 import pytest
 
 from livemerc.events import Event, encode
-from livemerc.sessions.journal import EVENTS_FILE
+from livemerc.sessions.folder import EVENTS_FILE
 
 fcntl = pytest.importorskip("fcntl")  # a living recorder is known by its lock
 
