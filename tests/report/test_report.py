@@ -22,7 +22,7 @@ from livemerc.report import html
 from livemerc.report.card import find_card, parse
 from livemerc.report.facts import NOT_JUDGED, facts
 from livemerc.report.sentences import summary
-from livemerc.runtime.gauges import PAUSED
+from livemerc.runtime.notices import PAUSED
 from livemerc.sessions.bookmarks import append_bookmark, bookmark_now
 from livemerc.sessions.corrections import Correction, append_correction
 from livemerc.sessions.folder import SESSION_FILE
