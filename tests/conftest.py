@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from helpers.pulse import PulseServer, missing_for_pulse
+from helpers.signals import let_children_hear
 
 PROJECT = Path(__file__).resolve().parent.parent
 SHARED_DATA = PROJECT.parent / "shared" / "data"
@@ -31,6 +32,10 @@ LONG = (
     "tests/web/test_chromium.py",
 )
 """Begun first: a worker that begins one of these last leaves the others idle."""
+
+
+def pytest_configure() -> None:
+    let_children_hear()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
