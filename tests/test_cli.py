@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers import wav_file
-from helpers.command_line import PROJECT, environment, livemerc, sentence, start
+from helpers.command_line import environment, livemerc, sentence, start
+from helpers.paths import PROJECT
 
 from livemerc import cli
 from livemerc.audio.read import read_samples

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from helpers.command_line import PROJECT
+from helpers.paths import PROJECT
 
 from livemerc.cli import app
 

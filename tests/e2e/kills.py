@@ -19,14 +19,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from helpers.command_line import PROJECT, environment
+from helpers.command_line import environment
+from helpers.paths import DEMO, PROJECT
 
 from livemerc.audio.read import read_samples
 from livemerc.config import EndpointConfig
 from livemerc.events import Status, UtteranceFinal
 from livemerc.sessions import journal
-
-DEMO = PROJECT / "livemerc/demo/demo.flac"
 
 
 @dataclass(frozen=True)

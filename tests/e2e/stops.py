@@ -23,8 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-PROJECT = Path(__file__).resolve().parents[2]
-DEMO = PROJECT / "livemerc/demo/demo.flac"
+from helpers.paths import DEMO, DEMO_WORDS, PROJECT
+
 SOURCES = ("demo", "file", "fast", "stdin")
 WAYS = ("SIGINT", "SIGTERM", "SIGHUP", "closed pipe")
 ASRS = ("pocketsphinx", "transcript", "none")
@@ -57,7 +57,7 @@ class Plan:
         }[self.source]
         words = ["--asr", self.asr]
         if self.asr == "transcript":
-            words = ["--transcript", str(DEMO.with_suffix(".vtt"))]
+            words = ["--transcript", str(DEMO_WORDS)]
         return [sys.executable, "-m", "livemerc", "run", "--json", "--offline", *source, *words]
 
 

@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 from e2e.test_microphone import PROJECT, Terminal, terminal
 from helpers import wav_file
+from helpers.paths import DEMO
 from helpers.pulse import PulseServer
 
 from livemerc.audio.read import read_samples
 
 __all__ = ["terminal"]  # a fixture
 pytestmark = [pytest.mark.mic, pytest.mark.timeout(280)]
-DEMO = PROJECT / "livemerc/demo/demo.flac"
 RATE_HZ = 16_000
 
 

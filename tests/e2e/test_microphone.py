@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from helpers.paths import PROJECT
 from helpers.pulse import PulseServer
 
-PROJECT = Path(__file__).resolve().parents[2]
 LABELLED = re.compile(r"^ \d\d:\d\d +~?. ?\w+ .*\.\d\d .*\w{2,}", re.MULTILINE)
 """A row of the transcript: time, emotion, its probability, words."""
 pytestmark = [pytest.mark.mic, pytest.mark.timeout(240)]

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from helpers.command_line import PROJECT, environment
+from helpers.command_line import environment
+from helpers.paths import DEMO_WORDS, PROJECT
 from helpers.sessions import conversation, write_session
 
 if sys.platform == "win32":
@@ -28,7 +29,6 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("tmux") is None, reason="no tmux on this machine (apt install tmux)"),
 ]
 
-DEMO = PROJECT / "livemerc" / "demo"
 FIRST_WORDS = "Good morning. I am making coffee in the kitchen."
 
 
@@ -90,7 +90,7 @@ def demo(folder: Path) -> str:
     """The demo in real time with its own words, recorded; its exit code is printed after it."""
     command = [
         sys.executable, "-m", "livemerc", "run", "--demo", "--record", str(folder), "--asr", "transcript",
-        "--transcript", str(DEMO / "demo.vtt"),
+        "--transcript", str(DEMO_WORDS),
     ]  # fmt: skip
     return shlex.join(command) + "; echo ENDED' 'WITH $?"
 

@@ -8,32 +8,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from helpers.networks import write_checkpoint
 from helpers.scripted_parts import Recited, ScriptedAsr, Talk, Watched, no_thread_stays, stretches, use
+from helpers.settled import settled
 
 from livemerc.audio.ears import make_ears
 from livemerc.audio.items import Speech, Utterance
-from livemerc.config import Config, load_config
+from livemerc.config import Config
 from livemerc.events import EmotionEvent, Event, SessionEnd, UtteranceFinal, UtterancePartial
 from livemerc.pipeline.monitor import Monitor
 from livemerc.pipeline.processor import Brain, Situation
 
 PATIENCE_S = 60.0
 TALK_S = 26.0
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(write_checkpoint(tmp_path_factory.mktemp("overloaded")))
-
-
-@pytest.fixture
-def configured(checkpoint: str) -> Callable[..., Config]:
-    def configure(**overrides: Any) -> Config:
-        keys = {key.replace("__", "."): value for key, value in overrides.items()}
-        return load_config(overrides={"model.checkpoint": checkpoint, **keys}, environ={})
-
-    return configure
 
 
 @pytest.fixture(scope="module")
@@ -221,16 +207,9 @@ def test_a_scripted_recogniser_in_time_changes_nothing(
     configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Live, with time to spare, gives what offline gives: the degrade order sleeps."""
-    import msgspec
-
-    def settled(live: bool) -> list[Event]:
+    found = []
+    for live in (True, False):
         use(ScriptedAsr(lambda _: None, Recited()), monkeypatch)
-        watched = Watched(Monitor(Talk(TALK_S, live=live, pace=10.0), configured(overload__skip_partials_after_s=600)))
-        kept = [
-            e
-            for e in watched.events
-            if isinstance(e, UtteranceFinal) or (isinstance(e, EmotionEvent) and e.status != "partial")
-        ]
-        return [msgspec.structs.replace(e, timing=None) if isinstance(e, EmotionEvent) else e for e in kept]
-
-    assert settled(live=True) == settled(live=False)
+        config = configured(overload__skip_partials_after_s=600)
+        found.append(settled(Watched(Monitor(Talk(TALK_S, live=live, pace=10.0), config)).events))
+    assert found[0] == found[1]

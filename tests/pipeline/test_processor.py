@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
-from helpers.networks import write_checkpoint
 from helpers.synthetic import RATE_HZ, buzz
 
 from livemerc.asr.engine import NoAsr
 from livemerc.audio.items import Utterance
-from livemerc.config import Config, ModelConfig
+from livemerc.config import Config
 from livemerc.events import EmotionEvent
 from livemerc.pipeline.processor import Brain
 
@@ -25,9 +24,8 @@ def judged(brain: Brain, number: int) -> list[float]:
     return list(first.probabilities.values())
 
 
-def test_what_was_forgotten_is_no_context(tmp_path: Path) -> None:
-    checkpoint = str(write_checkpoint(tmp_path))
-    brain, fresh = (Brain(Config(model=ModelConfig(checkpoint=checkpoint, device="cpu")), NoAsr()) for _ in range(2))
+def test_what_was_forgotten_is_no_context(configured: Callable[..., Config]) -> None:
+    brain, fresh = (Brain(configured(model__device="cpu"), NoAsr()) for _ in range(2))
     judged(brain, 1)
     in_context = judged(brain, 2)
     brain.forget()

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.paths import DEMO, DEMO_WORDS
 
 from livemerc.audio.file_source import FileSource
 from livemerc.config import Config, load_config
-from livemerc.console.show import DEMO_FOLDER
 from livemerc.events import EmotionEvent, SessionStart, UtteranceFinal
 from livemerc.pipeline.recording import RecordedMonitor
 from livemerc.sessions import journal
@@ -20,7 +20,7 @@ def settings(folder: Path) -> Config:
         None,
         {
             "asr.engine": "transcript",
-            "asr.transcript": str(DEMO_FOLDER / "demo.vtt"),
+            "asr.transcript": str(DEMO_WORDS),
             "record.folder": str(folder),
         },
         environ={},
@@ -29,7 +29,7 @@ def settings(folder: Path) -> Config:
 
 @pytest.fixture
 def source() -> Iterator[FileSource]:
-    source = FileSource(DEMO_FOLDER / "demo.flac", speed=0, name="demo")
+    source = FileSource(DEMO, speed=0, name="demo")
     yield source
     source.close()
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.command_line import PROJECT, environment, start
+from helpers.command_line import environment, start
+from helpers.paths import PROJECT
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals and terminals")
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from full_size import conversation_config, export_tiny, tiny_parts, voices
+from helpers.paths import DEMO, DEMO_WORDS, PROJECT
 from helpers.wav_file import write as write_wav
 
 import livemerc
@@ -30,9 +31,6 @@ from livemerc.model.merits import ConversationModel
 from livemerc.model.speech_head import SpeechHead
 from livemerc.pipeline.monitor import Monitor
 from trainer.fronts.encoders import build_speech_frontend
-
-DEMO = Path(__file__).resolve().parents[2] / "livemerc/demo/demo.flac"
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +101,7 @@ def test_both_encoders_compute_in_bfloat16_and_give_float32(tmp_path: Path, text
 def test_the_live_chain_runs_it(folder: Path, excerpt: Path) -> None:
     """Speech through the whole chain, the words given by the demo's own transcript."""
     overrides = {
-        "model.checkpoint": str(folder), "asr.engine": "transcript", "asr.transcript": str(DEMO.with_suffix(".vtt"))
+        "model.checkpoint": str(folder), "asr.engine": "transcript", "asr.transcript": str(DEMO_WORDS)
     }  # fmt: skip
     config = load_config(overrides=overrides, environ={})
     events = list(Monitor(FileSource(excerpt, speed=0), config).events())

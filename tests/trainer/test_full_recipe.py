@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers.command_line import PROJECT, environment, livemerc
+from helpers.command_line import environment, livemerc
+from helpers.paths import PROJECT
 from miniature import small_config, write_iemocap
 
 from livemerc.errors import ConfigError, InputError, LivemercError

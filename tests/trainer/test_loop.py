@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers.command_line import PROJECT, environment
+from helpers.command_line import environment
+from helpers.paths import PROJECT
 from torch import nn
 
 from livemerc.errors import ConfigError, LivemercError

@@ -17,6 +17,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
+from helpers.paths import PROJECT
 from scripted_endpoint import Reply, scripted_endpoint
 from tiny_models import causal_lm
 
@@ -24,7 +25,6 @@ from livemerc.errors import LivemercError
 from trainer.pseudo_labels.answers import Journal
 from trainer.pseudo_labels.run import read_pseudo_labels
 
-PROJECT = Path(__file__).parents[2]
 TEXTS = [f"sentence number {i}" for i in range(60)]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1"}
 

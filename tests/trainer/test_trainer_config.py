@@ -6,11 +6,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from helpers.paths import COMPACT
 
 from livemerc.errors import ConfigError
 from trainer.compact.config import ConversationStage, FusionStage, SpeechStage, TextStage, read_stage
 
-COMPACT = Path(__file__).resolve().parents[2] / "configs" / "compact.toml"
 STAGES = {"text": TextStage, "speech": SpeechStage, "conversation": ConversationStage, "fusion": FusionStage}
 
 

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 import torch
 from full_size import export_tiny, voices, whisper_parts
-from helpers.command_line import PROJECT, environment, finished
-from helpers.multilingual_whisper import build_multilingual
-from helpers.random_whisper import build_random
+from helpers.command_line import environment, finished
+from helpers.paths import DEMO
+from helpers.random_whisper import build_multilingual, build_random
 from helpers.scripted_parts import Recited, Talk
 from helpers.wav_file import write as write_wav
 from miniature import small_config, write_iemocap
@@ -40,7 +40,6 @@ from livemerc.pipeline.processor import Brain
 from trainer.evaluation.evaluate import Evaluation, evaluate
 from trainer.recipe import TrainOptions, train
 
-DEMO = PROJECT / "livemerc/demo/demo.flac"
 HEADER = "dialogue_id,utterance_id,speaker,audio,start_s,end_s,text,emotion,split"
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 from chromium import CHROMIUM, browser
-from helpers.command_line import PROJECT, environment
+from helpers.command_line import environment
+from helpers.paths import PROJECT
 from helpers.sessions import HOSTILE, conversation, write_session
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine (apt install chromium)")
