@@ -19,7 +19,7 @@ from helpers.signals import let_children_hear
 if TYPE_CHECKING:
     from livemerc.config import Config
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch reads it, for `_as_it_was` below
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch reads it; `_as_it_was` keeps it so
 
 LONG = (
     "tests/trainer/test_full_size.py",
@@ -48,21 +48,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _as_it_was() -> Iterator[None]:
-    """No test changes the environment, the folder or torch's threads for the next one; commands that run here may.
+    """No test changes settings, folder or torch's threads for the next one; commands that run in this process may.
 
     One thread: sums over another number of them differ in the last bit, and several wait for each other on a busy
-    machine.
+    machine. Variables that libraries set when they are imported stay: they are imported once.
     """
-    environment, folder = dict(os.environ), Path.cwd()
+    before, folder = _ours(), Path.cwd()
     yield
-    for name in os.environ.keys() - environment.keys() - {"PYTEST_CURRENT_TEST"}:
+    for name in _ours().keys() - before.keys():
         del os.environ[name]
-    for name, value in environment.items():
-        if os.environ.get(name) != value and name != "PYTEST_CURRENT_TEST":
-            os.environ[name] = value
+    os.environ.update(before)
     os.chdir(folder)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
+
+
+def _ours() -> dict[str, str]:
+    """Variables that this project's commands and tests set."""
+    names = ("LIVEMERC_", "HF_", "OMP_", "XDG_", "PULSE_", "CUBLAS_")
+    return {name: value for name, value in os.environ.items() if name.startswith(names)}
 
 
 @pytest.fixture(scope="session")

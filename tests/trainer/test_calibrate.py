@@ -12,14 +12,6 @@ from trainer.loop.calibrate import fit_temperature, fit_temperatures
 from trainer.loop.windows import DialogueFeatures
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def drawn_from(logits: torch.Tensor, seed: int) -> torch.Tensor:
     """A truth for which `logits` are perfectly calibrated."""
     return torch.multinomial(logits.softmax(-1), 1, generator=torch.Generator().manual_seed(seed))[:, 0]

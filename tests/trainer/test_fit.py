@@ -20,14 +20,6 @@ from trainer.loop.losses import BACK_WEIGHT, LAG_WEIGHT, window_loss
 from trainer.loop.windows import Cut, WindowBatch, all_cuts, batches, make_batch
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def loss_batch() -> WindowBatch:
     return make_batch([random_dialogue(6), random_dialogue(2)], [Cut(0, 0, 6), Cut(1, 0, 2)])
 

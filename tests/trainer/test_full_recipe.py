@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -24,15 +23,6 @@ from livemerc.errors import ConfigError, InputError, LivemercError
 from trainer.recipe import TrainOptions, train
 
 STAGES = ("text", "speech", "conversation-text", "conversation-speech", "fusion")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """As the command's --threads: sums over other numbers of threads differ in the last bit."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def run_train(config: Path, data: Path, out: Path, **options: Any) -> tuple[str, str]:

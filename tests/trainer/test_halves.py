@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from livemerc.emotions import LABELS
 from livemerc.errors import InputError
@@ -12,12 +11,6 @@ from trainer.evaluation import halves
 from trainer.evaluation.evaluate import Judgement
 from trainer.evaluation.halves import calibration_halves
 from trainer.loop.metrics import expected_calibration_error
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    """Hundreds of tiny losses: on a busy machine two threads wait for each other most of the time."""
-    torch.set_num_threads(1)
 
 
 def judgement(dialogues: int, length: int, sharpen: float, seed: int = 0, speech: float | None = None) -> Judgement:

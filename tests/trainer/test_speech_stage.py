@@ -19,14 +19,6 @@ from trainer.compact.speech_batches import draw_weights, spec_augment, training_
 from trainer.corpora.clips import Clip
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def config() -> SpeechStage:
     compact = read_stage(COMPACT, "speech", SpeechStage)

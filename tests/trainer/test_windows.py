@@ -21,14 +21,6 @@ from trainer.loop.windows import Cut, DialogueFeatures, WindowBatch, all_cuts, b
 MODEL = merits(seed=3)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def live(dialogue: DialogueFeatures, context: int, lag: int) -> np.ndarray:
     """(n, 7) fused probabilities that `Dialogue` freezes."""
     window = Dialogue(MODEL, DialogueConfig(context=context, revise=lag), Abstention())
