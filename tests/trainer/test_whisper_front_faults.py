@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 from full_size import export_tiny, whisper_parts
-from helpers.random_whisper import build_random
 from helpers.scripted_parts import Recited
 from whisper_sessions import WORDS, Reciting, emotions, settings_for, utterances
 
@@ -26,20 +25,9 @@ PATIENCE_S = 60.0
 
 
 @pytest.fixture(scope="module")
-def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_random(tmp_path_factory.mktemp("whisper"))
-
-
-@pytest.fixture(scope="module")
-def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Another of the same architecture and size."""
-    return build_random(tmp_path_factory.mktemp("other"), seed=1)
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory, whisper: Path) -> Path:
+def exported(tmp_path_factory: pytest.TempPathFactory, random_whisper: Path) -> Path:
     folder = tmp_path_factory.mktemp("exported") / "checkpoint"
-    export_tiny(folder, whisper_parts(whisper))
+    export_tiny(folder, whisper_parts(random_whisper))
     return folder
 
 
@@ -58,9 +46,9 @@ def brain_behind(config: Config, asr: Any, lag_s: list[float], sentences: dict[s
 
 
 def test_a_recogniser_that_fails_takes_the_voice_along_and_says_so(
-    configured: Callable[..., Config], whisper: Path, spoken: list[Utterance]
+    configured: Callable[..., Config], random_whisper: Path, spoken: list[Utterance]
 ) -> None:
-    asr, sentences = Reciting(whisper, configured()), dict[str, str | None]()
+    asr, sentences = Reciting(random_whisper, configured()), dict[str, str | None]()
     brain = brain_behind(configured(), asr, [0.0], sentences)
 
     def fail() -> None:
@@ -83,10 +71,10 @@ def test_a_recogniser_that_fails_takes_the_voice_along_and_says_so(
 
 
 def test_a_recogniser_that_hangs_leaves_neither_words_nor_voice(
-    configured: Callable[..., Config], whisper: Path, spoken: list[Utterance]
+    configured: Callable[..., Config], random_whisper: Path, spoken: list[Utterance]
 ) -> None:
     config, sentences, over = configured(asr__time_limit_s=0.2), dict[str, str | None](), threading.Event()
-    asr = Reciting(whisper, config)
+    asr = Reciting(random_whisper, config)
     asr.before = lambda: assert_over(over)
     brain = brain_behind(config, asr, [0.0], sentences)
     final, first = brain.handle(spoken[0])
@@ -103,12 +91,14 @@ def assert_over(over: threading.Event) -> None:
     assert over.wait(PATIENCE_S)
 
 
-def test_late_words_bring_the_voice(configured: Callable[..., Config], whisper: Path, spoken: list[Utterance]) -> None:
-    in_time = Brain(configured(), Reciting(whisper, configured()))
+def test_late_words_bring_the_voice(
+    configured: Callable[..., Config], random_whisper: Path, spoken: list[Utterance]
+) -> None:
+    in_time = Brain(configured(), Reciting(random_whisper, configured()))
     expected = emotions([e for u in spoken[:2] for e in in_time.handle(u)])[-1]
     in_time.close()
     lag_s, sentences, over = [0.0], dict[str, str | None](), threading.Event()
-    asr = Reciting(whisper, configured())
+    asr = Reciting(random_whisper, configured())
     brain = brain_behind(configured(), asr, lag_s, sentences)
     list(brain.handle(spoken[0]))
     lag_s[0] = 12.0
@@ -133,14 +123,18 @@ def test_late_words_bring_the_voice(configured: Callable[..., Config], whisper: 
 
 
 def test_a_faster_whisper_gives_words_and_never_its_own_encoding(
-    configured: Callable[..., Config], whisper: Path, other: Path, spoken: list[Utterance], monkeypatch: Any
+    configured: Callable[..., Config],
+    random_whisper: Path,
+    other_whisper: Path,
+    spoken: list[Utterance],
+    monkeypatch: Any,
 ) -> None:
-    for folder, has_voice in ((other, False), (whisper, True)):
+    for folder, has_voice in ((other_whisper, False), (random_whisper, True)):
         monkeypatch.setattr(
             "livemerc.pipeline.recogniser.fastest_engine", lambda *_, folder=folder: Reciting(folder, configured())
         )  # fmt: skip
         lag_s, sentences = [7.0], dict[str, str | None]()
-        brain = brain_behind(configured(), Reciting(whisper, configured()), lag_s, sentences)
+        brain = brain_behind(configured(), Reciting(random_whisper, configured()), lag_s, sentences)
         final, first = brain.handle(spoken[0])
         assert isinstance(final, UtteranceFinal)
         assert isinstance(first, EmotionEvent)
@@ -152,9 +146,9 @@ def test_a_faster_whisper_gives_words_and_never_its_own_encoding(
 
 
 def test_a_full_gpu_moves_the_encoder_beside_a_recogniser_to_the_cpu(
-    configured: Callable[..., Config], whisper: Path, spoken: list[Utterance], monkeypatch: pytest.MonkeyPatch
+    configured: Callable[..., Config], random_whisper: Path, spoken: list[Utterance], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config, sentences = configured(asr__model=str(whisper)), dict[str, str | None]()
+    config, sentences = configured(asr__model=str(random_whisper)), dict[str, str | None]()
     brain = brain_behind(config, Recited(), [0.0], sentences)
     asr = brain.asr
     assert isinstance(asr, WithVoice)
