@@ -212,7 +212,7 @@ def test_a_stopped_session_is_whole(tmp_path: Path) -> None:
 
 @posix
 def test_kill_9_loses_nothing_that_was_printed_and_leaves_audio_that_agrees(tmp_path: Path) -> None:
-    """One of these; fifty by hand: `python -m tests.e2e.kills --times 50`."""
+    """One of these; fifty by hand: `PYTHONPATH=.:tests python -m e2e.kills --times 50`."""
     death = kill_once(tmp_path / "s", random.Random(time.time_ns()).uniform(0.0, 4.0), 2.0)
     assert agrees(death), death
 
