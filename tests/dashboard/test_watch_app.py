@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers.sessions import conversation, write_session
+from helpers.sessions import Recording, conversation, write_session
 from scripted_monitor import FakeClock
-from sessions.test_follower import Recording
 
 from livemerc.dashboard.keys import KeyLine
 from livemerc.dashboard.panels.status_line import HeaderLine, TroubleBanner

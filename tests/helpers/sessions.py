@@ -1,9 +1,10 @@
-"""A small recorded session for tests: written by hand, byte by byte what a recorder would write."""
+"""A small recorded session, written by hand, byte by byte what a recorder would write; whole, or still going on."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -92,3 +93,23 @@ def write_session(folder: Path, events: Sequence[Event], *, audio: str | None = 
     if audio == AUDIO_FILE:
         (folder / AUDIO_FILE).write_bytes(b"fLaC")
     return folder
+
+
+class Recording:
+    """A session's folder as its recorder makes it: the journal stays locked until `die`."""
+
+    def __init__(self, path: Path, events: list[Event]) -> None:
+        import fcntl  # not on Windows
+
+        self.path = path
+        self._rest = iter(events)
+        path.mkdir(exist_ok=True)
+        self.file: BinaryIO = (path / EVENTS_FILE).open("ab", buffering=0)
+        fcntl.flock(self.file, fcntl.LOCK_EX)
+
+    def write(self, count: int = 1_000_000) -> None:
+        for event, _ in zip(self._rest, range(count), strict=False):
+            self.file.write(encode(event) + b"\n")
+
+    def die(self) -> None:
+        self.file.close()

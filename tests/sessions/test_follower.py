@@ -5,37 +5,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 import pytest
 from dashboard.scripted_monitor import FakeClock
-from helpers.sessions import conversation, info, write_session
+from helpers.sessions import Recording, conversation, info, write_session
 
 from livemerc.errors import InputError
-from livemerc.events import Event, encode
 from livemerc.sessions.follower import QUIET_AFTER_S, Follower
 from livemerc.sessions.journal import EVENTS_FILE
 
-fcntl = pytest.importorskip("fcntl")  # a living recorder is known by its lock
-
-
-class Recording:
-    """A session's folder as its recorder makes it: the journal stays locked until `die`."""
-
-    def __init__(self, path: Path, events: list[Event]) -> None:
-        self.path = path
-        self._rest = iter(events)
-        path.mkdir(exist_ok=True)
-        self.file: BinaryIO = (path / EVENTS_FILE).open("ab", buffering=0)
-        fcntl.flock(self.file, fcntl.LOCK_EX)
-
-    def write(self, count: int = 1_000_000) -> None:
-        for event, _ in zip(self._rest, range(count), strict=False):
-            self.file.write(encode(event) + b"\n")
-
-    def die(self) -> None:
-        self.file.close()
+pytest.importorskip("fcntl")  # a living recorder is known by its lock
 
 
 @pytest.fixture
