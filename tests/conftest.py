@@ -15,10 +15,13 @@ from filelock import FileLock
 from helpers.paths import PROJECT, SHARED_DATA
 from helpers.pulse import PulseServer, missing_for_pulse
 from helpers.signals import let_children_hear
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from livemerc.config import Config
 
+settings.register_profile("any machine", deadline=None)  # a busy one is slow, and no example is wrong for that
+settings.load_profile("any machine")
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch reads it; `_as_it_was` keeps it so
 
 LONG = (

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 
 import msgspec
 import numpy as np
 import pytest
+from helpers.scripted_parts import no_thread_stays
 from helpers.settled import settled
 from helpers.sources import Samples
 
@@ -81,10 +81,7 @@ def test_a_reader_that_leaves_takes_the_threads_with_it(config: Config, live: bo
     events = Monitor(Samples(SECONDS, block_ms=20.0, live=live, endless=True), config).events()
     next(e for e in events if isinstance(e, UtteranceFinal))
     events.close()
-    deadline = time.monotonic() + 10
-    while [t for t in threading.enumerate() if t.name.startswith("livemerc-")]:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    no_thread_stays()
 
 
 @pytest.mark.parametrize("live", [False, True])
