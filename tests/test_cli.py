@@ -9,7 +9,8 @@ import sys
 
 import pytest
 from cyclopts import App
-from helpers.command_line import PROJECT, livemerc
+from helpers.command_line import livemerc
+from helpers.paths import PROJECT
 
 from livemerc import cli
 from livemerc.errors import ConfigError, InputError, LivemercError, MicrophoneError, ModelError

@@ -12,7 +12,8 @@ from xml.etree.ElementTree import Element
 import html5lib
 import msgspec
 import pytest
-from helpers.command_line import PROJECT, environment, livemerc, sentence
+from helpers.command_line import environment, livemerc, sentence
+from helpers.paths import PROJECT
 from helpers.sessions import conversation, info, write_session
 from report import scenes
 
