@@ -6,15 +6,23 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from filelock import FileLock
+from helpers.paths import PROJECT, SHARED_DATA
 from helpers.pulse import PulseServer, missing_for_pulse
+from helpers.signals import let_children_hear
+from hypothesis import settings
 
-PROJECT = Path(__file__).resolve().parent.parent
-SHARED_DATA = PROJECT.parent / "shared" / "data"
+if TYPE_CHECKING:
+    from livemerc.config import Config
+
+settings.register_profile("any machine", deadline=None)  # a busy one is slow, and no example is wrong for that
+settings.load_profile("any machine")
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch reads it; `_as_it_was` keeps it so
 
 LONG = (
     "tests/trainer/merits_l/test_full_size.py",
@@ -33,8 +41,35 @@ LONG = (
 """Begun first: a worker that begins one of these last leaves the others idle."""
 
 
+def pytest_configure() -> None:
+    let_children_hear()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: next((n for n, start in enumerate(LONG) if item.nodeid.startswith(start)), len(LONG)))
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was() -> Iterator[None]:
+    """No test changes settings, folder or torch's threads for the next one; commands that run in this process may.
+
+    One thread: sums over another number of them differ in the last bit, and several wait for each other on a busy
+    machine. Variables that libraries set when they are imported stay: they are imported once.
+    """
+    before, folder = _ours(), Path.cwd()
+    yield
+    for name in _ours().keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
+    os.chdir(folder)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+
+
+def _ours() -> dict[str, str]:
+    """Variables that this project's commands and tests set."""
+    names = ("LIVEMERC_", "HF_", "OMP_", "XDG_", "PULSE_", "CUBLAS_")
+    return {name: value for name, value in os.environ.items() if name.startswith(names)}
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +86,65 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from helpers.networks import write_checkpoint
 
     return write_checkpoint(tmp_path_factory.mktemp("random") / "checkpoint")
+
+
+@pytest.fixture(scope="session")
+def configured(checkpoint: Path) -> Callable[..., Config]:
+    """Makes settings of nothing but the defaults, that checkpoint and its arguments: `asr__engine` is asr.engine."""
+    from livemerc.config import load_config
+
+    def configure(**keys: Any) -> Config:
+        overrides = {key.replace("__", "."): value for key, value in keys.items()}
+        return load_config(overrides={"model.checkpoint": str(checkpoint), **overrides}, environ={})
+
+    return configure
+
+
+@pytest.fixture(scope="session")
+def random_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a small Whisper with random weights, for what does not depend on its words; read only."""
+    from helpers.random_whisper import build_random
+
+    return build_random(tmp_path_factory.mktemp("random_whisper"))
+
+
+@pytest.fixture(scope="session")
+def other_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another one of the same architecture and size."""
+    from helpers.random_whisper import build_random
+
+    return build_random(tmp_path_factory.mktemp("other_whisper"), seed=1)
+
+
+@pytest.fixture(scope="session")
+def german_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One that always hears German, and is sure of it."""
+    from helpers.random_whisper import build_multilingual
+
+    return build_multilingual(tmp_path_factory.mktemp("german_whisper"), {"de": 9.0, "en": 2.0, "pl": 2.0})
+
+
+@pytest.fixture(scope="session")
+def undecided_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One that hears German with a probability of .36, a little more than English or Polish."""
+    from helpers.random_whisper import build_multilingual
+
+    return build_multilingual(tmp_path_factory.mktemp("undecided_whisper"), {"de": 2.1, "en": 2.0, "pl": 2.0})
+
+
+@pytest.fixture
+def encoded_frames(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Mel frames of each input that reaches CTranslate2's encoder, an entry a pass."""
+    from faster_whisper import WhisperModel
+
+    real, frames = WhisperModel.encode, list[int]()
+
+    def counted(self: Any, features: Any) -> object:
+        frames.append(features.shape[-1])
+        return real(self, features)
+
+    monkeypatch.setattr(WhisperModel, "encode", counted)
+    return frames
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import jsonschema
 import msgspec
 import pytest
+from helpers.paths import PROJECT
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,7 +30,7 @@ from livemerc.events import (
     encode,
 )
 
-SCHEMA = Path(__file__).resolve().parent.parent / "livemerc" / "events.schema.json"
+SCHEMA = PROJECT / "livemerc" / "events.schema.json"
 UNIFORM = {label: 1 / len(LABELS) for label in LABELS}
 
 SESSION: list[Event] = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from livemerc.notation import clock, fraction, seconds
+from livemerc.notation import clock, fraction, seconds, words
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,7 @@ def test_a_time_that_was_written_is_read_again(time_s: float) -> None:
 @pytest.mark.parametrize(("probability", "text"), [(0.816, ".82"), (0.0, ".00"), (0.999, "1.0"), (1.0, "1.0")])
 def test_a_probability_has_two_digits(probability: float, text: str) -> None:
     assert fraction(probability) == text
+
+
+def test_words_are_counted_without_case_and_punctuation() -> None:
+    assert words("Don’t — STOP, 3 times!") == ["don't", "stop", "3", "times"]

@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 import pytest
 from helpers import wav_file
-from helpers.command_line import PROJECT, environment, finished, livemerc
+from helpers.command_line import environment, finished, livemerc
+from helpers.paths import DEMO, DEMO_WORDS, PROJECT
 
 from livemerc.audio.file_source import FileSource
 from livemerc.audio.read import read_samples
@@ -26,7 +27,6 @@ from livemerc.model.checkpoint import MANIFEST, file_sha256, load_checkpoint
 from livemerc.model.speech import SpeechEncoder
 from livemerc.pipeline.monitor import Monitor
 
-DEMO = PROJECT / "livemerc" / "demo"
 HOOK = """
 import os, sys
 def watch(event, arguments):
@@ -43,7 +43,7 @@ def watch(event, arguments):
     raise OSError("no internet here: " + found)
 sys.addaudithook(watch)
 """
-WORDS = ("--file", DEMO / "demo.flac", "--speed", "0", "--transcript", DEMO / "demo.vtt", "--json", "--offline")
+WORDS = ("--file", DEMO, "--speed", "0", "--transcript", DEMO_WORDS, "--json", "--offline")
 
 
 def watched(home: Path, **extra: str) -> dict[str, str]:
@@ -63,7 +63,7 @@ def sockets(home: Path) -> list[str]:
 @pytest.fixture(scope="module")
 def heard(tmp_path_factory: pytest.TempPathFactory) -> tuple[str | Path, ...]:
     """The first sentences of the demo as a file: recognising them all takes long."""
-    start = read_samples(DEMO / "demo.flac", 16_000, 0.0, 9.0)
+    start = read_samples(DEMO, 16_000, 0.0, 9.0)
     return "--file", wav_file.write(tmp_path_factory.mktemp("heard") / "start.wav", start, 16_000)
 
 
@@ -132,10 +132,10 @@ def test_text_only_never_runs_the_speech_encoder(checkpoint: Path, monkeypatch: 
     def estimates(text_only: bool) -> list[EmotionEvent]:
         overrides = {
             "model.checkpoint": str(checkpoint), "model.text_only": text_only, "asr.engine": "transcript",
-            "asr.transcript": str(DEMO / "demo.vtt"),
+            "asr.transcript": str(DEMO_WORDS),
         }  # fmt: skip
         config = load_config(overrides=overrides, environ={})
-        events = list(Monitor(FileSource(DEMO / "demo.flac", speed=0), config).events())
+        events = list(Monitor(FileSource(DEMO, speed=0), config).events())
         return [event for event in events if isinstance(event, EmotionEvent)]
 
     words = estimates(text_only=True)

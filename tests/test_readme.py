@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from helpers.command_line import PROJECT
 from helpers.documents import README as PAGE
 from helpers.documents import blocks, commands, read
+from helpers.paths import PROJECT
 
 README = read(PAGE)
 

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers.command_line import PROJECT, environment
+from helpers.command_line import environment
+from helpers.paths import PROJECT
 from helpers.sessions import conversation, write_session
 
 import livemerc

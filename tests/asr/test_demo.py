@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from helpers.paths import DEMO, DEMO_WORDS
 from helpers.speech import read_audio
 
 from livemerc.asr.sidecar import SidecarEngine, read_cues
@@ -13,12 +12,10 @@ from livemerc.audio.items import Utterance
 from livemerc.audio.source import Block
 from livemerc.config import Config
 
-DEMO = Path(__file__).resolve().parents[2] / "livemerc" / "demo"
-
 
 @pytest.fixture(scope="module")
 def utterances() -> list[Utterance]:
-    samples = read_audio(DEMO / "demo.flac")
+    samples = read_audio(DEMO)
     ears = Ears(Config(), 16_000)
     items = []
     for at in range(0, len(samples), 320):
@@ -28,12 +25,12 @@ def utterances() -> list[Utterance]:
 
 
 def test_it_is_small_and_a_minute_or_two_long():
-    assert (DEMO / "demo.flac").stat().st_size < 4_000_000
-    assert 60 <= len(read_audio(DEMO / "demo.flac")) / 16_000 <= 120
+    assert DEMO.stat().st_size < 4_000_000
+    assert 60 <= len(read_audio(DEMO)) / 16_000 <= 120
 
 
 def test_turns_are_cut_one_by_one(utterances):
-    cues = read_cues(DEMO / "demo.vtt")
+    cues = read_cues(DEMO_WORDS)
     assert len(utterances) == len(cues)
     for utterance, cue in zip(utterances, cues, strict=True):
         assert utterance.start_s == pytest.approx(cue.start_s, abs=0.3)
@@ -41,7 +38,7 @@ def test_turns_are_cut_one_by_one(utterances):
 
 
 def test_the_transcript_beside_it_gives_each_utterance_its_turn(utterances):
-    cues = read_cues(DEMO / "demo.vtt")
-    sidecar = SidecarEngine(DEMO / "demo.vtt")
+    cues = read_cues(DEMO_WORDS)
+    sidecar = SidecarEngine(DEMO_WORDS)
     given = [sidecar.transcribe(utterance) for utterance in utterances]
     assert [(transcript.speaker, transcript.text) for transcript in given] == [(cue.speaker, cue.text) for cue in cues]

@@ -21,32 +21,31 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture(scope="module")
-def whispers(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    """Folders of a narrow and a wide Whisper, by width."""
-    return {width: build_random(tmp_path_factory.mktemp(f"whisper{width}"), width) for width in (32, 64)}
+def narrow_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_random(tmp_path_factory.mktemp("narrow"), width=32)
 
 
 @pytest.fixture
-def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whispers: dict[int, Path]) -> Path:
+def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, narrow_whisper: Path, random_whisper: Path) -> Path:
     """A hub cache with a narrow `tiny` and a wide `base`."""
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path))
-    for name, width in (("tiny", 32), ("base", 64)):
+    for name, whisper in (("tiny", narrow_whisper), ("base", random_whisper)):
         folder = tmp_path / "hub" / ("models--" + models.REPOSITORIES[name].replace("/", "--"))
         (folder / "refs").mkdir(parents=True)
         (folder / "snapshots").mkdir()
         (folder / "refs/main").write_text(COMMIT)
-        (folder / "snapshots" / COMMIT).symlink_to(whispers[width])
+        (folder / "snapshots" / COMMIT).symlink_to(whisper)
     return tmp_path
 
 
-def configured(**asr: object) -> Config:
+def with_whisper(**asr: object) -> Config:
     return Config(asr=AsrConfig(engine="faster-whisper", **asr))  # type: ignore[arg-type]  # keys of several types
 
 
 def test_a_smaller_cached_whisper_takes_over(cached: Path) -> None:
-    config = configured(model="base", language="en")
+    config = with_whisper(model="base", language="en")
     engine = choose_engine(config, demo=True, terminal=False, announce=lambda _: None)
     fast = fastest_engine(engine, config)
     assert isinstance(fast, FasterWhisperEngine)
@@ -57,18 +56,16 @@ def test_a_smaller_cached_whisper_takes_over(cached: Path) -> None:
     fast.close()
 
 
-def test_without_a_smaller_one_a_wide_beam_becomes_greedy(
-    whispers: dict[int, Path], tmp_path: Path, monkeypatch
-) -> None:
+def test_without_a_smaller_one_a_wide_beam_becomes_greedy(random_whisper: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path))
-    config = configured(model=str(whispers[64]), beam_size=5, language="en")
-    engine = FasterWhisperEngine(whispers[64], config.asr, device="cpu")
+    config = with_whisper(model=str(random_whisper), beam_size=5, language="en")
+    engine = FasterWhisperEngine(random_whisper, config.asr, device="cpu")
     fast = fastest_engine(engine, config)
     assert isinstance(fast, FasterWhisperEngine)
     assert fast.folder == engine.folder
     assert fast._config.beam_size == 1
-    greedy = configured(model=str(whispers[64]))
-    assert fastest_engine(FasterWhisperEngine(whispers[64], greedy.asr, device="cpu"), greedy) is None
+    greedy = with_whisper(model=str(random_whisper))
+    assert fastest_engine(FasterWhisperEngine(random_whisper, greedy.asr, device="cpu"), greedy) is None
 
 
 def test_pocketsphinx_hurries_and_the_others_have_nothing_to_hurry() -> None:
@@ -79,9 +76,9 @@ def test_pocketsphinx_hurries_and_the_others_have_nothing_to_hurry() -> None:
 
 
 @pytest.mark.parametrize("said", ["CUDA failed with error out of memory", "cuBLAS failed: CUBLAS_STATUS_ALLOC_FAILED"])
-def test_a_full_gpu_is_told_apart_and_the_cpu_takes_over(whispers: dict[int, Path], said: str) -> None:
-    config = configured(language="en")
-    engine = FasterWhisperEngine(whispers[32], config.asr, device="cpu")
+def test_a_full_gpu_is_told_apart_and_the_cpu_takes_over(narrow_whisper: Path, said: str) -> None:
+    config = with_whisper(language="en")
+    engine = FasterWhisperEngine(narrow_whisper, config.asr, device="cpu")
     real = engine._whisper
 
     def full(*_: object, **__: object) -> None:
@@ -100,7 +97,7 @@ def test_a_full_gpu_is_told_apart_and_the_cpu_takes_over(whispers: dict[int, Pat
 
 
 def test_a_gpu_that_is_full_at_the_start_is_said_and_not_used(
-    whispers: dict[int, Path], monkeypatch: pytest.MonkeyPatch
+    narrow_whisper: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from livemerc.asr import one_pass
 
@@ -113,7 +110,7 @@ def test_a_gpu_that_is_full_at_the_start_is_said_and_not_used(
 
     monkeypatch.setattr(one_pass, "OnePassWhisper", load)
     said: list[str] = []
-    config = configured(model=str(whispers[32]))
+    config = with_whisper(model=str(narrow_whisper))
     engine = choose_engine(config, demo=False, terminal=False, announce=said.append)
     assert "on the CPU, because the GPU's memory is full" in said[-1]
     assert isinstance(engine, FasterWhisperEngine)

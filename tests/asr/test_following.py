@@ -3,13 +3,13 @@ end."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
-import msgspec
 import numpy as np
 import pytest
-from helpers.networks import write_checkpoint
+from helpers.paths import DEMO
 from helpers.processor import processor_with
+from helpers.settled import settled
 from helpers.synthetic import RATE_HZ, buzz, hush
 
 from livemerc.asr.engine import Following, Transcript
@@ -17,15 +17,14 @@ from livemerc.audio.ears import Ears
 from livemerc.audio.items import Utterance
 from livemerc.audio.read import read_samples
 from livemerc.audio.source import Block
-from livemerc.config import Config, load_config
-from livemerc.events import EmotionEvent, Event, UtterancePartial
+from livemerc.config import Config
+from livemerc.events import Event
 from livemerc.pipeline.patience import Situation
 from livemerc.pipeline.processor import Processor
 from livemerc.pipeline.recogniser import Recogniser
 from livemerc.runtime.notices import Notice
 from livemerc.runtime.worker import never
 
-DEMO = Path(__file__).resolve().parents[2] / "livemerc/demo/demo.flac"
 HEAD = RATE_HZ
 
 
@@ -89,21 +88,14 @@ def said(samples: np.ndarray) -> str:
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
-    folder = write_checkpoint(tmp_path_factory.mktemp("checkpoint"))
-    return load_config(overrides={"model.checkpoint": str(folder), "model.device": "cpu"}, environ={})
+def config(configured: Callable[..., Config]) -> Config:
+    return configured(model__device="cpu")
 
 
 def through(samples: np.ndarray, config: Config, processor: Processor) -> list[Event]:
     ears = Ears(config, RATE_HZ, 0.5, endings=True)
     items = [i for at in range(0, len(samples), 320) for i in ears.feed(Block(samples[at : at + 320], at / RATE_HZ))]
     return [event for item in items + ears.flush() for event in processor.handle(item)] + list(processor.finish())
-
-
-def settled(events: list[Event]) -> list[Event]:
-    """Without what is live alone."""
-    lasting = [e for e in events if not isinstance(e, UtterancePartial) and getattr(e, "status", "") != "partial"]
-    return [msgspec.structs.replace(e, timing=None) if isinstance(e, EmotionEvent) else e for e in lasting]
 
 
 def test_when_it_ends_nothing_is_left_and_the_events_are_the_same(config: Config) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from helpers.multilingual_whisper import build_multilingual
 from helpers.networks import write_checkpoint
 from helpers.processor import processor_with
 from helpers.speech import noise, utterance
@@ -69,21 +68,6 @@ def test_a_manifest_without_the_key_means_english(tmp_path: Path) -> None:
         assert read_manifest().text_languages == ("en",)
 
 
-@pytest.fixture(scope="module")
-def german(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_multilingual(tmp_path_factory.mktemp("german"), {"de": 9.0, "en": 2.0, "pl": 2.0})
-
-
-@pytest.fixture(scope="module")
-def undecided(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_multilingual(tmp_path_factory.mktemp("undecided"), {"de": 2.1, "en": 2.0, "pl": 2.0})
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_checkpoint(tmp_path_factory.mktemp("language") / "checkpoint")
-
-
 def judged(model: Path, checkpoint: Path, **overrides: str) -> tuple[UtteranceFinal, EmotionEvent]:
     """The final and the first estimate of two seconds that the real faster-whisper hears."""
     settings: dict[str, object] = {"model.checkpoint": str(checkpoint), "model.device": "cpu"}
@@ -95,29 +79,31 @@ def judged(model: Path, checkpoint: Path, **overrides: str) -> tuple[UtteranceFi
     return final, next(event for event in events if isinstance(event, EmotionEvent))
 
 
-def test_what_whisper_hears_as_german_is_shown_and_only_the_voice_is_judged(german: Path, checkpoint: Path) -> None:
-    final, estimate = judged(german, checkpoint)
+def test_what_whisper_hears_as_german_is_shown_and_only_the_voice_is_judged(
+    german_whisper: Path, checkpoint: Path
+) -> None:
+    final, estimate = judged(german_whisper, checkpoint)
     assert final.text
     assert final.asr.gated == "language de"
     assert estimate.modality.text is None
     assert estimate.modality.speech is not None
 
 
-def test_whisper_says_how_sure_it_is(german: Path, undecided: Path) -> None:
-    sure = FasterWhisperEngine(german, AsrConfig(), device="cpu").transcribe(utterance(noise(2.0)))
+def test_whisper_says_how_sure_it_is(german_whisper: Path, undecided_whisper: Path) -> None:
+    sure = FasterWhisperEngine(german_whisper, AsrConfig(), device="cpu").transcribe(utterance(noise(2.0)))
     assert (sure.language, sure.language_probability) == ("de", pytest.approx(1.0, abs=0.01))
-    unsure = FasterWhisperEngine(undecided, AsrConfig(), device="cpu").transcribe(utterance(noise(2.0)))
+    unsure = FasterWhisperEngine(undecided_whisper, AsrConfig(), device="cpu").transcribe(utterance(noise(2.0)))
     assert unsure.language == "de"
     assert unsure.language_probability == pytest.approx(0.36, abs=0.02)
 
 
-def test_a_guess_is_not_gated_for_its_language(undecided: Path, checkpoint: Path) -> None:
-    final, _ = judged(undecided, checkpoint)
+def test_a_guess_is_not_gated_for_its_language(undecided_whisper: Path, checkpoint: Path) -> None:
+    final, _ = judged(undecided_whisper, checkpoint)
     assert final.asr.gated != "language de"
 
 
-def test_a_language_that_is_given_decides(german: Path, undecided: Path, checkpoint: Path) -> None:
-    assert judged(german, checkpoint, **{"asr.language": "en"})[0].asr.gated != "language de"
-    final, estimate = judged(undecided, checkpoint, **{"asr.language": "pl"})
+def test_a_language_that_is_given_decides(german_whisper: Path, undecided_whisper: Path, checkpoint: Path) -> None:
+    assert judged(german_whisper, checkpoint, **{"asr.language": "en"})[0].asr.gated != "language de"
+    final, estimate = judged(undecided_whisper, checkpoint, **{"asr.language": "pl"})
     assert final.asr.gated == "language pl"
     assert estimate.modality.text is None

@@ -6,22 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.multilingual_whisper import build_multilingual
-from helpers.random_whisper import build_random
 from helpers.speech import noise, utterance
 
 from livemerc.asr.faster_whisper_engine import SHORTEST_SAMPLES, FasterWhisperEngine
 from livemerc.config import AsrConfig
-
-
-@pytest.fixture(scope="module")
-def english(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_random(tmp_path_factory.mktemp("english"))
-
-
-@pytest.fixture(scope="module")
-def undecided(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_multilingual(tmp_path_factory.mktemp("undecided"), {"de": 2.1, "en": 2.0, "pl": 2.0})
 
 
 def engine(folder: Path, **asr: object) -> FasterWhisperEngine:
@@ -30,76 +18,61 @@ def engine(folder: Path, **asr: object) -> FasterWhisperEngine:
     return made
 
 
-@pytest.fixture
-def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """One entry for each call that reaches CTranslate2's encoder."""
-    from faster_whisper import WhisperModel
-
-    real, calls = WhisperModel.encode, list[int]()
-
-    def counted(self: WhisperModel, features: np.ndarray) -> object:
-        calls.append(1)
-        return real(self, features)
-
-    monkeypatch.setattr(WhisperModel, "encode", counted)
-    return calls
-
-
 @pytest.mark.parametrize("word_timestamps", [False, True])
 def test_language_words_times_and_voice_come_of_one_pass(
-    undecided: Path, passes: list[int], word_timestamps: bool
+    undecided_whisper: Path, encoded_frames: list[int], word_timestamps: bool
 ) -> None:
     from faster_whisper import WhisperModel
 
     said = utterance(noise(2.0, -22))
-    heard = engine(undecided, word_timestamps=word_timestamps).transcribe(said)
-    assert len(passes) == 1
+    heard = engine(undecided_whisper, word_timestamps=word_timestamps).transcribe(said)
+    assert len(encoded_frames) == 1
     assert heard.encoding is not None
     assert heard.encoding.shape == (64,)
-    stock = WhisperModel(str(undecided), device="cpu", cpu_threads=1, local_files_only=True)
+    stock = WhisperModel(str(undecided_whisper), device="cpu", cpu_threads=1, local_files_only=True)
     segments, info = stock.transcribe(said.samples, beam_size=1, temperature=0.0, without_timestamps=True)
     assert " ".join("".join(s.text for s in segments).split()) == heard.text
     assert heard.language == info.language == "de"
     assert heard.language_probability == pytest.approx(info.language_probability, abs=1e-3)
-    assert len(passes) == 3, "the library by itself: one for the language, one for the words"
+    assert len(encoded_frames) == 3, "the library by itself: one for the language, one for the words"
 
 
-def test_the_encoding_depends_on_the_utterance_alone(english: Path, passes: list[int]) -> None:
-    one, fresh = engine(english, language="en"), engine(english, language="en")
+def test_the_encoding_depends_on_the_utterance_alone(random_whisper: Path, encoded_frames: list[int]) -> None:
+    one, fresh = engine(random_whisper, language="en"), engine(random_whisper, language="en")
     for seconds in (3.0, 0.5, 1.0):
         samples = noise(seconds, -20, seed=round(seconds * 10))
         one.partial(samples[: len(samples) // 2])
         encoding = one.transcribe(utterance(samples)).encoding
         assert encoding is not None
         np.testing.assert_allclose(encoding, fresh.encode(samples), atol=1e-6)
-    assert len(passes) == 9  # a hypothesis, the final with its encoding, and what is compared with it
+    assert len(encoded_frames) == 9  # a hypothesis, the final with its encoding, and what is compared with it
 
 
 @pytest.mark.parametrize("samples", [1, 100, 320, SHORTEST_SAMPLES - 1])
-def test_too_short_for_a_word_the_voice_is_encoded_all_the_same(english: Path, samples: int) -> None:
-    heard = engine(english, language="en").transcribe(utterance(noise(1.0)[:samples]))
+def test_too_short_for_a_word_the_voice_is_encoded_all_the_same(random_whisper: Path, samples: int) -> None:
+    heard = engine(random_whisper, language="en").transcribe(utterance(noise(1.0)[:samples]))
     assert heard.text == ""
     assert heard.encoding is not None
     assert np.isfinite(heard.encoding).all()
 
 
-def test_nothing_has_no_voice_and_nobody_asked_none(english: Path) -> None:
-    one = engine(english, language="en")
+def test_nothing_has_no_voice_and_nobody_asked_none(random_whisper: Path) -> None:
+    one = engine(random_whisper, language="en")
     assert one.transcribe(utterance(np.zeros(0, np.float32))).encoding is None
     one.encodes = False
     assert one.transcribe(utterance(noise(0.5))).encoding is None
 
 
-def test_longer_than_a_window_every_sample_counts_wherever_the_decoder_went_on(english: Path) -> None:
+def test_longer_than_a_window_every_sample_counts_wherever_the_decoder_went_on(random_whisper: Path) -> None:
     long = noise(31.0, -20)
-    heard = engine(english, language="en").transcribe(utterance(long))
+    heard = engine(random_whisper, language="en").transcribe(utterance(long))
     assert heard.encoding is not None
-    np.testing.assert_allclose(heard.encoding, engine(english, language="en").encode(long), atol=1e-6)
-    assert np.abs(heard.encoding - engine(english, language="en").encode(long[:480_000])).max() > 1e-5
+    np.testing.assert_allclose(heard.encoding, engine(random_whisper, language="en").encode(long), atol=1e-6)
+    assert np.abs(heard.encoding - engine(random_whisper, language="en").encode(long[:480_000])).max() > 1e-5
 
 
-def test_a_type_of_weights_is_told(english: Path) -> None:
-    assert not engine(english).quantised
-    int8 = engine(english, compute_type="int8")
+def test_a_type_of_weights_is_told(random_whisper: Path) -> None:
+    assert not engine(random_whisper).quantised
+    int8 = engine(random_whisper, compute_type="int8")
     assert int8.compute_type.startswith("int8")
     assert int8.quantised

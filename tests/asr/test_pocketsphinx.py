@@ -7,6 +7,7 @@ import time
 
 import jiwer
 import numpy as np
+import psutil
 import pytest
 from helpers.speech import noise, plain, read_audio, utterance
 
@@ -191,9 +192,12 @@ def test_a_decode_can_be_ended_and_the_next_one_is_well(read_speech):
         except RuntimeError as error:
             raised.append(str(error))
 
+    child = psutil.Process(engine._child.pid)
+    before_s = child.cpu_times().user
     decoding = threading.Thread(target=decode)
     decoding.start()
-    time.sleep(0.3)
+    while child.cpu_times().user < before_s + 0.1:
+        time.sleep(0.01)
     engine.interrupt()
     decoding.join(60)
     assert raised == ["pocketsphinx has ended"]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livemerc.asr.engine import NoAsr, Transcript
-from livemerc.asr.screening import screen, voiced_level
+from livemerc.asr.screening import is_closing_phrase, screen, voiced_level
 from livemerc.config import ScreeningConfig
 
 CONFIG = ScreeningConfig()
@@ -178,8 +178,17 @@ def test_no_input_crashes_and_only_known_reasons_come_out(
     assert screened.gated is None or screened.gated in REASONS
 
 
-def test_hostile_text_takes_no_time():
-    # patterns with nested repetition could go exponential
-    reason("and so " * 2000 + "x", 0.5)
-    reason("thank you for watching " * 500 + "x", 0.5)
-    reason("thank you for watching" + " and so you" * 7 + " x", 0.5)
+def test_what_can_be_read_in_many_ways_is_judged_and_only_as_long_as_a_phrase_is():
+    """Each way is tried where none fits, and there are exponentially many: longer texts are not looked at."""
+    goodbyes = "thank you for watching" + " bye" * 19
+    assert is_closing_phrase(goodbyes.split(), weak=True, short=True)
+    assert not is_closing_phrase(f"{goodbyes} x".split(), weak=True, short=True)
+    for long in (goodbyes + " bye" * 2, goodbyes + " bye" * 2000, goodbyes + " bye" * 2000 + " x"):
+        assert not is_closing_phrase(long.split(), weak=True, short=True)
+        assert reason(long, 0.5) == "repetition"
+
+
+def test_long_hostile_text_is_repetition():
+    assert reason("and so " * 2000 + "x", 0.5) == "repetition"
+    assert reason("thank you for watching " * 500 + "x", 0.5) == "repetition"
+    assert reason("thank you for watching" + " and so you" * 7 + " x", 0.5) == "repetition"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.paths import DEMO_WORDS
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -17,8 +18,6 @@ from livemerc.asr.sidecar import MAX_BYTES, SidecarEngine, read_cues
 from livemerc.audio.items import Utterance
 from livemerc.config import ScreeningConfig
 from livemerc.errors import InputError
-
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 def spoken(start_s: float, end_s: float, *, forced_cut: bool = False, hangover_s: float = 0.4) -> Utterance:
@@ -260,7 +259,7 @@ def test_hostile_text_takes_no_time(tmp_path, words, suffix):
 
 
 def test_the_demos_transcript_is_valid():
-    cues = read_cues(PROJECT / "livemerc" / "demo" / "demo.vtt")
+    cues = read_cues(DEMO_WORDS)
     assert 16 <= len(cues) <= 22
     assert {cue.speaker for cue in cues} == {"Anna", "Ben"}
     assert all(before.end_s < after.start_s for before, after in itertools.pairwise(cues))

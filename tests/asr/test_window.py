@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.random_whisper import build_random
 from helpers.speech import noise, plain, read_audio, utterance
 
 from livemerc.asr import window
@@ -22,26 +21,6 @@ from livemerc.pipeline.recogniser import Recogniser
 from livemerc.runtime.notices import Notice
 
 SCREENING = ScreeningConfig()
-
-
-@pytest.fixture(scope="module")
-def random_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_random(tmp_path_factory.mktemp("random"))
-
-
-@pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Mel frames of each input that reaches CTranslate2's encoder."""
-    from faster_whisper import WhisperModel
-
-    real, frames = WhisperModel.encode, list[int]()
-
-    def counted(self: WhisperModel, features: np.ndarray) -> object:
-        frames.append(features.shape[-1])
-        return real(self, features)
-
-    monkeypatch.setattr(WhisperModel, "encode", counted)
-    return frames
 
 
 def engine(folder: Path, **asr: Any) -> FasterWhisperEngine:
@@ -88,17 +67,17 @@ def test_a_repeated_end_is_found_and_a_word_said_twice_is_none() -> None:
     assert not ends_twice([])
 
 
-def test_by_default_it_looks_at_all_of_its_window(random_whisper: Path, seen: list[int]) -> None:
+def test_by_default_it_looks_at_all_of_its_window(random_whisper: Path, encoded_frames: list[int]) -> None:
     engine(random_whisper).transcribe(utterance(noise(2.0)))
-    assert set(seen) == {3000}
+    assert set(encoded_frames) == {3000}
 
 
 def test_what_looks_wrong_is_looked_at_again_and_is_then_what_the_full_window_gives(
-    random_whisper: Path, seen: list[int]
+    random_whisper: Path, encoded_frames: list[int]
 ) -> None:
     said = utterance(noise(2.0))
     heard = engine(random_whisper, window="adaptive").transcribe(said)
-    assert seen == [500, 3000]
+    assert encoded_frames == [500, 3000]
     assert heard.second_pass == "nothing heard"
     full = engine(random_whisper).transcribe(said)
     assert heard == replace(full, second_pass=heard.second_pass)
@@ -128,7 +107,7 @@ def test_who_does_not_stop_is_stopped_after_as_many_tokens_as_anyone_speaks(
 
 
 def test_each_utterance_gets_its_own_window(
-    random_whisper: Path, seen: list[int], monkeypatch: pytest.MonkeyPatch
+    random_whisper: Path, encoded_frames: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import livemerc.asr.faster_whisper_engine as room
 
@@ -137,17 +116,17 @@ def test_each_utterance_gets_its_own_window(
     for seconds in (1.0, 6.5, 31.0, 1.5):
         one.transcribe(utterance(noise(seconds, seed=round(seconds * 2))))
     one.partial(noise(7.5))
-    assert seen[:2] == [500, 800]
-    assert set(seen[2:-2]) == {3000}
-    assert seen[-2:] == [500, 900]
+    assert encoded_frames[:2] == [500, 800]
+    assert set(encoded_frames[2:-2]) == {3000}
+    assert encoded_frames[-2:] == [500, 900]
 
 
-def test_the_voice_is_never_heard_through_another_window(random_whisper: Path, seen: list[int]) -> None:
+def test_the_voice_is_never_heard_through_another_window(random_whisper: Path, encoded_frames: list[int]) -> None:
     one = engine(random_whisper, window="adaptive")
     one.encodes = True
     said = utterance(noise(2.0))
     heard = one.transcribe(said)
-    assert set(seen) == {3000}
+    assert set(encoded_frames) == {3000}
     assert heard.second_pass is None
     assert heard.encoding is not None
     np.testing.assert_array_equal(heard.encoding, engine(random_whisper).encode(said.samples))
@@ -181,7 +160,7 @@ def test_second_looks_are_counted_and_told_when_there_are_many(random_whisper: P
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_a_whisper_taught_on_short_windows_hears_the_same_in_them(tiny_whisper, seen: list[int]) -> None:
+def test_a_whisper_taught_on_short_windows_hears_the_same_in_them(tiny_whisper, encoded_frames: list[int]) -> None:
     """The tests' own learnt most of what it knows on windows of 6 s: what ACFT does to a plain Whisper."""
     import jiwer
 
@@ -196,4 +175,4 @@ def test_a_whisper_taught_on_short_windows_hears_the_same_in_them(tiny_whisper, 
     assert error["full"] <= 0.1
     assert error["adaptive"] <= 0.1
     assert sum(transcript.second_pass is not None for transcript in heard) <= 2
-    assert min(seen) == window.FLOOR_S * 100
+    assert min(encoded_frames) == window.FLOOR_S * 100

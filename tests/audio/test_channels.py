@@ -1,11 +1,13 @@
+"""Each channel is a speaker: one dialogue, in order, however the channels are cut."""
+
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from helpers.items import same
 from helpers.synthetic import RATE_HZ, buzz, hush
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_ears import same
 
 from livemerc.audio.channels import ChannelEars
 from livemerc.audio.ears import Ears

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.paths import DEMO
 
 from livemerc.audio.ears import Ears
 from livemerc.audio.items import Utterance
@@ -17,7 +18,6 @@ from livemerc.bench.vad import active_frames, at_level, lay_out, missed_speech
 from livemerc.config import SAMPLE_RATE_HZ, load_config
 
 CONFIG = load_config(environ={})
-DEMO = Path(__file__).resolve().parents[2] / "livemerc/demo/demo.flac"
 
 
 def noise(name: str, seconds: float, level_dbfs: float) -> np.ndarray:

@@ -10,14 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers import wav_file
-from helpers.command_line import PROJECT
+from helpers.paths import DEMO
 
 from livemerc.audio import playback
 from livemerc.audio.flac_writer import FlacWriter
 from livemerc.audio.read import read_samples
 from livemerc.errors import InputError, LivemercError, MicrophoneError
-
-DEMO = PROJECT / "livemerc/demo/demo.flac"
 
 
 @pytest.mark.parametrize("start_s", [-0.3, 0.0, 0.0421, 33.333, 74.9])

@@ -9,13 +9,12 @@ from pathlib import Path
 import jiwer
 import pytest
 from helpers.command_line import livemerc
+from helpers.paths import DEMO, DEMO_WORDS
 from helpers.random_whisper import build_random
 
 from livemerc.bench import asr as bench_asr
 from livemerc.bench.asr import edits, main, reference_words
 from livemerc.errors import ConfigError, InputError
-
-DEMO = Path(__file__).resolve().parents[2] / "livemerc" / "demo"
 
 
 def test_word_errors_are_those_of_jiwer() -> None:
@@ -52,7 +51,7 @@ def test_a_reference_that_is_none_is_an_input_error(tmp_path: Path, content: byt
 
 def test_files_and_references_go_in_pairs() -> None:
     with pytest.raises(ConfigError, match="--reference"):
-        main([DEMO / "demo.flac"], [])
+        main([DEMO], [])
     done = livemerc("bench", "--reference", "said.txt")
     assert done.returncode == 2
     assert b"bench asr" in done.stderr
@@ -64,7 +63,7 @@ def test_a_whisper_is_measured_in_both_windows(
     real = bench_asr._utterances
     monkeypatch.setattr(bench_asr, "_utterances", lambda *given: real(*given)[:2])
     whisper = str(build_random(tmp_path))
-    given = [DEMO / "demo.flac"], [DEMO / "demo.vtt"], whisper
+    given = [DEMO], [DEMO_WORDS], whisper
     assert main(*given, json=True) == 0
     figures = json.loads(capsys.readouterr().out)
     full, adaptive = figures["rows"]

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers import wav_file
-from helpers.networks import write_checkpoint
-from pipeline.test_speculation import Numbered
+from helpers.paths import DEMO
+from helpers.scripted_parts import Numbered
 
 from livemerc.audio.read import read_samples
 from livemerc.bench import live as bench_live
 from livemerc.bench import whisper as bench_whisper
-from livemerc.config import SAMPLE_RATE_HZ, load_config
+from livemerc.config import SAMPLE_RATE_HZ, Config
 from livemerc.errors import ConfigError
 
 
-def test_the_wait_after_the_endpoint_is_what_the_events_say(tmp_path: Path) -> None:
-    checkpoint = str(write_checkpoint(tmp_path / "checkpoint"))
-    config = load_config(overrides={"model.checkpoint": checkpoint, "model.device": "cpu"}, environ={})
+def test_the_wait_after_the_endpoint_is_what_the_events_say(tmp_path: Path, configured: Callable[..., Config]) -> None:
+    config = configured(model__device="cpu")
     made: list[Numbered] = []
 
     def make() -> Numbered:
         made.append(Numbered())
         return made[-1]
 
-    speech = read_samples(bench_live.DEMO, SAMPLE_RATE_HZ, 0.5, 2.0)
+    speech = read_samples(DEMO, SAMPLE_RATE_HZ, 0.5, 2.0)
     talk = np.concatenate([speech, np.zeros(SAMPLE_RATE_HZ, np.float32)] * 2)
     file = wav_file.write(tmp_path / "talk.wav", talk, SAMPLE_RATE_HZ)
     found = bench_live.waits([file], config, make, most_s=1.0, repeats=2)
@@ -51,14 +51,14 @@ def test_the_wait_after_the_endpoint_is_what_the_events_say(tmp_path: Path) -> N
 
 
 def test_start_up_is_measured_from_outside() -> None:
-    found = bench_live.start(1, bench_live.DEMO, ("--asr", "none"))
+    found = bench_live.start(1, DEMO, ("--asr", "none"))
     assert 0 < found["listening_s"] < found["ready_s"]
     assert found["rss_mb"] > 100
 
 
 def test_a_start_that_fails_says_why() -> None:
     with pytest.raises(RuntimeError, match="no such folder"):
-        bench_live.start(1, bench_live.DEMO, ("--asr", "faster-whisper", "--model", "/no/such"))
+        bench_live.start(1, DEMO, ("--asr", "faster-whisper", "--model", "/no/such"))
 
 
 def test_a_size_that_nobody_knows_is_refused() -> None:

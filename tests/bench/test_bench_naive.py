@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from helpers.networks import write_checkpoint
 
 from livemerc.bench import model as bench_model
 from livemerc.bench.naive import AT, compare, judge_anew
-from livemerc.config import load_config
+from livemerc.config import Config
 
 CONTEXT = 5
 
 
 @pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
-    folder = write_checkpoint(tmp_path_factory.mktemp("checkpoint"))
-    config = load_config(overrides={"model.checkpoint": str(folder), "dialogue.context": CONTEXT}, environ={})
-    make_dialogue, encoders, compute = bench_model.load(config)
+def parts(configured: Callable[..., Config]) -> tuple[Any, Any]:
+    make_dialogue, encoders, compute = bench_model.load(configured(dialogue__context=CONTEXT))
     assert compute.endswith("1 torch thread, float32")
     return make_dialogue, encoders
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.command_line import PROJECT, environment, livemerc
+from helpers.command_line import environment, livemerc
+from helpers.paths import PROJECT
 
 from livemerc.bench.soak import WARM_UP_S, LoopSource, summary, table
 from livemerc.errors import ConfigError, InputError

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
-from helpers.networks import write_checkpoint
+from helpers.paths import DEMO
 
 from livemerc.audio.read import read_samples
-from livemerc.bench.streams import DEMO, GivenWords, Rolled, main, one_run, table
-from livemerc.config import SAMPLE_RATE_HZ, Config, load_config
+from livemerc.bench.streams import GivenWords, Rolled, main, one_run, table
+from livemerc.config import SAMPLE_RATE_HZ, Config
 from livemerc.errors import ConfigError
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
-    folder = write_checkpoint(tmp_path_factory.mktemp("checkpoint"))
-    return load_config(overrides={"model.checkpoint": str(folder)}, environ={})
+def config(configured: Callable[..., Config]) -> Config:
+    return configured()
 
 
 @pytest.mark.parametrize("live", [False, True])

@@ -27,7 +27,6 @@ from livemerc.config import SAMPLE_RATE_HZ, load_config
 from livemerc.errors import InputError
 
 CONFIG = load_config(environ={})
-DEMO = Path(__file__).resolve().parents[2] / "livemerc" / "demo"
 
 
 def tone(seconds: float, level_dbfs: float = -26.0) -> np.ndarray:

@@ -12,7 +12,8 @@ import wave
 from pathlib import Path
 
 import pytest
-from helpers.command_line import PROJECT, environment, livemerc, sentence
+from helpers.command_line import environment, livemerc, sentence
+from helpers.paths import DEMO
 
 
 def _wav(path: Path, samples: int) -> Path:
@@ -180,7 +181,7 @@ def test_a_truncated_file_is_processed_as_far_as_it_decodes_with_a_warning(
     if ffmpeg is None:
         pytest.skip("no ffmpeg here to make the file with")
     whole = tmp_path / f"whole.{suffix}"
-    command = [ffmpeg, "-v", "error", "-i", PROJECT / "livemerc" / "demo" / "demo.flac", "-t", "20"]
+    command = [ffmpeg, "-v", "error", "-i", DEMO, "-t", "20"]
     command += [*(["-movflags", "+faststart"] if suffix == "m4a" else []), whole]
     subprocess.run(command, check=True)
     cut = tmp_path / f"cut.{suffix}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -19,6 +20,38 @@ posix = pytest.mark.skipif(os.name == "nt", reason="POSIX pipes and devices")
 @pytest.fixture
 def call(tmp_path: Path) -> Path:
     return write_session(tmp_path / "call", conversation(3))
+
+
+def test_json_is_json_lines_and_nothing_else(checkpoint: Path) -> None:
+    done = livemerc("run", "--demo", "--speed", "0", "--asr", "none", "--checkpoint", checkpoint, "--json")
+    assert done.returncode == 0, done.stderr
+    types = [json.loads(line)["type"] for line in done.stdout.splitlines()]
+    assert types[0] == "session.start"
+    assert types[-1] == "session.end"
+    assert types.count("session.start") == types.count("session.end") == 1
+    assert "ASR: none" in sentence(done)
+
+
+def test_without_a_terminal_settled_labels_are_lines(checkpoint: Path) -> None:
+    done = livemerc("run", "--demo", "--speed", "0", "--asr", "transcript", "--checkpoint", checkpoint)
+    assert done.returncode == 0, done.stderr
+    assert b"Good morning" in done.stdout.splitlines()[0]
+    assert b"\x1b" not in done.stdout
+
+
+@posix
+@pytest.mark.parametrize("output", ["--json", "--plain"])
+def test_a_reader_that_leaves_ends_the_session_quietly(checkpoint: Path, output: str) -> None:
+    process = start("run", "--demo", "--speed", "0", "--asr", "transcript", "--checkpoint", str(checkpoint), output)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    said = process.stderr.read().decode()
+    assert process.wait(60) == 0, said
+    assert "Traceback" not in said
+    assert "Broken pipe" not in said
+    process.stderr.close()
 
 
 @pytest.mark.parametrize("command", [("replay", "--speed", "0"), ("watch",)])

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import PurePath
 
 import pytest
-from helpers.command_line import PROJECT
+from helpers.paths import PROJECT
 from helpers.scripted_monitor import (
     FakeClock,
     ScriptedGauges,

@@ -1,4 +1,6 @@
-"""kill -9 while recording, then a look at what is left: `python -m tests.e2e.kills --times 50` (by hand, minutes).
+"""kill -9 while recording, then a look at what is left. By hand, minutes, in the project's root:
+
+    PYTHONPATH=.:tests python -m e2e.kills --times 50
 
 The session is the demo, at a pace, with audio; what the process had printed when it died must be in its journal.
 """
@@ -16,18 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from helpers.command_line import PROJECT, environment
+from helpers.command_line import environment
+from helpers.paths import DEMO, PROJECT
 
 from livemerc.audio.read import read_samples
 from livemerc.config import EndpointConfig
 from livemerc.events import Status, UtteranceFinal
 from livemerc.sessions import journal
 from livemerc.sessions.folder import AUDIO_FILE, EVENTS_FILE
-
-DEMO = PROJECT / "livemerc/demo/demo.flac"
 
 
 @dataclass(frozen=True)

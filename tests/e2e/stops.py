@@ -1,6 +1,6 @@
 """Stops a running session at random moments and looks at what is left of it. By hand, in the project's root:
 
-    python -m tests.e2e.stops --times 200 --seed 1 --within 5 --at-once 2
+    PYTHONPATH=.:tests python -m e2e.stops --times 200 --seed 1 --within 5 --at-once 2
 
 Each stop is one `livemerc run` of its own: a source, an output and a way to stop drawn by chance, at a moment from the
 first instant at which the program catches signals (models not loaded) to the middle of the talk.
@@ -23,8 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-PROJECT = Path(__file__).resolve().parents[2]
-DEMO = PROJECT / "livemerc/demo/demo.flac"
+from helpers.paths import DEMO, DEMO_WORDS, PROJECT
+
 SOURCES = ("demo", "file", "fast", "stdin")
 WAYS = ("SIGINT", "SIGTERM", "SIGHUP", "closed pipe")
 ASRS = ("pocketsphinx", "transcript", "none")
@@ -57,7 +57,7 @@ class Plan:
         }[self.source]
         words = ["--asr", self.asr]
         if self.asr == "transcript":
-            words = ["--transcript", str(DEMO.with_suffix(".vtt"))]
+            words = ["--transcript", str(DEMO_WORDS)]
         return [sys.executable, "-m", "livemerc", "run", "--json", "--offline", *source, *words]
 
 
@@ -178,7 +178,6 @@ class _Reader:
 
 def _talk(stream: IO[bytes] | None) -> None:
     """The demo into standard input, as fast as one speaks."""
-    sys.path.insert(0, str(PROJECT))
     from livemerc.audio.read import read_samples
 
     assert stream is not None

@@ -15,15 +15,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from e2e.test_microphone import PROJECT, Terminal, terminal
 from helpers import wav_file
+from helpers.paths import DEMO, PROJECT
 from helpers.pulse import PulseServer
+from helpers.tmux import Tmux
 
 from livemerc.audio.read import read_samples
 
-__all__ = ["terminal"]  # a fixture
 pytestmark = [pytest.mark.mic, pytest.mark.timeout(280)]
-DEMO = PROJECT / "livemerc/demo/demo.flac"
 RATE_HZ = 16_000
 
 
@@ -205,15 +204,14 @@ def test_inputs_are_listed_with_what_they_hear(room) -> None:
 def test_the_microphone_is_changed_from_the_dashboard(
     room: PulseServer, sentence: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
-    env = room.env | {"TERM": "xterm-256color", "LANG": "C.UTF-8", "PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1"}
-    screen = Terminal(tmp_path, env)
+    env = room.env | {"PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1"}
     record = tmp_path / "session"
-    try:
-        screen.start(
+    with Tmux(tmp_path / "tmux", env) as screen:
+        screen.type(
             f"{shlex.quote(sys.executable)} -m livemerc run --mic Desk --asr none --checkpoint {checkpoint} "
-            f"--record {record}; echo exit code:$?"
+            f"--record {record}; echo exit' 'code:$?"
         )
-        screen.wait(lambda s: "mic:Desk" in s and "● live" in s, 90)
+        screen.until("mic:Desk", "● live", give_up_s=90)
         events = record / "events.jsonl"
 
         def finals() -> list[dict[str, Any]]:
@@ -222,7 +220,7 @@ def test_the_microphone_is_changed_from_the_dashboard(
 
         def spoken(more_than: int) -> int:
             room.play(sentence, "hall").wait(timeout=60)
-            screen.wait(lambda _: len(finals()) > more_than, 60)
+            screen.until_it(lambda _: len(finals()) > more_than, "a final", 60)
             time.sleep(1.0)
             return len(finals())
 
@@ -230,25 +228,23 @@ def test_the_microphone_is_changed_from_the_dashboard(
         known = first
         for name in ("Headset", "Desk"):
             screen.press("m")
-            listed = screen.wait(lambda s: "Enter: listen to it" in s, 60)
+            listed = screen.until("Enter: listen to it", give_up_s=60)
             print(listed)
             rows = [line for line in listed.splitlines() if re.search(r"(pulse|default|Monitor of|Desk|Headset)", line)]
             assert any("hears what the speakers play" in row for row in rows)
             wanted = listed_index(listed, name) - listed_index(listed, "Headset" if name == "Desk" else "Desk")
             screen.press(*(["Down"] * wanted if wanted > 0 else ["Up"] * -wanted))
             screen.press("Enter")
-            print(screen.wait(lambda s, name=name: f"Listening to {name}" in s and f"mic:{name}" in s, 60))
+            print(screen.until(f"Listening to {name}", f"mic:{name}", give_up_s=60))
             now = spoken(known)
             assert now > known
             known = now
         screen.press("q")
-        assert "exit code:0" in screen.wait(lambda s: re.search(r"exit code:\d", s) is not None, 60)
+        assert "exit code:0" in screen.until("exit code:", give_up_s=60)
         end = json.loads(events.read_text().splitlines()[-1])
         print("finals:", known, "dropped_s:", end["dropped_s"])
         assert end["type"] == "session.end"
         assert 0 < end["dropped_s"] < 20
-    finally:
-        subprocess.run(["tmux", "-S", str(tmp_path / "tmux"), "kill-server"], capture_output=True, check=False)
 
 
 def listed_index(screen: str, name: str) -> int:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from e2e.test_microphone import Terminal, terminal  # noqa: F401 - the fixture
 from helpers.command_line import livemerc
 from helpers.pulse import SINK, PulseServer
+from helpers.tmux import Tmux
 
 from livemerc.audio.read import read_samples
 from livemerc.dashboard.label.run import AFTERWARDS_S, PRE_ROLL_S
@@ -37,9 +37,7 @@ def similarity(heard: np.ndarray, said: np.ndarray) -> float:
 
 
 def test_an_utterance_is_heard_labelled_and_kept_through_kill_9(
-    pulse: PulseServer,
-    terminal: Terminal,  # noqa: F811
-    tmp_path: Path,
+    pulse: PulseServer, terminal: Tmux, tmp_path: Path
 ) -> None:
     if shutil.which("parec") is None:
         pytest.skip("parec is not installed: nobody hears what is played")
@@ -50,18 +48,18 @@ def test_an_utterance_is_heard_labelled_and_kept_through_kill_9(
     begin_s, end_s = third.start_s - PRE_ROLL_S, third.end_s + AFTERWARDS_S
     said = read_samples(folder / "audio.flac", 16_000, begin_s, end_s)
     pid = tmp_path / "pid"
-    terminal.start(
+    terminal.type(
         f"sh -c 'echo $$ > {pid}; exec {shlex.join([sys.executable, '-m', 'livemerc', 'label', str(folder)])}'"
     )
-    terminal.wait(lambda screen: "0/20" in screen, 60)
+    terminal.until("0/20", give_up_s=60)
     with (tmp_path / "heard.raw").open("wb") as file:
         listening = ["parec", f"--device={SINK}.monitor", "--raw", "--format=float32le", "--rate=16000", "--channels=1"]
         listening.append("--latency-msec=50")
         with subprocess.Popen(listening, env=pulse.env, stdout=file) as parec:
             terminal.press("Down", "Down", "Space")
-            terminal.wait(lambda screen: "playing" in screen, 60)
+            terminal.until("playing", give_up_s=60)
             terminal.press("2")
-            terminal.wait(lambda screen: "1/20" in screen, 60)
+            terminal.until("1/20", give_up_s=60)
             time.sleep(end_s - begin_s + 1.0)  # the sound takes as long as it takes
             parec.terminate()
     heard = np.fromfile(tmp_path / "heard.raw", np.float32)

@@ -17,7 +17,9 @@ from typing import Any
 
 import pytest
 from e2e.kills import agrees, kill_once
-from helpers.command_line import PROJECT, environment, livemerc, sentence
+from helpers.command_line import environment, livemerc, sentence
+from helpers.paths import DEMO, DEMO_WORDS
+from helpers.settled import settled_lines
 
 from livemerc.audio.read import read_samples
 from livemerc.console.plain import PlainPrinter
@@ -36,12 +38,6 @@ def begun(*arguments: str | Path) -> subprocess.Popen[bytes]:
     """The demo, running; a context manager that waits for it."""
     command = [sys.executable, "-m", "livemerc", "run", "--demo", "--asr", "transcript", "--json", *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
-
-
-def settled(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What "the same events" means in the contract."""
-    kept = [e for e in found if e["type"] in ("utterance.final", "emotion")]
-    return [{k: v for k, v in e.items() if k != "timing"} for e in kept]
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +64,7 @@ def test_the_journal_is_what_json_printed(demo: tuple[Path, bytes]) -> None:
 
 def test_the_recorded_audio_is_what_was_heard(demo: tuple[Path, bytes]) -> None:
     recorded = read_samples(demo[0] / AUDIO_FILE, 16_000)
-    assert (recorded == read_samples(PROJECT / "livemerc/demo/demo.flac", 16_000)).all()
+    assert (recorded == read_samples(DEMO, 16_000)).all()
 
 
 @posix
@@ -116,16 +112,16 @@ def test_the_real_call_replays_as_it_was(shared_data: Path, tmp_path: Path) -> N
     assert not (tmp_path / "call" / AUDIO_FILE).exists()
     again = livemerc("replay", tmp_path / "call", "--json", "--speed", "0")
     assert again.stdout == done.stdout
-    assert settled(events(again.stdout)) == settled(events(done.stdout))
+    assert settled_lines(events(again.stdout)) == settled_lines(events(done.stdout))
     assert sum(e["type"] == "utterance.final" for e in events(again.stdout)) >= 3
 
 
 def test_the_audio_of_a_session_run_again_gives_its_events(demo: tuple[Path, bytes]) -> None:
     """Recorded at the source's rate, at its times: another run over it hears the same."""
     folder, printed = demo
-    vtt = PROJECT / "livemerc/demo/demo.vtt"
+    vtt = DEMO_WORDS
     done = livemerc("run", "--file", folder / AUDIO_FILE, "--speed", "0", "--transcript", vtt, "--json")
-    assert settled(events(done.stdout)) == settled(events(printed))
+    assert settled_lines(events(done.stdout)) == settled_lines(events(printed))
 
 
 def test_what_cannot_be_recorded_is_refused_before_anything_is_heard(demo: tuple[Path, bytes], tmp_path: Path) -> None:
@@ -217,7 +213,7 @@ def test_a_stopped_session_is_whole(tmp_path: Path) -> None:
 
 @posix
 def test_kill_9_loses_nothing_that_was_printed_and_leaves_audio_that_agrees(tmp_path: Path) -> None:
-    """One of these; fifty by hand: `python -m tests.e2e.kills --times 50`."""
+    """One of these; fifty by hand: `PYTHONPATH=.:tests python -m e2e.kills --times 50`."""
     death = kill_once(tmp_path / "s", random.Random(time.time_ns()).uniform(0.0, 4.0), 2.0)
     assert agrees(death), death
 

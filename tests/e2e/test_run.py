@@ -10,12 +10,13 @@ import jiwer
 import jsonschema
 import pytest
 from helpers.command_line import environment, livemerc
+from helpers.paths import DEMO_WORDS, PROJECT
+from helpers.settled import settled_lines
 from helpers.speech import plain
 
 from livemerc.asr.sidecar import read_cues
 from livemerc.config import EndpointConfig
 
-PROJECT = Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((PROJECT / "livemerc/events.schema.json").read_text())
 
 
@@ -36,12 +37,6 @@ def run(*arguments: str | Path, stdin: bytes = b"", home: Path | None = None, **
 
 def of(events: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     return [e for e in events if e["type"] == kind]
-
-
-def settled(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What "the same events" means in the contract."""
-    kept = [e for e in events if e["type"] in ("utterance.final", "emotion") and e.get("status") != "partial"]
-    return [{k: v for k, v in e.items() if k != "timing"} for e in kept]
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +107,7 @@ def test_standard_input_in_blocks_of_any_size_gives_the_same_events_as_the_file(
 
     raw = (read_samples(call, 16_000) * 32768).round().astype("<i2").tobytes()
     events = run("--stdin", "--rate", "16000", "--asr", "pocketsphinx", "--block-ms", "1000", stdin=raw, **NEVER_BEHIND)
-    assert settled(events) == settled(call_events)
+    assert settled_lines(events) == settled_lines(call_events)
 
 
 def test_text_only_infers_nothing_from_the_voice_and_no_recogniser_nothing_from_words(call: Path) -> None:
@@ -135,7 +130,7 @@ def test_a_sidecar_transcript_names_the_speakers(call: Path) -> None:
 def test_the_demo_is_understood_and_shows_at_least_three_emotions_turn_by_turn(tmp_path: Path) -> None:
     events = run("--demo", "--speed", "0", home=tmp_path)
     assert events[0]["asr"]["engine"] == "pocketsphinx"  # nothing is cached in this home, and the demo fetches nothing
-    cues = read_cues(PROJECT / "livemerc/demo/demo.vtt")
+    cues = read_cues(DEMO_WORDS)
     finals = of(events, "utterance.final")
     assert len(finals) == len(cues)
     error = jiwer.wer([plain(cue.text) for cue in cues], [final["text"] for final in finals])

@@ -6,7 +6,7 @@ import os
 import random
 
 import pytest
-from stops import WAYS, Outcome, Plan, stop
+from e2e.stops import WAYS, Outcome, Plan, stop
 
 WITHIN_S = 60.0
 """A machine full of other work is no failure here; by hand the promise is 5 s."""

@@ -12,13 +12,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from helpers.command_line import PROJECT, environment
+from helpers.command_line import environment
+from helpers.paths import DEMO_WORDS, PROJECT
 from helpers.sessions import conversation, write_session
+from helpers.tmux import Tmux
 
 if sys.platform == "win32":
     pytest.skip("no tmux on Windows", allow_module_level=True)
@@ -28,69 +30,20 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("tmux") is None, reason="no tmux on this machine (apt install tmux)"),
 ]
 
-DEMO = PROJECT / "livemerc" / "demo"
 FIRST_WORDS = "Good morning. I am making coffee in the kitchen."
-
-
-class Tmux:
-    """A tmux server of its own with one shell."""
-
-    def __init__(
-        self, socket: Path, home: Path, shell: str = "bash --norc -i", size: tuple[int, int] = (110, 34)
-    ) -> None:
-        self._socket = socket
-        # some shells export the size that they began with: it must not be believed for ever
-        began = {"COLUMNS": str(size[0]), "LINES": str(size[1])}
-        env = environment(home, TERM="xterm-256color", LANG="C.UTF-8", PS1="$ ", **began)
-        env.pop("TMUX", None)
-        self._env = env
-        self("new-session", "-d", "-s", "t", "-x", str(size[0]), "-y", str(size[1]), shell)
-
-    def __call__(self, *arguments: str) -> str:
-        done = subprocess.run(
-            ["tmux", "-S", str(self._socket), "-f", "/dev/null", *arguments],
-            env=self._env, cwd=PROJECT, capture_output=True, text=True, check=True, timeout=60,
-        )  # fmt: skip
-        return done.stdout
-
-    def type(self, line: str) -> None:
-        self("send-keys", "-t", "t", line, "Enter")
-
-    def press(self, *keys: str) -> None:
-        self("send-keys", "-t", "t", *keys)
-
-    def screen(self) -> str:
-        return self("capture-pane", "-p", "-t", "t")
-
-    def resize(self, width: int, height: int) -> None:
-        self("resize-window", "-t", "t", "-x", str(width), "-y", str(height))
-
-    def until(self, *words: str, give_up_s: float = 120.0) -> str:
-        return self.until_it(lambda screen: all(word in screen for word in words), str(words), give_up_s)
-
-    def until_it(self, condition: Callable[[str], bool], what: str, give_up_s: float = 120.0) -> str:
-        give_up_at_s = time.monotonic() + give_up_s
-        while not condition(screen := self.screen()):
-            assert time.monotonic() < give_up_at_s, f"{what} never came:\n{screen}"
-            time.sleep(0.1)
-        return screen
-
-    def close(self) -> None:
-        subprocess.run(["tmux", "-S", str(self._socket), "kill-server"], capture_output=True, check=False)
 
 
 @pytest.fixture
 def tmux(tmp_path: Path) -> Iterator[Tmux]:
-    terminal = Tmux(tmp_path / "inner", tmp_path)
-    yield terminal
-    terminal.close()
+    with Tmux(tmp_path / "inner", environment(tmp_path)) as terminal:
+        yield terminal
 
 
 def demo(folder: Path) -> str:
     """The demo in real time with its own words, recorded; its exit code is printed after it."""
     command = [
         sys.executable, "-m", "livemerc", "run", "--demo", "--record", str(folder), "--asr", "transcript",
-        "--transcript", str(DEMO / "demo.vtt"),
+        "--transcript", str(DEMO_WORDS),
     ]  # fmt: skip
     return shlex.join(command) + "; echo ENDED' 'WITH $?"
 
@@ -154,7 +107,7 @@ def test_detached_and_attached_from_a_smaller_terminal(tmux: Tmux, tmp_path: Pat
     tmux("set-option", "-g", "window-size", "latest")
     tmux("set-option", "-g", "status", "off")
     for size in ((110, 34), (80, 24)):
-        outer = Tmux(tmp_path / "outer", tmp_path, f"tmux -S {tmp_path / 'inner'} attach -t t", size)
+        outer = Tmux(tmp_path / "outer", environment(tmp_path), f"tmux -S {tmp_path / 'inner'} attach -t t", size)
         try:
             outer.until_it(lambda screen: "livemerc" in screen and whole(screen), "the attached screen")
             width = int(tmux("display-message", "-p", "-t", "t", "#{window_width}"))

@@ -13,7 +13,8 @@ from typing import get_args, get_type_hints
 
 import pytest
 from export_sessions import hostile_events
-from helpers.command_line import PROJECT, environment, livemerc, sentence
+from helpers.command_line import environment, livemerc, sentence
+from helpers.paths import PROJECT
 from helpers.sessions import conversation, write_session
 
 from livemerc.commands.export import export as export_command

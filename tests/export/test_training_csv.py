@@ -13,7 +13,8 @@ import msgspec
 import numpy as np
 import pytest
 from helpers import wav_file
-from helpers.command_line import PROJECT, finished, livemerc, sentence
+from helpers.command_line import finished, livemerc, sentence
+from helpers.paths import DEMO
 from helpers.sessions import HOSTILE, conversation, write_session
 
 from livemerc.audio.file_source import FileSource
@@ -30,8 +31,6 @@ from livemerc.sessions.corrections import Correction, append_correction
 from livemerc.sessions.session import read_session
 from trainer.corpora.manifest import read_manifest, read_manifest_corpus
 from trainer.evaluation.evaluate import Evaluation, evaluate
-
-DEMO = PROJECT / "livemerc/demo/demo.flac"
 
 
 def rows(path: Path) -> list[dict[str, str]]:

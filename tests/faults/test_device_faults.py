@@ -5,28 +5,25 @@ Each time: no utterance is lost, what is missing is a gap in the events, and the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 from faults.microphone_session import MicrophoneSession
-from helpers.networks import write_checkpoint
 from helpers.scripted_portaudio import Device, World, install
 
 from livemerc.asr.engine import NoAsr
 from livemerc.audio.microphone.group import MicGroup
 from livemerc.audio.microphone.source import MicSource
-from livemerc.config import Config, load_config
+from livemerc.config import Config
 from livemerc.events import Status
 
 LATENCY_S = 0.05
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
-    folder = write_checkpoint(tmp_path_factory.mktemp("checkpoint"))
-    overrides = {"asr.engine": "none", "model.checkpoint": str(folder), "vad.engine": "webrtc"}
-    return load_config(overrides=overrides, environ={})
+def config(configured: Callable[..., Config]) -> Config:
+    return configured(asr__engine="none", vad__engine="webrtc")
 
 
 @pytest.fixture

@@ -5,16 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
-from helpers.networks import write_checkpoint
 from helpers.scripted_parts import Recited, ScriptedAsr, Talk, Watched, no_thread_stays, script_model, utterances
 
 from livemerc.asr.engine import AsrEngine, GpuMemoryError, NoAsr
 from livemerc.audio.source import Block
-from livemerc.config import Config, load_config
+from livemerc.config import Config
 from livemerc.errors import LivemercError, ModelError
 from livemerc.events import Event, UtteranceFinal
 from livemerc.pipeline.monitor import Monitor
@@ -23,20 +23,10 @@ TALK_S = 26.0
 UTTERANCES = utterances(Talk(TALK_S), Config())
 
 
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(write_checkpoint(tmp_path_factory.mktemp("faults")))
-
-
 @pytest.fixture
-def configured(checkpoint: str) -> Callable[..., Config]:
-    def configure(**overrides: Any) -> Config:
-        keys = {key.replace("__", "."): value for key, value in overrides.items()}
-        # Calls of the model are counted, and partial estimates would add to them; failing ones have their own test.
-        utterances_alone = {"live.partial_emotion_budget_ms": 0}
-        return load_config(overrides={"model.checkpoint": checkpoint, **utterances_alone, **keys}, environ={})
-
-    return configure
+def configured(configured: Callable[..., Config]) -> Callable[..., Config]:
+    """Calls of the model are counted: those for utterances alone. What failing partials cost is tested elsewhere."""
+    return partial(configured, live__partial_emotion_budget_ms=0)
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from helpers.networks import write_checkpoint
 from helpers.processor import processor_with
 from helpers.scripted_parts import Recited, ScriptedAsr, Talk, Watched, no_thread_stays, stretches
+from helpers.settled import settled
 
 from livemerc.audio.items import Speech, Utterance
 from livemerc.audio.make_ears import make_ears
-from livemerc.config import Config, load_config
+from livemerc.config import Config
 from livemerc.events import EmotionEvent, Event, SessionEnd, UtteranceFinal, UtterancePartial
 from livemerc.pipeline.monitor import Monitor
 from livemerc.pipeline.patience import Situation
@@ -23,20 +23,6 @@ from livemerc.runtime.notices import Notice
 
 PATIENCE_S = 60.0
 TALK_S = 26.0
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(write_checkpoint(tmp_path_factory.mktemp("overloaded")))
-
-
-@pytest.fixture
-def configured(checkpoint: str) -> Callable[..., Config]:
-    def configure(**overrides: Any) -> Config:
-        keys = {key.replace("__", "."): value for key, value in overrides.items()}
-        return load_config(overrides={"model.checkpoint": checkpoint, **keys}, environ={})
-
-    return configure
 
 
 @pytest.fixture(scope="module")
@@ -218,21 +204,9 @@ def test_too_far_behind_even_for_the_voice_the_label_is_withheld(
 
 def test_a_scripted_recogniser_in_time_changes_nothing(configured: Callable[..., Config]) -> None:
     """Live, with time to spare, gives what offline gives: the degrade order sleeps."""
-    import msgspec
-
-    def settled(live: bool) -> list[Event]:
-        watched = Watched(
-            Monitor(
-                Talk(TALK_S, live=live, pace=10.0),
-                configured(overload__skip_partials_after_s=600),
-                engine=ScriptedAsr(lambda _: None, Recited()),
-            )
-        )
-        kept = [
-            e
-            for e in watched.events
-            if isinstance(e, UtteranceFinal) or (isinstance(e, EmotionEvent) and e.status != "partial")
-        ]
-        return [msgspec.structs.replace(e, timing=None) if isinstance(e, EmotionEvent) else e for e in kept]
-
-    assert settled(live=True) == settled(live=False)
+    found = []
+    for live in (True, False):
+        config = configured(overload__skip_partials_after_s=600)
+        engine = ScriptedAsr(lambda _: None, Recited())
+        found.append(settled(Watched(Monitor(Talk(TALK_S, live=live, pace=10.0), config, engine=engine)).events))
+    assert found[0] == found[1]

@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 
-PROJECT = Path(__file__).resolve().parents[2]
-
 
 @dataclass(frozen=True)
 class Target:

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 from fuzz.targets import SHARES, TARGETS, make
-from helpers.command_line import PROJECT, environment
+from helpers.command_line import environment
+from helpers.paths import PROJECT
 
 from livemerc.errors import LivemercError
 

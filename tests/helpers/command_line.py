@@ -9,9 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from helpers.paths import PROJECT
 from helpers.warm import Warm
-
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 def environment(home: Path | None = None, **extra: str) -> dict[str, str]:

@@ -48,7 +48,7 @@ class PulseServer:
                  "-L", "module-native-protocol-unix", "-L", f"module-null-sink sink_name={SINK}"],
                 env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log,
             )  # fmt: skip
-        deadline = time.monotonic() + 20.0
+        deadline = time.monotonic() + 60.0
         while subprocess.run(["pactl", "info"], env=self.env, capture_output=True, check=False).returncode:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"pulseaudio did not start: {(self.home / 'pulse.log').read_text()}")
@@ -65,7 +65,7 @@ class PulseServer:
         return self._run("pactl", *command)
 
     def _run(self, *command: str) -> str:
-        return subprocess.run(command, env=self.env, check=True, capture_output=True, timeout=20, text=True).stdout
+        return subprocess.run(command, env=self.env, check=True, capture_output=True, timeout=60, text=True).stdout
 
     def kill(self) -> None:
         """The server goes, as in a crash; `start` brings it back."""

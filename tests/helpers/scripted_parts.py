@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers.paths import DEMO
 
 from livemerc.asr.engine import AsrEngine, Transcript
 from livemerc.audio.items import Utterance
@@ -20,7 +20,6 @@ from livemerc.config import Config
 from livemerc.events import EmotionEvent, Event, SessionEnd, SessionStart, Status, UtteranceFinal
 from livemerc.pipeline.monitor import Monitor
 
-DEMO = Path(__file__).resolve().parents[2] / "livemerc/demo/demo.flac"
 RATE_HZ = 16_000
 BLOCK_S = 0.1
 PATIENCE_S = 120.0
@@ -92,6 +91,45 @@ class Recited:
 
     def transcribe(self, utterance: Utterance) -> Transcript:
         return Transcript(text="w1 hello great", confidence=0.9)
+
+    def partial(self, samples: np.ndarray) -> str:
+        return ""
+
+    def close(self) -> None:
+        pass
+
+
+class Numbered:
+    """Words that depend on the samples alone; remembers what it was asked for."""
+
+    engine, model, repeatable = "numbered", None, True
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+        self.fails = 0
+
+    def transcribe(self, utterance: Utterance) -> Transcript:
+        self.asked.append(len(utterance.samples))
+        if self.fails:
+            self.fails -= 1
+            raise RuntimeError("as told")
+        return Transcript(text=f"well {len(utterance.samples)} or so", confidence=0.9)
+
+    def partial(self, samples: np.ndarray) -> str:
+        return ""
+
+    def close(self) -> None:
+        pass
+
+
+class Speaks:
+    """A recogniser whose words are a function of the audio."""
+
+    engine, model = "scripted", None
+
+    def transcribe(self, utterance: Utterance) -> Transcript:
+        word = int(1000 * np.abs(utterance.samples).mean()) % 100
+        return Transcript(text=" ".join(["hello", f"w{word}", "great"][: 1 + word % 3]), confidence=0.9)
 
     def partial(self, samples: np.ndarray) -> str:
         return ""

@@ -1,4 +1,4 @@
-"""A small recorded session for tests: written by hand, byte by byte what a recorder would write."""
+"""A small recorded session, written by hand, byte by byte what a recorder would write; whole, or still going on."""
 
 from __future__ import annotations
 

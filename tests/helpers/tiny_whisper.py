@@ -2,7 +2,7 @@
 
 The real architecture, file format and code path (transformers -> ctranslate2 -> faster_whisper.WhisperModel) with
 its own byte-level tokenizer and Whisper's special tokens: what is tested with it is our engine on the real library,
-not the quality of a recogniser. English only, like tiny.en; `multilingual_whisper` detects
+not the quality of a recogniser. English only, like tiny.en; `random_whisper.build_multilingual` detects
 languages.
 """
 

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 import torch
-from helpers.command_line import PROJECT
 from helpers.networks import TEXT_CONFIG
+from helpers.paths import PROJECT
 from transformers import BertConfig, BertModel
 
 from livemerc.model.bert import Bert, is_plain_bert

@@ -8,7 +8,6 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from helpers.networks import write_checkpoint
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,8 +16,8 @@ from livemerc.model.encoders import Encoders, alike, choose_threads, load_model
 
 
 @pytest.fixture(scope="module")
-def encoders(tmp_path_factory: pytest.TempPathFactory) -> Encoders:
-    return load_model(write_checkpoint(tmp_path_factory.mktemp("checkpoint")), "cpu", 1)[1]
+def encoders(checkpoint: Path) -> Encoders:
+    return load_model(checkpoint, "cpu", 1)[1]
 
 
 def test_a_batch_gives_what_each_gives_alone(encoders: Encoders) -> None:
@@ -59,12 +58,8 @@ def test_threads_are_for_matrices_that_are_worth_them(cores: int, compact: int, 
     assert choose_threads(msgspec.structs.replace(manifest, text=wide), cores) == full
 
 
-def test_threads_that_are_asked_for_are_had(tmp_path: Path) -> None:
-    folder = write_checkpoint(tmp_path / "checkpoint")
-    try:
-        load_model(folder, "cpu", 2)
-        assert torch.get_num_threads() == 2
-        load_model(folder, "cpu", 0)
-        assert torch.get_num_threads() == 1
-    finally:
-        torch.set_num_threads(1)
+def test_threads_that_are_asked_for_are_had(checkpoint: Path) -> None:
+    load_model(checkpoint, "cpu", 2)
+    assert torch.get_num_threads() == 2
+    load_model(checkpoint, "cpu", 0)
+    assert torch.get_num_threads() == 1

@@ -3,69 +3,27 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import msgspec
 import numpy as np
 import pytest
-from helpers.networks import write_checkpoint
+from helpers.scripted_parts import no_thread_stays
+from helpers.settled import settled
+from helpers.sources import Samples
 
-from livemerc.audio.read import read_samples
-from livemerc.audio.source import Block, Source, SourceHealth
-from livemerc.config import Config, OverloadConfig, load_config
+from livemerc.audio.source import Block, Source
+from livemerc.config import Config, OverloadConfig
 from livemerc.errors import InputError
 from livemerc.events import EmotionEvent, Event, SessionEnd, SessionStart, UtteranceFinal
 from livemerc.pipeline.monitor import Monitor
 
-DEMO = Path(__file__).resolve().parents[2] / "livemerc/demo/demo.flac"
 SECONDS = 25.0
 
 
-class Samples:
-    """The first `SECONDS` of the demo as a source whose pace this test sets. `endless`: blocks until closed."""
-
-    name = "samples"
-    speakers: tuple[str, ...] = ()
-
-    def __init__(self, block_ms: float, live: bool, endless: bool = False, fail: bool = False):
-        self.rate_hz, self.live, self.warnings = 16_000, live, list[str]()
-        samples = read_samples(DEMO, self.rate_hz, 0.0, SECONDS)
-        size = round(block_ms * self.rate_hz / 1000)
-        self._blocks = [Block(samples[i : i + size], i / self.rate_hz) for i in range(0, len(samples), size)]
-        self._endless, self._fail, self._closed = endless, fail, threading.Event()
-
-    def blocks(self) -> Iterator[Block]:
-        for block in self._blocks:
-            if self._closed.is_set():
-                return
-            yield block
-        if self._fail:
-            raise InputError("the cable was cut; plug it in.")
-        while self._endless and not self._closed.wait(0.02):
-            pass
-
-    def close(self) -> None:
-        self._closed.set()
-
-    def health(self) -> SourceHealth:
-        return SourceHealth()
-
-
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
-    folder = write_checkpoint(tmp_path_factory.mktemp("checkpoint"))
-    return load_config(overrides={"asr.engine": "none", "model.checkpoint": str(folder)}, environ={})
-
-
-def settled(events: list[Event]) -> list[Event]:
-    """What "the same events" means: ordered finals and emotions, timing left out."""
-    return [
-        msgspec.structs.replace(e, timing=None) if isinstance(e, EmotionEvent) else e
-        for e in events
-        if isinstance(e, UtteranceFinal) or (isinstance(e, EmotionEvent) and e.status != "partial")
-    ]
+def config(configured: Callable[..., Config]) -> Config:
+    return configured(asr__engine="none")
 
 
 def run(source: Source, config: Config) -> list[Event]:
@@ -73,10 +31,10 @@ def run(source: Source, config: Config) -> list[Event]:
 
 
 def test_live_and_offline_and_every_block_size_give_the_same_events(config: Config) -> None:
-    reference = settled(run(Samples(20.0, live=False), config))
+    reference = settled(run(Samples(SECONDS, block_ms=20.0, live=False), config))
     assert sum(isinstance(e, UtteranceFinal) for e in reference) >= 4
     for block_ms, live in ((10.0, False), (1000.0, False), (20.0, True), (333.0, True)):
-        events = run(Samples(block_ms, live=live), config)
+        events = run(Samples(SECONDS, block_ms=block_ms, live=live), config)
         assert settled(events) == reference, (block_ms, live)
         assert isinstance(events[0], SessionStart)
         assert isinstance(events[-1], SessionEnd)
@@ -89,13 +47,13 @@ def test_a_real_recogniser_gives_the_same_words_live_and_offline(config: Config)
         # a machine full of other work may be too slow for speech: that it then degrades is tested elsewhere
         overload=OverloadConfig(skip_partials_after_s=600, fast_asr_after_s=600, speech_only_after_s=600),
     )
-    offline, live = (settled(run(Samples(20.0, live=x), config)) for x in (False, True))
+    offline, live = (settled(run(Samples(SECONDS, block_ms=20.0, live=x), config)) for x in (False, True))
     assert offline == live
     assert any(isinstance(e, UtteranceFinal) and e.text for e in offline)
 
 
 def test_stopping_flushes_what_was_heard_and_leaves_no_thread(config: Config) -> None:
-    source = Samples(20.0, live=True, endless=True)
+    source = Samples(SECONDS, block_ms=20.0, live=True, endless=True)
     monitor = Monitor(source, config)
     heard = []
     for event in monitor.events():
@@ -111,7 +69,7 @@ def test_stopping_flushes_what_was_heard_and_leaves_no_thread(config: Config) ->
 
 
 def test_stopping_before_anything_was_heard_still_starts_and_ends_the_session(config: Config) -> None:
-    monitor = Monitor(Samples(20.0, live=True, endless=True), config)
+    monitor = Monitor(Samples(SECONDS, block_ms=20.0, live=True, endless=True), config)
     monitor.stop()
     events = list(monitor.events())
     assert next(type(e) for e in events if not isinstance(e, UtteranceFinal | EmotionEvent)) is SessionStart
@@ -120,21 +78,18 @@ def test_stopping_before_anything_was_heard_still_starts_and_ends_the_session(co
 
 @pytest.mark.parametrize("live", [False, True])
 def test_a_reader_that_leaves_takes_the_threads_with_it(config: Config, live: bool) -> None:
-    events = Monitor(Samples(20.0, live=live, endless=True), config).events()
+    events = Monitor(Samples(SECONDS, block_ms=20.0, live=live, endless=True), config).events()
     next(e for e in events if isinstance(e, UtteranceFinal))
     events.close()
-    deadline = time.monotonic() + 10
-    while [t for t in threading.enumerate() if t.name.startswith("livemerc-")]:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    no_thread_stays()
 
 
 @pytest.mark.parametrize("live", [False, True])
 def test_a_source_that_fails_costs_nothing_that_was_heard(config: Config, live: bool) -> None:
     """Not even the utterance that was open when it died."""
-    reference = settled(run(Samples(20.0, live=live), config))
+    reference = settled(run(Samples(SECONDS, block_ms=20.0, live=live), config))
     seen: list[Event] = []
-    events = Monitor(Samples(20.0, live=live, fail=True), config).events()
+    events = Monitor(Samples(SECONDS, block_ms=20.0, live=live, fail=True), config).events()
     with pytest.raises(InputError, match="cable"):
         seen.extend(events)
     assert settled(seen) == reference
@@ -142,9 +97,9 @@ def test_a_source_that_fails_costs_nothing_that_was_heard(config: Config, live: 
 
 
 def test_later_audio_changes_no_frozen_label(config: Config) -> None:
-    source = Samples(20.0, live=False)
+    source = Samples(SECONDS, block_ms=20.0, live=False)
     whole = run(source, config)
-    changed = Samples(20.0, live=False)
+    changed = Samples(SECONDS, block_ms=20.0, live=False)
     rng = np.random.default_rng(0)
     cut_s = 15.0
     changed._blocks = [
@@ -172,7 +127,7 @@ def test_a_live_session_judges_open_utterances_and_says_the_same_at_their_end(co
     config = msgspec.structs.replace(
         config, live=msgspec.structs.replace(config.live, partial_emotion_budget_ms=10_000)
     )  # a busy machine is slow
-    offline, live = (run(Samples(20.0, live=x), config) for x in (False, True))
+    offline, live = (run(Samples(SECONDS, block_ms=20.0, live=x), config) for x in (False, True))
     assert settled(offline) == settled(live)
     partials = {
         kind: [e for e in events if isinstance(e, EmotionEvent) and e.status == "partial"]

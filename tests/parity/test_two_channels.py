@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers import wav_file
-from helpers.networks import write_checkpoint
-from parity.test_live_is_offline import run, settled
+from helpers.paths import DEMO
+from helpers.settled import settled
 
 from livemerc.audio.file_source import FileSource
 from livemerc.audio.read import read_samples
-from livemerc.audio.source import Block
-from livemerc.config import Config, load_config
-from livemerc.events import UtteranceFinal
-
-DEMO = Path(__file__).resolve().parents[2] / "livemerc/demo/demo.flac"
+from livemerc.audio.source import Block, Source
+from livemerc.config import Config
+from livemerc.events import Event, UtteranceFinal
+from livemerc.pipeline.monitor import Monitor
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
-    folder = write_checkpoint(tmp_path_factory.mktemp("checkpoint"))
-    return load_config(overrides={"asr.engine": "none", "model.checkpoint": str(folder)}, environ={})
+def config(configured: Callable[..., Config]) -> Config:
+    return configured(asr__engine="none")
+
+
+def run(source: Source, config: Config) -> list[Event]:
+    return list(Monitor(source, config).events())
 
 
 @pytest.fixture(scope="module")

@@ -5,19 +5,18 @@ from __future__ import annotations
 import io
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
-from helpers.networks import write_checkpoint
 from helpers.processor import processor_with
 from helpers.sessions import conversation, emotion, write_session
 
 from livemerc.asr.engine import NoAsr
 from livemerc.audio.items import EarItem, Speech, Utterance
-from livemerc.config import Config, load_config
+from livemerc.config import Config
 from livemerc.console.plain import PlainPrinter
 from livemerc.events import EmotionEvent, Event, UtteranceFinal, UtterancePartial
 from livemerc.model.encoders import Encoders
@@ -31,14 +30,9 @@ RATE_HZ = 16_000
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
-    folder = write_checkpoint(tmp_path_factory.mktemp("checkpoint"))
-    overrides = {
-        "asr.engine": "none", "model.checkpoint": str(folder),
-        # a machine full of other work is slow: that a dear partial estimate is left out has its own test
-        "live.partial_emotion_budget_ms": 10_000,
-    }  # fmt: skip
-    return load_config(overrides=overrides, environ={})
+def config(configured: Callable[..., Config]) -> Config:
+    # a machine full of other work is slow: that a dear partial estimate is left out has its own test
+    return configured(asr__engine="none", live__partial_emotion_budget_ms=10_000)
 
 
 def voice(seconds: float, seed: int = 0) -> np.ndarray:

@@ -7,17 +7,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from helpers.paths import DEMO
+
 from livemerc.audio.file_source import FileSource
 from livemerc.audio.source import Block, SourceHealth
-from livemerc.commands.sources import DEMO_FOLDER
 from livemerc.config import Config, load_config
 from livemerc.events import SessionEnd, UtteranceFinal
 from livemerc.pipeline.monitor import Monitor
 from livemerc.pipeline.recording import RecordingMonitor
 from livemerc.runtime.gauges import PAUSED
 from livemerc.sessions.bookmarks import Bookmark, read_bookmarks
-
-DEMO = DEMO_FOLDER / "demo.flac"
 
 
 def settings(**more: object) -> Config:

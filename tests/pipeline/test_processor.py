@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
-from helpers.networks import write_checkpoint
 from helpers.processor import processor_with
 from helpers.synthetic import RATE_HZ, buzz
 
 from livemerc.asr.engine import NoAsr
 from livemerc.audio.items import Utterance
-from livemerc.config import Config, ModelConfig
+from livemerc.config import Config
 from livemerc.events import EmotionEvent
 from livemerc.pipeline.processor import Processor
 
@@ -26,11 +25,8 @@ def judged(processor: Processor, number: int) -> list[float]:
     return list(first.probabilities.values())
 
 
-def test_what_was_forgotten_is_no_context(tmp_path: Path) -> None:
-    checkpoint = str(write_checkpoint(tmp_path))
-    processor, fresh = (
-        processor_with(NoAsr(), Config(model=ModelConfig(checkpoint=checkpoint, device="cpu"))) for _ in range(2)
-    )
+def test_what_was_forgotten_is_no_context(configured: Callable[..., Config]) -> None:
+    processor, fresh = (processor_with(NoAsr(), configured(model__device="cpu")) for _ in range(2))
     judged(processor, 1)
     in_context = judged(processor, 2)
     processor.begin_dialogue()

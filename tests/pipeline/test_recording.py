@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.paths import DEMO, DEMO_WORDS
 
 from livemerc.audio.file_source import FileSource
-from livemerc.commands.sources import DEMO_FOLDER
 from livemerc.config import Config, load_config
 from livemerc.events import EmotionEvent, SessionStart, UtteranceFinal
 from livemerc.pipeline.monitor import Monitor
@@ -22,7 +22,7 @@ def settings(folder: Path) -> Config:
         None,
         {
             "asr.engine": "transcript",
-            "asr.transcript": str(DEMO_FOLDER / "demo.vtt"),
+            "asr.transcript": str(DEMO_WORDS),
             "record.folder": str(folder),
         },
         environ={},
@@ -31,7 +31,7 @@ def settings(folder: Path) -> Config:
 
 @pytest.fixture
 def source() -> Iterator[FileSource]:
-    source = FileSource(DEMO_FOLDER / "demo.flac", speed=0, name="demo")
+    source = FileSource(DEMO, speed=0, name="demo")
     yield source
     source.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +13,10 @@ import msgspec
 import numpy as np
 import pytest
 from helpers import wav_file
-from helpers.command_line import PROJECT, livemerc, sentence
-from helpers.networks import write_checkpoint
+from helpers.command_line import livemerc, sentence
+from helpers.paths import DEMO, DEMO_WORDS
 from helpers.sessions import HOSTILE, conversation, write_session
+from helpers.settled import settled
 
 from livemerc.audio.file_source import FileSource
 from livemerc.audio.items import EarItem, Quiet
@@ -34,17 +35,7 @@ from livemerc.sessions.corrections import CORRECTIONS_FILE
 from livemerc.sessions.folder import EVENTS_FILE, SESSION_FILE, read_info
 from livemerc.sessions.session import read_session
 
-DEMO = PROJECT / "livemerc/demo/demo.flac"
-TRANSCRIPT = {"asr.engine": "transcript", "asr.transcript": str(DEMO.with_suffix(".vtt"))}
-
-
-def settled(events: Sequence[Event]) -> list[Event]:
-    """What "the same events" means in the contract."""
-    return [
-        msgspec.structs.replace(e, timing=None) if isinstance(e, EmotionEvent) else e
-        for e in events
-        if isinstance(e, UtteranceFinal | EmotionEvent)
-    ]
+TRANSCRIPT = {"asr.engine": "transcript", "asr.transcript": str(DEMO_WORDS)}
 
 
 def recorded(folder: Path, source: FileSource, **settings: object) -> list[Event]:
@@ -354,8 +345,9 @@ def test_what_was_lost_is_silence_and_times_agree_to_within_a_frame(tmp_path: Pa
     assert (apart_s.max() if late_s == 0.768 else np.median(apart_s)) <= frame_s + 1e-6
 
 
-def test_another_checkpoint_gives_a_session_of_its_labels(demo: tuple[Path, list[Event]], tmp_path: Path) -> None:
-    checkpoint = write_checkpoint(tmp_path / "checkpoint")
+def test_another_checkpoint_gives_a_session_of_its_labels(
+    demo: tuple[Path, list[Event]], tmp_path: Path, checkpoint: Path
+) -> None:
     second = again(demo[0], tmp_path / "new", settings={"model.checkpoint": str(checkpoint)})
     before, after = read_info(demo[0]), read_info(tmp_path / "new")
     assert after.checkpoint.sha256 != before.checkpoint.sha256

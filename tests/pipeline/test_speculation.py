@@ -2,56 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 import msgspec
 import numpy as np
 import pytest
-from helpers.networks import write_checkpoint
+from helpers.paths import DEMO
 from helpers.processor import processor_with
+from helpers.scripted_parts import Numbered
 from helpers.synthetic import RATE_HZ, buzz, hush
 
-from livemerc.asr.engine import NoAsr, Transcript
+from livemerc.asr.engine import NoAsr
 from livemerc.audio.ears import Ears
 from livemerc.audio.items import Ending, Utterance
 from livemerc.audio.read import read_samples
 from livemerc.audio.source import Block
-from livemerc.config import Config, load_config
+from livemerc.config import Config
 from livemerc.events import EmotionEvent, Event
 from livemerc.pipeline.patience import Situation
 from livemerc.pipeline.processor import Processor
 from livemerc.runtime.notices import Notice
 
-DEMO = Path(__file__).resolve().parents[2] / "livemerc/demo/demo.flac"
-
-
-class Numbered:
-    """Words that depend on the samples alone; remembers what it was asked for."""
-
-    engine, model, repeatable = "numbered", None, True
-
-    def __init__(self) -> None:
-        self.asked: list[int] = []
-        self.fails = 0
-
-    def transcribe(self, utterance: Utterance) -> Transcript:
-        self.asked.append(len(utterance.samples))
-        if self.fails:
-            self.fails -= 1
-            raise RuntimeError("as told")
-        return Transcript(text=f"well {len(utterance.samples)} or so", confidence=0.9)
-
-    def partial(self, samples: np.ndarray) -> str:
-        return ""
-
-    def close(self) -> None:
-        pass
-
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
-    folder = write_checkpoint(tmp_path_factory.mktemp("checkpoint"))
-    return load_config(overrides={"model.checkpoint": str(folder), "model.device": "cpu"}, environ={})
+def config(configured: Callable[..., Config]) -> Config:
+    return configured(model__device="cpu")
 
 
 def through(samples: np.ndarray, config: Config, processor: Processor, *, endings: bool) -> list[Event]:

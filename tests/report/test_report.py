@@ -12,7 +12,8 @@ from xml.etree.ElementTree import Element
 import html5lib
 import msgspec
 import pytest
-from helpers.command_line import PROJECT, environment, livemerc, sentence
+from helpers.command_line import environment, livemerc, sentence
+from helpers.paths import PROJECT
 from helpers.sessions import conversation, info, write_session
 from report import scenes
 
@@ -22,7 +23,7 @@ from livemerc.report import html
 from livemerc.report.card import find_card, parse
 from livemerc.report.facts import NOT_JUDGED, facts
 from livemerc.report.sentences import summary
-from livemerc.runtime.gauges import PAUSED
+from livemerc.runtime.notices import PAUSED
 from livemerc.sessions.bookmarks import append_bookmark, bookmark_now
 from livemerc.sessions.corrections import Correction, append_correction
 from livemerc.sessions.folder import SESSION_FILE

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from report import chromium, scenes
+from helpers import chromium
+from report import scenes
 
 from livemerc.report import html
 from livemerc.sessions.bookmarks import append_bookmark, bookmark_now
@@ -71,7 +72,7 @@ def test_it_asks_for_nothing_runs_nothing_and_complains_of_nothing(
     browser.view(1000, 900)
     seen = browser.open(pages[name].as_uri())
     assert seen.requests == [pages[name].as_uri()]
-    assert seen.console == []
+    assert seen.console == seen.errors == []
     assert seen.dialogs == []
     assert browser.evaluate("document.scripts.length") == 0
     assert browser.evaluate("document.querySelectorAll('img, iframe, object, embed, form, a[href^=java]').length") == 0
@@ -87,7 +88,7 @@ def test_what_were_injected_all_the_same_would_be_refused_and_seen(
     page = tmp_path / "injected.html"
     page.write_text(pages["lively"].read_text("utf-8").replace("<main>", f"<main>{injected}"), encoding="utf-8")
     seen = browser.open(page.as_uri())
-    assert len([line for line in seen.console if "Content Security Policy" in line]) >= 3
+    assert len([line for line in seen.errors if "Content Security Policy" in line]) >= 3
     assert browser.evaluate("window.hit === undefined")
 
 

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from livemerc.runtime.lanes import Closed, Lane
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 """How long a thread may take for what it does at once: a hang fails, a slow machine does not."""
 MOMENT_S = 0.05
 """Long enough for a thread that should not wait to have gone on."""

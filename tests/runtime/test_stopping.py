@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from helpers.command_line import environment, start
+from helpers.paths import PROJECT
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals and terminals")
 
@@ -99,6 +100,22 @@ with process.StopOnSignal() as signals:
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert out == b"True\n", err
+
+
+@posix
+def test_what_the_tests_start_hears_signals_that_they_themselves_do_not() -> None:
+    """As under nohup, or in a background job of a shell: else the tests above would fail there."""
+    heard = "import signal; print([signal.getsignal(n) is not signal.SIG_IGN for n in (signal.SIGINT, signal.SIGHUP)])"
+    code = (
+        f"import subprocess, sys\nheard = [sys.executable, '-c', {heard!r}]\nsubprocess.run(heard)\n"
+        "from helpers.signals import let_children_hear\nlet_children_hear()\nsubprocess.run(heard)"
+    )
+    done = subprocess.run(
+        ["sh", "-c", "trap '' HUP INT; exec \"$@\"", "sh", sys.executable, "-c", code],
+        capture_output=True, env=environment(PYTHONPATH=f"{PROJECT}{os.pathsep}{PROJECT / 'tests'}"), timeout=60,
+        check=True,
+    )  # fmt: skip
+    assert done.stdout.split(b"\n")[:2] == [b"[False, False]", b"[True, True]"]
 
 
 # -- a terminal ------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 
 from livemerc.runtime.worker import Worker
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 def gone(name: str) -> bool:

@@ -14,7 +14,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from helpers.command_line import PROJECT, environment
+from helpers.command_line import environment
+from helpers.paths import PROJECT
 from helpers.sessions import HOSTILE, conversation, write_session
 
 from livemerc.errors import InputError

@@ -16,7 +16,7 @@ from livemerc.errors import InputError
 from livemerc.sessions.folder import EVENTS_FILE
 from livemerc.sessions.follower import QUIET_AFTER_S, Follower
 
-fcntl = pytest.importorskip("fcntl")  # a living recorder is known by its lock
+pytest.importorskip("fcntl")  # a living recorder is known by its lock
 
 
 @pytest.fixture

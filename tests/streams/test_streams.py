@@ -5,20 +5,21 @@ from __future__ import annotations
 import io
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import pytest
-from helpers.networks import write_checkpoint
+from helpers.paths import DEMO
+from helpers.scripted_parts import Speaks
+from helpers.settled import settled
+from helpers.sources import RATE_HZ, Samples
 
 from livemerc.asr.engine import NoAsr, Transcript
 from livemerc.audio.items import Utterance
 from livemerc.audio.read import read_samples
-from livemerc.audio.source import Block, SourceHealth
 from livemerc.audio.stdin_source import StdinSource
-from livemerc.config import Config, load_config
+from livemerc.config import Config
 from livemerc.errors import ConfigError, InputError, ModelError
 from livemerc.events import EmotionEvent, Event, SessionEnd, SessionStart, UtteranceFinal
 from livemerc.model.encoders import Encoders
@@ -26,57 +27,10 @@ from livemerc.model.merits import MeritsL
 from livemerc.pipeline.monitor import Monitor
 from livemerc.streams.streams import StreamEvent, Streams
 
-DEMO = Path(__file__).resolve().parents[2] / "livemerc/demo/demo.flac"
-RATE_HZ = 16_000
-
-
-class Samples:
-    """Some seconds of the demo, as fast as they are taken; `fail`: and then the cable is cut."""
-
-    speakers: tuple[str, ...] = ()
-    live = False
-
-    def __init__(self, start_s: float, end_s: float, fail: bool = False):
-        self.name, self.rate_hz, self.warnings = f"from {start_s}", RATE_HZ, list[str]()
-        samples = read_samples(DEMO, RATE_HZ, start_s, end_s)
-        self._blocks = [Block(samples[i : i + 1600], i / RATE_HZ) for i in range(0, len(samples), 1600)]
-        self._fail, self._closed = fail, threading.Event()
-
-    def blocks(self) -> Iterator[Block]:
-        for block in self._blocks:
-            if self._closed.is_set():
-                return
-            yield block
-        if self._fail:
-            raise InputError("the cable was cut; plug it in.")
-
-    def close(self) -> None:
-        self._closed.set()
-
-    def health(self) -> SourceHealth:
-        return SourceHealth()
-
-
-class Speaks:
-    """A recogniser whose words are a function of the audio."""
-
-    engine, model = "scripted", None
-
-    def transcribe(self, utterance: Utterance) -> Transcript:
-        word = int(1000 * np.abs(utterance.samples).mean()) % 100
-        return Transcript(text=" ".join(["hello", f"w{word}", "great"][: 1 + word % 3]), confidence=0.9)
-
-    def partial(self, samples: np.ndarray) -> str:
-        return ""
-
-    def close(self) -> None:
-        pass
-
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
-    folder = write_checkpoint(tmp_path_factory.mktemp("checkpoint"))
-    return load_config(overrides={"asr.engine": "none", "model.checkpoint": str(folder)}, environ={})
+def config(configured: Callable[..., Config]) -> Config:
+    return configured(asr__engine="none")
 
 
 def by_stream(events: list[StreamEvent]) -> dict[str, list[Event]]:
@@ -93,14 +47,10 @@ def alone(source: Samples, config: Config) -> list[Event]:
 
 def same(stream: list[Event], session: list[Event]) -> None:
     """Finals and emotions in the same order; probabilities to within the rounding of a batch."""
-
-    def settled(events: list[Event]) -> list[UtteranceFinal | EmotionEvent]:
-        return [e for e in events if isinstance(e, UtteranceFinal | EmotionEvent)]
-
     assert len(settled(stream)) == len(settled(session))
     for a, b in zip(settled(stream), settled(session), strict=True):
         if isinstance(a, EmotionEvent) and isinstance(b, EmotionEvent):
-            numbers = {"timing": None, "confidence": 0.0, "probabilities": {}}
+            numbers = {"confidence": 0.0, "probabilities": {}}
             modality = type(a.modality)()
             plain = [msgspec.structs.replace(e, modality=modality, **numbers) for e in (a, b)]
             assert plain[0] == plain[1]
@@ -111,17 +61,21 @@ def same(stream: list[Event], session: list[Event]) -> None:
             assert a == b
 
 
+def sample(span: tuple[float, float]) -> Samples:
+    return Samples(span[1], start_s=span[0])
+
+
 SPANS = {"a": (0.0, 30.0), "b": (10.0, 30.0), "c": (20.0, 45.0), "d": (40.0, 41.0), "e": (30.0, 60.0)}
 
 
 def test_each_stream_has_the_events_of_a_session_of_its_own(config: Config) -> None:
-    streams = Streams({name: Samples(*span) for name, span in SPANS.items()}, config, engines=Speaks())
+    streams = Streams({name: sample(span) for name, span in SPANS.items()}, config, engines=Speaks())
     found = by_stream(list(streams.events()))
     assert set(found) == set(SPANS)
     assert streams.failures == {}
     assert max(streams.batches) > 1  # else nothing was shown
     for name, span in SPANS.items():
-        session = alone(Samples(*span), config)
+        session = alone(sample(span), config)
         same(found[name], session)
         assert isinstance(found[name][0], SessionStart)
         end, end_alone = found[name][-1], session[-1]
@@ -145,8 +99,8 @@ class Gated(Speaks):
 def test_a_stream_that_pours_starves_nobody(config: Config) -> None:
     """One stream has a whole conversation ready, eight have their first utterances: theirs are among the first."""
     gate = Gated()
-    few = {f"few {i}": Samples(10.0, 16.0) for i in range(8)}
-    streams = Streams({"flood": Samples(0.0, 75.0), **few}, config, engines=gate)
+    few = {f"few {i}": Samples(16.0, start_s=10.0) for i in range(8)}
+    streams = Streams({"flood": Samples(75.0, start_s=0.0), **few}, config, engines=gate)
     events = streams.events()
     started = {next(events).stream for _ in range(9)}
     assert started == {"flood", *few}
@@ -167,7 +121,7 @@ def test_a_stream_that_pours_starves_nobody(config: Config) -> None:
 
 
 def test_a_source_that_fails_ends_its_own_stream_alone(config: Config) -> None:
-    sources = {"well": Samples(0.0, 20.0), "cut": Samples(10.0, 20.0, fail=True)}
+    sources = {"well": Samples(20.0, start_s=0.0), "cut": Samples(20.0, start_s=10.0, fail=True)}
     streams = Streams(sources, config, engines=Speaks())
     found = by_stream(list(streams.events()))
     assert list(streams.failures) == ["cut"]
@@ -211,7 +165,7 @@ def test_an_utterance_on_which_the_model_fails_costs_its_neighbours_nothing(
 
     monkeypatch.setattr(Encoders, "batch", failing_batch)
     monkeypatch.setattr(MeritsL, "windows", failing_windows)
-    sources = {"long": Samples(0.0, 20.0), "short": Samples(0.0, 8.0)}
+    sources = {"long": Samples(20.0, start_s=0.0), "short": Samples(8.0, start_s=0.0)}
     found = by_stream(list(Streams(sources, config, engines=Sad()).events()))
     for name, events in found.items():
         words = {e.utterance_id: e.text for e in events if isinstance(e, UtteranceFinal)}
@@ -224,7 +178,7 @@ def test_an_utterance_on_which_the_model_fails_costs_its_neighbours_nothing(
 
 
 def test_stopping_flushes_every_stream(config: Config) -> None:
-    streams = Streams({name: Samples(*span) for name, span in SPANS.items()}, config, engines=NoAsr())
+    streams = Streams({name: sample(span) for name, span in SPANS.items()}, config, engines=NoAsr())
     seen: list[StreamEvent] = []
     for event in streams.events():
         seen.append(event)
@@ -237,7 +191,7 @@ def test_stopping_flushes_every_stream(config: Config) -> None:
 
 
 def test_leaving_early_leaves_no_thread(config: Config) -> None:
-    events = Streams({name: Samples(*span) for name, span in SPANS.items()}, config, engines=Speaks()).events()
+    events = Streams({name: sample(span) for name, span in SPANS.items()}, config, engines=Speaks()).events()
     next(events)
     events.close()
     assert not [t for t in threading.enumerate() if t.name.startswith("livemerc-")]
@@ -257,10 +211,10 @@ def test_mistakes_are_told_before_anything_begins(config: Config, tmp_path: Path
     with pytest.raises(ConfigError, match="no source"):
         Streams({}, config)
     with pytest.raises(ConfigError, match="not of the same streams"):
-        Streams({"a": Samples(0.0, 1.0)}, config, engines={"b": Speaks()})
+        Streams({"a": Samples(1.0, start_s=0.0)}, config, engines={"b": Speaks()})
     transcript = msgspec.structs.replace(config, asr=msgspec.structs.replace(config.asr, engine="transcript"))
     with pytest.raises(ConfigError, match="one transcript"):
-        Streams({"a": Samples(0.0, 1.0), "b": Samples(0.0, 1.0)}, transcript)
+        Streams({"a": Samples(1.0, start_s=0.0), "b": Samples(1.0, start_s=0.0)}, transcript)
     nowhere = msgspec.structs.replace(config.model, checkpoint=str(tmp_path / "none"))
     with pytest.raises(ModelError):
-        Streams({"a": Samples(0.0, 1.0)}, msgspec.structs.replace(config, model=nowhere))
+        Streams({"a": Samples(1.0, start_s=0.0)}, msgspec.structs.replace(config, model=nowhere))

@@ -8,7 +8,8 @@ import re
 from pathlib import Path
 
 import pytest
-from helpers.command_line import PROJECT, finished, livemerc
+from helpers.command_line import finished, livemerc
+from helpers.paths import PROJECT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import numpy as np
-from helpers.command_line import PROJECT
+from helpers.paths import PROJECT
 from helpers.wav_file import write as write_wav
 
 CODES = ("ang", "hap", "sad", "neu", "exc")

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from helpers.command_line import PROJECT
+from helpers.paths import COMPACT
 
 from livemerc.errors import ConfigError
 from trainer.compact.config import ConversationStage, FusionStage, SpeechStage, TextStage, read_stage
 
-COMPACT = PROJECT / "configs/compact.toml"
 STAGES = {"text": TextStage, "speech": SpeechStage, "conversation": ConversationStage, "fusion": FusionStage}
 
 

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from helpers.command_line import PROJECT
+from helpers.paths import COMPACT
 
 from livemerc.errors import ConfigError
 from livemerc.model.speech import SpeechEncoder
@@ -17,10 +17,6 @@ from trainer.compact.log_mels import Features
 from trainer.compact.speech import encode, nemo_folds, ravdess_folds, train_encoder, train_folds
 from trainer.compact.speech_batches import draw_weights, spec_augment, training_batches, warp_matrices
 from trainer.corpora.clips import Clip
-
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-COMPACT = PROJECT / "configs/compact.toml"
 
 
 @pytest.fixture

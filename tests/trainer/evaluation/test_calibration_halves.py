@@ -12,8 +12,6 @@ from trainer.evaluation.calibration_halves import calibration_halves
 from trainer.evaluation.evaluate import Judgement
 from trainer.loop.metrics import expected_calibration_error
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def judgement(dialogues: int, length: int, sharpen: float, seed: int = 0, speech: float | None = None) -> Judgement:
     """A calibrated model whose logits were multiplied by `sharpen`; with `speech`, every second row has speech alone

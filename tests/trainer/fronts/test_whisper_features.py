@@ -14,8 +14,8 @@ from helpers.trainer.tiny_merits_l import voices
 from trainer.fronts.encoders import build_speech_frontend
 
 
-def test_whisper_features_depend_on_the_utterance_alone(whisper: Path) -> None:
-    front = build_speech_frontend(f"whisper:{whisper}")
+def test_whisper_features_depend_on_the_utterance_alone(random_whisper: Path) -> None:
+    front = build_speech_frontend(f"whisper:{random_whisper}")
     assert (front.layers, front.dimension) == (1, 64)
     samples = voices(1.0, 0.05, 4.0, 0.001)
     together = front.features(samples)
@@ -23,27 +23,29 @@ def test_whisper_features_depend_on_the_utterance_alone(whisper: Path) -> None:
     for row, utterance in enumerate(samples):
         torch.testing.assert_close(front.features([utterance])[0], together[row], atol=1e-6, rtol=0)
     assert (together[0] - together[2]).abs().max() > 1e-3
-    assert front.fingerprint == build_speech_frontend(f"whisper:{whisper}").fingerprint
+    assert front.fingerprint == build_speech_frontend(f"whisper:{random_whisper}").fingerprint
 
 
-def test_a_whisper_is_named_by_its_content_and_never_by_its_place(whisper: Path, other: Path, tmp_path: Path) -> None:
-    front = build_speech_frontend(f"whisper:{whisper}")
-    moved = shutil.copytree(whisper, tmp_path / "my whisper")
+def test_a_whisper_is_named_by_its_content_and_never_by_its_place(
+    random_whisper: Path, other_whisper: Path, tmp_path: Path
+) -> None:
+    front = build_speech_frontend(f"whisper:{random_whisper}")
+    moved = shutil.copytree(random_whisper, tmp_path / "my whisper")
     same = build_speech_frontend(f"whisper:{moved}")
     assert same.fingerprint == front.fingerprint
     assert same.config == {**front.config, "name": "my_whisper"}
     assert str(tmp_path) not in str(same.config)
     assert front.config["model_sha256"] == hashlib.sha256((moved / "model.bin").read_bytes()).hexdigest()
-    assert build_speech_frontend(f"whisper:{other}").fingerprint != front.fingerprint
+    assert build_speech_frontend(f"whisper:{other_whisper}").fingerprint != front.fingerprint
 
 
-def test_what_is_cached_is_made_in_the_pass_that_the_words_come_from(whisper: Path) -> None:
+def test_what_is_cached_is_made_in_the_pass_that_the_words_come_from(random_whisper: Path) -> None:
     """By the library itself: the states that its `transcribe` hands to the decoder, averaged, are the feature."""
     from faster_whisper import WhisperModel
 
-    front = build_speech_frontend(f"whisper:{whisper}")
+    front = build_speech_frontend(f"whisper:{random_whisper}")
     utterance = voices(2.2)[0]
-    model = WhisperModel(str(whisper), device="cpu", cpu_threads=1, local_files_only=True)
+    model = WhisperModel(str(random_whisper), device="cpu", cpu_threads=1, local_files_only=True)
     passes: list[Any] = []
     encode = model.encode
 
@@ -63,9 +65,9 @@ def test_what_is_cached_is_made_in_the_pass_that_the_words_come_from(whisper: Pa
     np.testing.assert_allclose(front.features([utterance])[0, 0].numpy(), expected, atol=1e-5)
 
 
-def test_longer_than_whisper_s_window(whisper: Path) -> None:
+def test_longer_than_whisper_s_window(random_whisper: Path) -> None:
     """One mel, cut into windows: as the library decodes it."""
-    front = build_speech_frontend(f"whisper:{whisper}")
+    front = build_speech_frontend(f"whisper:{random_whisper}")
     long = np.tile(voices(15.0)[0], 3)  # the same peak in both windows, so that cutting first is the same
     first, second = front.features([long[:480_000]])[0], front.features([long[480_000:]])[0]
     torch.testing.assert_close(front.features([long])[0], (first * 2 + second) / 3, atol=2e-3, rtol=0)

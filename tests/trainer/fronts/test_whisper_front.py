@@ -11,14 +11,14 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 import torch
-from helpers.command_line import PROJECT, environment, finished
-from helpers.multilingual_whisper import build_multilingual
+from helpers.command_line import environment, finished
+from helpers.paths import DEMO
 from helpers.processor import processor_with
 from helpers.scripted_parts import Recited, Talk
+from helpers.settled import settled
 from helpers.trainer.miniature import small_config, write_iemocap
 from helpers.trainer.tiny_merits_l import export_tiny, voices, whisper_parts
 from helpers.trainer.whisper_sessions import TALK_S, WORDS, Reciting, emotions, heard, settings_for, utterances
@@ -33,20 +33,19 @@ from livemerc.audio.items import Utterance
 from livemerc.audio.read import read_samples
 from livemerc.config import Config, load_config
 from livemerc.errors import ModelError
-from livemerc.events import EmotionEvent, Event, SessionStart, UtteranceFinal
+from livemerc.events import SessionStart, UtteranceFinal
 from livemerc.model.checkpoint import MANIFEST, load_checkpoint, read_manifest
 from livemerc.pipeline.monitor import Monitor
 from trainer.evaluation.evaluate import Evaluation, evaluate
 from trainer.loop.options import TrainOptions
 from trainer.recipe import train
 
-DEMO = PROJECT / "livemerc/demo/demo.flac"
 HEADER = "dialogue_id,utterance_id,speaker,audio,start_s,end_s,text,emotion,split"
 
 
 @pytest.fixture(scope="module")
-def parts(whisper: Path) -> dict[str, Any]:
-    return whisper_parts(whisper)
+def parts(random_whisper: Path) -> dict[str, Any]:
+    return whisper_parts(random_whisper)
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +76,12 @@ def cache(folder: Path, name: str, home: Path) -> None:
 # -- the checkpoint --------------------------------------------------------------------------------------------------
 
 
-def test_a_checkpoint_holds_which_whisper_and_none_of_its_weights(checkpoint: Path, whisper: Path) -> None:
+def test_a_checkpoint_holds_which_whisper_and_none_of_its_weights(checkpoint: Path, random_whisper: Path) -> None:
     manifest = read_manifest(checkpoint)
     assert manifest.whisper is not None
-    assert manifest.whisper.model_bytes == (whisper / "model.bin").stat().st_size
+    assert manifest.whisper.model_bytes == (random_whisper / "model.bin").stat().st_size
     assert (checkpoint / "speech-front.safetensors").stat().st_size < 100
-    assert str(whisper) not in (checkpoint / MANIFEST).read_text()
+    assert str(random_whisper) not in (checkpoint / MANIFEST).read_text()
     assert load_checkpoint(checkpoint).speech.front.identity == manifest.whisper
 
 
@@ -113,14 +112,18 @@ def test_without_its_whisper_the_front_end_says_so(checkpoint: Path) -> None:
 
 
 def test_what_the_model_gets_live_is_what_training_cached(
-    configured: Callable[..., Config], whisper: Path, parts: dict[str, Any], spoken: list[Utterance], monkeypatch: Any
+    configured: Callable[..., Config],
+    random_whisper: Path,
+    parts: dict[str, Any],
+    spoken: list[Utterance],
+    monkeypatch: Any,
 ) -> None:
     from livemerc.model.encoders import Encoders
 
     live: list[torch.Tensor] = []
     real = Encoders.encoded_speech
     monkeypatch.setattr(Encoders, "encoded_speech", lambda *a: live.append(real(*a)) or live[-1])
-    processor = processor_with(FasterWhisperEngine(whisper, configured().asr, device="cpu"), configured())
+    processor = processor_with(FasterWhisperEngine(random_whisper, configured().asr, device="cpu"), configured())
     heard(processor, spoken)
     parts["head"].eval()
     expected = parts["head"](parts["front"].features([u.samples for u in spoken]))
@@ -129,40 +132,30 @@ def test_what_the_model_gets_live_is_what_training_cached(
 
 
 def test_a_session_makes_one_encoder_pass_an_utterance(
-    configured: Callable[..., Config], whisper: Path, monkeypatch: pytest.MonkeyPatch
+    configured: Callable[..., Config], random_whisper: Path, encoded_frames: list[int]
 ) -> None:
-    from faster_whisper import WhisperModel
-
-    passes: list[int] = []
-    real = WhisperModel.encode
-    monkeypatch.setattr(WhisperModel, "encode", lambda *a: passes.append(1) or real(*a))
-    config = configured(asr__model=str(whisper), asr__word_timestamps=True)
+    config = configured(asr__model=str(random_whisper), asr__word_timestamps=True)
     events = list(Monitor(Talk(TALK_S), config).events())
     finals = [e for e in events if isinstance(e, UtteranceFinal)]
     assert len(finals) >= 3
-    assert len(passes) == len(finals)
+    assert len(encoded_frames) == len(finals)
     assert all(e.modality.speech is not None for e in emotions(events))
     start = next(e for e in events if isinstance(e, SessionStart))
-    assert (start.asr.engine, start.asr.model) == ("faster-whisper", str(whisper))
+    assert (start.asr.engine, start.asr.model) == ("faster-whisper", str(random_whisper))
 
 
-def test_live_is_offline(configured: Callable[..., Config], whisper: Path, spoken: list[Utterance]) -> None:
+def test_live_is_offline(configured: Callable[..., Config], random_whisper: Path, spoken: list[Utterance]) -> None:
     late = {f"overload__{key}": 80_000 for key in ("skip_partials_after_s", "fast_asr_after_s", "speech_only_after_s",
                                                    "unjudged_after_s")}  # fmt: skip
-    config = configured(asr__model=str(whisper), **late)
+    config = configured(asr__model=str(random_whisper), **late)
 
-    def settled(live: bool) -> list[Event]:
-        events = Monitor(Talk(TALK_S, live=live, pace=20.0), config).events()
-        kept = [e for e in events if isinstance(e, UtteranceFinal | EmotionEvent)]
-        return [msgspec.structs.replace(e, timing=None) if isinstance(e, EmotionEvent) else e for e in kept]
-
-    offline = settled(live=False)
+    offline, live = (settled(Monitor(Talk(TALK_S, live=live, pace=20.0), config).events()) for live in (False, True))
     assert sum(isinstance(e, UtteranceFinal) for e in offline) == len(spoken)
-    assert settled(live=True) == offline
+    assert live == offline
 
 
 def test_evaluated_is_heard(
-    configured: Callable[..., Config], whisper: Path, checkpoint: Path, spoken: list[Utterance], tmp_path: Path
+    configured: Callable[..., Config], random_whisper: Path, checkpoint: Path, spoken: list[Utterance], tmp_path: Path
 ) -> None:
     """The same clips with the same words from a manifest: the probabilities at which the live dialogue freezes."""
     write_wav(tmp_path / "talk.wav", read_samples(DEMO, 16_000, 0.0, TALK_S), 16_000)
@@ -171,9 +164,11 @@ def test_evaluated_is_heard(
     (tmp_path / "m.csv").write_text("\n".join([HEADER, *rows, ""]))
     config = configured(dialogue__revise=1)
     frozen = [
-        e for e in emotions(heard(processor_with(Reciting(whisper, config), config), spoken)) if e.status == "frozen"
+        e
+        for e in emotions(heard(processor_with(Reciting(random_whisper, config), config), spoken))
+        if e.status == "frozen"
     ]
-    evaluation = Evaluation(tmp_path / "m.csv", None, checkpoint, device="cpu", whisper=str(whisper))
+    evaluation = Evaluation(tmp_path / "m.csv", None, checkpoint, device="cpu", whisper=str(random_whisper))
     expected = [[e.probabilities[label] for label in evaluation.labels] for e in frozen]
     np.testing.assert_allclose(evaluation.judge(1), expected, atol=1e-4)
     with pytest.raises(ModelError, match="not here"):
@@ -181,14 +176,13 @@ def test_evaluated_is_heard(
 
 
 def test_gated_words_take_nothing_from_the_voice(
-    tmp_path: Path, configured: Callable[..., Config], spoken: list[Utterance]
+    tmp_path: Path, german_whisper: Path, configured: Callable[..., Config], spoken: list[Utterance]
 ) -> None:
-    german = build_multilingual(tmp_path / "german", {"de": 9.0, "en": 2.0, "pl": 2.0})
-    export_tiny(tmp_path / "checkpoint", whisper_parts(german))
+    export_tiny(tmp_path / "checkpoint", whisper_parts(german_whisper))
     config = load_config(
         overrides={"model.checkpoint": str(tmp_path / "checkpoint"), "model.device": "cpu"}, environ={}
     )
-    events = heard(processor_with(FasterWhisperEngine(german, config.asr, device="cpu"), config), spoken[:1])
+    events = heard(processor_with(FasterWhisperEngine(german_whisper, config.asr, device="cpu"), config), spoken[:1])
     (final,) = [e for e in events if isinstance(e, UtteranceFinal)]
     assert final.asr.gated == "language de"
     for emotion in emotions(events):
@@ -199,50 +193,50 @@ def test_gated_words_take_nothing_from_the_voice(
 # -- which recognisers may go with it --------------------------------------------------------------------------------
 
 
-def test_another_whisper_is_refused(configured: Callable[..., Config], other: Path) -> None:
+def test_another_whisper_is_refused(configured: Callable[..., Config], other_whisper: Path) -> None:
     with pytest.raises(ModelError, match="is another Whisper; give the folder of that one with --model") as error:
-        processor_with(FasterWhisperEngine(other, configured().asr, device="cpu"), configured())
+        processor_with(FasterWhisperEngine(other_whisper, configured().asr, device="cpu"), configured())
     assert error.value.exit_code == 3
     with pytest.raises(ModelError, match="is another Whisper"):
-        processor_with(NoAsr(), configured(asr__model=str(other)))
+        processor_with(NoAsr(), configured(asr__model=str(other_whisper)))
 
 
-def test_another_type_of_weights_is_refused(configured: Callable[..., Config], whisper: Path) -> None:
+def test_another_type_of_weights_is_refused(configured: Callable[..., Config], random_whisper: Path) -> None:
     config = configured(asr__compute_type="int8")
     with pytest.raises(ModelError, match=r"asr\.compute_type: .*; leave the key at default"):
-        processor_with(FasterWhisperEngine(whisper, config.asr, device="cpu"), config)
+        processor_with(FasterWhisperEngine(random_whisper, config.asr, device="cpu"), config)
 
 
 def test_auto_takes_the_one_that_the_voice_needs_under_whatever_name(
-    configured: Callable[..., Config], whisper: Path, other: Path, tmp_path: Path
+    configured: Callable[..., Config], random_whisper: Path, other_whisper: Path, tmp_path: Path
 ) -> None:
-    cache(other, "base", tmp_path)
+    cache(other_whisper, "base", tmp_path)
     said: list[str] = []
     with pytest.raises(ModelError, match="which is not here"):
         choose_engine(configured(), demo=False, terminal=False, announce=said.append)
-    cache(whisper, "large-v3", tmp_path)
+    cache(random_whisper, "large-v3", tmp_path)
     engine = choose_engine(configured(), demo=False, terminal=False, announce=said.append)
     assert said == ["ASR: faster-whisper large-v3 (the checkpoint's voice needs it)."]
     assert isinstance(engine, FasterWhisperEngine)
-    assert engine.folder.resolve() == whisper.resolve()
+    assert engine.folder.resolve() == random_whisper.resolve()
     by_the_words = choose_engine(configured(model__text_only=True), demo=False, terminal=False, announce=said.append)
     assert by_the_words.model == "base"
 
 
 def test_a_recogniser_that_is_no_whisper_gets_it_beside_it(
-    configured: Callable[..., Config], whisper: Path, spoken: list[Utterance], tmp_path: Path
+    configured: Callable[..., Config], random_whisper: Path, spoken: list[Utterance], tmp_path: Path
 ) -> None:
-    config = configured(asr__model=str(whisper))
-    expected = emotions(heard(processor_with(Reciting(whisper, config), config), spoken))
+    config = configured(asr__model=str(random_whisper))
+    expected = emotions(heard(processor_with(Reciting(random_whisper, config), config), spoken))
     beside = emotions(heard(processor_with(Recited(), config), spoken))
     assert [e.modality for e in beside] == [e.modality for e in expected]
-    cache(whisper, "small", tmp_path)
+    cache(random_whisper, "small", tmp_path)
     alone = emotions(heard(processor_with(NoAsr(), configured(asr__engine="none")), spoken))
     assert [e.modality.speech is not None for e in alone] == [True] * len(alone)
 
 
 def test_the_command_line_refuses_with_the_mend_and_goes_on_without_the_voice(
-    checkpoint: Path, other: Path, tmp_path: Path
+    checkpoint: Path, other_whisper: Path, tmp_path: Path
 ) -> None:
     sound = write_wav(tmp_path / "talk.wav", read_samples(DEMO, 16_000, 0.0, 4.0), 16_000)
 
@@ -253,7 +247,7 @@ def test_the_command_line_refuses_with_the_mend_and_goes_on_without_the_voice(
             env=environment(HF_HOME=str(tmp_path)),
         )  # fmt: skip
 
-    refused = run("--model", str(other))
+    refused = run("--model", str(other_whisper))
     assert refused.returncode == 3
     assert b"is another Whisper" in refused.stderr
     assert b"Traceback" not in refused.stderr
@@ -268,7 +262,11 @@ def test_the_command_line_refuses_with_the_mend_and_goes_on_without_the_voice(
 
 
 def test_doctor_says_whether_the_whisper_of_the_voice_is_here(
-    configured: Callable[..., Config], checkpoint: Path, whisper: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    configured: Callable[..., Config],
+    checkpoint: Path,
+    random_whisper: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from livemerc import doctor
 
@@ -276,16 +274,16 @@ def test_doctor_says_whether_the_whisper_of_the_voice_is_here(
     *_, absent = doctor._checkpoint()
     assert (absent.name, absent.state) == ("Whisper of the voice", "fail")
     assert "which is not here; give the folder of that one with --model" in absent.found
-    cache(whisper, "tiny", tmp_path)
+    cache(random_whisper, "tiny", tmp_path)
     *_, there = doctor._checkpoint()
     assert there.state == "ok"
     assert there.found.startswith("tiny in ")
 
 
 def test_predict_encodes_with_its_own(
-    configured: Callable[..., Config], checkpoint: Path, whisper: Path, parts: dict[str, Any]
+    configured: Callable[..., Config], checkpoint: Path, random_whisper: Path, parts: dict[str, Any]
 ) -> None:
-    config = configured(asr__model=str(whisper))
+    config = configured(asr__model=str(random_whisper))
     voice, brief = voices(1.0, 0.05)
     shown = livemerc.load(config=config).predict(voice, "Hello.")
     assert shown.modality.text is not None
@@ -297,12 +295,12 @@ def test_predict_encodes_with_its_own(
 
 
 def test_a_run_over_it_ends_in_a_checkpoint_that_runs_live(
-    configured: Callable[..., Config], whisper: Path, tmp_path: Path
+    configured: Callable[..., Config], random_whisper: Path, tmp_path: Path
 ) -> None:
     """`livemerc-train train` from a corpus to a session, in seconds."""
     epochs = {f"{name}__epochs": 1 for name in ("text", "speech", "conversation__text", "conversation__speech",
                                                 "fusion")}  # fmt: skip
-    config = small_config(tmp_path, speech__front=f"whisper:{whisper}", speech__weights="pretrained", **epochs)
+    config = small_config(tmp_path, speech__front=f"whisper:{random_whisper}", speech__weights="pretrained", **epochs)
     with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
         train(config, write_iemocap(tmp_path / "iemocap"), tmp_path / "run", TrainOptions(device="cpu"))
     manifest = read_manifest(tmp_path / "run" / "checkpoint")
@@ -310,7 +308,7 @@ def test_a_run_over_it_ends_in_a_checkpoint_that_runs_live(
     assert manifest.speech_front is not None
     assert manifest.speech_front.data == [f"whisper:{manifest.whisper.name}"]
     assert str(tmp_path) not in (tmp_path / "run" / "checkpoint" / MANIFEST).read_text()
-    settings = configured(model__checkpoint=str(tmp_path / "run" / "checkpoint"), asr__model=str(whisper))
+    settings = configured(model__checkpoint=str(tmp_path / "run" / "checkpoint"), asr__model=str(random_whisper))
     judged = emotions(list(Monitor(Talk(TALK_S), settings).events()))
     assert {label for e in judged for label in e.probabilities} == {"angry", "happy", "sad", "neutral"}
     assert all(e.modality.speech is not None for e in judged)

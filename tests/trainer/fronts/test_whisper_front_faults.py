@@ -29,9 +29,9 @@ PATIENCE_S = 60.0
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory, whisper: Path) -> Path:
+def exported(tmp_path_factory: pytest.TempPathFactory, random_whisper: Path) -> Path:
     folder = tmp_path_factory.mktemp("exported") / "checkpoint"
-    export_tiny(folder, whisper_parts(whisper))
+    export_tiny(folder, whisper_parts(random_whisper))
     return folder
 
 
@@ -50,9 +50,9 @@ def processor_behind(config: Config, asr: Any, lag_s: list[float], sentences: di
 
 
 def test_a_recogniser_that_fails_takes_the_voice_along_and_says_so(
-    configured: Callable[..., Config], whisper: Path, spoken: list[Utterance]
+    configured: Callable[..., Config], random_whisper: Path, spoken: list[Utterance]
 ) -> None:
-    asr, sentences = Reciting(whisper, configured()), dict[Notice, str | None]()
+    asr, sentences = Reciting(random_whisper, configured()), dict[Notice, str | None]()
     processor = processor_behind(configured(), asr, [0.0], sentences)
 
     def fail() -> None:
@@ -75,10 +75,10 @@ def test_a_recogniser_that_fails_takes_the_voice_along_and_says_so(
 
 
 def test_a_recogniser_that_hangs_leaves_neither_words_nor_voice(
-    configured: Callable[..., Config], whisper: Path, spoken: list[Utterance]
+    configured: Callable[..., Config], random_whisper: Path, spoken: list[Utterance]
 ) -> None:
     config, sentences, over = configured(asr__time_limit_s=0.2), dict[Notice, str | None](), threading.Event()
-    asr = Reciting(whisper, config)
+    asr = Reciting(random_whisper, config)
     asr.before = lambda: assert_over(over)
     processor = processor_behind(config, asr, [0.0], sentences)
     final, first = processor.handle(spoken[0])
@@ -95,12 +95,14 @@ def assert_over(over: threading.Event) -> None:
     assert over.wait(PATIENCE_S)
 
 
-def test_late_words_bring_the_voice(configured: Callable[..., Config], whisper: Path, spoken: list[Utterance]) -> None:
-    in_time = processor_with(Reciting(whisper, configured()), configured())
+def test_late_words_bring_the_voice(
+    configured: Callable[..., Config], random_whisper: Path, spoken: list[Utterance]
+) -> None:
+    in_time = processor_with(Reciting(random_whisper, configured()), configured())
     expected = emotions([e for u in spoken[:2] for e in in_time.handle(u)])[-1]
     in_time.close()
     lag_s, sentences, over = [0.0], dict[Notice, str | None](), threading.Event()
-    asr = Reciting(whisper, configured())
+    asr = Reciting(random_whisper, configured())
     processor = processor_behind(configured(), asr, lag_s, sentences)
     list(processor.handle(spoken[0]))
     lag_s[0] = 12.0
@@ -125,11 +127,15 @@ def test_late_words_bring_the_voice(configured: Callable[..., Config], whisper: 
 
 
 def test_a_faster_whisper_gives_words_and_never_its_own_encoding(
-    configured: Callable[..., Config], whisper: Path, other: Path, spoken: list[Utterance], monkeypatch: Any
+    configured: Callable[..., Config],
+    random_whisper: Path,
+    other_whisper: Path,
+    spoken: list[Utterance],
+    monkeypatch: Any,
 ) -> None:
-    for folder, has_voice in ((other, False), (whisper, True)):
+    for folder, has_voice in ((other_whisper, False), (random_whisper, True)):
         lag_s, sentences = [7.0], dict[Notice, str | None]()
-        asr = Reciting(whisper, configured())
+        asr = Reciting(random_whisper, configured())
         asr.lighter = partial(Reciting, folder, configured())
         processor = processor_behind(configured(), asr, lag_s, sentences)
         final, first = processor.handle(spoken[0])
@@ -143,9 +149,9 @@ def test_a_faster_whisper_gives_words_and_never_its_own_encoding(
 
 
 def test_a_full_gpu_moves_the_encoder_beside_a_recogniser_to_the_cpu(
-    configured: Callable[..., Config], whisper: Path, spoken: list[Utterance], monkeypatch: pytest.MonkeyPatch
+    configured: Callable[..., Config], random_whisper: Path, spoken: list[Utterance], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config, sentences = configured(asr__model=str(whisper)), dict[Notice, str | None]()
+    config, sentences = configured(asr__model=str(random_whisper)), dict[Notice, str | None]()
     processor = processor_behind(config, Recited(), [0.0], sentences)
     asr = processor.recogniser.engine
     assert isinstance(asr, WithVoice)

@@ -11,8 +11,6 @@ from livemerc.model.merits import ConversationModel, WindowLogits
 from trainer.loop.calibrate import fit_temperature, fit_temperatures
 from trainer.loop.windows import DialogueFeatures
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def drawn_from(logits: torch.Tensor, seed: int) -> torch.Tensor:
     """A truth for which `logits` are perfectly calibrated."""

@@ -18,8 +18,6 @@ from trainer.loop.fit import LoopOptions
 from trainer.loop.losses import BACK_WEIGHT, LAG_WEIGHT, window_loss
 from trainer.loop.windows import Cut, WindowBatch, make_batch
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def loss_batch() -> WindowBatch:
     return make_batch([random_dialogue(6), random_dialogue(2)], [Cut(0, 0, 6), Cut(1, 0, 2)])

@@ -19,8 +19,6 @@ from livemerc.pipeline.abstention import Cues
 from livemerc.pipeline.dialogue import Dialogue
 from trainer.loop.windows import Cut, DialogueFeatures, WindowBatch, all_cuts, batches, judge, make_batch
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 MODEL = merits(seed=3)
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.command_line import PROJECT, environment
+from helpers.command_line import environment
+from helpers.paths import PROJECT
 from helpers.trainer.miniature import WORDS, write_config, write_iemocap
 from helpers.wav_file import write as write_wav
 

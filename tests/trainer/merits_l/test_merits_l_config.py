@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from helpers.command_line import PROJECT
+from helpers.paths import PROJECT
 from helpers.trainer.miniature import write_config
 
 from livemerc.errors import ConfigError

@@ -15,14 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers.command_line import PROJECT, environment, livemerc
+from helpers.command_line import environment, livemerc
+from helpers.paths import PROJECT
 from helpers.trainer.miniature import small_config, write_iemocap
 
 from livemerc.errors import ConfigError, InputError, LivemercError
 from trainer.loop.options import TrainOptions
 from trainer.recipe import train
-
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 STAGES = ("text", "speech", "conversation-text", "conversation-speech", "fusion")
 

@@ -17,7 +17,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
-from helpers.command_line import PROJECT
+from helpers.paths import PROJECT
 from helpers.trainer.scripted_endpoint import Reply, scripted_endpoint
 from helpers.trainer.tiny_models import causal_lm
 

@@ -1,9 +1,7 @@
-"""`livemerc compare`: alignment by time, figures against hand-counted and scikit-learn's, and a table that is safe."""
+"""Two sessions compared: alignment by time, and figures against hand-counted ones and scikit-learn's."""
 
 from __future__ import annotations
 
-import itertools
-import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,43 +9,17 @@ from typing import Any
 
 import jiwer
 import pytest
-from helpers.command_line import livemerc, sentence
-from helpers.sessions import HOSTILE, conversation, write_session
+from helpers.said_session import Said, said_session
+from helpers.sessions import conversation, write_session
 
-from livemerc.console.comparison_table import lines
 from livemerc.emotions import LABELS
-from livemerc.events import EmotionEvent, Event, FinalAsr, Modality, SessionEnd, UtteranceFinal
-from livemerc.notation import words
 from livemerc.sessions.comparison import Comparison, compare, distance
 from livemerc.sessions.corrections import CORRECTIONS_FILE
-from livemerc.sessions.session import RecordedSession, read_session
-
-Said = tuple[float, float, str, str, float, str | None]  # start, end, text, label, confidence, abstained
-
-
-def session(folder: Path, said: Sequence[Said], *, speakers: Sequence[str | None] = (), first: int = 1) -> Path:
-    """A session in which the model said this."""
-    events: list[Event] = [conversation(0)[0]]
-    for number, (start_s, end_s, text, label, confidence, abstained) in enumerate(said):
-        name = f"u{first + number}"
-        speaker = speakers[number] if speakers else None
-        rest = (1 - confidence) / (len(LABELS) - 1)
-        spread = {other: confidence if other == label else rest for other in LABELS}
-        events += [
-            UtteranceFinal(
-                utterance_id=name, start_s=start_s, end_s=end_s, text=text, speaker=speaker, asr=FinalAsr(engine="x")
-            ),
-            EmotionEvent(
-                utterance_id=name, revision=0, status="frozen", label=label, confidence=confidence,
-                abstained=abstained, probabilities=spread, modality=Modality(),
-            ),
-        ]  # fmt: skip
-    end_s = max((s[1] for s in said), default=0.0)
-    return write_session(folder, [*events, SessionEnd(duration_s=end_s, utterances=len(said))])
+from livemerc.sessions.session import read_session
 
 
 def compared(tmp_path: Path, a: Sequence[Said], b: Sequence[Said], **of_b: Any) -> Comparison:
-    return compare(read_session(session(tmp_path / "a", a)), read_session(session(tmp_path / "b", b, **of_b)))
+    return compare(read_session(said_session(tmp_path / "a", a)), read_session(said_session(tmp_path / "b", b, **of_b)))
 
 
 def ids(found: Comparison) -> list[tuple[str, str]]:
@@ -82,12 +54,12 @@ def test_other_cuts_cost_no_words_and_pair_what_shares_most(tmp_path: Path) -> N
 
 def test_speakers_who_talk_at_once_are_not_mixed_up(tmp_path: Path) -> None:
     said: list[Said] = [(0, 4, "left", "joy", 0.6, None), (0.1, 4, "right", "anger", 0.6, None)]
-    a = read_session(session(tmp_path / "a", said, speakers=["l", "r"]))
-    b = read_session(session(tmp_path / "b", said[::-1], speakers=["r", "l"]))
+    a = read_session(said_session(tmp_path / "a", said, speakers=["l", "r"]))
+    b = read_session(said_session(tmp_path / "b", said[::-1], speakers=["r", "l"]))
     found = compare(a, b)
     assert {(pair.a.final.speaker, pair.b.final.speaker) for pair in found.pairs} == {("l", "l"), ("r", "r")}
     assert found.agreement() == 1.0
-    other_names = read_session(session(tmp_path / "c", said, speakers=["Ann", "Ben"]))
+    other_names = read_session(said_session(tmp_path / "c", said, speakers=["Ann", "Ben"]))
     assert len(compare(a, other_names).pairs) == 2
 
 
@@ -123,13 +95,12 @@ def test_word_errors_are_jiwers() -> None:
         a, b = ([dice.choice(["a", "b", "c", "d"]) for _ in range(dice.randrange(1, 12))] for _ in range(2))
         assert distance(a, b) == round(jiwer.wer(" ".join(a), " ".join(b)) * len(a))
     assert distance(["x"], []) == distance([], ["x"]) == 1
-    assert words("Don’t — STOP, 3 times!") == ["don't", "stop", "3", "times"]
 
 
 def test_words_that_were_screened_out_are_no_words(tmp_path: Path) -> None:
     said: list[Said] = [(0, 2, "thanks for watching", "joy", 0.5, None)]
-    a = read_session(session(tmp_path / "a", said))
-    path = session(tmp_path / "b", said) / "events.jsonl"
+    a = read_session(said_session(tmp_path / "a", said))
+    path = said_session(tmp_path / "b", said) / "events.jsonl"
     path.write_text(path.read_text().replace('"gated":null', '"gated":"closing phrase"'))
     assert compare(a, read_session(tmp_path / "b")).word_errors() == {
         "edits": 3, "words_a": 3, "words_b": 0, "rate": 1.0
@@ -139,7 +110,7 @@ def test_words_that_were_screened_out_are_no_words(tmp_path: Path) -> None:
 def test_both_are_measured_against_a_persons_labels(tmp_path: Path) -> None:
     a: list[Said] = [(n * 3.0, n * 3.0 + 2, "w", "joy", 0.5, None) for n in range(4)]
     b: list[Said] = [(n * 3.0, n * 3.0 + 2, "w", "anger", 0.5, None) for n in range(4)]
-    folders = session(tmp_path / "a", a), session(tmp_path / "b", b)
+    folders = said_session(tmp_path / "a", a), said_session(tmp_path / "b", b)
     (folders[0] / CORRECTIONS_FILE).write_text('{"utterance_id":"u1","emotion":"joy"}\n')
     (folders[1] / CORRECTIONS_FILE).write_text(
         '{"utterance_id":"u2","emotion":"anger"}\n{"utterance_id":"u3","emotion":"anger","text":"mended"}\n'
@@ -148,41 +119,3 @@ def test_both_are_measured_against_a_persons_labels(tmp_path: Path) -> None:
     assert found.against_person() == {"n": 3, "accuracy_a": 1 / 3, "accuracy_b": 2 / 3}
     assert found.agreement() == 0.0
     assert found.word_errors()["edits"] == 0  # what was heard is compared, not what was mended
-    assert "a person labelled, A has 33% right, B 67%" in "\n".join(lines(found, 100, everything=False))
-
-
-def hostile(folder: Path) -> RecordedSession:
-    said: list[Said] = [(n * 3.0, n * 3.0 + 2, HOSTILE * (n + 1), "joy", 0.5, HOSTILE) for n in range(3)]
-    return read_session(session(folder, said, speakers=[HOSTILE, "\x1b]0;title\x07", None]))
-
-
-@pytest.mark.parametrize("width", [60, 80, 200])
-def test_nothing_that_was_said_steers_the_terminal(tmp_path: Path, width: int) -> None:
-    other: list[Said] = [(0, 2, "w", "fear", 0.5, None), (30, 31, HOSTILE, "joy", 1.0, None)]
-    found = compare(hostile(tmp_path / "a"), read_session(session(tmp_path / "b", other)))
-    for line in lines(found, width, everything=True):
-        assert line.isprintable()
-        assert len(line) <= max(width, 110)
-
-
-def test_sessions_that_agree_have_a_summary_and_their_confusion(tmp_path: Path) -> None:
-    a = session(tmp_path / "a", [(1, 3, "words 1", "fear", 0.7, None)])
-    found = lines(compare(read_session(a), read_session(a)), 80, everything=False)
-    assert not any(not one and not other for one, other in itertools.pairwise(found))
-    assert found[0].startswith("A  a: 1 utterance, checkpoint")
-    assert found[3] == "1 utterance in both, 0 only in A, 0 only in B"
-
-
-def test_as_a_user_starts_it(tmp_path: Path) -> None:
-    a = write_session(tmp_path / "a", conversation(3))
-    b = session(tmp_path / "b", [(1, 3, "words 1", "fear", 0.7, None)])
-    table = livemerc("compare", a, b)
-    assert (table.returncode, table.stderr) == (0, b"")
-    assert "1 utterance in both, 2 only in A, 0 only in B" in table.stdout.decode()
-    done = livemerc("compare", a, b, "--json")
-    found = json.loads(done.stdout)
-    assert (found["pairs"], found["agreement"], found["kappa"]) == (1, 0.0, 0.0)
-    assert [row["utterance_id"] for row in found["only_a"]] == ["u2", "u3"]
-    empty = livemerc("compare", a, write_session(tmp_path / "empty", conversation(0)))
-    assert empty.returncode == 5
-    sentence(empty)
