@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from filelock import FileLock
+from helpers.command_line import SETTINGS
 from helpers.paths import PROJECT, SHARED_DATA
 from helpers.pulse import PulseServer, missing_for_pulse
 from helpers.signals import let_children_hear
@@ -20,9 +21,12 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from livemerc.config import Config
 
+# The settings and models of whoever runs the tests are not theirs; and one thread, before torch reads how many.
+for name in [name for name in os.environ if name.startswith(("LIVEMERC_", "HF_"))]:
+    del os.environ[name]
+os.environ |= {**SETTINGS, "OMP_NUM_THREADS": "1"}
 settings.register_profile("any machine", deadline=None)  # a busy one is slow, and no example is wrong for that
 settings.load_profile("any machine")
-os.environ["OMP_NUM_THREADS"] = "1"  # before torch reads it; `_as_it_was` keeps it so
 
 LONG = (
     "tests/trainer/merits_l/test_full_size.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,10 +73,12 @@ def test_a_configuration_file_that_was_asked_for_must_exist(tmp_path: Path) -> N
         load_config(tmp_path / "absent.toml", environ={})
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="where XDG says where it lies")
 def test_the_users_own_file_is_read_where_it_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("livemerc.config.user_config_file", lambda: tmp_path / "livemerc.toml")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert load_config(environ={}) == Config()
-    _file(tmp_path, "offline = true\n")
+    user_config_file().parent.mkdir()
+    user_config_file().write_text("offline = true\n")
     assert load_config(environ={}).offline
 
 

@@ -40,13 +40,18 @@ def judge_anew(encoders: Encoders, spoken: Sequence[Spoken], last: int | None = 
 
 
 def compare(
-    make_dialogue: Callable[[], Dialogue], encoders: Encoders, demo: Sequence[Spoken], context: int, quick: bool
+    make_dialogue: Callable[[], Dialogue],
+    encoders: Encoders,
+    demo: Sequence[Spoken],
+    context: int,
+    quick: bool,
+    at: Sequence[int] = AT,
 ) -> dict[str, Any]:
-    """By length of the dialogue: `cached_ms`, `naive_ms` for one more utterance (medians of 5 runs, `quick` of 1) and
-    their `ratio`; `largest_difference` of any probability, where both see the same window."""
+    """By length of the dialogue (`at`): `cached_ms`, `naive_ms` for one more utterance (medians of 5 runs, `quick` of
+    1) and their `ratio`; `largest_difference` of any probability, where both see the same window."""
     out: dict[str, Any] = {}
     largest = 0.0
-    for n in AT:
+    for n in at:
         spoken = list(islice(cycle(demo), n))
         cached, naive = [], []
         for _ in range(1 if quick else 5):

@@ -20,17 +20,24 @@ FILES = ("config.json", "model.bin", "tokenizer.json", "vocabulary.txt")
 
 
 @pytest.fixture(autouse=True)
-def hub(tmp_path, monkeypatch) -> Path:
-    """An empty Hugging Face cache, and no way to fetch."""
+def fetched(tmp_path, monkeypatch) -> list[str]:
+    """What was to be fetched from the hub, which cannot be reached; its cache is empty."""
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
-    monkeypatch.setattr(select, "pull", _no_network)
+    names: list[str] = []
+
+    def refuse(name: str, progress: object = None) -> None:
+        names.append(name)
+        raise ModelError(f"Whisper {name} cannot be fetched: the hub is not reachable; check the network.")
+
+    monkeypatch.setattr(select, "pull", refuse)
+    return names
+
+
+@pytest.fixture
+def hub(tmp_path) -> Path:
     return tmp_path / "hf" / "hub"
-
-
-def _no_network(name, progress=None):
-    raise ModelError(f"Whisper {name} cannot be fetched: the hub is not reachable; check the network.")
 
 
 def cache(hub: Path, name: str, files=FILES, commit: str = COMMIT) -> Path:
@@ -67,36 +74,36 @@ def test_auto_without_a_cache_is_pocketsphinx_and_says_why():
     assert "livemerc models pull base" in said
 
 
-def test_auto_in_the_demo_fetches_nothing_even_on_a_terminal(monkeypatch):
-    monkeypatch.setattr(select, "pull", lambda *_: pytest.fail("the demo fetched a model"))
+def test_auto_in_the_demo_fetches_nothing_even_on_a_terminal(fetched):
     engine, said = choose(demo=True, terminal=True)
+    assert fetched == []
     assert engine == "pocketsphinx"
     assert "demo" in said
 
 
 @pytest.mark.parametrize("how", ["flag", "environment"])
-def test_auto_offline_fetches_nothing(monkeypatch, how):
-    monkeypatch.setattr(select, "pull", lambda *_: pytest.fail("fetched although offline"))
+def test_auto_offline_fetches_nothing(monkeypatch, fetched, how):
     if how == "environment":
         monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     engine, said = choose(terminal=True, offline=how == "flag")
+    assert fetched == []
     assert engine == "pocketsphinx"
     assert "offline" in said
 
 
-def test_auto_on_a_terminal_tries_base_once_and_says_when_that_fails():
+def test_auto_on_a_terminal_tries_base_once_and_says_when_that_fails(fetched):
     engine, said = choose(terminal=True)
+    assert fetched == ["base"]
     assert engine == "pocketsphinx"
     assert "Fetching Whisper base" in said
     assert "fetching failed" in said
 
 
-def test_auto_takes_a_complete_cached_whisper(hub, monkeypatch):
-    snapshot = cache(hub, "tiny")
-    taken = []
-    monkeypatch.setattr(select, "_whisper", lambda name, path, *_: taken.append((name, path)) or select.NoAsr())
-    choose(demo=True)
-    assert taken == [("tiny", snapshot)]
+def test_auto_takes_a_complete_cached_whisper(hub, random_whisper):
+    snapshot = cache(hub, "tiny", files=())
+    for file in random_whisper.iterdir():
+        (snapshot / file.name).symlink_to(file)
+    assert choose(demo=True) == ("faster-whisper", "ASR: faster-whisper tiny (found in the cache).")
 
 
 def test_a_half_fetched_model_counts_as_absent(hub):

@@ -13,10 +13,12 @@ from helpers.speech import noise, plain, read_audio, utterance
 from livemerc.asr import window
 from livemerc.asr.engine import Transcript
 from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
+from livemerc.asr.identify import model_sha256
 from livemerc.asr.voice import with_voice
 from livemerc.asr.window import doubt, ends_twice, most_tokens, window_frames
 from livemerc.config import AsrConfig, ScreeningConfig, load_config
 from livemerc.errors import ConfigError
+from livemerc.model.whisper_identity import WhisperIdentity
 from livemerc.pipeline.recogniser import Recogniser
 from livemerc.runtime.notices import Notice
 
@@ -135,14 +137,14 @@ def test_the_voice_is_never_heard_through_another_window(random_whisper: Path, e
     np.testing.assert_allclose(one.encode(said.samples), heard.encoding, atol=1e-6)
 
 
-def test_a_voice_of_this_whisper_refuses_a_short_window(random_whisper: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import livemerc.asr.voice as room
-
-    monkeypatch.setattr(room, "is_whisper", lambda *_: True)
-    monkeypatch.setattr(room, "_check_type", lambda *_: None)
+def test_a_voice_of_this_whisper_refuses_a_short_window(random_whisper: Path) -> None:
+    size = (random_whisper / "model.bin").stat().st_size
+    identity = WhisperIdentity(
+        name="random", dimension=64, quantised=False, model_bytes=size, model_sha256=model_sha256(random_whisper)
+    )
     config = load_config(overrides={"asr.window": "adaptive"}, environ={})
     with pytest.raises(ConfigError, match="--asr-window") as raised:
-        with_voice(engine(random_whisper, window="adaptive"), None, config)  # type: ignore[arg-type]  # not looked at
+        with_voice(engine(random_whisper, window="adaptive"), identity, config)
     assert raised.value.exit_code == 2
 
 

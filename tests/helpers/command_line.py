@@ -7,16 +7,21 @@ import functools
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from helpers.paths import PROJECT
 from helpers.warm import Warm
 
+NOBODYS = Path(tempfile.gettempdir()) / "livemerc-tests-nobody"
+"""Nothing lies there: the settings and models of whoever runs the tests are not theirs."""
+SETTINGS = {"XDG_CONFIG_HOME": str(NOBODYS / "config"), "HF_HOME": str(NOBODYS / "huggingface")}
+
 
 def environment(home: Path | None = None, **extra: str) -> dict[str, str]:
     """The caller's environment without this machine's own settings; `home` holds configuration and caches."""
     env = {key: value for key, value in os.environ.items() if not key.startswith(("LIVEMERC_", "HF_", "XDG_"))}
-    env |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT), "TERM": "dumb"}
+    env |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT), "TERM": "dumb", **SETTINGS}
     if home is not None:
         env |= {
             "HOME": str(home),

@@ -15,7 +15,7 @@ from livemerc.config import Config, load_config
 from livemerc.events import SessionEnd, UtteranceFinal
 from livemerc.pipeline.monitor import Monitor
 from livemerc.pipeline.recording import RecordingMonitor
-from livemerc.runtime.gauges import PAUSED
+from livemerc.runtime.notices import PAUSED
 from livemerc.sessions.bookmarks import Bookmark, read_bookmarks
 
 

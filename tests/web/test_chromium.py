@@ -81,7 +81,7 @@ def test_the_demos_words_appear_while_it_runs(page: Chromium, tmp_path: Path) ->
         assert demo.poll() is None, "the words came after the session's end"
         text = page.until(*said[5].split()[:3])
         assert "live" in text
-        if picture := os.environ.get("LIVEMERC_PICTURES"):
+        if picture := os.environ.get("TESTS_PICTURES"):
             (Path(picture) / "watch-web.png").write_bytes(page.picture())
         page.press("?")
         page.until("calibrated probability")
