@@ -84,10 +84,14 @@ _WEBRTC_ENDPOINT = {"onset_threshold": 0.6, "onset_ms": 140.0, "min_utterance_s"
 """webrtcvad says yes or no, and says yes to hiss and clicks: its defaults where they differ (docs/noise.md)."""
 
 
+GONE_ENGINE = "pocketsphinx"
+"""The recogniser of earlier versions: recordings and configurations may still name it."""
+
+
 class AsrConfig(_Section, frozen=True):
-    engine: Literal["auto", "faster-whisper", "pocketsphinx", "transcript", "none"] = "auto"
+    engine: Literal["auto", "faster-whisper", "transcript", "none"] = "auto"
     model: str | None = None
-    """Whisper size or local path; `auto` takes a cached one."""
+    """Whisper size or local path; null = the best cached one, else tiny.en, which ships (English only)."""
     language: str | None = None
     """Code of the language spoken, for instance "de"; null = Whisper detects it per utterance, and all else counts as
     English. Text in a language that the checkpoint's text branch has not learnt is shown, and not judged."""
@@ -98,6 +102,8 @@ class AsrConfig(_Section, frozen=True):
     time, and the full window where that went wrong; for models that were trained for it (ACFT): a plain one says
     sentences twice now and then. Both on your own files: `livemerc bench asr` (docs/performance.md)."""
     compute_type: str = "default"
+    """CTranslate2's; default = int8 on a CPU (half of the memory and two thirds of the time of float32 for the same
+    words but one in a hundred), float16 on a GPU."""
     word_timestamps: bool = False
     transcript: str | None = None
     """Sidecar transcript (VTT, SRT, STM) for engine `transcript`."""
@@ -312,6 +318,12 @@ def _convert(tree: dict[str, Any], origin: str) -> Config:
     vad, endpoint = tree.get("vad"), tree.get("endpoint", {})
     if isinstance(vad, dict) and vad.get("engine") == "webrtc" and isinstance(endpoint, dict):
         tree = tree | {"endpoint": _WEBRTC_ENDPOINT | endpoint}
+    asr = tree.get("asr")
+    if isinstance(asr, dict) and asr.get("engine") == GONE_ENGINE:
+        raise ConfigError(
+            f"{origin}: `asr.engine`: {GONE_ENGINE} has left livemerc; leave the key out: a cached Whisper is used, or "
+            "tiny.en, which ships."
+        )
     try:
         # strict=False: values from the environment are strings
         config = msgspec.convert(tree, Config, strict=False)

@@ -58,14 +58,15 @@ def main(*, json: bool = False) -> int:
 
 def model_lines() -> Iterator[str]:
     """The lines of `livemerc models`."""
-    from livemerc.asr.models import hub_cache, list_models
+    from livemerc.asr.models import BUNDLED, hub_cache, list_models
 
     models = list_models()
     width = max(len(model.name) for model in models)
     yield f"Whisper models in {hub_cache()}:"
     for model in models:
         size = f"{model.size_bytes / 1e6:7,.0f} MB" if model.size_bytes is not None else "not here"
-        yield f"  {model.name:<{width}}  {size:>10}  {model.repository}"
+        where = "ships with livemerc" if model.path == BUNDLED else model.repository
+        yield f"  {model.name:<{width}}  {size:>10}  {where}"
     yield "Fetch one with `livemerc models pull NAME`."
     checkpoint = next(_checkpoint())
     yield f"Emotion checkpoint: {checkpoint.found}" + (f" {checkpoint.mend}" if checkpoint.mend else "")
@@ -177,7 +178,7 @@ def _gpu(torch_cuda: str, gpu: str) -> Iterator[Finding]:
 
 
 def _recognisers() -> Iterator[Finding]:
-    from livemerc.asr.models import hub_cache, list_models
+    from livemerc.asr.models import BUNDLED, BUNDLED_NAME, hub_cache, is_complete, list_models
 
     found = (
         f"faster-whisper {_version('faster-whisper') or 'missing'}, ctranslate2 {_version('ctranslate2') or 'missing'}"
@@ -190,20 +191,16 @@ def _recognisers() -> Iterator[Finding]:
         found=found if whisper else f"{found}: {problem}",
         mend=None if whisper else _REINSTALL,
     )
-    cached = list(dict.fromkeys(model.name for model in list_models() if model.cached))
+    here = [model for model in list_models() if model.path is not None]
+    cached = list(dict.fromkeys(model.name for model in here if model.path != BUNDLED))
+    shipped = is_complete(BUNDLED)
+    found = f"{BUNDLED_NAME} {'ships with livemerc (English only)' if shipped else 'should ship, and is missing'}; "
+    found += f"{', '.join(cached)} in {hub_cache()}" if cached else f"none in {hub_cache()}"
     yield Finding(
         name="Whisper models",
-        state="ok" if cached else "warn",
-        found=f"{', '.join(cached)} in {hub_cache()}" if cached else f"none in {hub_cache()}; pocketsphinx is used",
-        mend=None if cached else "`livemerc models pull base` (145 MB) fetches a better recogniser",
-    )
-    told, problem = _child("import os, pocketsphinx\nprint(os.path.isdir(pocketsphinx.get_model_path('en-us')))")
-    embedded = problem is None and told == ["True"]
-    yield Finding(
-        name="pocketsphinx",
-        state="ok" if embedded else ("warn" if whisper and cached else "fail"),
-        found=_version("pocketsphinx") or "missing" if embedded else problem or "its English model is missing",
-        mend=None if embedded else _REINSTALL,
+        state="ok" if shipped else "fail",
+        found=found,
+        mend=None if shipped or cached else _REINSTALL,
     )
 
 

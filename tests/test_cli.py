@@ -44,7 +44,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals and terminals"
         (["run", "--demo", "--context", "0"], "dialogue.context"),
         (["run", "--demo", "--block-ms", "0"], "audio.block_ms"),
         (["run", "--demo", "--json", "--plain"], "--json and --plain"),
-        (["run", "--demo", "--transcript", "a.vtt", "--asr", "pocketsphinx"], "--transcript"),
+        (["run", "--demo", "--transcript", "a.vtt", "--asr", "faster-whisper"], "--transcript"),
         (["run", "--demo", "--text-only", "--asr", "none"], "--text-only"),
         (["run", "--demo", "--speakers", "a,b"], "--speakers goes with --mic or --file"),
         (["run", "--stdin", "--speakers", "a,b"], "--speakers goes with --mic or --file"),

@@ -18,8 +18,9 @@ def test_doctor_names_what_is_wrong_and_how_to_mend_it(tmp_path: Path) -> None:
     assert by_name["Checkpoint"]["state"] == "fail"
     assert str(tmp_path / "absent") in by_name["Checkpoint"]["found"]
     assert by_name["torch"]["state"] == "ok"
-    assert by_name["pocketsphinx"]["state"] == "ok"
-    assert "none" in by_name["Whisper models"]["found"]
+    assert by_name["Whisper models"]["state"] == "ok"
+    assert "tiny.en ships with livemerc" in by_name["Whisper models"]["found"]
+    assert "none in " in by_name["Whisper models"]["found"]
     assert "Art. 5(1)(f)" in by_name["Lawful use"]["found"]
     assert all(finding["mend"] for finding in report["findings"] if finding["state"] in ("warn", "fail"))
 
@@ -28,6 +29,7 @@ def test_models_lists_sizes_and_the_checkpoint(tmp_path: Path) -> None:
     done = livemerc("models", env=environment(tmp_path))
     assert done.returncode == 0
     assert b"base" in done.stdout
+    assert b"ships with livemerc" in done.stdout
     assert b"Emotion checkpoint" in done.stdout
 
 

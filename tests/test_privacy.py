@@ -114,7 +114,7 @@ def test_nothing_is_written_unless_asked(tmp_path: Path, checkpoint: Path, heard
     env = environment(places["home"], TMPDIR=str(places["temporary"]))
     for kind in ("DATA", "STATE"):
         env[f"XDG_{kind}_HOME"] = str(places["home"] / kind.lower())
-    how = ("--speed", "0", "--plain", "--asr", "pocketsphinx", "--checkpoint", checkpoint)
+    how = ("--speed", "0", "--plain", "--asr", "faster-whisper", "--checkpoint", checkpoint)
     done = finished("livemerc", "run", *heard, *how, env=env, folder=places["here"], timeout_s=280)
     assert done.returncode == 0, done.stderr
     assert done.stdout  # a whole session was shown, and

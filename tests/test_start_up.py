@@ -14,7 +14,7 @@ from helpers.sessions import conversation, write_session
 import livemerc
 
 TORCH = {"torch", "torchaudio", "transformers"}
-HEAVY = TORCH | {"faster_whisper", "ctranslate2", "onnxruntime", "pocketsphinx", "textual"}
+HEAVY = TORCH | {"faster_whisper", "ctranslate2", "onnxruntime", "textual"}
 
 
 def _loaded_by(code: str, home: Path) -> set[str]:

@@ -42,7 +42,7 @@ async def picture() -> str:
     """The screen as SVG, at the first moment at which somebody speaks after `UTTERANCES`."""
     settings = load_config(None, {"asr.engine": "transcript", "asr.transcript": str(DEMO_FOLDER / "demo.vtt")})
     source = FileSource(DEMO_FOLDER / "demo.flac", speed=1.0, block_ms=settings.audio.block_ms, name="demo")
-    app = DashboardApp(RecordingMonitor(Monitor(source, settings, demo=True), None))
+    app = DashboardApp(RecordingMonitor(Monitor(source, settings), None))
     taken: list[str] = []
 
     async def wait(_: object) -> None:

@@ -3,7 +3,7 @@
     python tools/make_demo.py [--check]
 
 Needs flite (with the voices slt and rms) and sox. Deterministic: the same versions give the same samples; the checksum
-of the samples is printed. `--check` transcribes each turn with pocketsphinx and prints the word error.
+of the samples is printed. `--check` transcribes each turn with the Whisper that ships and prints the word error.
 """
 
 from __future__ import annotations
@@ -177,20 +177,23 @@ def clock(seconds: float) -> str:
 
 
 def check(pcm: np.ndarray, cues: list[tuple[float, float, Turn]]) -> None:
-    """Prints what pocketsphinx hears in each turn, and the word error over all."""
+    """Prints what the Whisper that ships hears in each turn, and the word error over all."""
     import re
 
     import jiwer
 
-    from livemerc.asr.pocketsphinx_engine import PocketsphinxEngine
+    from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
+    from livemerc.asr.models import BUNDLED
+    from livemerc.config import AsrConfig
+    from livemerc.notation import words
 
-    engine = PocketsphinxEngine()
+    engine = FasterWhisperEngine(BUNDLED, AsrConfig(), device="cpu")
     samples = pcm.astype(np.float32) / 32767
     references, hypotheses = [], []
     for start_s, end_s, turn in cues:
         stretch = samples[round((start_s - 0.3) * RATE_HZ) : round((end_s + 0.4) * RATE_HZ)]
         references.append(" ".join(re.sub(r"[^a-z' ]", " ", turn.text.lower()).split()))
-        hypotheses.append(engine.partial(stretch))
+        hypotheses.append(" ".join(words(engine.partial(stretch))))
         error = jiwer.wer(references[-1], hypotheses[-1])
         print(f"{error:5.2f}  {turn.emotion:8}  {references[-1]}" + (f"  ->  {hypotheses[-1]}" if error else ""))
     print(f"word error {jiwer.wer(references, hypotheses):.3f}")

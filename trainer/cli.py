@@ -181,7 +181,7 @@ def evaluate(
     against: Path | None = None,
     calibration_halves: bool = False,
     ladder: bool = False,
-    asr: Literal["auto", "faster-whisper", "pocketsphinx"] = "auto",
+    asr: Literal["auto", "faster-whisper"] = "auto",
     model: str | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     threads: int = 1,
@@ -215,7 +215,7 @@ def evaluate(
     ladder
         From the full dialogue to what is heard live: weighted F1 and latency at each step (lag R: --lag, default 2).
     asr
-        Recogniser of the ladder (default auto: a cached Whisper, else pocketsphinx).
+        Recogniser of the ladder (default auto: the best cached Whisper, else tiny.en, which ships).
     model
         Whisper size or folder: for the ladder, and for a checkpoint whose voice is a Whisper's encoder.
     device
@@ -263,7 +263,7 @@ def pseudo_label(
     stop_after: int = 8,
     price_in: float | None = None,
     price_out: float | None = None,
-    asr: Literal["auto", "faster-whisper", "pocketsphinx"] = "auto",
+    asr: Literal["auto", "faster-whisper"] = "auto",
     asr_model: str | None = None,
     language: str | None = None,
     bad_files: int = 20,
@@ -320,7 +320,7 @@ def pseudo_label(
     price_out
         Price of a million answered tokens.
     asr
-        Recogniser for a folder of audio (default auto: a cached Whisper, else pocketsphinx; fetches nothing).
+        Recogniser for a folder of audio (default auto: the best cached Whisper, else tiny.en, which ships).
     asr_model
         Whisper size or folder.
     language

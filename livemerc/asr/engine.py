@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
 
     from livemerc.audio.items import Utterance
@@ -50,7 +48,7 @@ class AsrEngine(Protocol):
     """A recogniser. `engine` and `model` go into `session.start`.
 
     Results do not depend on earlier utterances, so offline, live and rerun give the same text. Calls come from one
-    thread at a time. What an engine may be able to do beside this: `Repeatable`, `Following`, `Interruptible`,
+    thread at a time. What an engine may be able to do beside this: `Repeatable`, `Interruptible`,
     `Lightened`, `Movable`.
     """
 
@@ -97,24 +95,6 @@ class Movable(Protocol):
 
     def on_cpu(self) -> AsrEngine:
         """The same recogniser on the CPU. Raises `ModelError`."""
-        ...
-
-
-@runtime_checkable
-class Following(Protocol):
-    """An engine that decodes while people speak. Whether it was let to or not, `transcribe` gives the same words."""
-
-    def follows(self, samples: np.ndarray) -> bool:
-        """Whether an utterance that begins with `samples` is one that it decodes piece by piece."""
-        ...
-
-    def unheard_s(self, samples: np.ndarray) -> float:
-        """Seconds of `samples`, an utterance's beginning, that it has not decoded yet."""
-        ...
-
-    def follow(self, samples: np.ndarray) -> Sequence[tuple[str, int, int, float]]:
-        """Takes in what is new in an utterance's beginning. The words so far: text, first and last frame (10 ms),
-        posterior probability."""
         ...
 
 

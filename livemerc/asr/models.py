@@ -38,6 +38,10 @@ REPOSITORIES = {
 }
 """faster-whisper's own table (a test compares them), without importing it: that takes a second."""
 
+BUNDLED_NAME = "tiny.en"
+BUNDLED = Path(__file__).resolve().parent.parent / "weights" / "whisper-tiny.en"
+"""The Whisper that ships: English only, int8 (tools/make_whisper.py)."""
+
 FILES = ("config.json", "preprocessor_config.json", "model.bin", "tokenizer.json", "vocabulary.*")
 """What faster-whisper fetches of a repository."""
 
@@ -47,7 +51,8 @@ Progress = Callable[[int, int | None], None]
 
 @dataclass(frozen=True, slots=True)
 class CachedModel:
-    """One line of `livemerc models`. `path` and `size_bytes` are None unless the model is cached and complete."""
+    """One line of `livemerc models`. `path` and `size_bytes` are None unless the model is here and complete, cached or
+    shipped."""
 
     name: str
     repository: str
@@ -111,13 +116,22 @@ def cached_path(name: str, environ: Mapping[str, str] | None = None) -> Path | N
     return next((path for path in candidates if is_complete(path)), None)
 
 
+def local_path(name: str, environ: Mapping[str, str] | None = None) -> Path | None:
+    """The folder of a model that needs no network: cached, or the one that ships. Raises `ModelError` for an unknown
+    name."""
+    cached = cached_path(name, environ)
+    if cached is None and repository_of(name) == REPOSITORIES[BUNDLED_NAME] and is_complete(BUNDLED):
+        return BUNDLED
+    return cached
+
+
 def list_models(environ: Mapping[str, str] | None = None) -> list[CachedModel]:
     """Every Whisper size by name, and whether it can be used without network."""
     models = []
     for name, repository in REPOSITORIES.items():
-        path = cached_path(name, environ)
+        path = local_path(name, environ)
         size = None if path is None else sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-        models.append(CachedModel(name, repository, path is not None, path, size))
+        models.append(CachedModel(name, repository, cached_path(name, environ) is not None, path, size))
     return models
 
 

@@ -1,8 +1,9 @@
-"""Which recogniser runs: `--asr auto` and its explicit fellows. It always says which, and why."""
+"""Which recogniser runs: `--asr auto` and its explicit fellows. It always says which and why, and fetches nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import msgspec
 from livemerc.asr.cuda import load_cublas
 from livemerc.asr.engine import AsrEngine, GpuMemoryError, Lightened, Movable, NoAsr
 from livemerc.asr.identify import find_whisper, not_here, voice_of
-from livemerc.asr.models import REPOSITORIES, cached_path, hub_is_offline, pull, repository_of
+from livemerc.asr.models import BUNDLED, BUNDLED_NAME, cached_path, is_complete, local_path, repository_of
 from livemerc.config import Config
 from livemerc.errors import ConfigError, ModelError
 from livemerc.model.whisper_identity import WhisperIdentity
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 Announce = Callable[[str], None]
 
-DEFAULT_MODEL = "base"
 PREFERENCE_CPU = (
     "base", "base.en", "small", "small.en", "tiny", "tiny.en", "distil-small.en", "large-v3-turbo", "medium",
     "medium.en", "distil-medium.en", "distil-large-v3.5", "distil-large-v3", "distil-large-v2", "large-v3", "large-v2",
@@ -40,13 +40,63 @@ FASTEST_FIRST = (
 )  # fmt: skip
 
 
-def choose_engine(config: Config, *, demo: bool, terminal: bool, announce: Announce) -> AsrEngine:
-    """The recogniser that `config.asr` asks for; `auto` is resolved as the contract says. Loads the model.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A Whisper on this machine, and why it is the one."""
 
-    `terminal`: someone sees a progress bar on stderr, so `auto` may fetch `base` once. `demo`: never fetch.
-    `announce` gets one line that names the engine and the reason. Where no model is named and the checkpoint judges
-    the voice with the encoder of a Whisper, it is that one: `livemerc.pipeline.processor` would refuse any other.
-    Raises `ModelError` (exit 3) or `ConfigError` (exit 2) with the mend.
+    name: str
+    folder: Path
+    why: str
+
+
+def find_engine(config: Config) -> Found | None:
+    """The Whisper that `config.asr` asks for, without loading it; None where it asks for none. No network.
+
+    auto and faster-whisper: the one that `asr.model` names, else the one that encodes the checkpoint's voice (where a
+    Whisper does that), else the best cached one, else tiny.en, which ships. Raises `ModelError` (exit 3) with the mend,
+    and `ConfigError` (exit 2) for one that does not know `asr.language`.
+    """
+    if config.asr.engine not in ("auto", "faster-whisper"):
+        return None
+    identity = voice_of(config)
+    if config.asr.model is not None:
+        found = Found(config.asr.model, _named(config.asr.model), "as asked")
+    elif identity is not None:
+        found = _of_the_voice(identity)
+    else:
+        found = _best(config)
+    if _is_english(found.name) and _primary(config.asr.language or "en") != "en":
+        raise ConfigError(
+            f"asr.language: Whisper {found.name} knows English alone; fetch one of many languages once with "
+            "`livemerc models pull base`, or name one with --model."
+        )
+    return found
+
+
+def _best(config: Config) -> Found:
+    name = best_cached(config)
+    folder = None if name is None else cached_path(name)
+    if name is not None and folder is not None:
+        return Found(name, folder, "found in the cache")
+    if not is_complete(BUNDLED):
+        raise ModelError(f"{BUNDLED}: the Whisper that ships with livemerc is missing; install livemerc anew.")
+    return Found(BUNDLED_NAME, BUNDLED, "ships with livemerc, English only")
+
+
+def _is_english(name: str) -> bool:
+    """By its name; a folder's says nothing, and the engine itself will refuse."""
+    return name.endswith(".en") and not Path(name).expanduser().is_dir()
+
+
+def _primary(code: str) -> str:
+    return code.strip().lower().replace("_", "-").split("-")[0]
+
+
+def choose_engine(config: Config, *, announce: Announce) -> AsrEngine:
+    """The recogniser that `config.asr` asks for, loaded. No network.
+
+    `announce` gets one line that names the engine and the reason. Raises as `find_engine`, and `ModelError` for a model
+    that is broken.
     """
     engine = config.asr.engine
     if engine == "none":
@@ -54,88 +104,56 @@ def choose_engine(config: Config, *, demo: bool, terminal: bool, announce: Annou
         return NoAsr()
     if engine == "transcript":
         return _transcript(config, announce)
-    if engine == "pocketsphinx":
-        return _pocketsphinx("as asked", announce)
+    found = find_engine(config)
+    assert found is not None
     identity = voice_of(config)
-    if identity is not None and config.asr.model is None:
-        return _whisper_of_the_voice(identity, config, demo=demo, terminal=terminal, announce=announce)
-    if engine == "faster-whisper" or config.asr.model is not None:
-        return _named_whisper(config, demo=demo, terminal=terminal, announce=announce)
-    return _auto(config, demo=demo, terminal=terminal, announce=announce)
+    floating = identity is not None and not identity.quantised
+    whisper, on_cpu = load_whisper(found.name, found.folder, config, floating=floating)
+    announce(f"ASR: faster-whisper {found.name} ({found.why}{on_cpu}).")
+    return whisper
 
 
-def _auto(config: Config, *, demo: bool, terminal: bool, announce: Announce) -> AsrEngine:
-    name = best_cached(config)
-    if name is not None:
-        return _whisper(name, cached_path(name), config, "found in the cache", announce)
-    if demo:
-        return _pocketsphinx("no Whisper is cached and the demo fetches nothing", announce)
-    if config.offline or hub_is_offline():
-        return _pocketsphinx("no Whisper is cached and --offline forbids fetching one", announce)
-    if not terminal:
-        return _pocketsphinx(
-            f"no Whisper is cached; `livemerc models pull {DEFAULT_MODEL}` fetches a better recogniser", announce
-        )
-    try:
-        path = _fetch(DEFAULT_MODEL, terminal, announce)
-    except ModelError as error:
-        return _pocketsphinx(f"no Whisper is cached and fetching failed: {error}", announce)
-    return _whisper(DEFAULT_MODEL, path, config, "fetched", announce)
-
-
-def _whisper_of_the_voice(
-    identity: WhisperIdentity, config: Config, *, demo: bool, terminal: bool, announce: Announce
-) -> AsrEngine:
-    found = find_whisper(identity)
-    if found is None:
-        forbidden = demo or not terminal or config.offline or hub_is_offline()
-        if forbidden or identity.name not in REPOSITORIES or cached_path(identity.name) is not None:
-            raise not_here(identity)
-        found = identity.name, _fetch(identity.name, terminal, announce)
-    return _whisper(*found, config, "the checkpoint's voice needs it", announce)
-
-
-def _named_whisper(config: Config, *, demo: bool, terminal: bool, announce: Announce) -> AsrEngine:
-    model = config.asr.model or best_cached(config) or DEFAULT_MODEL
+def _named(model: str) -> Path:
+    """The folder of a model that the user names. Raises `ModelError`."""
     if Path(model).expanduser().is_dir():
-        return _whisper(model, Path(model).expanduser(), config, "as asked", announce)
+        return Path(model).expanduser()
     if model.startswith((".", "/", "~")) or "\\" in model:
         raise ModelError(f"{model}: no such folder with a Whisper model; give a folder or a size such as base.")
-    repository_of(model)  # an unknown name is said before anything about networks
-    path = cached_path(model)
+    path = local_path(model)
     if path is None:
-        if demo or config.offline or hub_is_offline():
-            why = "the demo fetches nothing" if demo else "--offline forbids fetching it"
-            raise ModelError(f"Whisper {model} is not cached and {why}; run `livemerc models pull {model}` online.")
-        path = _fetch(model, terminal, announce)
-    return _whisper(model, path, config, "as asked", announce)
+        repository_of(model)  # an unknown name is another error
+        raise ModelError(f"Whisper {model} is not on this machine; run `livemerc models pull {model}` once.")
+    return path
+
+
+def _of_the_voice(identity: WhisperIdentity) -> Found:
+    found = find_whisper(identity)
+    if found is None:
+        raise not_here(identity)
+    return Found(*found, "the checkpoint's voice needs it")
 
 
 def fastest_engine(engine: AsrEngine, config: Config) -> AsrEngine | None:
-    """What to use instead of `engine` while the machine cannot keep up: the smallest cached Whisper that knows the
-    language, decoding greedily; pocketsphinx with narrower beams; what a `Lightened` one says. None where nothing is
-    faster. No network; loads it.
+    """What to use instead of `engine` while the machine cannot keep up: the smallest Whisper at hand that knows the
+    language, decoding greedily; what a `Lightened` one says. None where nothing is faster. No network; loads it.
     """
     if isinstance(engine, Lightened):
         return engine.lighter()
-    if engine.engine == "pocketsphinx":
-        from livemerc.asr.pocketsphinx_engine import HURRIED_SEARCH, PocketsphinxEngine
-
-        return PocketsphinxEngine(HURRIED_SEARCH, "en-us, hurried")
     if engine.engine != "faster-whisper":
         return None
     from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
 
     assert isinstance(engine, FasterWhisperEngine)
     greedy = msgspec.structs.replace(config.asr, beam_size=1)
-    name = next((n for n in _knowing(config.asr.language, FASTEST_FIRST) if cached_path(n) is not None), None)
-    folder = None if name is None else cached_path(name)
-    if folder is not None and _bytes(folder) < _bytes(engine.folder):
-        return FasterWhisperEngine(folder, greedy, device=engine.device, name=name, screening=config.screening)
+    for name in _knowing(config.asr.language, FASTEST_FIRST):
+        folder = local_path(name)
+        if folder is not None and name != engine.model and _bytes(folder) < _bytes(engine.folder):
+            return FasterWhisperEngine(folder, greedy, device=engine.device, name=name, screening=config.screening)
     if config.asr.beam_size > 1:
         return FasterWhisperEngine(
-            engine.folder, greedy, device=engine.device, name=engine.model, screening=config.screening
-        )
+            engine.folder, greedy, device=engine.device, name=engine.model, screening=config.screening,
+            floating=engine.floating,
+        )  # fmt: skip
     return None
 
 
@@ -147,7 +165,10 @@ def engine_on_cpu(engine: AsrEngine, config: Config) -> AsrEngine:
 
     if not isinstance(engine, FasterWhisperEngine):
         raise ModelError(f"{engine.engine} has no way from the GPU to the CPU; use --device cpu.")
-    moved = FasterWhisperEngine(engine.folder, config.asr, device="cpu", name=engine.model, screening=config.screening)
+    moved = FasterWhisperEngine(
+        engine.folder, config.asr, device="cpu", name=engine.model, screening=config.screening,
+        floating=engine.floating,
+    )  # fmt: skip
     moved.encodes = engine.encodes
     return moved
 
@@ -180,35 +201,25 @@ def _has_cuda(config: Config) -> bool:
     return ctranslate2.get_cuda_device_count() > 0
 
 
-def load_whisper(name: str, path: Path, config: Config) -> tuple[FasterWhisperEngine, str]:
-    """A Whisper on `model.device`, and why it is on the CPU where that was not asked for ("" otherwise)."""
+def load_whisper(name: str, path: Path, config: Config, *, floating: bool = False) -> tuple[FasterWhisperEngine, str]:
+    """A Whisper on `model.device`, and why it is on the CPU where that was not asked for ("" otherwise). floating: by
+    default in floating-point weights, on a CPU too (the encoder of a checkpoint's voice)."""
     from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
 
     device, why = config.model.device, ""
     # loading it is the point: CTranslate2 then finds it by name
     if device != "cpu" and _has_cuda(config) and not load_cublas() and device == "auto":
         device, why = "cpu", "; on the CPU, because CUDA 12's cuBLAS is missing: see `livemerc doctor`"
+
+    def engine(device: str) -> FasterWhisperEngine:
+        return FasterWhisperEngine(
+            path, config.asr, device=device, name=name, screening=config.screening, floating=floating
+        )
+
     try:
-        return FasterWhisperEngine(path, config.asr, device=device, name=name, screening=config.screening), why
+        return engine(device), why
     except GpuMemoryError:
-        engine = FasterWhisperEngine(path, config.asr, device="cpu", name=name, screening=config.screening)
-        return engine, f"{why}; on the CPU, because the GPU's memory is full"
-
-
-def _whisper(name: str, path: Path | None, config: Config, why: str, announce: Announce) -> AsrEngine:
-    if path is None:
-        raise ModelError(f"Whisper {name} has vanished from the cache; run `livemerc models pull {name}`.")
-    engine, on_cpu = load_whisper(name, path, config)
-    announce(f"ASR: faster-whisper {name} ({why}{on_cpu}).")
-    return engine
-
-
-def _pocketsphinx(why: str, announce: Announce) -> AsrEngine:
-    from livemerc.asr.pocketsphinx_engine import PocketsphinxEngine
-
-    engine = PocketsphinxEngine()
-    announce(f"ASR: pocketsphinx, US English ({why}).")
-    return engine
+        return engine("cpu"), f"{why}; on the CPU, because the GPU's memory is full"
 
 
 def _transcript(config: Config, announce: Announce) -> AsrEngine:
@@ -219,16 +230,3 @@ def _transcript(config: Config, announce: Announce) -> AsrEngine:
     engine = SidecarEngine(config.asr.transcript)
     announce(f"ASR: none; the words come from {config.asr.transcript}.")
     return engine
-
-
-def _fetch(name: str, terminal: bool, announce: Announce) -> Path:
-    announce(f"Fetching Whisper {name} once from the Hugging Face hub.")
-    if not terminal:
-        return pull(name)
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(f"Whisper {name}", total=None)
-        return pull(name, lambda done, total: bar.update(task, completed=done, total=total))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class WithVoice:
-    """A recogniser that is no Whisper (none, pocketsphinx, a transcript) beside the Whisper that encodes the voice."""
+    """A recogniser that is no Whisper (none, a transcript) beside the Whisper that encodes the voice."""
 
     def __init__(self, words: AsrEngine, encoder: FasterWhisperEngine) -> None:
         self.words, self.encoder = words, encoder
@@ -91,7 +91,7 @@ def open_encoder(identity: WhisperIdentity, config: Config) -> FasterWhisperEngi
     """That Whisper, from `asr.model` or the cache, for its encoder alone. No network. Raises `ModelError`."""
     name, folder = named_whisper(identity, config.asr.model)
     any_language = msgspec.structs.replace(config, asr=msgspec.structs.replace(config.asr, language=None))
-    engine, _ = load_whisper(name, folder, any_language)
+    engine, _ = load_whisper(name, folder, any_language, floating=not identity.quantised)
     _check_type(engine, identity)
     return engine
 

@@ -119,7 +119,7 @@ def _engine(config: Config, window: str) -> AsrEngine:
     from livemerc.asr.select import choose_engine
 
     looking = msgspec.structs.replace(config, asr=msgspec.structs.replace(config.asr, window=window))
-    return choose_engine(looking, demo=True, terminal=False, announce=lambda _: None)  # demo: fetches nothing
+    return choose_engine(looking, announce=lambda _: None)
 
 
 def _row(

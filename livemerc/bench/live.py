@@ -12,17 +12,15 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from livemerc.asr.engine import AsrEngine
+from livemerc.asr.models import BUNDLED_NAME
+from livemerc.asr.select import find_engine
 from livemerc.audio.file_source import FileSource
-from livemerc.audio.items import Utterance
-from livemerc.bench import whisper
 from livemerc.bench.measuring import DEMO, Stages, machine, machine_line, over, over_runs, progress
 from livemerc.config import SAMPLE_RATE_HZ, Config, load_config
 from livemerc.errors import ConfigError
@@ -31,7 +29,6 @@ from livemerc.pipeline.monitor import Monitor
 from livemerc.text_safety import encodable, plain_text
 
 QUICK_S = 25.0
-WHISPER = "base"
 _PATIENCE_S = 120.0
 _MORE_THAN_A_PIPE_BYTES = 1 << 21
 
@@ -39,10 +36,11 @@ _MORE_THAN_A_PIPE_BYTES = 1 << 21
 def main(
     files: Sequence[Path] = (), model: str | None = None, quick: bool = False, json: bool = False, repeats: int = 1
 ) -> int:
-    """Measures the user's recogniser and a Whisper `model` (a size of `whisper.SIZES`, default base) in both its
-    windows, `repeats` times each, and prints a table or one JSON object. Raises `ConfigError`, `InputError`."""
+    """Measures the user's recogniser, and `model` (a Whisper's name or folder, default the one that ships) in both its
+    windows, `repeats` times each, and prints a table or one JSON object. Raises `ConfigError`, `InputError`,
+    `ModelError`."""
     check(model, repeats)
-    figures = measure(list(files) or [DEMO], load_config(), model or WHISPER, quick, repeats)
+    figures = measure(list(files) or [DEMO], load_config(), model or BUNDLED_NAME, quick, repeats)
     if json:
         sys.stdout.write(msgspec.json.encode(figures).decode() + "\n")
     else:
@@ -51,46 +49,41 @@ def main(
 
 
 def check(model: str | None, repeats: int) -> None:
-    """Raises `ConfigError` for what cannot be measured, before anything is."""
-    if model is not None and model not in whisper.SIZES:
-        raise ConfigError(f"--model of this benchmark is one of {', '.join(whisper.SIZES)}.")
+    """Raises `ConfigError` or `ModelError` for what cannot be measured, before anything is."""
+    if model is not None:
+        find_engine(_with_whisper(load_config(), model, "full"))
     if repeats < 1:
         raise ConfigError(f"--repeats {repeats}: at least one run is needed.")
 
 
-def measure(files: Sequence[Path], config: Config, size: str, quick: bool, repeats: int = 1) -> dict[str, Any]:
+def measure(files: Sequence[Path], config: Config, model: str, quick: bool, repeats: int = 1) -> dict[str, Any]:
     """`start` as `start` gives it, and `rows` and `gpu_memory_mb` as `measure_rows` does."""
     figures: dict[str, Any] = {"machine": machine(), "files": [encodable(file.name) for file in files]}
     progress("from the start of the program to listening")
     figures["start"] = start(1 if quick else 5, files[0])
     windows = ("adaptive",) if quick else ("adaptive", "full")
-    return figures | measure_rows(files, config, size, windows, QUICK_S if quick else None, repeats)
+    return figures | measure_rows(files, config, model, windows, QUICK_S if quick else None, repeats)
 
 
 def measure_rows(
-    files: Sequence[Path], config: Config, size: str, windows: Sequence[str], most_s: float | None, repeats: int
+    files: Sequence[Path], config: Config, model: str, windows: Sequence[str], most_s: float | None, repeats: int
 ) -> dict[str, Any]:
-    """`rows`, as `waits` gives them, by the recogniser's name: the user's own, and in each of `windows` a Whisper of
-    `size` with random weights; `gpu_memory_mb` (None without a GPU)."""
+    """`rows`, as `waits` gives them, by the recogniser's name: the user's own, and the Whisper `model` in each of
+    `windows` but the one that the user has anyway; `gpu_memory_mb` (None without a GPU)."""
     pace = f"at real speed, {repeats} times" if repeats > 1 else "at real speed"
     progress(f"the conversation {pace}, with the recogniser as configured")
     found = [waits(files, config, None, most_s, repeats)]
-    if windows:
-        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
-            progress(f"a Whisper of size {size} with random weights is made")
-            converted = whisper.build(size, Path(folder))
-            for window in windows:
-                progress(f"the conversation {pace}, with that Whisper, {window} window")
-                looking = msgspec.structs.replace(config, asr=msgspec.structs.replace(config.asr, window=window))
-                make_asr = partial(_random_whisper, converted, size, looking)
-                found.append(waits(files, looking, make_asr, most_s, repeats))
+    for window in windows:
+        if _title(found[0]) == f"faster-whisper {model}, {window} window":
+            continue
+        progress(f"the conversation {pace}, with Whisper {model}, {window} window")
+        found.append(waits(files, _with_whisper(config, model, window), None, most_s, repeats))
     return {"rows": {_title(row): row for row in found}, "gpu_memory_mb": _gpu_memory_mb()}
 
 
-def _random_whisper(converted: Path, size: str, config: Config) -> AsrEngine:
-    asr = whisper.RandomWhisper(converted, size, config.asr)
-    asr.transcribe(Utterance("u1", np.zeros(SAMPLE_RATE_HZ, np.float32), 0.0, 0.0, 1.0, 1.0, False))  # warm-up
-    return asr
+def _with_whisper(config: Config, model: str, window: str) -> Config:
+    asr = msgspec.structs.replace(config.asr, engine="faster-whisper", model=model, window=window)
+    return msgspec.structs.replace(config, asr=asr)
 
 
 def _title(row: dict[str, Any]) -> str:
@@ -116,7 +109,7 @@ def table(f: dict[str, Any]) -> list[str]:
 def start_lines(s: dict[str, float]) -> list[str]:
     """`start` as a person reads it."""
     return [
-        f"start-up with pocketsphinx: listening after {s['listening_s']:.2f} s, models there after "
+        f"start-up: listening after {s['listening_s']:.2f} s, models there after "
         f"{s['ready_s']:.1f} s, at most {s['rss_mb']:.0f} MB with all children"
     ]
 
@@ -174,7 +167,7 @@ def waits(
         for file in files:
             source = FileSource(file, speed=1.0)
             source.hold(True)  # loading is measured apart
-            monitor = Monitor(source, config, engine=make_asr, demo=True)  # demo: fetches nothing
+            monitor = Monitor(source, config, engine=make_asr)
             engine, spent_s = _one_session(monitor, source, most_s, runs[-1])
             worked_s += spent_s
             speculation = monitor.speculation
@@ -230,7 +223,7 @@ def _one_session(monitor: Monitor, source: FileSource, most_s: float | None, run
     return engine, worked_s
 
 
-def start(repeats: int, speech: Path, arguments: Sequence[str] = ("--asr", "pocketsphinx")) -> dict[str, float]:
+def start(repeats: int, speech: Path, arguments: Sequence[str] = ()) -> dict[str, float]:
     """Medians over fresh processes of `livemerc run --stdin --json`: seconds from the start of the process until it
     takes samples off its input (`listening_s`) and until `session.start` says that the models are there (`ready_s`);
     `rss_mb`, the most that it and its children held together at any moment (2^20 bytes) while it heard half a minute of

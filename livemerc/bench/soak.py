@@ -119,7 +119,7 @@ def measure(seconds: float, files: Sequence[Path]) -> dict[str, Any]:
     late: set[str] = set()  # its words came after its final: the session was behind
     degraded: set[str] = set()
     end: SessionEnd | None = None
-    monitor = Monitor(source, config, demo=True)  # demo: fetches nothing
+    monitor = Monitor(source, config)
     began = time.monotonic()
     with process.StopOnSignal() as signals:
         signals.call(monitor.stop)

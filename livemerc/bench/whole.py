@@ -36,6 +36,7 @@ def main(
     500, the demo's first 25 s, and live the user's recogniser alone. `against`: figures of an earlier `--json`, to
     which the ratios are printed. `streams`, `model` (a Whisper's size) and `repeats` are those of the benchmarks
     `streams` and `live`. Raises `ConfigError`."""
+    from livemerc.asr.models import BUNDLED_NAME
     from livemerc.bench import live
     from livemerc.bench import streams as many
     from livemerc.bench.against import missing, ratio_table, ratios, read_figures
@@ -45,7 +46,7 @@ def main(
     many.check(streams)
     if quick and model is not None:
         raise ConfigError("--model and --quick exclude each other: with --quick no Whisper is made; leave one out.")
-    figures = measure(quick, many.STREAMS if streams is None else streams, model or live.WHISPER, repeats)
+    figures = measure(quick, many.STREAMS if streams is None else streams, model or BUNDLED_NAME, repeats)
     lines = table(figures)
     if then is not None:
         found = ratios(figures, then)
@@ -94,7 +95,7 @@ def _stages(config: Config, quick: bool, figures: dict[str, Any]) -> dict[str, A
     began = time.perf_counter()
     utterances, audio_s = _hear(config, live.QUICK_S if quick else None)
     heard_s = time.perf_counter() - began
-    asr = choose_engine(config, demo=True, terminal=False, announce=lambda _: None)
+    asr = choose_engine(config, announce=lambda _: None)
     recognised: Stages = {}
     texts = [clock(recognised, f"ASR ({asr.engine})", asr.transcribe, utterance).text for utterance in utterances]
     asr.close()

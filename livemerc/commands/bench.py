@@ -46,8 +46,8 @@ def bench(
         asr: what was said in each --file, in the same order: VTT, SRT, STM or plain text.
     model
         asr: Whisper size or the path of a converted model (default: the recogniser as configured).
-        live, and plain bench: tiny, base or small, of random weights, beside the recogniser as configured
-        (default: base).
+        live, and plain bench: the same, measured in both its windows beside the recogniser as configured (default:
+        tiny.en, which ships).
     streams
         streams, and plain bench: how many conversations (default 40).
     repeats

@@ -21,7 +21,7 @@ def rerun(
     record_audio: bool = False,
     from_text: bool = False,
     as_heard: bool = False,
-    asr: Literal["auto", "faster-whisper", "pocketsphinx", "transcript", "none"] | None = None,
+    asr: Literal["auto", "faster-whisper", "transcript", "none"] | None = None,
     transcript: Path | None = None,
     model: str | None = None,
     language: str | None = None,
@@ -95,7 +95,7 @@ def rerun(
     }
     with process.StopOnSignal() as signals:
         try:
-            from livemerc.commands.sources import fetch_if_watched
+            from livemerc.asr.select import find_engine
             from livemerc.console.show import show_monitor
             from livemerc.pipeline.rerun import Options, RecordedAudio, open_rerun
             from livemerc.sessions.folder import session_of
@@ -106,7 +106,7 @@ def rerun(
             with closing(open_rerun(session_of(directory), options)) as new:
                 warn(*new.session.warnings)
                 if isinstance(new.source, RecordedAudio):  # before the new session's folder is made
-                    fetch_if_watched(new.config)
+                    find_engine(new.config)
                 return show_monitor(new.begin(), signals, json=json, plain=plain)
         except KeyboardInterrupt:
             return EXIT_OK

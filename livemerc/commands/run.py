@@ -36,9 +36,7 @@ def run(
     speed: Annotated[float | None, Parameter(group=_source)] = None,
     block_ms: Annotated[float | None, Parameter(group=_source)] = None,
     vad: Annotated[Literal["webrtc", "silero"] | None, Parameter(group=_speech)] = None,
-    asr: Annotated[
-        Literal["auto", "faster-whisper", "pocketsphinx", "transcript", "none"] | None, Parameter(group=_speech)
-    ] = None,
+    asr: Annotated[Literal["auto", "faster-whisper", "transcript", "none"] | None, Parameter(group=_speech)] = None,
     transcript: Annotated[Path | None, Parameter(group=_speech)] = None,
     model: Annotated[str | None, Parameter(group=_speech)] = None,
     language: Annotated[str | None, Parameter(group=_speech)] = None,
@@ -79,7 +77,7 @@ def run(
     vad
         Voice activity detector (default silero; webrtc is lighter, and hears noise as speech).
     asr
-        Speech recogniser (default auto: a cached Whisper, else pocketsphinx; on a terminal a Whisper may be fetched).
+        Speech recogniser (default auto: the best cached Whisper, else tiny.en, which ships; nothing is fetched).
     transcript
         Sidecar transcript (VTT, SRT or STM) instead of a recogniser.
     model
@@ -159,7 +157,7 @@ def run(
                 from livemerc.pipeline.monitor import Monitor
                 from livemerc.pipeline.recording import RecordingMonitor
 
-                monitor = RecordingMonitor(Monitor(source, settings, demo=demo), record, audio=record_audio)
+                monitor = RecordingMonitor(Monitor(source, settings), record, audio=record_audio)
                 return show_monitor(monitor, signals, json=json, plain=plain)
         except KeyboardInterrupt:
             return EXIT_OK  # nothing was heard yet: nothing to flush

@@ -16,11 +16,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """A call of the recogniser for one utterance, and seconds of audio in it that it had not heard before."""
+    """A call of the recogniser for one utterance."""
 
     utterance: Utterance
     job: Job[T]
-    unheard_s: float
 
 
 class LateWords(Generic[T]):

@@ -37,17 +37,12 @@ class Loader:
         config: Config,
         engine: Engine | None,
         announce: Callable[[str], None],
-        *,
-        demo: bool,
-        terminal: bool,
     ) -> None:
         self._source = source
         self._config = config
         self._engine = engine if not callable(engine) else None
         self._choose: Callable[[], AsrEngine] = (
-            engine
-            if callable(engine)
-            else lambda: choose_engine(config, demo=demo, terminal=terminal, announce=announce)
+            engine if callable(engine) else lambda: choose_engine(config, announce=announce)
         )
         self._checkpoint = checkpoint_info(config.model.checkpoint)
 

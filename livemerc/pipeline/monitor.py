@@ -26,9 +26,9 @@ from livemerc.runtime.notices import PAUSED, Notice, Notices
 class Monitor:
     """One session. `events()` once; everything else from any thread.
 
-    engine: the recogniser, or what loads one; None = the one that `config` asks for. demo, terminal: what
-    `asr.select.choose_engine` may do to get that. `announcements` has the sentences that name it and the reason, once
-    `session.start` is there. Raises `ModelError` for a checkpoint that is missing; `events()` raises `LivemercError`.
+    engine: the recogniser, or what loads one; None = the one that `config` asks for. `announcements` has the sentences
+    that name it and the reason, once `session.start` is there. Raises `ModelError` for a checkpoint that is missing;
+    `events()` raises `LivemercError`.
     """
 
     def __init__(
@@ -37,8 +37,6 @@ class Monitor:
         config: Config,
         *,
         engine: Engine | None = None,
-        demo: bool = False,
-        terminal: bool = False,
     ) -> None:
         self.source = source
         self.config = config
@@ -49,7 +47,7 @@ class Monitor:
         self._clock = SourceClock(speed_of(source))
         self._backlog = Backlog(self._clock, source.live)
         self._deadline = Deadline(config.live.stop_within_s)
-        self._loader = Loader(source, config, engine, self.announcements.append, demo=demo, terminal=terminal)
+        self._loader = Loader(source, config, engine, self.announcements.append)
         self._hearing = Hearing(source, config, self._clock)
         reports = Reports(self._hearing, self.gauges, config.live.status_every_s)
         self._run: LiveRun | OfflineRun

@@ -192,10 +192,6 @@ class Processor:
 
     def _partial(self, speech: Speech) -> Iterator[Event]:
         self._patience.observe()
-        samples = speech.samples
-        if self._recogniser.following:  # what the utterance may end without is not to be taken in
-            samples = samples[: speech.settled_samples]
-            self._follow(samples)
         if self._patience.level >= Level.NO_PARTIALS:
             return
         estimate = None if self._dialogue is None else self._partials.estimate(speech, self._dialogue)
@@ -204,26 +200,16 @@ class Processor:
         if not self._hypotheses.due(speech):
             return
         budget_s = self._config.live.partial_budget_ms / 1000
-        text = self._recogniser.partial(samples, budget_s=budget_s, give_up=self._patience.for_hypothesis)
+        text = self._recogniser.partial(speech.samples, budget_s=budget_s, give_up=self._patience.for_hypothesis)
         if text:
             yield UtterancePartial(utterance_id=speech.utterance_id, start_s=speech.start_s, text=text)
-
-    def _follow(self, samples: np.ndarray) -> bool:
-        """Lets a recogniser that decodes along go on: no luxury, for all of it would have to be done at the end."""
-        behind = self._patience.level >= Level.FAST_ASR
-        return not behind and self._recogniser.follow(samples, give_up=self._patience.for_words)
 
     def _speculate(self, ending: Ending) -> None:
         """While the hangover runs: words and encodings of what will be final if nobody says more. No events."""
         utterance = ending.utterance
         self.speculation.discard()
         self._patience.observe()
-        # also what is not settled in a long one: if it ends here somebody waits, and if it is cut before nobody does
-        followed = self._follow(utterance.samples)
         if self._dialogue is None or self._patience.level > Level.WELL:
-            return
-        if followed:  # only the end of its search is left, and would be in vain if somebody spoke on
-            self._encode_voice(utterance)
             return
         budget_s = min(self._config.live.ahead_budget_ms / 1000, _SPECULATION_SHARE * ending.left_s)
         began = time.perf_counter()
@@ -238,20 +224,11 @@ class Processor:
         encode_ms = (time.perf_counter() - recognised) * 1000
         self.speculation.keep(Speculated(utterance, heard, rows, (recognised - began) * 1000, encode_ms))
 
-    def _encode_voice(self, utterance: Utterance) -> None:
-        """Ahead of time, where the words come with the end."""
-        if self._config.model.text_only or self._whisper is not None:
-            return
-        began = time.perf_counter()
-        with contextlib.suppress(Unjudged):  # then it is tried again for the final
-            rows = self._embed("", utterance.samples)
-            self.speculation.keep(Speculated(utterance, None, rows, 0.0, (time.perf_counter() - began) * 1000))
-
     def _utterance(self, utterance: Utterance) -> Iterator[Event]:
         self._patience.observe()
         began = time.perf_counter()
         found = self.speculation.take(utterance)
-        if found is None or found.heard is None:
+        if found is None:
             fast = self._patience.level >= Level.FAST_ASR
             heard = self._recogniser.hear(utterance, fast=fast, give_up=self._patience.for_words)
             asr_ms = (time.perf_counter() - began) * 1000
@@ -292,8 +269,6 @@ class Processor:
         try:
             if found is None or found.rows is None:
                 t1, s1 = self._embed(_words_for_model(heard), self._voice(utterance, heard))
-            elif found.heard is None:
-                t1, s1 = self._embed(_words_for_model(heard), None)[0], found.rows[1]
             else:
                 t1, s1 = found.rows
             encoded = time.perf_counter()

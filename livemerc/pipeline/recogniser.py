@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from livemerc.asr.engine import AsrEngine, Following, GpuMemoryError, Interruptible, Transcript, is_repeatable
+from livemerc.asr.engine import AsrEngine, GpuMemoryError, Interruptible, Transcript, is_repeatable
 from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
 from livemerc.asr.screening import screen
 from livemerc.asr.select import engine_on_cpu, fastest_engine
@@ -20,7 +20,7 @@ from livemerc.errors import LivemercError, ModelError
 from livemerc.model.whisper_identity import WhisperIdentity
 from livemerc.pipeline.late_words import Call, LateWords
 from livemerc.pipeline.no_answer import GATED, NoAnswer
-from livemerc.pipeline.rtf import RATED_S, RealTimeFactor
+from livemerc.pipeline.rtf import RealTimeFactor
 from livemerc.runtime.notices import Notice, Tell, tell_nobody
 from livemerc.runtime.worker import GiveUp, Worker, never
 
@@ -30,8 +30,6 @@ _WORDS_ALONE = "behind: a faster Whisper than the checkpoint's, so the words alo
 _TWICE = "many utterances need Whisper's full window after all: leave --asr-window at full"
 _TWICE_OF = 8  # utterances
 _TWICE_SHARE = 0.25  # a short look and then a full one: beyond this it is no gain, and a sign of the wrong model
-_LITTLE_S = 0.2
-"""A recogniser that decodes along has hardly anything left to do below this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,36 +106,14 @@ class Recogniser:
             return self._nothing(reason)
         return self._outcome(call)
 
-    @property
-    def following(self) -> bool:
-        """Whether the recogniser is one that decodes while people speak."""
-        return isinstance(self.engine, Following)
-
-    def follow(self, samples: np.ndarray, *, give_up: GiveUp[NoAnswer]) -> bool:
-        """Lets a recogniser that decodes while people speak go on, with `samples` that an utterance begins with.
-        Whether hardly anything of them is left to do when it ends. A failure counts for nothing: the final will say."""
-        engine = self.engine
-        if not isinstance(engine, Following) or not engine.follows(samples):
-            return False
-        unheard_s = engine.unheard_s(samples)
-        if unheard_s > 0 and self.failure is None and not self._worker.busy and not self.pending:
-            job = self._worker.start(lambda: engine.follow(samples))
-            if job.wait(give_up) is not None:
-                return False
-            left_s = engine.unheard_s(samples)
-            if left_s < unheard_s:  # it may be with another speaker
-                self._learn(unheard_s - left_s, job.ran_s)
-            unheard_s = left_s
-        return unheard_s < _LITTLE_S
-
     def partial(self, samples: np.ndarray, *, budget_s: float, give_up: GiveUp[NoAnswer]) -> str:
         """A hypothesis, if it can be had within the budget: whatever it takes, a final may have to wait for it."""
-        length_s = self._unheard_s(samples)
+        length_s = len(samples) / SAMPLE_RATE_HZ
         if self.failure is not None or self._worker.busy or self._rtf.expected_s(length_s) > budget_s:
             return ""
         job = self._worker.start(lambda: self.engine.partial(samples))
         if job.wait(give_up) is not None:
-            self._learn(length_s, job.ran_s)
+            self._rtf.learn(length_s, job.ran_s)
             return ""
         took_s = job.ran_s
         try:
@@ -145,8 +121,7 @@ class Recogniser:
         except Exception as error:  # noqa: BLE001 - the boundary of a part: the final will say whether it is broken
             self._tell(Notice.ASR_FAILED, self._failed(error))
             return ""
-        if text or not self.following:  # one that is with another speaker answers at once
-            self._learn(length_s, took_s)
+        self._rtf.learn(length_s, took_s)
         return text
 
     def speculate(self, utterance: Utterance, *, budget_s: float, give_up: GiveUp[NoAnswer]) -> Heard | None:
@@ -156,10 +131,10 @@ class Recogniser:
             return None
         if self._expected_s(utterance) > budget_s:
             return None
-        length_s = self._unheard_s(utterance.samples)
+        length_s = _length_s(utterance)
         job = self._worker.start(lambda: self._transcribe(utterance, fast=False))
         reason = job.wait(give_up)
-        self._learn(length_s, job.ran_s)
+        self._rtf.learn(length_s, job.ran_s)
         if reason is not None:
             return None
         try:
@@ -292,12 +267,10 @@ class Recogniser:
     # -- outcome ---------------------------------------------------------------------------------------------------
 
     def _begin(self, utterance: Utterance, fast: bool) -> Call[Heard]:
-        fast = fast and self._unheard_s(utterance.samples) > RATED_S  # else nothing is faster than to go on
-        unheard_s = self._unheard_s(utterance.samples, fast)
-        return Call(utterance, self._worker.start(lambda: self._transcribe(utterance, fast)), unheard_s)
+        return Call(utterance, self._worker.start(lambda: self._transcribe(utterance, fast)))
 
     def _outcome(self, call: Call[Heard]) -> Heard:
-        self._learn(call.unheard_s, call.job.ran_s)
+        self._rtf.learn(_length_s(call.utterance), call.job.ran_s)
         try:
             heard = call.job.result()
         except Exception as error:  # noqa: BLE001 - the boundary of a part: native libraries, each with its own errors
@@ -319,17 +292,11 @@ class Recogniser:
         return f"the recogniser failed ({_what(error)}): {left}"
 
     def _expected_s(self, utterance: Utterance) -> float:
-        return self._rtf.expected_s(self._unheard_s(utterance.samples))
+        return self._rtf.expected_s(_length_s(utterance))
 
-    def _unheard_s(self, samples: np.ndarray, fast: bool = False) -> float:
-        """Seconds of audio that the recogniser has to hear for the words of `samples`."""
-        another = fast and (self._fast is not None or not self._fast_sought)  # which has followed nothing
-        if isinstance(self.engine, Following) and not another:
-            return self.engine.unheard_s(samples)
-        return len(samples) / SAMPLE_RATE_HZ
 
-    def _learn(self, audio_s: float, took_s: float) -> None:
-        self._rtf.learn(audio_s, took_s, rest=self.following)
+def _length_s(utterance: Utterance) -> float:
+    return len(utterance.samples) / SAMPLE_RATE_HZ
 
 
 def _what(error: BaseException) -> str:

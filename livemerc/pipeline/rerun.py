@@ -18,7 +18,7 @@ from msgspec import UNSET
 
 from livemerc.audio.file_source import FileSource
 from livemerc.audio.source import Block
-from livemerc.config import Config, load_config, settings_from
+from livemerc.config import GONE_ENGINE, Config, load_config, settings_from
 from livemerc.errors import ConfigError, InputError
 from livemerc.events import Event, SessionStart, UtteranceFinal
 from livemerc.pipeline.monitor import Monitor
@@ -146,11 +146,15 @@ def recorded_settings(session: RecordedSession, flags: Mapping[str, Any]) -> tup
     known: dict[str, Any] = msgspec.to_builtins(Config())
     tree: dict[str, Any] = {}
     unknown: list[str] = []
+    gone = False
     for section, value in session.info.config.items():
         if section not in known:
             unknown.append(section)
         elif isinstance(known[section], dict) and isinstance(value, dict):
             tree[section] = {key: value[key] for key in value if key in known[section]}
+            if section == "asr" and value.get("engine") == GONE_ENGINE:
+                gone = True
+                tree[section] |= {"engine": "auto", "model": None}
             unknown += [f"{section}.{key}" for key in value if key not in known[section]]
         else:
             tree[section] = value
@@ -160,6 +164,10 @@ def recorded_settings(session: RecordedSession, flags: Mapping[str, Any]) -> tup
     except (ConfigError, AttributeError) as error:  # a section that is no section
         raise InputError(f"{error} Its recorded settings are damaged; run its audio with `livemerc run`.") from error
     warnings = []
+    if gone:
+        warnings.append(
+            f"{origin}: its words were {GONE_ENGINE}'s, which is gone; today's default recogniser gives new ones."
+        )
     if unknown:
         names = ", ".join(encodable(name)[:60] for name in unknown[:5])
         warnings.append(f"{origin}: {len(unknown)} setting(s) of another livemerc are left out ({names}).")

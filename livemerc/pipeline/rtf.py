@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-RATED_S = 1.0
-"""Less audio than this tells little about the recogniser."""
-
 
 class RealTimeFactor:
     """`seconds`: what one second of audio takes. It begins at a guess."""
@@ -12,12 +9,9 @@ class RealTimeFactor:
     def __init__(self, guess: float = 0.1) -> None:
         self.seconds = guess
 
-    def learn(self, audio_s: float, took_s: float, *, rest: bool = False) -> None:
+    def learn(self, audio_s: float, took_s: float) -> None:
         """Takes in one call. A slower one counts half, a faster one at once: an estimate that is too low is soon found
-        out. `rest`: the call decoded what was left of an utterance, which tells of a whole one only where it was slow.
-        """
-        if rest and audio_s < RATED_S and took_s <= self.seconds * RATED_S:
-            return
+        out."""
         seconds = took_s / max(audio_s, 0.1)
         self.seconds = min(seconds, (self.seconds + seconds) / 2)
 

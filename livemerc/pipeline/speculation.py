@@ -17,12 +17,10 @@ Rows = tuple["Tensor | None", "Tensor | None"]
 
 @dataclass(frozen=True, slots=True)
 class Speculated:
-    """Words and encodings of an utterance that had perhaps ended, and what they cost; `rows` None = not encoded.
-
-    `heard` None: a recogniser that decodes along has its words when it ends, and only the voice is encoded."""
+    """Words and encodings of an utterance that had perhaps ended, and what they cost; `rows` None = not encoded."""
 
     utterance: Utterance
-    heard: Heard | None
+    heard: Heard
     rows: Rows | None
     asr_ms: float
     encode_ms: float

@@ -222,9 +222,7 @@ class Streams:
                 name: Recogniser(engine, self._config, languages=languages) for name, engine in engines.items()
             }
         else:
-            engine = engines or choose_engine(
-                self._config, demo=False, terminal=False, announce=self.announcements.append
-            )
+            engine = engines or choose_engine(self._config, announce=self.announcements.append)
             recognisers = dict.fromkeys(self._streams, Recogniser(engine, self._config, languages=languages))
         whisper = None if self._config.model.text_only else self._manifest.whisper
         if whisper is not None:

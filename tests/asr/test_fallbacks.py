@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +13,6 @@ from helpers.speech import noise, utterance
 from livemerc.asr import models
 from livemerc.asr.engine import GpuMemoryError, NoAsr
 from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
-from livemerc.asr.pocketsphinx_engine import PocketsphinxEngine
 from livemerc.asr.select import choose_engine, engine_on_cpu, fastest_engine
 from livemerc.config import AsrConfig, Config
 from livemerc.errors import ModelError
@@ -46,7 +46,7 @@ def with_whisper(**asr: object) -> Config:
 
 def test_a_smaller_cached_whisper_takes_over(cached: Path) -> None:
     config = with_whisper(model="base", language="en")
-    engine = choose_engine(config, demo=True, terminal=False, announce=lambda _: None)
+    engine = choose_engine(config, announce=lambda _: None)
     fast = fastest_engine(engine, config)
     assert isinstance(fast, FasterWhisperEngine)
     assert (engine.model, fast.model) == ("base", "tiny")
@@ -68,11 +68,13 @@ def test_without_a_smaller_one_a_wide_beam_becomes_greedy(random_whisper: Path, 
     assert fastest_engine(FasterWhisperEngine(random_whisper, greedy.asr, device="cpu"), greedy) is None
 
 
-def test_pocketsphinx_hurries_and_the_others_have_nothing_to_hurry() -> None:
-    fast = fastest_engine(PocketsphinxEngine(), Config())
-    assert isinstance(fast, PocketsphinxEngine)
-    assert fast.model == "en-us, hurried"
+def test_what_is_the_smallest_already_has_nothing_to_hurry(cached: Path) -> None:
+    for name in ("tiny", "base"):
+        shutil.rmtree(cached / "hub" / ("models--" + models.REPOSITORIES[name].replace("/", "--")))
+    shipped = FasterWhisperEngine(models.BUNDLED, AsrConfig(), device="cpu", name="tiny.en")
+    assert fastest_engine(shipped, with_whisper(language="en")) is None
     assert fastest_engine(NoAsr(), Config()) is None
+    shipped.close()
 
 
 @pytest.mark.parametrize("said", ["CUDA failed with error out of memory", "cuBLAS failed: CUBLAS_STATUS_ALLOC_FAILED"])
@@ -111,7 +113,7 @@ def test_a_gpu_that_is_full_at_the_start_is_said_and_not_used(
     monkeypatch.setattr(one_pass, "OnePassWhisper", load)
     said: list[str] = []
     config = with_whisper(model=str(narrow_whisper))
-    engine = choose_engine(config, demo=False, terminal=False, announce=said.append)
+    engine = choose_engine(config, announce=said.append)
     assert "on the CPU, because the GPU's memory is full" in said[-1]
     assert isinstance(engine, FasterWhisperEngine)
     assert engine.device == "cpu"

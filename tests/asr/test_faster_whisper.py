@@ -79,7 +79,7 @@ def test_it_runs_by_configuration(tiny_whisper, clips):
     said: list[str] = []
     overrides = {"asr.engine": "faster-whisper", "asr.model": str(tiny_whisper[0]), "model.device": "cpu"}
     config = load_config(None, {**overrides, "offline": True}, environ={})
-    engine = choose_engine(config, demo=False, terminal=False, announce=said.append)
+    engine = choose_engine(config, announce=said.append)
     assert engine.engine == "faster-whisper"
     assert str(tiny_whisper[0]) in said[0]
     error, transcripts = word_error(engine, clips)

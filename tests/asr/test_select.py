@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from livemerc.asr import models, select
-from livemerc.asr.models import cached_path, hub_cache, is_complete, list_models, pull
+from livemerc.asr.models import cached_path, hub_cache, is_complete, list_models, local_path, pull
 from livemerc.asr.select import best_cached, choose_engine
 from livemerc.config import load_config
 from livemerc.errors import ConfigError, ModelError
@@ -31,7 +31,7 @@ def fetched(tmp_path, monkeypatch) -> list[str]:
         names.append(name)
         raise ModelError(f"Whisper {name} cannot be fetched: the hub is not reachable; check the network.")
 
-    monkeypatch.setattr(select, "pull", refuse)
+    monkeypatch.setattr(models, "pull", refuse)
     return names
 
 
@@ -53,12 +53,15 @@ def cache(hub: Path, name: str, files=FILES, commit: str = COMMIT) -> Path:
     return snapshot
 
 
-def choose(demo=False, terminal=False, **overrides):
+def choose(**overrides):
     said: list[str] = []
     config = load_config(None, {key.replace("__", "."): value for key, value in overrides.items()}, environ={})
-    engine = choose_engine(config, demo=demo, terminal=terminal, announce=said.append)
+    engine = choose_engine(config, announce=said.append)
     engine.close()
-    return engine.engine, " ".join(said)
+    return engine.engine, "\n".join(said)
+
+
+SHIPPED = ("faster-whisper", "ASR: faster-whisper tiny.en (ships with livemerc, English only).")
 
 
 def test_the_table_of_models_is_faster_whispers():
@@ -67,43 +70,40 @@ def test_the_table_of_models_is_faster_whispers():
     assert _MODELS == models.REPOSITORIES
 
 
-def test_auto_without_a_cache_is_pocketsphinx_and_says_why():
-    engine, said = choose()
-    assert engine == "pocketsphinx"
-    assert "pocketsphinx" in said
-    assert "livemerc models pull base" in said
-
-
-def test_auto_in_the_demo_fetches_nothing_even_on_a_terminal(fetched):
-    engine, said = choose(demo=True, terminal=True)
+@pytest.mark.parametrize("engine", ["auto", "faster-whisper"])
+@pytest.mark.parametrize("offline", [False, True])
+def test_without_a_cache_it_is_the_whisper_that_ships_and_nothing_is_fetched(fetched, engine, offline):
+    assert choose(asr__engine=engine, offline=offline) == SHIPPED
     assert fetched == []
-    assert engine == "pocketsphinx"
-    assert "demo" in said
 
 
-@pytest.mark.parametrize("how", ["flag", "environment"])
-def test_auto_offline_fetches_nothing(monkeypatch, fetched, how):
-    if how == "environment":
-        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    engine, said = choose(terminal=True, offline=how == "flag")
-    assert fetched == []
-    assert engine == "pocketsphinx"
-    assert "offline" in said
+def test_the_one_that_ships_has_a_name_and_is_listed(hub):
+    assert choose(asr__model="tiny.en") == ("faster-whisper", "ASR: faster-whisper tiny.en (as asked).")
+    listed = {model.name: model for model in list_models()}
+    assert (listed["tiny.en"].cached, listed["tiny.en"].path) == (False, models.BUNDLED)
+    cached = cache(hub, "tiny.en")
+    assert local_path("tiny.en") == cached  # what the user has fetched comes first
 
 
-def test_auto_on_a_terminal_tries_base_once_and_says_when_that_fails(fetched):
-    engine, said = choose(terminal=True)
-    assert fetched == ["base"]
-    assert engine == "pocketsphinx"
-    assert "Fetching Whisper base" in said
-    assert "fetching failed" in said
+@pytest.mark.parametrize("language", ["de", "DE", "de-CH"])
+def test_an_english_whisper_refuses_another_language_with_the_mend(language):
+    with pytest.raises(ConfigError, match="livemerc models pull base") as raised:
+        choose(asr__language=language)
+    assert raised.value.exit_code == 2
+    assert choose(asr__language="en") == SHIPPED
+
+
+def test_a_whisper_that_was_lost_is_told(monkeypatch, tmp_path):
+    monkeypatch.setattr(select, "BUNDLED", tmp_path)
+    with pytest.raises(ModelError, match="install livemerc anew"):
+        choose()
 
 
 def test_auto_takes_a_complete_cached_whisper(hub, random_whisper):
     snapshot = cache(hub, "tiny", files=())
     for file in random_whisper.iterdir():
         (snapshot / file.name).symlink_to(file)
-    assert choose(demo=True) == ("faster-whisper", "ASR: faster-whisper tiny (found in the cache).")
+    assert choose() == ("faster-whisper", "ASR: faster-whisper tiny (found in the cache).")
 
 
 def test_a_half_fetched_model_counts_as_absent(hub):
@@ -112,7 +112,7 @@ def test_a_half_fetched_model_counts_as_absent(hub):
     (snapshot / "model.bin").resolve().unlink()
     assert cached_path("base") is None
     assert cached_path("small") is None
-    assert choose(demo=True)[0] == "pocketsphinx"
+    assert choose() == SHIPPED
 
 
 def test_an_older_complete_snapshot_is_found_when_the_newest_is_not_complete(hub):
@@ -170,15 +170,10 @@ def test_pull_refuses_when_the_hub_is_offline_or_the_name_unknown(monkeypatch):
 
 
 @pytest.mark.parametrize("engine", ["auto", "faster-whisper"])
-def test_a_named_uncached_whisper_offline_is_refused_with_the_mend(engine):
+def test_a_named_whisper_that_is_not_here_is_refused_with_the_mend(engine):
     with pytest.raises(ModelError, match="livemerc models pull small") as raised:
-        choose(terminal=True, offline=True, asr__engine=engine, asr__model="small")
+        choose(asr__engine=engine, asr__model="small")
     assert raised.value.exit_code == 3
-
-
-def test_a_named_whisper_in_the_demo_is_not_fetched():
-    with pytest.raises(ModelError, match="livemerc models pull base"):
-        choose(demo=True, terminal=True, asr__engine="faster-whisper")
 
 
 @pytest.mark.parametrize(
@@ -208,12 +203,11 @@ def test_a_broken_model_folder_is_refused_in_one_sentence(tmp_path):
     assert "\n" not in str(raised.value)
 
 
-def test_none_and_pocketsphinx_are_announced():
+def test_none_is_announced():
     assert choose(asr__engine="none") == (
         "none",
         "ASR: none, as asked: the emotion is judged by the voice alone.",
     )
-    assert choose(asr__engine="pocketsphinx")[0] == "pocketsphinx"
 
 
 def test_transcript_needs_a_file(tmp_path):
@@ -229,8 +223,8 @@ def test_transcript_needs_a_file(tmp_path):
 def test_importing_the_room_loads_nothing_heavy():
     code = (
         "import sys, livemerc.asr.engine, livemerc.asr.select, livemerc.asr.models, livemerc.asr.screening, "
-        "livemerc.asr.sidecar, livemerc.asr.faster_whisper_engine, livemerc.asr.pocketsphinx_engine\n"
-        "heavy = {'torch', 'faster_whisper', 'ctranslate2', 'pocketsphinx', 'transformers', 'huggingface_hub', 'av', "
+        "livemerc.asr.sidecar, livemerc.asr.faster_whisper_engine\n"
+        "heavy = {'torch', 'faster_whisper', 'ctranslate2', 'transformers', 'huggingface_hub', 'av', "
         "'webvtt'}\nprint(sorted(heavy & set(sys.modules)))"
     )
     environ = {**os.environ, "PYTHONPATH": str(Path(models.__file__).parents[2])}

@@ -90,9 +90,9 @@ def test_a_whisper_is_measured_in_both_windows(
 def test_another_recogniser_has_no_window(
     excerpt: tuple[Path, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LIVEMERC_ASR_ENGINE", "pocketsphinx")
+    monkeypatch.setenv("LIVEMERC_ASR_ENGINE", "faster-whisper")
     assert main([excerpt[0]], [excerpt[1]], json=True) == 0
     (row,) = json.loads(capsys.readouterr().out)["rows"]
     assert row["window"] is None
     assert row["ms"]["n"] == 2
-    assert row["asr"].startswith("pocketsphinx")
+    assert row["asr"].startswith("faster-whisper")

@@ -108,7 +108,7 @@ def test_minutes_are_positive() -> None:
 @pytest.mark.slow
 def test_a_minute_loses_nothing_and_does_not_grow(shared_data: Path, tmp_path: Path) -> None:
     call = shared_data / "speech" / "call" / "sample.flac"
-    env = environment(tmp_path, LIVEMERC_ASR_ENGINE="pocketsphinx", PYTHONPATH=str(PROJECT))
+    env = environment(tmp_path, LIVEMERC_ASR_ENGINE="faster-whisper", PYTHONPATH=str(PROJECT))
     done = livemerc("bench", "soak", "--minutes", "1", "--file", call, "--json", env=env, timeout_s=280)
     assert done.returncode == 0, done.stderr.decode()
     figures = json.loads(done.stdout)

@@ -27,7 +27,7 @@ from helpers.paths import DEMO, DEMO_WORDS, PROJECT
 
 SOURCES = ("demo", "file", "fast", "stdin")
 WAYS = ("SIGINT", "SIGTERM", "SIGHUP", "closed pipe")
-ASRS = ("pocketsphinx", "transcript", "none")
+ASRS = ("faster-whisper", "transcript", "none")
 LATEST_S = 14.0
 GIVE_UP_S = 60.0
 

@@ -25,7 +25,7 @@ def test_utterances_appear_while_the_call_plays_and_ctrl_c_flushes_the_last(
 ) -> None:
     call = read_samples(shared_data / "speech/call/sample.flac", 16_000)
     wav = wav_file.write(tmp_path / "call.wav", call, 16_000)
-    terminal.type(f"{shlex.quote(sys.executable)} -m livemerc run --mic --asr pocketsphinx; echo exit' 'code:$?")
+    terminal.type(f"{shlex.quote(sys.executable)} -m livemerc run --mic --asr faster-whisper; echo exit' 'code:$?")
     terminal.until("mic:", give_up_s=60)
     with pulse.play(wav) as player:
         print(terminal.until_it(lambda s: LABELLED.search(s) is not None, "a labelled row", 90))

@@ -30,7 +30,7 @@ def well(outcome: Outcome) -> None:
     ],
 )
 def test_a_stop_at_any_moment_leaves_a_whole_session(way: str, source: str, moment_s: float) -> None:
-    well(stop(Plan(0, source, "transcript" if source == "fast" else "pocketsphinx", way, moment_s), WITHIN_S))
+    well(stop(Plan(0, source, "transcript" if source == "fast" else "faster-whisper", way, moment_s), WITHIN_S))
 
 
 @pytest.mark.slow

@@ -88,5 +88,5 @@ def test_the_demo_in_every_format(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_real_call_in_every_format(shared_data: Path, tmp_path: Path) -> None:
     sample = shared_data / "speech" / "call" / "sample.flac"
-    folder = _recorded(tmp_path / "call", "--file", sample, "--asr", "pocketsphinx")
+    folder = _recorded(tmp_path / "call", "--file", sample, "--asr", "faster-whisper")
     _agree(_exported(folder, tmp_path), folder, praat_tiers=2)

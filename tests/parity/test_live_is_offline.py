@@ -43,7 +43,7 @@ def test_live_and_offline_and_every_block_size_give_the_same_events(config: Conf
 def test_a_real_recogniser_gives_the_same_words_live_and_offline(config: Config) -> None:
     config = msgspec.structs.replace(
         config,
-        asr=msgspec.structs.replace(config.asr, engine="pocketsphinx"),
+        asr=msgspec.structs.replace(config.asr, engine="faster-whisper"),
         # a machine full of other work may be too slow for speech: that it then degrades is tested elsewhere
         overload=OverloadConfig(skip_partials_after_s=600, fast_asr_after_s=600, speech_only_after_s=600),
     )

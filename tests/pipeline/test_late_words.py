@@ -54,7 +54,7 @@ def test_once_in_a_while_the_shortest_is_begun_whatever_it_takes() -> None:
 def test_a_call_in_progress_is_taken_when_it_has_ended_and_nothing_else_is_begun(worker: Worker) -> None:
     late: LateWords[str] = LateWords(seconds_of, try_every_s=0.0)
     go = threading.Event()
-    late.keep(Call(said(1), worker.start(lambda: (go.wait(), "words")[1]), 1.0))
+    late.keep(Call(said(1), worker.start(lambda: (go.wait(), "words")[1])))
     late.put_off(said(2))
     assert late.take() is None
     assert late.choose(open_for_s=10.0) is None
@@ -85,11 +85,3 @@ def test_a_faster_call_counts_at_once_and_a_slower_one_half() -> None:
     assert rtf.seconds == pytest.approx(0.2)
     rtf.learn(2.0, 1.2)
     assert rtf.seconds == pytest.approx(0.4)
-
-
-def test_the_rest_of_an_utterance_tells_of_a_whole_one_only_where_it_was_slow() -> None:
-    rtf = RealTimeFactor(0.4)
-    rtf.learn(0.2, 0.01, rest=True)
-    assert rtf.seconds == 0.4
-    rtf.learn(0.2, 2.0, rest=True)
-    assert rtf.seconds > 0.4

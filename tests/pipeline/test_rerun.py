@@ -253,7 +253,7 @@ def test_settings_that_this_version_does_not_know_are_named_and_left_out(tmp_pat
 def test_what_cannot_be_run_again_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     folder = write_session(tmp_path / "s", conversation(2))
     with pytest.raises(ConfigError, match="--asr needs audio"):
-        rerun_monitor(folder, Options(settings={"asr.engine": "pocketsphinx"}))
+        rerun_monitor(folder, Options(settings={"asr.engine": "faster-whisper"}))
     with pytest.raises(ConfigError, match="--record-audio needs audio"):
         rerun_monitor(folder, Options(record_audio=True, settings={}))
     with pytest.raises(ConfigError, match="there is a session in it already"):

@@ -38,7 +38,7 @@ class Options:
     against: Path | None = None
     calibration_halves: bool = False
     ladder: bool = False
-    asr: Literal["auto", "faster-whisper", "pocketsphinx"] = "auto"
+    asr: Literal["auto", "faster-whisper"] = "auto"
     model: str | None = None
 
     def evaluation(self, manifest: Path, checkpoint: Path | None) -> Evaluation:

@@ -142,7 +142,7 @@ def _heard_rungs(
         ),
         dialogue=DialogueConfig(context=evaluation.context, revise=0),
     )
-    asr = choose_engine(config, demo=False, terminal=False, announce=announce)
+    asr = choose_engine(config, announce=announce)
     heard = _Heard(evaluation, load_processor(config, lambda: asr), asr, config, zero)
     rungs = [heard.reference_cuts(worded)]
     if recorded:

@@ -32,7 +32,7 @@ def whisper_front(source: str, device: str = "auto", compute_type: str = "defaul
     if folder is None or not is_complete(folder):
         raise ModelError(f"whisper:{source}: no complete model there; run `livemerc models pull`, or name its folder.")
     asr, model = AsrConfig(compute_type=compute_type), msgspec.convert({"device": device}, ModelConfig)
-    engine, _ = load_whisper(source, folder, Config(asr=asr, model=model))
+    engine, _ = load_whisper(source, folder, Config(asr=asr, model=model), floating=True)
     identity = WhisperIdentity(
         name=plain_name(folder.resolve().name) if is_folder else source,
         model_sha256=model_sha256(folder),

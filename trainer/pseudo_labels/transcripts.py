@@ -67,7 +67,7 @@ def transcribe_folder(
     bad: list[str] = []
     known, speech_s = 0, 0.0
     with Journal(journal_path) as journal, Progress("transcribing", len(files), "transcribed") as progress:
-        engine = choose_engine(config, demo=False, terminal=False, announce=progress.say)
+        engine = choose_engine(config, announce=progress.say)
         settings = _settings(config, engine)
         try:
             for number, path in enumerate(files, start=1):

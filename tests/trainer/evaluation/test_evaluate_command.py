@@ -179,7 +179,7 @@ def test_one_class_alone_is_judged_and_said(
         (["--checkpoint", "nowhere"], 3, "nowhere"),
         (["--ladder", "--checkpoint", "OTHER"], 2, "--ladder takes one"),
         (["--against", "OTHER", "--checkpoint", "OTHER"], 2, "--against takes one"),
-        (["--asr", "pocketsphinx"], 2, "--ladder"),
+        (["--asr", "faster-whisper"], 2, "--ladder"),
         (["--split", "exam", "--bootstrap", "100"], 5, "'exam'"),
         (["--split", "one", "--bootstrap", "100"], 5, "two or more"),
         (["--split", "one", "--calibration-halves"], 5, "two or more"),

@@ -218,10 +218,10 @@ def test_the_whole_ladder_on_acted_recordings(shared_data: Path, tmp_path: Path)
     manifest = write_acted(shared_data / "ravdess", tmp_path, ("21", "24"), dialogues=1, length=4)
     evaluation = Evaluation(manifest, None, None, device="cpu")
     told: list[str] = []
-    found = ladder(evaluation, LadderOptions(device="cpu", asr=AsrConfig(engine="pocketsphinx")), told.append)
+    found = ladder(evaluation, LadderOptions(device="cpu", asr=AsrConfig(engine="faster-whisper")), told.append)
     assert [r["rung"] for r in found["rungs"]] == ["full dialogue", "lag 2", "lag 0", "ASR text", "VAD cuts"]
     assert all(r["n"] == 4 for r in found["rungs"])
-    assert told == ["ASR: pocketsphinx, US English (as asked)."]
+    assert told == ["ASR: faster-whisper tiny.en (ships with livemerc, English only)."]
     cuts = rung(found, "VAD cuts")["cuts"]
     assert cuts["missed"] <= 1
     assert cuts["insertions"] <= 1

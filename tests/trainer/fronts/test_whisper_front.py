@@ -213,13 +213,13 @@ def test_auto_takes_the_one_that_the_voice_needs_under_whatever_name(
     cache(other_whisper, "base", tmp_path)
     said: list[str] = []
     with pytest.raises(ModelError, match="which is not here"):
-        choose_engine(configured(), demo=False, terminal=False, announce=said.append)
+        choose_engine(configured(), announce=said.append)
     cache(random_whisper, "large-v3", tmp_path)
-    engine = choose_engine(configured(), demo=False, terminal=False, announce=said.append)
+    engine = choose_engine(configured(), announce=said.append)
     assert said == ["ASR: faster-whisper large-v3 (the checkpoint's voice needs it)."]
     assert isinstance(engine, FasterWhisperEngine)
     assert engine.folder.resolve() == random_whisper.resolve()
-    by_the_words = choose_engine(configured(model__text_only=True), demo=False, terminal=False, announce=said.append)
+    by_the_words = choose_engine(configured(model__text_only=True), announce=said.append)
     assert by_the_words.model == "base"
 
 
@@ -254,7 +254,7 @@ def test_the_command_line_refuses_with_the_mend_and_goes_on_without_the_voice(
     absent = run("--asr", "none")
     assert absent.returncode == 3
     assert b"which is not here" in absent.stderr
-    without = run("--asr", "pocketsphinx", "--text-only")
+    without = run("--asr", "faster-whisper", "--text-only")
     assert without.returncode == 0, without.stderr
     judged = [e for e in map(json.loads, without.stdout.splitlines()) if e["type"] == "emotion"]
     assert judged

@@ -167,19 +167,19 @@ def recordings(shared_data: Path, tmp_path: Path) -> Path:
 
 def test_a_folder_of_audio_is_heard_once(recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (recordings / "broken.wav").write_bytes(b"RIFF and nothing else")
-    assert run(recordings, tmp_path / "out.csv", "--asr", "pocketsphinx") == 0
+    assert run(recordings, tmp_path / "out.csv", "--asr", "faster-whisper") == 0
     first = capsys.readouterr()
     assert "broken.wav" in first.err
     rows = corpus(tmp_path / "out.csv")
     assert [source.split("#")[0] for *_, source in rows] == ["b.flac", "deep/a.flac"]
     assert "comparatively" in rows[0][0]
     heard = json.loads((tmp_path / "out.json").read_text())["audio"]
-    assert heard["engine"] == "pocketsphinx"
+    assert heard["engine"] == "faster-whisper"
     assert heard["cannot_be_decoded"] == ["broken.wav"]
     assert (heard["files"], heard["from_journal"], heard["utterances"]) == (3, 0, 2)
     # renamed is not re-heard: the content counts
     (recordings / "b.flac").rename(recordings / "c.flac")
-    assert run(recordings, tmp_path / "out.csv", "--asr", "pocketsphinx") == 0
+    assert run(recordings, tmp_path / "out.csv", "--asr", "faster-whisper") == 0
     assert json.loads((tmp_path / "out.json").read_text())["audio"]["from_journal"] == 2
     assert [text for text, *_ in corpus(tmp_path / "out.csv")] == [text for text, *_ in rows]
 
@@ -189,7 +189,7 @@ def test_too_many_broken_recordings_stop_the_run(
 ) -> None:
     for name in ("x.wav", "y.mp3"):
         (recordings / name).write_bytes(b"nothing")
-    assert run(recordings, tmp_path / "out.csv", "--asr", "pocketsphinx", "--bad-files", "2") == 5
+    assert run(recordings, tmp_path / "out.csv", "--asr", "faster-whisper", "--bad-files", "2") == 5
     assert "2 of 4 files cannot be decoded (the last: y.mp3)" in capsys.readouterr().err
     (tmp_path / "empty").mkdir()
     assert run(tmp_path / "empty", tmp_path / "out.csv") == 5
