@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _WARM_WITHIN_S = 5.0
 
 T = TypeVar("T")
-Patience = GiveUp[NoAnswer]
 
 
 class Unjudged(Exception):
@@ -62,7 +61,7 @@ class Estimator:
         if self._loading is None:
             self._loading = self._worker.start(self._load)
 
-    def load(self, give_up: Patience = never) -> NoAnswer | None:
+    def load(self, give_up: GiveUp[NoAnswer] = never) -> NoAnswer | None:
         """None when the model is there, else why nobody waited for it. Raises `ModelError`."""
         self.begin_load()
         assert self._loading is not None
@@ -78,13 +77,15 @@ class Estimator:
         assert self._model is not None
         return Dialogue(self._model, self._config.dialogue, self.manifest.abstention)
 
-    def embed(self, words: str, voice: np.ndarray | None, give_up: Patience) -> tuple[Tensor | None, Tensor | None]:
+    def embed(
+        self, words: str, voice: np.ndarray | None, give_up: GiveUp[NoAnswer]
+    ) -> tuple[Tensor | None, Tensor | None]:
         """T1 (Dt,) of the words ("" = none) and S1 (Ds,) of the voice (None = not asked for). Raises `Unjudged`.
 
         `voice`: (n,) samples; where the recogniser's Whisper encodes it (`manifest.whisper`), its encoding (D,)."""
         return self.run(lambda: self._embed(words, voice), give_up)
 
-    def run(self, work: Callable[[], T], give_up: Patience) -> T:
+    def run(self, work: Callable[[], T], give_up: GiveUp[NoAnswer]) -> T:
         """What `work` gives on the model's thread. Raises `Unjudged` when it fails or cannot be waited for."""
         if self.failure is not None:
             raise Unjudged(NoAnswer.FAILED)

@@ -18,6 +18,8 @@ from livemerc.runtime.worker import GiveUp
 _WORDS_SHARE = 0.4
 """Keeps this share of the time that a stop leaves for the voice and the label: the recogniser is given up before."""
 _LAST_MOMENT_S = 0.1
+_HYPOTHESIS_WITHIN_S = 2.0
+"""A hypothesis is a luxury, and is begun where it should take far less than this."""
 
 
 def _no_lag(_: float) -> float:
@@ -105,11 +107,16 @@ class Patience:
         """Whether the recogniser is waited for any longer; tells of one that hangs."""
         self.observe()
         if self.level >= Level.SPEECH_ONLY:
-            return NoAnswer.HUNG if self._recogniser.hangs else NoAnswer.BEHIND
-        reason = self.until_stop(self._config.asr.time_limit_s)(ran_s)
+            reason: NoAnswer | None = NoAnswer.HUNG if self._recogniser.hangs else NoAnswer.BEHIND
+        else:
+            reason = self.until_stop(self._config.asr.time_limit_s)(ran_s)
         if reason is NoAnswer.HUNG:
             self._recogniser.tell_hang()
         return reason
+
+    def for_hypothesis(self, ran_s: float) -> NoAnswer | None:
+        """Whether a hypothesis is waited for any longer: not for long, since finals may wait behind it."""
+        return NoAnswer.BEHIND if ran_s > _HYPOTHESIS_WITHIN_S else self.for_words(ran_s)
 
     def for_label(self, ran_s: float) -> NoAnswer | None:
         """Whether the model is waited for any longer."""

@@ -204,7 +204,7 @@ class Processor:
         if not self._hypotheses.due(speech):
             return
         budget_s = self._config.live.partial_budget_ms / 1000
-        text = self._recogniser.partial(samples, budget_s=budget_s, give_up=self._patience.for_words)
+        text = self._recogniser.partial(samples, budget_s=budget_s, give_up=self._patience.for_hypothesis)
         if text:
             yield UtterancePartial(utterance_id=speech.utterance_id, start_s=speech.start_s, text=text)
 

@@ -33,9 +33,6 @@ _TWICE_SHARE = 0.25  # a short look and then a full one: beyond this it is no ga
 _LITTLE_S = 0.2
 """A recogniser that decodes along has hardly anything left to do below this."""
 
-Patience = GiveUp[NoAnswer]
-"""Asked while a call is waited for: why to wait no longer, or None."""
-
 
 @dataclass(frozen=True, slots=True)
 class Heard:
@@ -78,7 +75,7 @@ class Recogniser:
         self._late: LateWords[Heard] = LateWords(self._expected_s, config.overload.retry_words_every_s)
         self._looked: deque[bool] = deque(maxlen=_TWICE_OF)  # whether a second, full look was needed
 
-    def bring_voice(self, identity: WhisperIdentity, give_up: Patience = never) -> NoAnswer | None:
+    def bring_voice(self, identity: WhisperIdentity, give_up: GiveUp[NoAnswer] = never) -> NoAnswer | None:
         """From now on transcripts bring the voice's encoding by that Whisper, or none: never another's. None when it is
         so, else why nobody waited for it. Raises `ModelError` where the recogniser is another Whisper, or that one is
         not here."""
@@ -90,7 +87,7 @@ class Recogniser:
 
     # -- now -------------------------------------------------------------------------------------------------------
 
-    def hear(self, utterance: Utterance, *, fast: bool, give_up: Patience) -> Heard:
+    def hear(self, utterance: Utterance, *, fast: bool, give_up: GiveUp[NoAnswer]) -> Heard:
         """The words, or none and the reason. `take_late` may bring those that were given up on."""
         if self.failure is not None:
             return self._nothing(NoAnswer.FAILED)
@@ -116,7 +113,7 @@ class Recogniser:
         """Whether the recogniser is one that decodes while people speak."""
         return isinstance(self.engine, Following)
 
-    def follow(self, samples: np.ndarray, *, give_up: Patience) -> bool:
+    def follow(self, samples: np.ndarray, *, give_up: GiveUp[NoAnswer]) -> bool:
         """Lets a recogniser that decodes while people speak go on, with `samples` that an utterance begins with.
         Whether hardly anything of them is left to do when it ends. A failure counts for nothing: the final will say."""
         engine = self.engine
@@ -133,7 +130,7 @@ class Recogniser:
             unheard_s = left_s
         return unheard_s < _LITTLE_S
 
-    def partial(self, samples: np.ndarray, *, budget_s: float, give_up: Patience) -> str:
+    def partial(self, samples: np.ndarray, *, budget_s: float, give_up: GiveUp[NoAnswer]) -> str:
         """A hypothesis, if it can be had within the budget: whatever it takes, a final may have to wait for it."""
         length_s = self._unheard_s(samples)
         if self.failure is not None or self._worker.busy or self._rtf.expected_s(length_s) > budget_s:
@@ -152,7 +149,7 @@ class Recogniser:
             self._learn(length_s, took_s)
         return text
 
-    def speculate(self, utterance: Utterance, *, budget_s: float, give_up: Patience) -> Heard | None:
+    def speculate(self, utterance: Utterance, *, budget_s: float, give_up: GiveUp[NoAnswer]) -> Heard | None:
         """The words of an utterance that has perhaps ended, if nothing else is sought and they can be had within the
         budget; they are those that `hear` would give. A failure counts for nothing: the final will say."""
         if self.failure is not None or self.pending or self._worker.busy or not is_repeatable(self.engine):
@@ -200,7 +197,7 @@ class Recogniser:
         self.take_late()
         self._late.prune(lambda _: False)
 
-    def wait(self, give_up: Patience) -> NoAnswer | None:
+    def wait(self, give_up: GiveUp[NoAnswer]) -> NoAnswer | None:
         """Waits for the late words in progress. None when they are there, or where there are none."""
         return None if self._late.call is None else self._late.call.job.wait(give_up)
 

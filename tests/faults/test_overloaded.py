@@ -153,6 +153,53 @@ def test_further_behind_the_fastest_recogniser_is_taken(
     processor.close()
 
 
+def test_a_recogniser_that_hangs_while_behind_is_told_and_ended(
+    configured: Callable[..., Config], spoken: list[Utterance]
+) -> None:
+    """By default the session is behind long before a call counts as one that hangs: both must be noticed."""
+
+    class Hangs(Slow):
+        interrupted = False
+
+        def interrupt(self) -> None:
+            self.interrupted = True
+            self.over.set()
+
+    asr, lag_s, sentences = Hangs(1e6, 1.0), [0.0], dict[Notice, str | None]()
+    processor = processor_behind(configured(asr__time_limit_s=0.3), asr, lag_s, sentences)
+    lag_s[0] = 12.0
+    list(processor.handle(spoken[0]))  # nobody waits for its words
+    list(processor.catch_up())  # they are begun
+    until_s = time.monotonic() + 30
+    while not asr.interrupted:
+        assert time.monotonic() < until_s
+        list(processor.handle(spoken[1]))
+        time.sleep(0.05)
+    assert "has not answered" in (sentences[Notice.ASR_HANGS] or "")
+    processor.close()
+
+
+def test_a_hypothesis_that_hangs_does_not_hold_up_what_waits_behind_it(
+    configured: Callable[..., Config], spoken: list[Utterance]
+) -> None:
+    class Hangs(Recited):
+        over = threading.Event()
+
+        def partial(self, samples: Any) -> str:
+            self.over.wait()
+            return ""
+
+    asr = Hangs()
+    processor = processor_behind(configured(), asr, [0.0], {})  # a call may take two minutes by default
+    speech = Speech("u1", spoken[0].samples[:8000], 0.0, 0.5)
+    done = threading.Thread(target=lambda: list(processor.handle(speech)), daemon=True)
+    done.start()
+    done.join(60)
+    assert not done.is_alive()
+    asr.over.set()
+    processor.close()
+
+
 def test_words_that_come_late_revise_to_what_they_would_have_said_in_time(
     configured: Callable[..., Config], spoken: list[Utterance]
 ) -> None:
