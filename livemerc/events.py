@@ -57,7 +57,9 @@ class FinalAsr(msgspec.Struct, frozen=True, kw_only=True):
     engine: str
     model: str | None = None
     confidence: float | None = None
-    gated: str | None = None  # why the text was screened out; then it never reached the model
+    # Why no words reached the model: the text was screened out (`asr.screening`); or there is none, since the
+    # recogniser gave no answer (`pipeline.no_answer.GATED`) or there is no recogniser. None = they count.
+    gated: str | None = None
 
 
 class UtteranceFinal(_Event, tag="utterance.final", frozen=True, kw_only=True):

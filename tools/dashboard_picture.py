@@ -18,7 +18,7 @@ from livemerc.commands.sources import DEMO_FOLDER
 from livemerc.config import load_config
 from livemerc.dashboard.app import DashboardApp
 from livemerc.pipeline.monitor import Monitor
-from livemerc.pipeline.recording import RecordingMonitor
+from livemerc.pipeline.recording_monitor import RecordingMonitor
 
 SIZE = (120, 36)
 UTTERANCES = 15

@@ -24,10 +24,10 @@ from textual.geometry import Size
 
 from livemerc.bench.measuring import machine, percentiles
 from livemerc.dashboard.keys import READING_KEYS
+from livemerc.dashboard.live_feed import LiveFeed
 from livemerc.dashboard.session_app import REDRAW_EVERY_S, SessionApp
 from livemerc.dashboard.terminal import spare_the_collector
 from livemerc.dashboard.watched import EventSource
-from livemerc.dashboard.worker import EventWorker
 from livemerc.emotions import LABELS
 from livemerc.events import (
     AsrInfo,
@@ -309,13 +309,13 @@ async def _share_of_a_core(source: EventSource, seconds: float) -> float:
         await asyncio.sleep(seconds)
         used = (time.process_time() - cpu_s) / (time.monotonic() - began_s)
 
-    await _with_app(BenchApp(EventWorker(source)), work)
+    await _with_app(BenchApp(LiveFeed(source)), work)
     return used
 
 
 async def _flood(seconds: float) -> dict[str, Any]:
     figures: dict[str, Any] = {}
-    app = BenchApp(EventWorker(Flood()))
+    app = BenchApp(LiveFeed(Flood()))
 
     async def work(driver: NowhereDriver) -> None:
         await asyncio.sleep(1.0)

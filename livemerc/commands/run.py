@@ -155,7 +155,7 @@ def run(
             with closing(sources.open_source(source_flag, mic, file, rate, pace, names, settings)) as source:
                 from livemerc.console.show import show_monitor
                 from livemerc.pipeline.monitor import Monitor
-                from livemerc.pipeline.recording import RecordingMonitor
+                from livemerc.pipeline.recording_monitor import RecordingMonitor
 
                 monitor = RecordingMonitor(Monitor(source, settings), record, audio=record_audio)
                 return show_monitor(monitor, signals, json=json, plain=plain)

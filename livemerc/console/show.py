@@ -20,7 +20,7 @@ from livemerc.sessions.follower import Follower
 from livemerc.sessions.player import Player
 
 if TYPE_CHECKING:
-    from livemerc.pipeline.recording import RecordingMonitor
+    from livemerc.pipeline.recording_monitor import RecordingMonitor
 
 
 class EventSource(Protocol):

@@ -11,10 +11,10 @@ from typing import ClassVar
 from textual.binding import BindingType
 
 from livemerc.dashboard.keys import KEYS
+from livemerc.dashboard.live_feed import LiveFeed
 from livemerc.dashboard.screens.inputs import InputsScreen
 from livemerc.dashboard.session_app import SessionApp
 from livemerc.dashboard.watched import WatchedMonitor, microphone_of
-from livemerc.dashboard.worker import EventWorker
 from livemerc.errors import EXIT_OK, LivemercError
 from livemerc.runtime.process import EXIT_AT_ONCE
 from livemerc.sessions.bookmarks import Bookmark
@@ -34,8 +34,8 @@ class DashboardApp(SessionApp):
         ticking: bool = True,
     ) -> None:
         self._monitor = monitor
-        self._worker = EventWorker(monitor)
-        super().__init__(self._worker, clock=clock, ticking=ticking)
+        self._live_feed = LiveFeed(monitor)
+        super().__init__(self._live_feed, clock=clock, ticking=ticking)
         self.exit_at_end = exit_at_end
 
     def update_state(self) -> None:
@@ -57,7 +57,7 @@ class DashboardApp(SessionApp):
             return
         self.leaving = True
         self.state.finishing()
-        self._worker.stop()
+        self._live_feed.stop()
         self.redraw()
 
     def action_pause(self) -> None:

@@ -34,7 +34,7 @@ class Microphone(WatchedSource, Protocol):
 
 
 class WatchedMonitor(EventSource, Protocol):
-    """A live session; `livemerc.pipeline.recording.RecordingMonitor` is one."""
+    """A live session; `livemerc.pipeline.recording_monitor.RecordingMonitor` is one."""
 
     @property
     def source(self) -> WatchedSource: ...

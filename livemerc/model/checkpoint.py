@@ -15,7 +15,7 @@ import msgspec
 
 from livemerc.errors import ModelError, cause_of
 from livemerc.events import CheckpointInfo
-from livemerc.model.calibration import Temperatures
+from livemerc.model.temperatures import Temperatures
 from livemerc.model.whisper_identity import WhisperIdentity
 from livemerc.text_safety import plain_text
 

@@ -12,11 +12,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from livemerc.model.calibration import Temperatures
 from livemerc.model.conversation import ConversationEncoder
 from livemerc.model.fusion import CoAttention
 from livemerc.model.speech import SpeechEncoder
 from livemerc.model.speech_head import FrozenSpeechBranch
+from livemerc.model.temperatures import Temperatures
 from livemerc.model.text import TextEncoder
 
 

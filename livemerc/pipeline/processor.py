@@ -315,7 +315,13 @@ class Processor:
             yield from self._dialogue.freeze_all()
 
     def _run(self, work: Callable[[], WindowProbabilities]) -> WindowProbabilities:
-        return self._estimator.run(work, self._patience.for_label)
+        def finite() -> WindowProbabilities:
+            judged = work()
+            if not bool(judged.fused.isfinite().all()):
+                raise ArithmeticError("probabilities that are not finite")
+            return judged
+
+        return self._estimator.run(finite, self._patience.for_label)
 
 
 def _words_for_model(heard: Heard) -> str:

@@ -23,7 +23,7 @@ from livemerc.errors import ConfigError, InputError
 from livemerc.events import Event, SessionStart, UtteranceFinal
 from livemerc.pipeline.monitor import Monitor
 from livemerc.pipeline.recorded_words import RecordedWords, final_asr
-from livemerc.pipeline.recording import RecordingMonitor
+from livemerc.pipeline.recording_monitor import RecordingMonitor
 from livemerc.sessions.folder import SESSION_FILE, AudioTrack, RerunOf, check_new
 from livemerc.sessions.session import RecordedSession, RecordedUtterance, read_session
 from livemerc.text_safety import encodable

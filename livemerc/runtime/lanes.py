@@ -27,7 +27,6 @@ class Lane(Generic[T]):
         self._closed = False
         self._abandoned = False
         self._changed = threading.Condition()
-        self.superseded = 0
 
     def __len__(self) -> int:
         return len(self._items)
@@ -44,17 +43,12 @@ class Lane(Generic[T]):
             if self._abandoned:
                 raise Closed
             self._items.append(item)
-            if self._latest is not None:
-                # A partial is older than what now waits behind it: nobody needs it.
-                self._latest = None
-                self.superseded += 1
+            self._latest = None  # a partial is older than what now waits behind it: nobody needs it
             self._changed.notify_all()
 
     def put_latest(self, item: T) -> None:
         """Never waits: replaces the last such item if nobody took it, and gives way to any `put`."""
         with self._changed:
-            if self._items or self._latest is not None:
-                self.superseded += 1
             if not self._items and not self._abandoned:
                 self._latest = item
                 self._changed.notify_all()

@@ -218,7 +218,7 @@ def create_plain(path: Path) -> BinaryIO:
 # -- the lock ----------------------------------------------------------------------------------------------------------
 
 
-def hold(journal: BinaryIO) -> None:
+def lock_journal(journal: BinaryIO) -> None:
     """Lock the journal that is being written: `being_recorded` sees it until its process ends, however that ends."""
     with contextlib.suppress(ImportError, OSError):  # Windows; a file system without locks
         import fcntl
@@ -227,7 +227,7 @@ def hold(journal: BinaryIO) -> None:
 
 
 def being_recorded(folder: Path) -> bool:
-    """Whether a process holds the session open for writing (`hold`).
+    """Whether a process holds the session open for writing (`lock_journal`).
 
     Where the system has no such locks (Windows): whether the journal was written to within the last minute.
     """

@@ -34,7 +34,7 @@ from livemerc.sessions.folder import (
     cannot_record,
     check_new,
     create_plain,
-    hold,
+    lock_journal,
     make_folder,
 )
 
@@ -100,7 +100,7 @@ class Recorder:
             with self._create(SESSION_FILE) as file:
                 file.write(msgspec.json.format(msgspec.json.encode(info)) + b"\n")
             self._journal = self._create(EVENTS_FILE)
-            hold(self._journal)
+            lock_journal(self._journal)
             if track is not None:
                 self._track = self._begin_track(track)
         except (OSError, ValueError) as error:

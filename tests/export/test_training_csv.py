@@ -25,11 +25,11 @@ from livemerc.errors import ConfigError, InputError, LivemercError
 from livemerc.events import UtteranceFinal
 from livemerc.export.training_csv import COLUMNS, write_manifest
 from livemerc.pipeline.monitor import Monitor
-from livemerc.pipeline.recording import RecordingMonitor
+from livemerc.pipeline.recording_monitor import RecordingMonitor
 from livemerc.sessions.annotation import Annotation
 from livemerc.sessions.corrections import Correction, append_correction
 from livemerc.sessions.session import read_session
-from trainer.corpora.manifest import read_manifest, read_manifest_corpus
+from trainer.corpora.manifest import read_manifest_corpus, read_manifest_dialogues
 from trainer.evaluation.evaluate import Evaluation, evaluate
 
 
@@ -140,7 +140,7 @@ def test_hostile_words_come_through_as_one_line_each(tmp_path: Path) -> None:
     label_all(folder, ["joy", "fear"])
     append_correction(folder, Correction(utterance_id="u1", speaker='=cmd|"x"\n\x1b[31m'))
     write_manifest(read_session(folder), tmp_path / "m.csv")
-    (dialogue,) = read_manifest(tmp_path / "m.csv", LABELS)
+    (dialogue,) = read_manifest_dialogues(tmp_path / "m.csv", LABELS)
     assert [row.emotion for row in dialogue] == ["joy", "fear"]
     assert all(row.text.isprintable() and row.speaker.isprintable() for row in dialogue)
     assert "quote" in dialogue[0].text
@@ -178,7 +178,7 @@ def test_each_speakers_own_channel_is_what_is_evaluated(two: tuple[Path, np.ndar
     session = read_session(folder)
     assert {u.speaker for u in session.utterances} == {"Ann", "Ben"}
     write_manifest(session, tmp_path / "m.csv", everything=True)
-    (dialogue,) = read_manifest(tmp_path / "m.csv", LABELS)
+    (dialogue,) = read_manifest_dialogues(tmp_path / "m.csv", LABELS)
     for row, utterance in zip(dialogue, session.utterances, strict=True):
         channel = ("Ann", "Ben").index(utterance.speaker or "")
         assert row.audio is not None
@@ -222,7 +222,7 @@ def test_an_utterance_of_no_length_is_still_a_row_that_can_be_read(tmp_path: Pat
     folder = write_session(tmp_path / "s", events)
     label_all(folder, ["joy"])
     write_manifest(read_session(folder), tmp_path / "m.csv")
-    assert len(read_manifest(tmp_path / "m.csv", LABELS)) == 1
+    assert len(read_manifest_dialogues(tmp_path / "m.csv", LABELS)) == 1
 
 
 def test_an_earlier_manifest_is_replaced_and_a_sessions_own_files_are_not(tmp_path: Path) -> None:
@@ -314,7 +314,7 @@ def test_folders_with_white_space_are_named_so_that_they_are_found_and_others_re
         (folder / "audio.flac").write_bytes(DEMO.read_bytes())
         label_all(folder, ["joy"])
     write_manifest(read_session(tmp_path / " s "), tmp_path / "m.csv")
-    ((row,),) = read_manifest(tmp_path / "m.csv", LABELS)
+    ((row,),) = read_manifest_dialogues(tmp_path / "m.csv", LABELS)
     assert row.audio is not None
     with pytest.raises(InputError, match="not UTF-8; rename"):
         write_manifest(read_session(tmp_path / "s\udce9"), tmp_path / "m.csv")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -205,6 +206,29 @@ def test_an_embedding_that_is_not_finite_does_not_spoil_its_neighbours(
     watched = Watched(Monitor(Talk(TALK_S), configured(), engine=Recited()))
     watched.keeps_the_contract(UTTERANCES)
     withheld = [watched.emotions(f.utterance_id)[-1].abstained == "model failed" for f in watched.finals]
+    assert withheld == [number == 3 for number in range(1, UTTERANCES + 1)]
+
+
+@LIVE
+def test_probabilities_that_are_not_finite_cost_that_utterances_label(
+    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, live: bool
+) -> None:
+    from livemerc.model.merits import MeritsL, WindowProbabilities
+
+    real, seen = MeritsL.windows, [0]
+
+    def windows(self: MeritsL, given: Any) -> list[WindowProbabilities]:
+        seen[0] += 1
+        judged = real(self, given)
+        if seen[0] != 3 + 2 * live:  # a live one is run twice before anybody waits
+            return judged
+        return [dataclasses.replace(one, fused=one.fused * float("nan")) for one in judged]
+
+    monkeypatch.setattr(MeritsL, "windows", windows)
+    watched = Watched(Monitor(Talk(TALK_S, live=live, pace=20), configured(), engine=Recited()))
+    assert watched.error is None
+    watched.keeps_the_contract(UTTERANCES)
+    withheld = [watched.emotions(f.utterance_id)[0].abstained == "model failed" for f in watched.finals]
     assert withheld == [number == 3 for number in range(1, UTTERANCES + 1)]
 
 

@@ -8,10 +8,10 @@ import msgspec
 import torch
 
 from livemerc.emotions import LABELS
-from livemerc.model.calibration import Temperatures
 from livemerc.model.checkpoint import FORMAT, MANIFEST, Abstention, Manifest, Part, file_sha256, pack_state
 from livemerc.model.merits import ConversationModel, MeritsL
 from livemerc.model.speech import SpeechEncoder
+from livemerc.model.temperatures import Temperatures
 from livemerc.model.text import TextEncoder
 
 TEXT_CONFIG = {

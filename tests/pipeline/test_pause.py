@@ -14,7 +14,7 @@ from livemerc.audio.source import Block, SourceHealth
 from livemerc.config import Config, load_config
 from livemerc.events import SessionEnd, UtteranceFinal
 from livemerc.pipeline.monitor import Monitor
-from livemerc.pipeline.recording import RecordingMonitor
+from livemerc.pipeline.recording_monitor import RecordingMonitor
 from livemerc.runtime.notices import PAUSED
 from livemerc.sessions.bookmarks import Bookmark, read_bookmarks
 

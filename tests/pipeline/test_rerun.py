@@ -27,7 +27,7 @@ from livemerc.errors import ConfigError, InputError
 from livemerc.events import EmotionEvent, Event, SessionEnd, SessionStart, UtteranceFinal
 from livemerc.pipeline.monitor import Monitor
 from livemerc.pipeline.recorded_words import RecordedWords
-from livemerc.pipeline.recording import RecordingMonitor
+from livemerc.pipeline.recording_monitor import RecordingMonitor
 from livemerc.pipeline.rerun import Options, default_folder, recorded_settings, rerun_monitor
 from livemerc.sessions import journal
 from livemerc.sessions.comparison import compare

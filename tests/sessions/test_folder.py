@@ -19,8 +19,8 @@ from livemerc.sessions.folder import (
     audio_path,
     being_recorded,
     create_plain,
-    hold,
     holds_session,
+    lock_journal,
     open_plain,
     read_info,
     session_of,
@@ -89,7 +89,7 @@ def test_the_lock_tells_that_a_session_is_being_recorded(tmp_path: Path) -> None
     assert not being_recorded(tmp_path)
     with create_plain(tmp_path / EVENTS_FILE) as writing:
         assert not being_recorded(tmp_path)
-        hold(writing)
+        lock_journal(writing)
         assert being_recorded(tmp_path)
     assert not being_recorded(tmp_path)
 

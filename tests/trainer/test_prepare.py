@@ -11,7 +11,7 @@ from helpers.trainer.releases import MELD, iemocap, meld, meld_table, mosi, mp4,
 from livemerc.cli import call
 from livemerc.errors import ConfigError
 from trainer.cli import app
-from trainer.corpora.manifest import read_manifest
+from trainer.corpora.manifest import read_manifest_dialogues
 from trainer.prepare import prepare, table
 
 HEADER = "dialogue_id,utterance_id,speaker,audio,start_s,end_s,text,emotion,split"
@@ -253,7 +253,7 @@ def test_the_manifest_of_a_corpus_is_what_evaluate_reads(tmp_path: Path, capsys:
     code, out, err = run(capsys, "manifest", source, "--labels", "joy,anger", "--manifest", target)
     assert (code, err) == (0, "")
     assert f"8 utterances in {target}" in out
-    before, after = (read_manifest(p, ("joy", "anger"), "dev") for p in (source, target))
+    before, after = (read_manifest_dialogues(p, ("joy", "anger"), "dev") for p in (source, target))
     assert [[(r.utterance_id, r.audio, r.text, r.emotion) for r in d] for d in after] == [
         [(r.utterance_id, r.audio, r.text, r.emotion) for r in d] for d in before
     ]

@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import save_file
 
 from livemerc.emotions import LABELS
-from livemerc.model.calibration import Temperatures
 from livemerc.model.checkpoint import FORMAT, MANIFEST, Abstention, Manifest, Part, file_sha256, pack_state
 from livemerc.model.merits import ConversationModel
+from livemerc.model.temperatures import Temperatures
 from trainer.compact.compose import clip_pools, compose, voices_alone
 from trainer.compact.config import FusionStage
 from trainer.compact.conversation import text_alone

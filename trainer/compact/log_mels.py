@@ -22,7 +22,7 @@ from trainer.corpora.ravdess import read_ravdess
 from trainer.corpora.read_speech import read_librispeech, read_read
 from trainer.corpora.speaker_split import speaker_split
 
-READERS = {
+CLIP_READERS = {
     "ravdess": lambda data: read_ravdess(data / "ravdess"),
     "nemo": lambda data: read_nemo(data / "nemo"),
     "librispeech": lambda data: read_librispeech(data / "speech/librispeech"),
@@ -87,7 +87,7 @@ def prepare(data: Path, cache: Path, corpus: str, versions: int, seed: int, proc
     missing = [v for v in range(versions + 1) if not (cache / f"{corpus}-v{v}.npz").exists()]
     if not missing:
         return
-    clips = READERS[corpus](data)
+    clips = CLIP_READERS[corpus](data)
     babble = [c for c in read_librispeech(data / "speech/librispeech") if c.speaker in BABBLE_READERS]
     voices = [read_samples(c.path, SAMPLE_RATE_HZ) for c in babble]
     with multiprocessing.get_context("spawn").Pool(processes, _Worker.start, (voices, seed)) as pool:
@@ -106,7 +106,7 @@ def prepare(data: Path, cache: Path, corpus: str, versions: int, seed: int, proc
 
 def load(data: Path, cache: Path, corpus: str, versions: int) -> Features:
     """Features of a prepared corpus. Raises ValueError if the cache was made of other clips."""
-    clips = READERS[corpus](data)
+    clips = CLIP_READERS[corpus](data)
     log_mel = []
     for version in range(versions + 1):
         with np.load(cache / f"{corpus}-v{version}.npz") as stored:

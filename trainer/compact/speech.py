@@ -25,13 +25,11 @@ from livemerc.emotions import LABELS
 from livemerc.errors import ConfigError
 from livemerc.model.speech import SpeechEncoder
 from trainer.compact.config import SpeechStage, read_stage
-from trainer.compact.log_mels import BABBLE_READERS, Features, load, prepare
+from trainer.compact.log_mels import BABBLE_READERS, CLIP_READERS, Features, load, prepare
 from trainer.compact.speech_batches import evaluation_batches, spec_augment, training_batches
 from trainer.corpora.speaker_split import part_of, speaker_split
 from trainer.loop.calibrate import fit_temperature
 from trainer.loop.metrics import classification_metrics
-
-CORPORA = ("ravdess", "nemo", "librispeech", "read")
 
 
 def train_encoder(
@@ -287,7 +285,7 @@ def write_embeddings(encoder: SpeechEncoder, everything: dict[str, Features], pa
     """S1 of the clips for fusion: A clean, B and C clean and augmented; unseen read speech as "read"."""
     columns: dict[str, list[Any]] = {k: [] for k in ("label", "corpus", "speaker", "clip_id", "split", "version")}
     s1, logits = [], []
-    for name in CORPORA:
+    for name in CLIP_READERS:
         for version in (0, 1):
             features = everything[name]
             parts = [part_of(c) or "read" for c in features.clips]
@@ -329,11 +327,11 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     config = read_stage(given.config, "speech", SpeechStage)
-    for corpus in CORPORA:
+    for corpus in CLIP_READERS:
         prepare(given.data, given.out / "cache", corpus, config.versions, config.seed, given.processes)
     if given.mode == "prepare":
         return
-    everything = {c: load(given.data, given.out / "cache", c, config.versions) for c in CORPORA}
+    everything = {c: load(given.data, given.out / "cache", c, config.versions) for c in CLIP_READERS}
     run = given.out / (given.name or ("final" if given.mode == "embed" else given.mode))
     run.mkdir(parents=True, exist_ok=True)
     if given.mode == "embed":

@@ -1,1 +1,3 @@
-"""One reader for each corpus; all give the same shape (`corpus.Corpus`)."""
+"""Readers of corpora. Those in `registry` all give a `corpus.Corpus`; the compact recipe takes `text_corpora.TextRow`
+and `clips.Clip`.
+"""

@@ -35,7 +35,7 @@ class ManifestRow:
         return not self.emotion
 
 
-def read_manifest(
+def read_manifest_dialogues(
     path: Path, labels: Collection[str] | None, split: str | None = None, *, missing: list[Path] | None = None
 ) -> list[list[ManifestRow]]:
     """Dialogues in the order of their first row, rows in file order; `split` keeps the rows of one split, and the
@@ -120,12 +120,12 @@ def read_manifest_corpus(path: Path, *, labels: list[str] | None = None) -> Corp
     `labels`: the classes in their order (any other emotion is an error); default: those of the file, the seven of
     `emotions.LABELS` first and in their order. An empty speaker is unknown. Audio that is not there is collected.
     Context rows are unlabelled utterances of their dialogue's split.
-    Raises `InputError`: see `read_manifest`; also a row without a split, and a dialogue in two of them.
+    Raises `InputError`: see `read_manifest_dialogues`; also a row without a split, and a dialogue in two of them.
     """
     if path.is_dir() or not path.exists():
         raise no_such_folder(path, f"the manifest, a CSV file with the columns {','.join(COLUMNS)}")
     missing: list[Path] = []
-    dialogues = read_manifest(path, labels, missing=missing)
+    dialogues = read_manifest_dialogues(path, labels, missing=missing)
     splits: dict[str, list[list[LabelledUtterance]]] = {}
     for rows in dialogues:
         first = next(row for row in rows if not row.context_only)

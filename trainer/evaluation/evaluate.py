@@ -18,13 +18,13 @@ from livemerc.asr.voice import attach
 from livemerc.audio.read import read_samples, stretch
 from livemerc.config import SAMPLE_RATE_HZ, AsrConfig, Config, DialogueConfig, ModelConfig
 from livemerc.errors import InputError, ModelError
-from livemerc.model.calibration import Temperatures
-from livemerc.model.checkpoint import read_manifest as read_checkpoint_manifest
+from livemerc.model.checkpoint import read_manifest
 from livemerc.model.encoders import Encoders, choose_device, load_model
 from livemerc.model.merits import ConversationModel, MeritsL
+from livemerc.model.temperatures import Temperatures
 from livemerc.pipeline.abstention import Cues
 from livemerc.pipeline.dialogue import Dialogue
-from trainer.corpora.manifest import ManifestRow, read_manifest
+from trainer.corpora.manifest import ManifestRow, read_manifest_dialogues
 from trainer.loop.metrics import classification_metrics
 from trainer.loop.windows import DialogueFeatures
 from trainer.loop.windows import judge as judge_windows
@@ -88,9 +88,9 @@ class Evaluation:
         whisper: str | None = None,
     ):
         self.path = checkpoint
-        self.checkpoint = read_checkpoint_manifest(checkpoint)
+        self.checkpoint = read_manifest(checkpoint)
         self.labels = self.checkpoint.labels
-        dialogues = read_manifest(manifest, self.labels, split)
+        dialogues = read_manifest_dialogues(manifest, self.labels, split)
         self.model, self.encoders = load_model(checkpoint, choose_device(device), threads)
         if self.checkpoint.whisper is not None and any(row.audio is not None for d in dialogues for row in d):
             model = ModelConfig(device=device, threads=threads)  # type: ignore[arg-type]  # the flags' own words

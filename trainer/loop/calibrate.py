@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from livemerc.model.calibration import Temperatures
 from livemerc.model.merits import ConversationModel
+from livemerc.model.temperatures import Temperatures
 from trainer.loop.windows import DialogueFeatures, judge
 
 

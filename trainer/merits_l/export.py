@@ -14,11 +14,11 @@ from safetensors.torch import save_file
 from torch import nn
 
 from livemerc.errors import ConfigError, LivemercError
-from livemerc.model.calibration import Temperatures
 from livemerc.model.checkpoint import FORMAT, MANIFEST, Abstention, Manifest, Part, file_sha256, pack_state
 from livemerc.model.frozen_speech import FrozenSpeech, front_config
 from livemerc.model.merits import ConversationModel
 from livemerc.model.speech_head import FrozenSpeechBranch, SpeechHead
+from livemerc.model.temperatures import Temperatures
 from livemerc.model.text import TextEncoder
 from trainer.loop.saving import load_state
 from trainer.merits_l.config import MeritsLConfig, read_config

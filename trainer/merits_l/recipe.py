@@ -20,10 +20,10 @@ import torch
 from torch import nn
 
 from livemerc.errors import ConfigError
-from livemerc.model.calibration import Temperatures
 from livemerc.model.checkpoint import MANIFEST, file_sha256
 from livemerc.model.merits import ConversationModel
 from livemerc.model.speech_head import SpeechHead
+from livemerc.model.temperatures import Temperatures
 from livemerc.model.text import TextEncoder
 from trainer.corpora.corpus import SENTIMENTS
 from trainer.loop import processes

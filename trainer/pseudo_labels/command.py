@@ -79,8 +79,8 @@ def make_teacher(options: Options) -> Teacher:
 
         label_map = None if options.label_map is None else read_label_map(options.label_map)
         return Classifier(options.model, label_map, options.device)
-    from trainer.pseudo_labels.endpoint import Endpoint, EndpointTeacher
     from trainer.pseudo_labels.request_pool import RetryPolicy
+    from trainer.pseudo_labels.teacher_endpoint import Endpoint, EndpointTeacher
 
     policy = RetryPolicy(concurrency=options.concurrency, retries=options.retries, stop_after=options.stop_after)
     endpoint = Endpoint(

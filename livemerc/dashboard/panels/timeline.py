@@ -12,7 +12,7 @@ from textual.message import Message
 
 from livemerc.dashboard.palette import Palette, glyph
 from livemerc.dashboard.panels.panel import Panel, spread
-from livemerc.dashboard.panels.rows import BOOKMARK
+from livemerc.dashboard.panels.transcript_rows import BOOKMARK
 from livemerc.dashboard.panels.wrapping import in_cells
 from livemerc.dashboard.state.course import Column
 from livemerc.notation import clock

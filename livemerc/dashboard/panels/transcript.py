@@ -19,8 +19,8 @@ from textual.strip import Strip
 
 from livemerc.dashboard.palette import Palette, palette_of
 from livemerc.dashboard.panels.panel import filters_needed
-from livemerc.dashboard.panels.rows import Columns, Marked, height, matches, render
 from livemerc.dashboard.panels.scrolling import QuietScrollBar
+from livemerc.dashboard.panels.transcript_rows import Columns, Marked, height, matches, render
 from livemerc.dashboard.state.session import SessionState
 from livemerc.dashboard.state.utterance import Utterance
 from livemerc.text_safety import sure_width

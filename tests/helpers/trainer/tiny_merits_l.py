@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from livemerc.emotions import LABELS
-from livemerc.model.calibration import Temperatures
 from livemerc.model.checkpoint import Manifest
 from livemerc.model.merits import ConversationModel
 from livemerc.model.speech_head import SpeechHead
+from livemerc.model.temperatures import Temperatures
 from trainer.fronts.encoders import build_speech_frontend, build_text_encoder
 from trainer.merits_l.export import Origin, Origins, write_checkpoint
 

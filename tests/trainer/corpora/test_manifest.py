@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from livemerc.emotions import LABELS
 from livemerc.errors import InputError
 from trainer.corpora.corpus import Corpus, LabelledUtterance
-from trainer.corpora.manifest import COLUMNS, ManifestRow, read_manifest, read_manifest_corpus, write_manifest
+from trainer.corpora.manifest import COLUMNS, ManifestRow, read_manifest_corpus, read_manifest_dialogues, write_manifest
 
 HEADER = "dialogue_id,utterance_id,speaker,audio,start_s,end_s,text,emotion,split"
 
@@ -40,7 +40,7 @@ def flat(dialogues: list[list[ManifestRow]]) -> list[ManifestRow]:
 def refusal(path: Path, split: str | None = None) -> str:
     """What the user is told: one plain sentence that begins with the file."""
     with pytest.raises(InputError) as caught:
-        read_manifest(path, LABELS, split)
+        read_manifest_dialogues(path, LABELS, split)
     message = str(caught.value)
     assert message.startswith(str(path))
     assert "\n" not in message
@@ -53,12 +53,14 @@ def test_the_columns_are_those_of_the_contract() -> None:
 
 def test_every_field_of_a_row_is_read(folder: Path) -> None:
     path = write(folder, "d1,u1,Ann,clips/a.wav,1.5,2.25,Oh no!,sadness,test")
-    (row,) = flat(read_manifest(path, LABELS))
+    (row,) = flat(read_manifest_dialogues(path, LABELS))
     assert row == ManifestRow(2, "d1", "u1", "Ann", folder / "clips" / "a.wav", 1.5, 2.25, "Oh no!", "sadness", "test")
 
 
 def test_absent_modalities_and_times_are_empty_fields(folder: Path) -> None:
-    rows = flat(read_manifest(write(folder, "d,1,,,,,hi,joy,", "d,2,,clips/a.wav,,,,joy,", "d,3,,,,,,joy,"), LABELS))
+    rows = flat(
+        read_manifest_dialogues(write(folder, "d,1,,,,,hi,joy,", "d,2,,clips/a.wav,,,,joy,", "d,3,,,,,,joy,"), LABELS)
+    )
     assert [(r.audio is None, r.text) for r in rows] == [(True, "hi"), (False, ""), (True, "")]
     assert [(r.start_s, r.end_s) for r in rows] == [(0.0, None)] * 3
 
@@ -68,36 +70,38 @@ def test_audio_is_relative_to_the_csv_and_not_to_the_working_folder(
 ) -> None:
     path = write(folder, "d,1,,clips/a.wav,,,,joy,")
     monkeypatch.chdir(folder.parent)
-    assert flat(read_manifest(path, LABELS))[0].audio == folder / "clips" / "a.wav"
-    assert flat(read_manifest(path.relative_to(folder.parent), LABELS))[0].audio.resolve() == folder / "clips/a.wav"
+    assert flat(read_manifest_dialogues(path, LABELS))[0].audio == folder / "clips" / "a.wav"
+    (row,) = flat(read_manifest_dialogues(path.relative_to(folder.parent), LABELS))
+    assert row.audio is not None
+    assert row.audio.resolve() == folder / "clips/a.wav"
 
 
 def test_absolute_audio_stays_where_it_is(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "b.wav"
     elsewhere.write_bytes(b"RIFF")
-    assert flat(read_manifest(write(folder, f"d,1,,{elsewhere},,,,joy,"), LABELS))[0].audio == elsewhere
+    assert flat(read_manifest_dialogues(write(folder, f"d,1,,{elsewhere},,,,joy,"), LABELS))[0].audio == elsewhere
 
 
 def test_rows_keep_file_order_and_dialogues_that_of_their_first_row(folder: Path) -> None:
     path = write(folder, "b,2,,,,,x,joy,", "a,9,,,,,x,joy,", "b,1,,,,,x,joy,", "a,10,,,,,x,joy,")
-    order = [[(r.dialogue_id, r.utterance_id) for r in dialogue] for dialogue in read_manifest(path, LABELS)]
+    order = [[(r.dialogue_id, r.utterance_id) for r in dialogue] for dialogue in read_manifest_dialogues(path, LABELS)]
     assert order == [[("b", "2"), ("b", "1")], [("a", "9"), ("a", "10")]]
 
 
 def test_ids_are_strings_and_unique_inside_their_dialogue_only(folder: Path) -> None:
-    rows = flat(read_manifest(write(folder, "1,01,,,,,x,joy,", "1,1,,,,,x,joy,", "2,1,,,,,x,joy,"), LABELS))
+    rows = flat(read_manifest_dialogues(write(folder, "1,01,,,,,x,joy,", "1,1,,,,,x,joy,", "2,1,,,,,x,joy,"), LABELS))
     assert [(r.dialogue_id, r.utterance_id) for r in rows] == [("1", "01"), ("1", "1"), ("2", "1")]
 
 
 def test_split_keeps_its_rows_only(folder: Path) -> None:
     path = write(folder, "d,1,,,,,a,joy,train", "d,2,,,,,b,joy,test", "d,3,,,,,c,joy,test", "e,1,,,,,d,joy,dev")
-    assert [r.text for r in flat(read_manifest(path, LABELS, "test"))] == ["b", "c"]
-    assert [r.text for r in flat(read_manifest(path, LABELS))] == ["a", "b", "c", "d"]
+    assert [r.text for r in flat(read_manifest_dialogues(path, LABELS, "test"))] == ["b", "c"]
+    assert [r.text for r in flat(read_manifest_dialogues(path, LABELS))] == ["a", "b", "c", "d"]
 
 
 def test_rows_of_other_splits_need_neither_known_emotions_nor_audio_on_this_machine(folder: Path) -> None:
     path = write(folder, "d,1,,gone.wav,,,a,excited,train", "d,2,,,,,b,joy,test")
-    assert [r.text for r in flat(read_manifest(path, LABELS, "test"))] == ["b"]
+    assert [r.text for r in flat(read_manifest_dialogues(path, LABELS, "test"))] == ["b"]
 
 
 def test_rows_of_context_come_with_the_split_of_their_dialogue_and_not_alone(folder: Path) -> None:
@@ -105,9 +109,9 @@ def test_rows_of_context_come_with_the_split_of_their_dialogue_and_not_alone(fol
         folder, "d,1,,,,,a,,context", "d,2,,,,,b,joy,test", "d,3,,,,,c,, context ", "e,1,,gone.wav,,,d,,context",
         "e,2,,,,,e,excited,train", "f,1,,,,,f,,context", "d,4,,,,,g,fear,context",
     )  # fmt: skip
-    (dialogue,) = read_manifest(path, LABELS, "test")
+    (dialogue,) = read_manifest_dialogues(path, LABELS, "test")
     assert [(r.text, r.context_only) for r in dialogue] == [("a", True), ("b", False), ("c", True)]
-    assert [r.text for r in flat(read_manifest(path, LABELS, "context"))] == ["a", "c", "g"]  # g is judged
+    assert [r.text for r in flat(read_manifest_dialogues(path, LABELS, "context"))] == ["a", "c", "g"]  # g is judged
     assert "line 5" in refusal(path)  # without --split the context of e is asked for, and its audio is gone
     assert "'a'" in refusal(write(folder, "d,a,,,,,x,,context", "d,a,,,,,x,joy,test"))
     assert "no rows" in refusal(write(folder, "d,1,,,,,x,,context"))
@@ -122,7 +126,7 @@ def test_context_is_unlabelled_in_the_split_of_its_dialogue_when_a_manifest_is_t
 
 def test_the_order_of_columns_is_free_and_more_of_them_do_no_harm(folder: Path) -> None:
     header = "note,split,emotion,text,end_s,start_s,audio,speaker,utterance_id,dialogue_id"
-    (row,) = flat(read_manifest(write(folder, "x,test,fear,Run!,2,1,,Bob,u,d", header=header), LABELS))
+    (row,) = flat(read_manifest_dialogues(write(folder, "x,test,fear,Run!,2,1,,Bob,u,d", header=header), LABELS))
     assert (row.dialogue_id, row.utterance_id, row.speaker, row.text) == ("d", "u", "Bob", "Run!")
     assert (row.start_s, row.end_s, row.emotion, row.split) == (1.0, 2.0, "fear", "test")
 
@@ -132,7 +136,7 @@ def test_the_order_of_columns_is_free_and_more_of_them_do_no_harm(folder: Path) 
 def test_byte_order_mark_crlf_quotes_and_line_breaks_in_the_text(folder: Path, encoding: str, newline: str) -> None:
     text = f'"He said ""no"", twice;{newline}Straße, 日本"'
     path = write(folder, f"d,1,,,,,{text},anger,", "d,2,,,,,x,joy,", newline=newline, encoding=encoding)
-    rows = flat(read_manifest(path, LABELS))
+    rows = flat(read_manifest_dialogues(path, LABELS))
     assert rows[0].text == f'He said "no", twice;{newline}Straße, 日本'
     assert rows[1].text == "x"
     assert rows[1].line == 4  # the quoted line break counts: that is the line an editor shows
@@ -213,7 +217,7 @@ def test_what_the_csv_module_writes_is_read_back(folder: Path, utterances: list[
         writer.writerow({"dialogue_id": dialogue, "utterance_id": i, "text": text, "emotion": emotion})
     path = folder / "written.csv"
     path.write_bytes(out.getvalue().encode())
-    rows = sorted(flat(read_manifest(path, LABELS)), key=lambda r: int(r.utterance_id))
+    rows = sorted(flat(read_manifest_dialogues(path, LABELS)), key=lambda r: int(r.utterance_id))
     assert [(r.text, r.emotion, r.dialogue_id) for r in rows] == [(t.strip(), e, d) for t, e, d in utterances]
 
 
@@ -231,7 +235,7 @@ def corpus_of(folder: Path) -> Corpus:
 def test_a_written_manifest_reads_back_as_its_corpus(tmp_path: Path) -> None:
     path = tmp_path / "m.csv"
     assert write_manifest(corpus_of(tmp_path), path) == 3  # one had no emotion
-    (dialogue,) = read_manifest(path, LABELS, "dev")
+    (dialogue,) = read_manifest_dialogues(path, LABELS, "dev")
     assert [(r.utterance_id, r.emotion, r.text) for r in dialogue] == [
         ("0", "joy", 'words, "0"'), ("2", "fear", 'words, "2"'),
     ]  # fmt: skip

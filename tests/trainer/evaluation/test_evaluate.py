@@ -18,11 +18,11 @@ from livemerc.api import Turn, load
 from livemerc.config import DialogueConfig
 from livemerc.emotions import LABELS
 from livemerc.errors import InputError, ModelError
-from livemerc.model.checkpoint import read_manifest as read_checkpoint_manifest
+from livemerc.model.checkpoint import read_manifest
 from livemerc.model.encoders import load_model
 from livemerc.pipeline.abstention import Cues
 from livemerc.pipeline.dialogue import Dialogue
-from trainer.corpora.manifest import read_manifest
+from trainer.corpora.manifest import read_manifest_dialogues
 from trainer.evaluation.evaluate import Evaluation, encode, evaluate, judge, judge_features
 from trainer.loop.metrics import classification_metrics
 from trainer.loop.windows import DialogueFeatures
@@ -60,7 +60,7 @@ def command(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
 
 
 def rows_of(manifest: Path, split: str | None = None) -> list[Any]:
-    return read_manifest(manifest, LABELS, split)
+    return read_manifest_dialogues(manifest, LABELS, split)
 
 
 def live(manifest: Path, checkpoint: Path, lag: int, text: bool = True, speech: bool = True) -> dict[str, list[Any]]:
@@ -69,7 +69,7 @@ def live(manifest: Path, checkpoint: Path, lag: int, text: bool = True, speech: 
     cuts = {"1": LONG[: round(0.7 * RATE_HZ)], "2": LONG[round(0.7 * RATE_HZ) : round(1.6 * RATE_HZ)]}
     out = {}
     for dialogue in rows_of(manifest):
-        window = Dialogue(model, DialogueConfig(revise=lag), read_checkpoint_manifest(checkpoint).abstention)
+        window = Dialogue(model, DialogueConfig(revise=lag), read_manifest(checkpoint).abstention)
         events = []
         for row in dialogue:
             samples = None
@@ -125,11 +125,11 @@ def test_at_lag_0_every_row_is_what_predict_says_with_what_came_before(manifest:
     model, encoders = load_model(checkpoint, "cpu", 1)
     predictor = load(checkpoint)
     (dialogue, _) = encode(rows_of(manifest), encoders)
-    judged = judge(model, dialogue, DialogueConfig(revise=0), read_checkpoint_manifest(checkpoint).abstention,
+    judged = judge(model, dialogue, DialogueConfig(revise=0), read_manifest(checkpoint).abstention,
                    text=True, speech=True)  # fmt: skip
     # The words alone, so that the comparison does not cut audio a second time.
     turns = [Turn(None, e.row.text or None) for e in dialogue]
-    words = judge(model, dialogue, DialogueConfig(revise=0), read_checkpoint_manifest(checkpoint).abstention,
+    words = judge(model, dialogue, DialogueConfig(revise=0), read_manifest(checkpoint).abstention,
                   text=True, speech=False)  # fmt: skip
     for i, turn in enumerate(turns):
         estimate = predictor.predict(None, turn.text, turns[:i])
@@ -139,7 +139,7 @@ def test_at_lag_0_every_row_is_what_predict_says_with_what_came_before(manifest:
 
 def test_a_lag_changes_only_rows_that_something_follows(manifest: Path, checkpoint: Path) -> None:
     model, encoders = load_model(checkpoint, "cpu", 1)
-    abstention = read_checkpoint_manifest(checkpoint).abstention
+    abstention = read_manifest(checkpoint).abstention
     for dialogue in encode(rows_of(manifest), encoders):
         at = [
             judge(model, dialogue, DialogueConfig(revise=lag), abstention, text=True, speech=True) for lag in (0, 1, 2)

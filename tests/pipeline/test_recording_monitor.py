@@ -12,7 +12,7 @@ from livemerc.audio.file_source import FileSource
 from livemerc.config import Config, load_config
 from livemerc.events import EmotionEvent, SessionStart, UtteranceFinal
 from livemerc.pipeline.monitor import Monitor
-from livemerc.pipeline.recording import RecordingMonitor
+from livemerc.pipeline.recording_monitor import RecordingMonitor
 from livemerc.sessions import journal
 from livemerc.sessions.folder import AUDIO_FILE
 

@@ -14,7 +14,7 @@ _INBOX_EVENTS = 4096
 _GIVE_UP_EVERY_S = 0.2
 
 
-class EventWorker:
+class LiveFeed:
     """A `Feed` that iterates `source.events()` into a bounded inbox, in a thread of its own.
 
     A full inbox makes the source wait; nothing is dropped.
@@ -30,7 +30,7 @@ class EventWorker:
         self._stopper: threading.Thread | None = None
 
     def start(self, arrived: Callable[[], object], ended: Callable[[BaseException | None], object]) -> None:
-        """Both are called from the worker's thread: `arrived` when the inbox was empty before."""
+        """Both are called from the feed's thread: `arrived` when the inbox was empty before."""
         self._arrived, self._ended = arrived, ended
         self._thread.start()
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from livemerc.dashboard.palette import DARK, PALETTES
-from livemerc.dashboard.panels.rows import Columns, Marked, height, matches, render
+from livemerc.dashboard.panels.transcript_rows import Columns, Marked, height, matches, render
 from livemerc.dashboard.state.session import SessionState
 
 anything = st.text(max_size=120) | st.text(alphabet="ab 中文字שלוםعربي👍🏽👩‍👧é́\x1b[]m", max_size=120)
