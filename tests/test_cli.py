@@ -273,16 +273,16 @@ def test_what_libraries_print_does_not_reach_standard_output() -> None:
 @posix
 @pytest.mark.parametrize("output", ["--json", "--plain"])
 def test_a_reader_that_leaves_ends_the_session_quietly(checkpoint: Path, output: str) -> None:
-    process = start("run", "--demo", "--speed", "0", "--asr", "transcript", "--checkpoint", str(checkpoint), output)
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdout.readline()
-    process.stdout.close()
-    said = process.stderr.read().decode()
-    assert process.wait(60) == 0, said
+    arguments = ("--demo", "--speed", "0", "--asr", "transcript", "--checkpoint", checkpoint)
+    with start("run", *arguments, output) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read().decode()
+        assert process.wait(60) == 0, said
     assert "Traceback" not in said
     assert "Broken pipe" not in said
-    process.stderr.close()
 
 
 # -- the other commands ----------------------------------------------------------------------------------------------
