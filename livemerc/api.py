@@ -78,7 +78,8 @@ class Predictor:
         utterances, oldest first; the last K - 1 count. Neither audio nor text: the prior, abstained. Raises
         `InputError` for audio that cannot be read, ValueError for samples of another shape.
         """
-        from livemerc.pipeline.dialogue import Cues, Dialogue
+        from livemerc.pipeline.abstention import Cues
+        from livemerc.pipeline.dialogue import Dialogue
 
         dialogue = Dialogue(self._model, self._config.dialogue, self._abstention)
         turns = (

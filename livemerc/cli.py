@@ -1,6 +1,6 @@
 """The command line: errors become one sentence and an exit code. The commands are in `livemerc.commands`.
 
-Top-level imports are tiny on purpose: `livemerc --help` answers before numpy, torch or Textual could load.
+Top-level imports are tiny on purpose, so that `livemerc --help` answers before numpy, torch or Textual could load.
 """
 
 from __future__ import annotations
@@ -15,18 +15,15 @@ from typing import NoReturn
 from cyclopts import App, CycloptsError
 from cyclopts.exceptions import UnusedCliTokensError
 
-from livemerc.commands import benchmarks, machine, records, run, watching
 from livemerc.commands.root import app
-from livemerc.errors import EXIT_OK, EXIT_RUNTIME, EXIT_USAGE, LivemercError
+from livemerc.errors import EXIT_OK, EXIT_RUNTIME, EXIT_USAGE, LivemercError, say
 from livemerc.runtime import process
-
-__all__ = ["app", "benchmarks", "call", "machine", "main", "records", "run", "watching"]
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Entry point: parse, run, and end the process with the contract's exit code."""
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # started with the descriptor closed: nobody reads, which is no failure
+        if getattr(sys, name) is None:  # the descriptor was closed at the start; that nobody reads is no failure
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - stays open for as long as the process
     arguments = sys.argv[1:] if argv is None else list(argv)
     try:
@@ -45,7 +42,7 @@ def call(argv: list[str], application: App = app) -> int:
     debug = "--debug" in argv
     _quiet_libraries(debug)
     try:
-        # parsing apart from running: a ValueError inside a command is no usage error
+        # parsing is apart from running, because a ValueError inside a command is no usage error
         command, bound, _ = application.parse_args(_microphones_named(argv), print_error=False, exit_on_error=False)
         result = command(*bound.args, **bound.kwargs)
         sys.stdout.flush()
@@ -68,7 +65,7 @@ def call(argv: list[str], application: App = app) -> int:
 
 
 def _microphones_named(argv: list[str]) -> list[str]:
-    """A bare --mic beside another one is the default: a flag that may be bare cannot be given twice."""
+    """Name a bare --mic `default` beside another one, because a flag that may be bare cannot be given twice."""
     if argv.count("--mic") < 2:
         return argv
     named = []
@@ -78,7 +75,7 @@ def _microphones_named(argv: list[str]) -> list[str]:
 
 
 def _interrupted(argv: list[str]) -> int:
-    """A session that had not begun has nothing to flush: it has ended well."""
+    """The exit code of a stop before a session began. A `run` or `rerun` has nothing to flush, and has ended well."""
     return EXIT_OK if argv[:1] in (["run"], ["rerun"]) else process.EXIT_AT_ONCE
 
 
@@ -87,9 +84,7 @@ def _fail(sentence: str, code: int, debug: bool) -> int:
         import traceback
 
         traceback.print_exc()
-    from livemerc.text_safety import plain_text  # a file's name may hold what steers a terminal
-
-    print(f"livemerc: {plain_text(' '.join(sentence.split()))}", file=sys.stderr)
+    say(" ".join(sentence.split()))
     return code
 
 
@@ -104,7 +99,7 @@ def _usage_sentence(error: CycloptsError, argv: list[str], application: App) -> 
 
 
 def _quiet_libraries(debug: bool) -> None:
-    # Two spinning OpenMP threads beside another program slow small networks down 200-fold; read once, at torch's load.
+    # torch reads this as it loads: two spinning OpenMP threads beside another program slow small networks 200-fold
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     if debug:

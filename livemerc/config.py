@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from livemerc.errors import ConfigError
+from livemerc.errors import ConfigError, cause_of
 
 _LONGEST_FILE_BYTES = 1 << 20
 SAMPLE_RATE_HZ = 16_000
@@ -31,7 +31,7 @@ class AudioConfig(_Section, frozen=True):
     block_ms: Annotated[float, Meta(gt=0, le=10_000)] = 20.0
     """What a source hands over at once. Results do not depend on it; small keeps the level meter and onset prompt."""
     ring_s: Annotated[float, Meta(ge=1, le=3600)] = 120.0
-    """Audio the microphone's ring holds while models load or the brain is behind; what is beyond counts as dropped."""
+    """Audio that the microphone's ring holds while models load or the processor is behind; more counts as dropped."""
 
 
 class VadConfig(_Section, frozen=True):
@@ -39,7 +39,7 @@ class VadConfig(_Section, frozen=True):
     """webrtc takes keys, music and a sudden fan for speech for seconds to minutes an hour, and behind its floor gate
     misses up to a quarter of what is said 10 dB above one; silero does neither, for .003 of a core (docs/noise.md)."""
     silero_forget_after_s: Annotated[float, Meta(ge=0.1, le=60)] = 0.5
-    """Silero's memory begins anew after so long without speech: else it drifts over a conversation and misses whole
+    """Silero's memory begins anew after this long without speech. Else it drifts over a conversation and misses whole
     utterances (8 % of clean speech instead of 2 %)."""
     webrtc_level: Annotated[int, Meta(ge=0, le=3)] = 2
     """webrtcvad aggressiveness: 3 clips quiet speech, 0-1 call fan noise speech."""
@@ -54,29 +54,30 @@ class VadConfig(_Section, frozen=True):
 
 class EndpointConfig(_Section, frozen=True):
     onset_threshold: Annotated[float, Meta(gt=0, le=1)] = 0.5
-    """Mean speech probability over `onset_ms` that opens an utterance. With webrtc .6: at .5 it opens on a quiet
+    """Mean speech probability over `onset_ms` that opens an utterance. With webrtc .6, for at .5 it opens on a quiet
     room's hiss."""
     offset_threshold: Annotated[float, Meta(ge=0, lt=1)] = 0.3
     """Speech probability under which a frame counts towards the hangover (hysteresis: below the onset threshold)."""
     onset_ms: Annotated[float, Meta(ge=10, le=1000)] = 96.0
-    """Window of the onset decision: longer loses short, quiet words. With webrtc 140: it makes a click 80 ms long."""
+    """Window of the onset decision; a longer one loses short, quiet words. With webrtc 140, for it makes a click 80 ms
+    long."""
     pre_roll_ms: Annotated[float, Meta(ge=300, le=2000)] = 300.0
-    """Audio before the onset that goes to the encoders: first consonants are quieter than the threshold."""
+    """Audio before the onset that goes to the encoders, because first consonants are quieter than the threshold."""
     tail_ms: Annotated[float, Meta(ge=20, le=500)] = 100.0
     """Audio behind the last voiced frame that goes to recogniser and encoders. Word errors are the same with 60 as with
-    400 ms; short enough, and all work but the fusion is done while the hangover still runs."""
+    400 ms; where it is short enough, all work but the fusion is done while the hangover still runs."""
     hangover_ms: Annotated[float, Meta(ge=60, le=5000)] = 400.0
     """Silence that ends an utterance: the endpoint wait. Pauses inside a sentence are mostly shorter."""
     long_utterance_s: Annotated[float, Meta(gt=0, le=30)] = 5.0
-    """From this length on `long_hangover_ms` ends an utterance: people who hardly pause are told apart."""
+    """From this length on `long_hangover_ms` ends an utterance, so that people who hardly pause are told apart."""
     long_hangover_ms: Annotated[float, Meta(ge=60, le=5000)] = 180.0
     """Silence that ends a long utterance: a breath between phrases. Never more than `hangover_ms` is waited."""
     min_utterance_s: Annotated[float, Meta(ge=0, le=10)] = 0.15
-    """Voiced stretches shorter than this are coughs and clicks: dropped, counted. With webrtc .25."""
+    """Voiced stretches shorter than this are coughs and clicks; they are dropped and counted. With webrtc .25."""
     max_utterance_s: Annotated[float, Meta(ge=2, le=30)] = 12.0
     """Speech past this is cut at its quietest point. Whisper's own window is 30 s."""
     cut_search_s: Annotated[float, Meta(gt=0, le=10)] = 4.0
-    """The last stretch before the maximum in which the quietest point is looked for."""
+    """The quietest point is looked for in this last stretch before the maximum."""
 
 
 _WEBRTC_ENDPOINT = {"onset_threshold": 0.6, "onset_ms": 140.0, "min_utterance_s": 0.25}
@@ -136,7 +137,7 @@ class ModelConfig(_Section, frozen=True):
     voice's) in half of the memory; embeddings come out as float32, and all else stays that. Labels differ now and then,
     and by machine (docs/performance.md); a CPU without bfloat16 products is slower with it."""
     text_only: bool = False
-    """No inference from the voice."""
+    """Judge the words alone: nothing is inferred from the voice."""
     time_limit_s: Annotated[float, Meta(gt=0, le=3600)] = 60.0
     """A model that has not answered for this long hangs: the utterance gets the prior and no label, and so do later
     ones until it comes back. The full-size encoders on a busy CPU take ten seconds for the longest utterance."""
@@ -155,16 +156,18 @@ class DialogueConfig(_Section, frozen=True):
 
 class LiveConfig(_Section, frozen=True):
     partial_every_s: Annotated[float, Meta(ge=0.2, le=10)] = 1.0
-    """How often a partial hypothesis is tried while speech goes on and the brain is idle."""
+    """How often a partial hypothesis is tried while speech goes on and the recogniser is idle."""
     partial_budget_ms: Annotated[float, Meta(ge=0, le=10_000)] = 400.0
-    """A partial is tried only if the recogniser's speed so far says it takes no longer: it must not delay a final."""
+    """A partial is tried only if the recogniser's speed so far says that it takes no longer, for it must not delay a
+    final."""
     partial_emotion_every_s: Annotated[float, Meta(ge=0.5, le=10)] = 0.5
     """How often the voice of somebody who still speaks is judged: an `emotion` of status `partial`."""
     partial_emotion_budget_ms: Annotated[float, Meta(ge=0, le=10_000)] = 100.0
-    """... only while that takes no longer than this. The compact checkpoint takes 5 to 20 ms; 0 = never."""
+    """It is judged only while that takes no longer than this. The compact checkpoint takes 5 to 20 ms; 0 = never."""
     ahead_budget_ms: Annotated[float, Meta(ge=0, le=10_000)] = 600.0
-    """Words and encodings are sought while the hangover still runs, if the recogniser's speed so far says that this
-    takes no longer: where speech goes on it was in vain, and a final may have to wait for it. 0 = never."""
+    """Words and encodings are begun while the hangover still runs, if the recogniser's speed so far says that they take
+    no longer than this. Where speech goes on after all, the work was in vain, and a final may have to wait for it.
+    0 = never."""
     status_every_s: Annotated[float, Meta(ge=0.5, le=60)] = 0.5
     """At most two status events a second."""
     stop_within_s: Annotated[float, Meta(ge=0.5, le=60)] = 3.0
@@ -179,16 +182,20 @@ class OverloadConfig(_Section, frozen=True):
     """Lag at which less is done. A level is left below half of its lag, after `calm_s`. Seconds of source audio."""
 
     skip_partials_after_s: Annotated[float, Meta(gt=0, le=86_400)] = 3.0
-    """No partial hypotheses: the first words to go are those that are superseded anyway."""
+    """No partial hypotheses, because these words are superseded anyway."""
     fast_asr_after_s: Annotated[float, Meta(gt=0, le=86_400)] = 6.0
-    """Greedy and the smallest recogniser at hand: about the length of a turn behind."""
+    """Greedy decoding and the smallest recogniser at hand, from about the length of a turn behind."""
     speech_only_after_s: Annotated[float, Meta(gt=0, le=86_400)] = 10.0
-    """Nobody waits for words any more: later than this a label is no monitor's. The lag's bound while the recogniser
-    cannot keep up."""
+    """Labels wait for words no longer, for later than this they are of no use to who watches. This bounds the lag while
+    the recogniser cannot keep up."""
     unjudged_after_s: Annotated[float, Meta(gt=0, le=86_400)] = 30.0
-    """Not even the voice can be judged in time: the prior, no label. The lag's bound while the model cannot keep up."""
+    """Not even the voice can be judged in time: an utterance gets the prior and no label. This bounds the lag while the
+    model cannot keep up."""
     calm_s: Annotated[float, Meta(ge=0, le=600)] = 5.0
     """How long the lag must be low before a level is left; doubled, up to 16 times, where it comes back soon."""
+    retry_words_every_s: Annotated[float, Meta(gt=0, le=600)] = 10.0
+    """How often, while no words come in time, some are begun that will probably be late: the recogniser may have
+    recovered."""
 
 
 class RecordConfig(_Section, frozen=True):
@@ -202,7 +209,7 @@ class RecordConfig(_Section, frozen=True):
 
 class ScreenConfig(_Section, frozen=True):
     theme: Literal["auto", "dark", "light", "high-contrast"] = "auto"
-    """What the screen begins with; auto = light where the terminal says that its ground is, else dark."""
+    """The theme that the screen begins with; auto = light where the terminal says that its ground is, else dark."""
 
 
 class Config(_Section, frozen=True):
@@ -235,7 +242,7 @@ def load_config(
     merged: dict[str, Any] = {}
     where = Path(path) if path is not None else user_config_file()
     if path is not None or where.is_file():
-        merged = _read_toml(where)
+        merged = read_toml(where)
         _convert(merged, str(where))
     for name, value in environ.items():
         if name.startswith("LIVEMERC_"):
@@ -266,22 +273,20 @@ def user_config_file() -> Path:
     return Path(platformdirs.user_config_dir("livemerc")) / "livemerc.toml"
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path, mend: str = "check --config") -> dict[str, Any]:
+    """The tree in a TOML file. `mend`: what to do where it cannot be read. Raises `ConfigError` (exit 2)."""
     try:
         with path.open("rb") as file:
             raw = file.read(_LONGEST_FILE_BYTES + 1)
         if len(raw) > _LONGEST_FILE_BYTES:
-            raise ConfigError(f"{path}: larger than {_LONGEST_FILE_BYTES >> 20} MiB, no configuration; check --config.")
-        data = msgspec.toml.decode(raw)
+            raise ConfigError(f"{path}: larger than {_LONGEST_FILE_BYTES >> 20} MiB, no configuration; {mend}.")
+        return msgspec.toml.decode(raw)
     except OSError as error:
-        raise ConfigError(
-            f"{path}: the configuration file cannot be read ({error.strerror}); check --config."
-        ) from error
+        raise ConfigError(f"{path}: the configuration file cannot be read ({cause_of(error)}); {mend}.") from error
     except RecursionError as error:
         raise ConfigError(f"{path}: not valid TOML (nested too deeply); mend it.") from error
     except (msgspec.DecodeError, ValueError) as error:  # ValueError: no UTF-8, or an integer of thousands of digits
         raise ConfigError(f"{path}: not valid TOML ({error}); mend that line.") from error
-    return data
 
 
 def _environment_key(name: str) -> str:

@@ -1,4 +1,4 @@
-"""`livemerc doctor`: what this machine has, what it lacks, and how to mend it. Loads nothing heavy itself.
+"""`livemerc doctor`: what this machine has, what it lacks, and how to mend it. It loads nothing heavy itself.
 
 Libraries that may abort the whole process (a wrong CUDA or cuDNN leaves no traceback) are imported in a child.
 """
@@ -41,7 +41,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def main(*, json: bool = False) -> int:
-    """Print every finding; 0 when `livemerc run --file` would work, else 3."""
+    """Print every finding. Returns the exit code: 0 when `livemerc run --file` would work, else 3."""
     findings = []
     if not json:
         print_line = _printer()

@@ -1,6 +1,13 @@
-"""Errors that reach the user: one plain sentence with the mend, and the exit code of the contract."""
+"""What reaches the user on standard error: errors with their exit codes, warnings, and other sentences.
+
+An error is one plain sentence with the mend. Nothing that is said here can steer a terminal.
+"""
 
 from __future__ import annotations
+
+import sys
+
+from livemerc.text_safety import plain_text
 
 EXIT_OK = 0
 EXIT_USAGE = 2
@@ -38,3 +45,20 @@ class InputError(LivemercError):
     """The input cannot be read or holds no audio."""
 
     exit_code = EXIT_INPUT
+
+
+def cause_of(error: BaseException) -> str:
+    """The cause in words, for a sentence of ours: the system's own where it gave one, else the error's message."""
+    # av's errors have a strerror, and not all of them are an OSError
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def say(sentence: str) -> None:
+    """`livemerc: SENTENCE` on standard error."""
+    print(f"livemerc: {plain_text(sentence)}", file=sys.stderr, flush=True)
+
+
+def warn(*sentences: str) -> None:
+    """`livemerc: warning: SENTENCE`, a line each."""
+    for sentence in sentences:
+        say(f"warning: {sentence}")

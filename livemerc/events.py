@@ -13,6 +13,9 @@ SCHEMA_VERSION = 1
 
 Probabilities = dict[str, float]
 
+NOTHING_TO_JUDGE = "nothing to judge"
+"""`EmotionEvent.abstained` where there is neither text nor speech; also what a person may find in a recorded one."""
+
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     pass

@@ -1,6 +1,10 @@
-"""How times and probabilities are written on every screen and in every plain line."""
+"""How times and probabilities are written on every screen and in every plain line, and how words are counted."""
 
 from __future__ import annotations
+
+import re
+
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
 def clock(seconds: float, *, tenths: bool = False) -> str:
@@ -12,7 +16,22 @@ def clock(seconds: float, *, tenths: bool = False) -> str:
     return f"{text}.{whole % 10}" if tenths else text
 
 
+def seconds(text: str) -> float:
+    """The inverse of `clock`, as people write it: `12:30`, `1:02:03.5`, or plain seconds. Raises `ValueError`."""
+    if not re.fullmatch(r"(?:\d{1,4}:[0-5]?\d:[0-5]?\d|\d{1,5}:[0-5]?\d|\d{1,8})(?:\.\d{1,9})?", text, re.ASCII):
+        raise ValueError("not a time; write 12:30 (minutes:seconds), 1:02:03 or plain seconds")
+    total_s = 0.0
+    for part in text.split(":"):
+        total_s = total_s * 60 + float(part)
+    return total_s
+
+
 def fraction(probability: float) -> str:
     """`.82`; `1.0` when it rounds to one."""
     text = f"{probability:.2f}"
     return text[1:] if text.startswith("0") else "1.0"
+
+
+def words(text: str) -> list[str]:
+    """The words of `text` in lower case and without punctuation: what transcripts are compared and counted by."""
+    return _WORD.findall(text.lower().replace("’", "'"))

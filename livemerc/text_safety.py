@@ -1,4 +1,4 @@
-"""Words come from ASR, sidecar files and replays: nothing in them may steer the terminal.
+"""Words come from recognisers, sidecar files and replays, and nothing in them may steer the terminal.
 
 Everything that a terminal would interpret instead of draw (escape sequences, C0 and C1 controls, bidirectional
 overrides, invisible format characters, lone surrogates) becomes one visible character. Printable text is unchanged.
@@ -40,7 +40,7 @@ def encodable(text: str) -> str:
 
 
 def sure_width(text: str) -> str:
-    """`plain_text`, less what terminals measure differently: a row of a table must be as wide as we count.
+    """`plain_text` without what terminals measure differently, for a row of a table must be as wide as we count.
 
     Variation selectors, emoji joiners and skin tones are left out (the emoji itself stays).
     """

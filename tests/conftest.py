@@ -29,13 +29,13 @@ settings.register_profile("any machine", deadline=None)  # a busy one is slow, a
 settings.load_profile("any machine")
 
 LONG = (
-    "tests/trainer/test_full_size.py",
+    "tests/trainer/merits_l/test_full_size.py",
     "tests/trainer/test_recipe.py",
     "tests/e2e/",
     "tests/asr/test_faster_whisper.py",
     "tests/fuzz/",
     "tests/bench/",
-    "tests/trainer/test_pseudo_label_resume.py",
+    "tests/trainer/pseudo_labels/test_pseudo_label_resume.py",
     "tests/faults/",
     "tests/test_privacy.py",
     "tests/runtime/test_stopping.py",

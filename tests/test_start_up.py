@@ -66,7 +66,7 @@ def test_a_recorded_session_needs_no_model_no_ears_and_no_screen(tmp_path: Path,
 
 
 def test_the_screen_of_a_replay_needs_no_model(tmp_path: Path) -> None:
-    for modules in ("livemerc.console.session_table, livemerc.dashboard.replay_app", "livemerc.dashboard.viewer"):
+    for modules in ("livemerc.console.show, livemerc.dashboard.replay_app", "livemerc.dashboard.viewer"):
         loaded = _loaded_by(f"import {modules}", tmp_path)
         assert "textual" in loaded
         assert not loaded & (HEAVY - {"textual"} | {"numpy"})

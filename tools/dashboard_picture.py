@@ -14,10 +14,11 @@ import sys
 from pathlib import Path
 
 from livemerc.audio.file_source import FileSource
+from livemerc.commands.sources import DEMO_FOLDER
 from livemerc.config import load_config
-from livemerc.console.show import DEMO_FOLDER
 from livemerc.dashboard.app import DashboardApp
-from livemerc.pipeline.recording import RecordedMonitor
+from livemerc.pipeline.monitor import Monitor
+from livemerc.pipeline.recording import RecordingMonitor
 
 SIZE = (120, 36)
 UTTERANCES = 15
@@ -41,7 +42,7 @@ async def picture() -> str:
     """The screen as SVG, at the first moment at which somebody speaks after `UTTERANCES`."""
     settings = load_config(None, {"asr.engine": "transcript", "asr.transcript": str(DEMO_FOLDER / "demo.vtt")})
     source = FileSource(DEMO_FOLDER / "demo.flac", speed=1.0, block_ms=settings.audio.block_ms, name="demo")
-    app = DashboardApp(RecordedMonitor(source, settings, None, audio=False, demo=True))
+    app = DashboardApp(RecordingMonitor(Monitor(source, settings, demo=True), None))
     taken: list[str] = []
 
     async def wait(_: object) -> None:

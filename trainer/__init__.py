@@ -1,0 +1,1 @@
+"""What produces the model: corpora, the training loop, two recipes (compact, merits_l), evaluation, export."""

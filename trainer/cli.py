@@ -1,4 +1,4 @@
-"""`livemerc-train`: train, evaluate, export. Errors and exit codes as of `livemerc`."""
+"""The command line `livemerc-train`: flags and one call each. Errors and exit codes are those of `livemerc`."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def train(
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
     import torch
 
-    from trainer.recipe import TrainOptions
+    from trainer.loop.options import TrainOptions
     from trainer.recipe import train as run
 
     torch.use_deterministic_algorithms(deterministic, warn_only=True)

@@ -1,4 +1,4 @@
-"""`livemerc-train prepare`: reads a corpus, opens its audio, and says what there is to train on."""
+"""Reads a corpus, opens its audio, and says what there is to train on (`livemerc-train prepare`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trainer.corpora.corpus import Corpus
 from trainer.corpora.manifest import write_manifest
 from trainer.corpora.registry import read_corpus
 
-_NAMED = 5  # files and speakers that are named of a longer list
+_NAMED = 5  # a longer list names only this many files or speakers
 
 
 def prepare(
@@ -34,8 +34,8 @@ def prepare(
     "count", "speakers"}], "warnings": [...], "errors": [...]}.
 
     "errors" holds the sentences that forbid training (empty: none), in the order of their weight; hours are of audio
-    that can be used. `decode`: decode all audio instead of headers and first frames. `max_bad_share`: of utterances
-    that should have audio, the share that may lack it. `manifest`: where the labelled utterances of all splits are
+    that can be used. `decode`: decode all audio instead of headers and first frames. `max_bad_share`: share of the
+    utterances that should have audio and may lack it. `manifest`: where the labelled utterances of all splits are
     written, if there are no errors; "manifest" {"path", "rows"} then says so. Raises `ConfigError`; `InputError` for
     a row or folder that cannot be read or a manifest that cannot be written.
     """

@@ -3,48 +3,42 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from livemerc.errors import ConfigError
 from livemerc.model.checkpoint import Abstention, Manifest
 from trainer.compact.config import ConversationStage, FusionStage, SpeechStage, TextStage, read_stage
+from trainer.loop.config_file import read_toml
+from trainer.loop.options import TrainOptions, chosen_stages
 from trainer.loop.run_folder import RunFolder
-from trainer.merits_l.config import read_recipe
 
 STAGES = ("text", "speech", "context")
-"""Of the compact recipe."""
+"""Stages of the compact recipe."""
 _FOLDERS = {"text": ("text", "features"), "speech": ("speech",), "context": ("context",)}
 
 
-@dataclass(frozen=True, slots=True)
-class TrainOptions:
-    """What `livemerc-train train` says beside configuration, data and folder. None = not said."""
-
-    stage: str = "all"
-    resume: bool = False
-    overwrite: bool = False
-    device: Literal["auto", "cpu", "cuda"] | None = None
-    cache: Path | None = None
-    pseudo_labels: Path | None = None
-    max_steps: int | None = None
-    tracker: Literal["tensorboard"] | None = None
+def read_recipe(path: Path) -> str:
+    """The recipe that a configuration is for: "merits-l", or "compact" where it names none. Raises `ConfigError`."""
+    recipe = read_toml(path).get("recipe", "compact")
+    if recipe not in ("compact", "merits-l"):
+        raise ConfigError(f'{path}: recipe {recipe!r} is unknown; it is "merits-l", or left out for the compact model.')
+    return str(recipe)
 
 
 def train(config: Path, data: Path, out: Path, options: TrainOptions) -> None:
-    """The chosen stages of the configuration's recipe. Raises the errors of `livemerc.errors`."""
+    """Trains the chosen stages of the configuration's recipe. Raises the errors of `livemerc.errors`."""
     if options.resume and options.overwrite:
         raise ConfigError("--resume and --overwrite contradict each other; give one of them.")
     if options.max_steps is not None and options.max_steps < 1:
         raise ConfigError("--max-steps must be 1 or more.")
     recipe = read_recipe(config)
     if recipe == "merits-l":
-        from trainer.merits_l.recipe import train_full
+        from trainer.merits_l import recipe as merits_l
 
-        train_full(config, data, out, options)
+        merits_l.train(config, data, out, options)
         return
     for name in ("device", "cache", "max_steps", "tracker", "pseudo_labels"):
         if getattr(options, name) is not None:
@@ -63,13 +57,6 @@ def train(config: Path, data: Path, out: Path, options: TrainOptions) -> None:
         run(stage, config, data, out)
 
 
-def chosen_stages(stage: str, known: tuple[str, ...]) -> tuple[str, ...]:
-    """All of `known`, or the one that `--stage` names."""
-    if stage != "all" and stage not in known:
-        raise ConfigError(f"--stage {stage}: this recipe has all, {', '.join(known)}.")
-    return known if stage == "all" else (stage,)
-
-
 def _settings(config: Path, stage: str) -> dict[str, Any]:
     of: dict[str, dict[str, Any]] = {
         "text": {"text": TextStage},
@@ -84,7 +71,7 @@ def _settings(config: Path, stage: str) -> dict[str, Any]:
 
 
 def run(stage: str, config: Path, data: Path, out: Path) -> None:
-    """One of `STAGES` with the settings of `config`, corpora in `data`, results below `out`."""
+    """Trains one of `STAGES` with the settings of `config`, corpora in `data`, results below `out`."""
     if stage == "text":
         from trainer.compact import text as text_stage
         from trainer.compact import text_features as features
@@ -110,9 +97,9 @@ def run(stage: str, config: Path, data: Path, out: Path) -> None:
 def export_checkpoint(config: Path, runs: Path, out: Path, name: str) -> Manifest:
     """Finished runs of either recipe -> a checkpoint folder."""
     if read_recipe(config) == "merits-l":
-        from trainer.merits_l.export import export_full_run
+        from trainer.merits_l.export import export_run
 
-        return export_full_run(config, runs, out, name)
+        return export_run(config, runs, out, name)
     from trainer.compact.export import export
 
     _need(runs / "context/figures.json", "context")

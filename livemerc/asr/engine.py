@@ -50,7 +50,8 @@ class AsrEngine(Protocol):
     """A recogniser. `engine` and `model` go into `session.start`.
 
     Results do not depend on earlier utterances, so offline, live and rerun give the same text. Calls come from one
-    thread at a time. One that has `repeatable` = True may be asked for an utterance in vain, or twice.
+    thread at a time. What an engine may be able to do beside this: `Repeatable`, `Following`, `Interruptible`,
+    `Lightened`, `Movable`.
     """
 
     engine: str
@@ -66,6 +67,36 @@ class AsrEngine(Protocol):
 
     def close(self) -> None:
         """Frees the model; idempotent."""
+        ...
+
+
+@runtime_checkable
+class Repeatable(Protocol):
+    """An engine that says whether it may be asked for an utterance in vain, or twice."""
+
+    repeatable: bool
+
+
+def is_repeatable(engine: AsrEngine) -> bool:
+    """Whether it may be asked for an utterance in vain, or twice; one that says nothing may not."""
+    return isinstance(engine, Repeatable) and engine.repeatable
+
+
+@runtime_checkable
+class Lightened(Protocol):
+    """An engine that knows what to use instead of it while the machine cannot keep up."""
+
+    def lighter(self) -> AsrEngine | None:
+        """Loads it; None where nothing is faster."""
+        ...
+
+
+@runtime_checkable
+class Movable(Protocol):
+    """An engine that knows a way out of a full GPU."""
+
+    def on_cpu(self) -> AsrEngine:
+        """The same recogniser on the CPU. Raises `ModelError`."""
         ...
 
 

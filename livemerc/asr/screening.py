@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from livemerc.config import SAMPLE_RATE_HZ
+from livemerc.notation import words
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -47,7 +48,6 @@ _VIDEO = re.compile(rf"(?:(?:and|so|{'|'.join(VIDEO_PHRASES)}|{'|'.join(CLOSING_
 _VIDEO_ONCE = re.compile("|".join(VIDEO_PHRASES))
 _CLOSING = re.compile("|".join(CLOSING_PHRASES))
 _ANNOTATION = re.compile(r"\[[^\[\]]*+\]|\([^()]*+\)|\*[^*]*+\*|[♪♫♩♬]")
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
 def screen(
@@ -104,8 +104,8 @@ def _reason(
     transcript: Transcript, utterance: Utterance, config: ScreeningConfig, words_are_given: bool, foreign: str | None
 ) -> str | None:
     # [Music], (applause), ♪: descriptions of sounds, no words
-    words = _WORD.findall(_ANNOTATION.sub(" ", transcript.text).lower().replace("’", "'"))
-    if not words:
+    heard = words(_ANNOTATION.sub(" ", transcript.text))
+    if not heard:
         return "empty"
     if words_are_given:
         return foreign and f"language {foreign}"
@@ -124,16 +124,16 @@ def _reason(
             return "no speech"
     if foreign:
         return f"language {foreign}"
-    if is_loop(words) or _compression_ratio(transcript.text) > config.compression_ratio:
+    if is_loop(heard) or _compression_ratio(transcript.text) > config.compression_ratio:
         return "repetition"
     weak = (
         level_dbfs < config.silence_dbfs + NEAR_SILENCE_DB
         or (no_speech is not None and no_speech > config.no_speech_probability / 2)
         or (log_probability is not None and log_probability < config.mean_log_probability * 0.7)
     )
-    if is_closing_phrase(words, weak=weak, short=voiced_s < SHORT_S):
+    if is_closing_phrase(heard, weak=weak, short=voiced_s < SHORT_S):
         return "closing phrase"
-    tokens = transcript.tokens if transcript.tokens is not None else len(words) * TOKENS_PER_WORD
+    tokens = transcript.tokens if transcript.tokens is not None else len(heard) * TOKENS_PER_WORD
     if tokens > config.tokens_per_second * max(voiced_s, SHORTEST_RATED_S):
         return "too fast"
     return None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from livemerc.asr.cuda import load_cublas
-from livemerc.asr.engine import AsrEngine, GpuMemoryError, NoAsr
+from livemerc.asr.engine import AsrEngine, GpuMemoryError, Lightened, Movable, NoAsr
 from livemerc.asr.identify import find_whisper, not_here, voice_of
 from livemerc.asr.models import REPOSITORIES, cached_path, hub_is_offline, pull, repository_of
 from livemerc.config import Config
@@ -113,8 +113,11 @@ def _named_whisper(config: Config, *, demo: bool, terminal: bool, announce: Anno
 
 def fastest_engine(engine: AsrEngine, config: Config) -> AsrEngine | None:
     """What to use instead of `engine` while the machine cannot keep up: the smallest cached Whisper that knows the
-    language, decoding greedily; pocketsphinx with narrower beams. None where nothing is faster. No network; loads it.
+    language, decoding greedily; pocketsphinx with narrower beams; what a `Lightened` one says. None where nothing is
+    faster. No network; loads it.
     """
+    if isinstance(engine, Lightened):
+        return engine.lighter()
     if engine.engine == "pocketsphinx":
         from livemerc.asr.pocketsphinx_engine import HURRIED_SEARCH, PocketsphinxEngine
 
@@ -136,8 +139,10 @@ def fastest_engine(engine: AsrEngine, config: Config) -> AsrEngine | None:
     return None
 
 
-def engine_on_cpu(engine: AsrEngine, config: Config) -> FasterWhisperEngine:
+def engine_on_cpu(engine: AsrEngine, config: Config) -> AsrEngine:
     """The same recogniser on the CPU, for a GPU whose memory is full. Raises `ModelError`."""
+    if isinstance(engine, Movable):
+        return engine.on_cpu()
     from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
 
     if not isinstance(engine, FasterWhisperEngine):

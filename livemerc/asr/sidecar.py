@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from livemerc.asr.engine import Transcript, Word
-from livemerc.errors import InputError
+from livemerc.errors import InputError, cause_of
 from livemerc.text_safety import encodable
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _text_of(path: Path) -> str:
             raise InputError(f"{path}: larger than {MAX_BYTES >> 20} MiB, no transcript; give another file.")
         data = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: the transcript cannot be read ({error.strerror}); check --transcript.") from error
+        raise InputError(f"{path}: the transcript cannot be read ({cause_of(error)}); check --transcript.") from error
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         text = data.decode(encoding)

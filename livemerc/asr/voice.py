@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from livemerc.asr.engine import AsrEngine, Interruptible, Transcript
+from livemerc.asr.engine import AsrEngine, Interruptible, Transcript, is_repeatable
 from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
 from livemerc.asr.identify import another, is_whisper, named_whisper
 from livemerc.asr.select import load_whisper
@@ -28,7 +28,7 @@ class WithVoice:
     def __init__(self, words: AsrEngine, encoder: FasterWhisperEngine) -> None:
         self.words, self.encoder = words, encoder
         self.engine, self.model = words.engine, words.model
-        self.repeatable = getattr(words, "repeatable", False)
+        self.repeatable = is_repeatable(words)
 
     def transcribe(self, utterance: Utterance) -> Transcript:
         """The recogniser's text with the Whisper's encoding. Raises `GpuMemoryError`, `ModelError`."""

@@ -9,11 +9,11 @@ So a short look is judged by what it gave, and where that looks wrong the whole 
 from __future__ import annotations
 
 import math
-import re
 import zlib
 from typing import TYPE_CHECKING
 
 from livemerc.config import SAMPLE_RATE_HZ
+from livemerc.notation import words
 
 if TYPE_CHECKING:
     from livemerc.asr.engine import Transcript
@@ -29,7 +29,6 @@ STEP_S = 1.0
 """Windows come in few lengths: a GPU's kernels and its allocator like that."""
 _LEAST_TOKENS = 12
 _SHORTEST_RATED_S = 0.5
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _LONGEST_PHRASE_WORDS = 24
 
 
@@ -48,8 +47,8 @@ def most_tokens(voiced_s: float, config: ScreeningConfig) -> int:
 def doubt(transcript: Transcript, voiced_s: float, config: ScreeningConfig) -> str | None:
     """Why a look at a short window may have gone wrong: "nothing heard", "low probability", "too fast" or
     "repetition"; None = it looks right. Stricter than screening: a second look costs time and no words."""
-    words = _WORD.findall(transcript.text.lower())
-    if not words:
+    heard = words(transcript.text)
+    if not heard:
         return "nothing heard"
     log_probability = transcript.mean_log_probability
     if log_probability is not None and log_probability < config.mean_log_probability:
@@ -57,7 +56,7 @@ def doubt(transcript: Transcript, voiced_s: float, config: ScreeningConfig) -> s
     if transcript.tokens is not None and transcript.tokens >= most_tokens(voiced_s, config):
         return "too fast"
     data = transcript.text.encode("utf-8", "surrogatepass")
-    if len(data) / len(zlib.compress(data)) > config.compression_ratio or ends_twice(words):
+    if len(data) / len(zlib.compress(data)) > config.compression_ratio or ends_twice(heard):
         return "repetition"
     return None
 

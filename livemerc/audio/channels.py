@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from operator import itemgetter
 
-from livemerc.audio.ears import FLOOR_DBFS, EarItem, Ears
-from livemerc.audio.items import Dropped, Ending, Onset, Quiet, Speech, Utterance
+from livemerc.audio.ears import FLOOR_DBFS, Ears
+from livemerc.audio.items import Dropped, EarItem, Ending, Onset, Quiet, Speech, Utterance
 from livemerc.audio.source import Block
 from livemerc.config import Config
 

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from livemerc.audio.endpoint import Endpointer
 from livemerc.audio.frames import Framer
-from livemerc.audio.items import Dropped, EarItem, Ending, Onset, Quiet, Speech, Utterance
+from livemerc.audio.items import EarItem
 from livemerc.audio.resample import Resampler
-from livemerc.audio.source import Block
+from livemerc.audio.source import JUMP_S, Block
 from livemerc.audio.vad import make_gate, make_vad
 from livemerc.config import SAMPLE_RATE_HZ, Config
 
-if TYPE_CHECKING:
-    from livemerc.audio.source import Source
-
-__all__ = ["Dropped", "EarItem", "Ears", "Ending", "Onset", "Quiet", "Speech", "Utterance", "make_ears"]
-
 FLOOR_DBFS = -120.0
-_JUMP_S = 0.2
-"""A clock that runs ahead of the samples by more than this has jumped; less is the device's jitter or its drift."""
 _FOLLOWED_S = 0.001
 """Less than this is rounding: the times of a file are those of its samples."""
 _SLEW = 0.01
@@ -44,23 +37,6 @@ class AnyEars(Protocol):
     def speaking(self) -> bool: ...
     def feed(self, block: Block) -> list[EarItem]: ...
     def flush(self) -> list[EarItem]: ...
-
-
-def make_ears(
-    config: Config, source: Source, snapshot_every_s: float | None = None, *, endings: bool = False
-) -> AnyEars:
-    """Ears for `source`: one detector and endpointer, or one for each of its speakers; or those that it brings (a
-    source of words that were cut into utterances before)."""
-    own = getattr(source, "ears", None)
-    if own is not None:
-        return own(config)
-    speakers = getattr(source, "speakers", ())  # a source of somebody's own may not know of speakers
-    if not speakers:
-        return Ears(config, source.rate_hz, snapshot_every_s, endings=endings)
-    from livemerc.audio.channels import ChannelEars
-
-    in_step = getattr(source, "in_step", True)
-    return ChannelEars(config, source.rate_hz, speakers, snapshot_every_s, in_step=in_step, endings=endings)
 
 
 class Ears:
@@ -126,7 +102,7 @@ class Ears:
         items: list[_Timed] = []
         if self._in_anchor_s is None:
             self._in_anchor_s = self._out_anchor_s = block.start_s
-        elif block.gap_s > 0 or block.start_s - self.t_s > _JUMP_S:
+        elif block.gap_s > 0 or block.start_s - self.t_s > JUMP_S:
             items.extend(self._discontinuity(max(block.start_s, self.t_s)))
         else:
             self._follow(block.start_s - self.t_s, len(block.samples) / self._rate_hz)

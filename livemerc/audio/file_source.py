@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from livemerc.audio.source import Block, SourceHealth, block_length, speakers_and_channels
-from livemerc.errors import ConfigError, InputError
+from livemerc.errors import ConfigError, InputError, cause_of
 from livemerc.text_safety import encodable
 
 # Containers whose header declares the length; elsewhere FFmpeg guesses it from the bit rate: no evidence.
@@ -280,8 +280,8 @@ def _check_path(path: Path) -> None:
 
 
 def _reason(error: Exception) -> str:
-    strerror = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return strerror[0].lower() + strerror[1:]
+    cause = cause_of(error)
+    return cause[0].lower() + cause[1:]
 
 
 def _has_frame_count(path: Path) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from livemerc.audio.microphone.devices import portaudio
-from livemerc.errors import InputError, LivemercError, MicrophoneError
+from livemerc.errors import InputError, LivemercError, MicrophoneError, cause_of
 
 
 def read_stretch(path: Path, start_s: float, end_s: float, channel: int | None = None) -> tuple[np.ndarray, int]:
@@ -41,7 +41,7 @@ def read_stretch(path: Path, start_s: float, end_s: float, channel: int | None =
                 if cut.shape[1]:
                     pieces.append(cut.mean(axis=0) if channel is None else cut[min(channel, len(cut) - 1)])
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be played ({getattr(error, 'strerror', None) or error}).") from error
+        raise InputError(f"{path}: cannot be played ({cause_of(error)}).") from error
     if not pieces:
         raise InputError(f"{path}: no audio from {start_s:.1f} s to {end_s:.1f} s; the recording ends before.")
     return np.concatenate(pieces).astype(np.float32, copy=False), rate_hz

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from livemerc.bench.measuring import machine_line
-from livemerc.errors import ConfigError
+from livemerc.errors import ConfigError, cause_of
 from livemerc.text_safety import plain_text
 
 _LONGEST_BYTES = 1 << 24
@@ -25,7 +25,7 @@ def read_figures(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             figures = msgspec.json.decode(file.read(_LONGEST_BYTES), type=dict[str, Any])
     except OSError as error:
-        raise ConfigError(f"--against {path}: cannot be read ({error.strerror}); {mend}") from error
+        raise ConfigError(f"--against {path}: cannot be read ({cause_of(error)}); {mend}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"--against {path}: no benchmark's figures ({error}); {mend}") from error
     if not isinstance(figures.get("machine"), dict):

@@ -16,8 +16,8 @@ from livemerc.asr.engine import AsrEngine
 from livemerc.asr.sidecar import MAX_BYTES, read_cues
 from livemerc.bench.measuring import DEMO, machine, machine_line, percentiles
 from livemerc.config import SAMPLE_RATE_HZ, Config, load_config
-from livemerc.errors import ConfigError, InputError
-from livemerc.sessions.comparison import words
+from livemerc.errors import ConfigError, InputError, cause_of
+from livemerc.notation import words
 from livemerc.text_safety import encodable, plain_text
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def reference_words(path: Path) -> list[str]:
                 raise InputError(f"{path}: larger than {MAX_BYTES >> 20} MiB, no transcript; check --reference.")
             found = words(path.read_text("utf-8"))
         except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror}); check --reference.") from error
+            raise InputError(f"{path}: cannot be read ({cause_of(error)}); check --reference.") from error
         except UnicodeDecodeError as error:
             raise InputError(f"{path}: not UTF-8 text; give a VTT, SRT, STM or plain text file.") from error
     if not found:
@@ -102,8 +102,9 @@ def edits(reference: Sequence[str], heard: Sequence[str]) -> int:
 
 
 def _utterances(file: Path, config: Config) -> list[Utterance]:
-    from livemerc.audio.ears import Ears, Utterance
+    from livemerc.audio.ears import Ears
     from livemerc.audio.file_source import FileSource
+    from livemerc.audio.items import Utterance
 
     source = FileSource(file, speed=0)
     ears = Ears(config, source.rate_hz)

@@ -145,17 +145,8 @@ _TITLES = {
     "endpoint_wait": "  computation-unaware: endpoint wait, the method's own latency alone",
     "after_wait": "  the difference: computation that the wait did not hide",
     "first_partial": "begin of speech to the first words, computation-aware",
-    "first_glimpse": "begin of speech to the first estimate by voice, computation-aware",
+    "first_partial_estimate": "begin of speech to the first estimate by voice, computation-aware",
 }
-
-
-class _Given(Monitor):
-    """A session with a recogniser that is there already, or with the one that is chosen."""
-
-    given: AsrEngine | None = None
-
-    def _load_asr(self) -> AsrEngine | None:
-        return super()._load_asr() if self.given is None else self.given
 
 
 def waits(
@@ -170,8 +161,8 @@ def waits(
 
     `end_to_emotion` with the endpoint wait, `endpoint_wait` alone, `after_wait` = their difference: what of the work
     could not be hidden behind the wait. From the first voiced sample: `first_partial` to the first words on the screen,
-    `first_glimpse` to the first estimate of the open utterance by its voice. None = there was none. `ahead` {used,
-    wasted, wasted_s, share_wasted}, over all runs: work done during hangovers.
+    `first_partial_estimate` to the first estimate of the open utterance by its voice. None = there was none. `ahead`
+    {used, wasted, wasted_s, share_wasted}, over all runs: work done during hangovers.
 
     make_asr: gives a recogniser for each session (default: the configured one). most_s: no more of each file.
     """
@@ -183,12 +174,14 @@ def waits(
         for file in files:
             source = FileSource(file, speed=1.0)
             source.hold(True)  # loading is measured apart
-            monitor = _Given(source, config, demo=True)  # demo: fetches nothing
-            monitor.given = None if make_asr is None else make_asr()
+            monitor = Monitor(source, config, engine=make_asr, demo=True)  # demo: fetches nothing
             engine, spent_s = _one_session(monitor, source, most_s, runs[-1])
             worked_s += spent_s
-            if monitor.ahead is not None:
-                ahead = {name: value + getattr(monitor.ahead, name) for name, value in ahead.items()}
+            speculation = monitor.speculation
+            if speculation is not None:
+                ahead["used"] += speculation.used
+                ahead["wasted"] += speculation.wasted
+                ahead["wasted_s"] += speculation.wasted_s
     all_s = ahead["wasted_s"] + worked_s
     return {
         "asr": engine,
@@ -216,12 +209,12 @@ def _one_session(monitor: Monitor, source: FileSource, most_s: float | None, run
             engine = f"{event.asr.engine} {event.asr.model or ''}".rstrip()
             end_s = event.end_s
             began_s = monitor.passed_at(event.start_s)
-            for name in ("first_partial", "first_glimpse"):
+            for name in ("first_partial", "first_partial_estimate"):
                 seen_s = first_s.get((name, event.utterance_id))
                 if seen_s is not None and began_s is not None:
                     run.setdefault(name, []).append((seen_s - began_s) * 1000)
         elif isinstance(event, EmotionEvent) and event.status == "partial":
-            first_s.setdefault(("first_glimpse", event.utterance_id), now_s)
+            first_s.setdefault(("first_partial_estimate", event.utterance_id), now_s)
         elif isinstance(event, EmotionEvent) and event.status == "provisional" and event.timing is not None:
             t = event.timing
             worked_s += ((t.asr_ms or 0.0) + (t.encode_ms or 0.0)) / 1000

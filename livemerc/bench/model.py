@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from livemerc.bench.measuring import Stages, busy_cores, clock, over_runs, percentiles, progress
 from livemerc.config import SAMPLE_RATE_HZ, Config
-from livemerc.pipeline.dialogue import Cues, Dialogue
+from livemerc.pipeline.abstention import Cues
+from livemerc.pipeline.dialogue import Dialogue
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,7 +98,7 @@ def _glimpses(dialogue: Dialogue, encoders: Encoders, whole: np.ndarray, stages:
     import numpy as np
 
     def glimpse(samples: np.ndarray) -> None:
-        dialogue.peek("open", encoders.speech(samples), Cues(duration_s=5.0))
+        dialogue.partial("open", encoders.speech(samples), Cues(duration_s=5.0))
 
     longest = np.resize(whole, 12 * SAMPLE_RATE_HZ)
     for _ in range(10):

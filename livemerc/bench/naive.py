@@ -13,7 +13,8 @@ from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
 
 from livemerc.bench.model import Spoken
-from livemerc.pipeline.dialogue import Cues, Dialogue
+from livemerc.pipeline.abstention import Cues
+from livemerc.pipeline.dialogue import Dialogue
 
 if TYPE_CHECKING:
     from livemerc.model.encoders import Encoders

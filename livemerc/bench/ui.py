@@ -14,16 +14,20 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
 from textual import events as textual_events
+from textual.binding import BindingType
 from textual.driver import Driver
 from textual.geometry import Size
 
 from livemerc.bench.measuring import machine, percentiles
-from livemerc.dashboard.app import REDRAW_EVERY_S, DashboardApp
+from livemerc.dashboard.keys import READING_KEYS
+from livemerc.dashboard.session_app import REDRAW_EVERY_S, SessionApp
 from livemerc.dashboard.terminal import spare_the_collector
+from livemerc.dashboard.watched import EventSource
+from livemerc.dashboard.worker import EventWorker
 from livemerc.emotions import LABELS
 from livemerc.events import (
     AsrInfo,
@@ -166,7 +170,7 @@ class Flood(Quiet):
 
 
 class Fed(Quiet):
-    """Gives what `give` was called with, in the UI's own thread; stands for the app's worker, too."""
+    """A feed that gives what `give` was called with, in the UI's own thread."""
 
     def __init__(self) -> None:
         super().__init__(jitter_db=20.0)
@@ -179,30 +183,25 @@ class Fed(Quiet):
     def give(self, number: int) -> None:
         self._inbox.extend(utterance(number, self._dice))
 
-    def start(self) -> None:
+    def start(self, arrived: Callable[[], object], ended: Callable[[BaseException | None], object]) -> None:
         """Nothing runs."""
 
     def take(self) -> Event | None:
         return self._inbox.popleft() if self._inbox else None
 
-    def stop_monitor(self) -> None:
+    def close(self, timeout_s: float) -> None:
         """Nothing runs."""
 
-    def cancel(self, timeout_s: float) -> bool:
-        return True
 
+class BenchApp(SessionApp):
+    """The screen with a reader's keys."""
 
-class BenchApp(DashboardApp):
     own_process = True
-    CSS_PATH = str(Path(inspect.getfile(DashboardApp)).with_name("dashboard.tcss"))
+    CSS_PATH = str(Path(inspect.getfile(SessionApp)).with_name("dashboard.tcss"))
+    BINDINGS: ClassVar[list[BindingType]] = [*READING_KEYS]
 
-    def _catch_signals(self) -> None:
+    def leave_on_signals(self) -> None:
         """Ctrl+C ends the bench, not one of its sessions."""
-
-
-class FedApp(BenchApp):
-    def _listen(self, monitor: Any) -> Any:
-        return monitor
 
 
 class NowhereDriver(Driver):
@@ -229,7 +228,7 @@ class NowhereDriver(Driver):
 # -- measuring ---------------------------------------------------------------------------------------------------------
 
 
-async def _with_app(app: DashboardApp, work: Callable[[NowhereDriver], Awaitable[None]]) -> None:
+async def _with_app(app: SessionApp, work: Callable[[NowhereDriver], Awaitable[None]]) -> None:
     app.driver_class = NowhereDriver
     failures: list[Exception] = []
 
@@ -266,7 +265,7 @@ async def _cost_ms(driver: NowhereDriver, what: Callable[[], object]) -> float:
 async def _long_session(utterances: int, warm_up: int = _WARM_UP, keys: int = 400) -> dict[str, Any]:
     now_s = 0.0
     fed = Fed()
-    app = FedApp(fed, clock=lambda: now_s, ticking=False)
+    app = BenchApp(fed, clock=lambda: now_s, ticking=False)
     append_ms: list[float] = []
     scroll_ms: list[float] = []
     memory: dict[str, float] = {}
@@ -300,7 +299,7 @@ async def _long_session(utterances: int, warm_up: int = _WARM_UP, keys: int = 40
     }
 
 
-async def _share_of_a_core(monitor: Quiet, seconds: float) -> float:
+async def _share_of_a_core(source: EventSource, seconds: float) -> float:
     used = 0.0
 
     async def work(driver: NowhereDriver) -> None:
@@ -310,13 +309,13 @@ async def _share_of_a_core(monitor: Quiet, seconds: float) -> float:
         await asyncio.sleep(seconds)
         used = (time.process_time() - cpu_s) / (time.monotonic() - began_s)
 
-    await _with_app(BenchApp(monitor), work)
+    await _with_app(BenchApp(EventWorker(source)), work)
     return used
 
 
 async def _flood(seconds: float) -> dict[str, Any]:
     figures: dict[str, Any] = {}
-    app = BenchApp(Flood())
+    app = BenchApp(EventWorker(Flood()))
 
     async def work(driver: NowhereDriver) -> None:
         await asyncio.sleep(1.0)

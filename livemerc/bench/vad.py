@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from livemerc.audio.ears import Ears, Utterance
+from livemerc.audio.ears import Ears
+from livemerc.audio.items import Utterance
 from livemerc.audio.source import Block
 from livemerc.bench.measuring import DEMO, machine
 from livemerc.bench.noise import NOISES, babble

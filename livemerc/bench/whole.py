@@ -121,8 +121,9 @@ def _stages(config: Config, quick: bool, figures: dict[str, Any]) -> dict[str, A
 
 def _hear(config: Config, most_s: float | None) -> tuple[list[Utterance], float]:
     """The demo's utterances, of its first `most_s` alone, and its seconds."""
-    from livemerc.audio.ears import Ears, Utterance
+    from livemerc.audio.ears import Ears
     from livemerc.audio.file_source import FileSource
+    from livemerc.audio.items import Utterance
 
     source = FileSource(DEMO, speed=0)
     ears = Ears(config, source.rate_hz)

@@ -1,1 +1,1 @@
-"""One module a group of commands: flags become arguments, nothing heavy is imported before it is needed."""
+"""One module a command: its flags and one call. Nothing heavy is imported before it is needed."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
-from livemerc.commands.root import app
+from livemerc.commands import sources
+from livemerc.commands.checks import check_output, check_recognition
 from livemerc.errors import EXIT_OK, ConfigError
 from livemerc.runtime import process
 
@@ -23,7 +25,6 @@ _output = Group("Output", sort_key=4)
 _other = Group("Other", sort_key=5)
 
 
-@app.command(sort_key=1)
 def run(
     *,
     mic: Annotated[list[str] | None, Parameter(group=_source, consume_multiple=(0, 1), metavar="[NAME|INDEX]")] = None,
@@ -111,8 +112,7 @@ def run(
         Show tracebacks and the libraries' own messages.
     """
     source_flag = _one_source(mic=mic is not None, file=file is not None, stdin=stdin, demo=demo)
-    if json and plain:
-        raise ConfigError("--json and --plain exclude each other; choose one.")
+    check_output(json=json, plain=plain)
     if speed is not None and source_flag not in ("--file", "--demo"):
         raise ConfigError(f"--speed goes with --file or --demo, not with {source_flag}, whose pace is the world's.")
     if speed is not None and not (math.isfinite(speed) and speed >= 0):
@@ -123,10 +123,7 @@ def run(
         raise ConfigError("--rate must be a sample rate between 1000 and 384000 Hz.")
     if speakers is not None and source_flag not in ("--mic", "--file"):
         raise ConfigError(f"--speakers goes with --mic or --file, not with {source_flag}, which has one channel.")
-    if transcript is not None and asr not in (None, "transcript"):
-        raise ConfigError(f"--transcript and --asr {asr} exclude each other; leave one out.")
-    if text_only and asr == "none":
-        raise ConfigError("--text-only and --asr none leave nothing to judge; leave one out.")
+    check_recognition(transcript, asr, text_only=text_only)
     if record_audio and record is None:
         raise ConfigError("--record-audio goes with --record DIR, which says where to; give both.")
     names = () if speakers is None else _speaker_names(speakers)
@@ -150,18 +147,20 @@ def run(
     )
     if settings.offline:
         os.environ["HF_HUB_OFFLINE"] = "1"  # before any library reads it
-    from livemerc.console import show as session
-
     if record is not None:
-        session.check_new(record)  # before a microphone listens
+        from livemerc.sessions.folder import check_new
+
+        check_new(record)  # before a microphone listens
     with process.StopOnSignal() as signals:
         try:
             pace = 1.0 if speed is None else speed
-            source = session.open_source(source_flag, mic, file, rate, pace, names, settings)
-            return session.monitor(
-                source, settings, signals,
-                demo=demo, json=json, plain=plain, record=record, record_audio=record_audio,
-            )  # fmt: skip
+            with closing(sources.open_source(source_flag, mic, file, rate, pace, names, settings)) as source:
+                from livemerc.console.show import show_monitor
+                from livemerc.pipeline.monitor import Monitor
+                from livemerc.pipeline.recording import RecordingMonitor
+
+                monitor = RecordingMonitor(Monitor(source, settings, demo=demo), record, audio=record_audio)
+                return show_monitor(monitor, signals, json=json, plain=plain)
         except KeyboardInterrupt:
             return EXIT_OK  # nothing was heard yet: nothing to flush
 
@@ -186,11 +185,10 @@ def _speaker_names(given: str) -> tuple[str, ...]:
 
 def _load_config(path: Path | None, overrides: dict[str, Any], *, demo: bool) -> Config:
     from livemerc.config import load_config
-    from livemerc.console.show import DEMO_FOLDER
 
     settings = load_config(path, overrides)
     if settings.asr.engine == "transcript" and settings.asr.transcript is None and demo:
-        return load_config(path, overrides | {"asr.transcript": str(DEMO_FOLDER / "demo.vtt")})
+        return load_config(path, overrides | {"asr.transcript": str(sources.DEMO_FOLDER / "demo.vtt")})
     return settings
 
 

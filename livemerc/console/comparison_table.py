@@ -9,27 +9,29 @@ from pathlib import Path
 import msgspec
 from rich.cells import cell_len, set_cell_size
 
-from livemerc.errors import EXIT_OK, InputError
+from livemerc.errors import EXIT_OK, InputError, warn
 from livemerc.notation import clock, fraction
 from livemerc.sessions.comparison import Comparison, Pair, compare, head_of, heard
 from livemerc.sessions.session import RecordedUtterance, read_session
-from livemerc.text_safety import encodable, plain_text, sure_width
+from livemerc.text_safety import encodable, sure_width
 
 _LABEL_CELLS = 9
 
 
-def main(first: Path, second: Path, *, json: bool, everything: bool) -> int:
-    """Print the comparison. Returns the exit code. Raises `InputError`."""
+def print_comparison(first: Path, second: Path, *, json: bool, everything: bool) -> int:
+    """Print the comparison of two sessions. Returns the exit code. Raises `InputError`.
+
+    everything: pairs that agree are shown too.
+    """
     sessions = [read_session(path) for path in (first, second)]
     for path, session in zip((first, second), sessions, strict=True):
-        for warning in session.warnings:
-            print(f"livemerc: warning: {plain_text(warning)}", file=sys.stderr)
+        warn(*session.warnings)
         if not session.utterances:
             raise InputError(f"{path}: no utterances in this session; there is nothing to compare.")
     found = compare(*sessions)
     if sessions[0].source != sessions[1].source:
-        sources = " and ".join(plain_text(encodable(session.source)) or "unknown" for session in sessions)
-        print(f"livemerc: warning: the sources differ ({sources}): times agree only by chance.", file=sys.stderr)
+        sources = " and ".join(encodable(session.source) or "unknown" for session in sessions)
+        warn(f"the sources differ ({sources}): times agree only by chance.")
     if json:
         sys.stdout.buffer.write(msgspec.json.encode(found.as_object()) + b"\n")
     else:
@@ -41,7 +43,7 @@ def main(first: Path, second: Path, *, json: bool, everything: bool) -> int:
 
 
 def lines(found: Comparison, width: int, *, everything: bool) -> list[str]:
-    """The comparison as text: nothing in it steers a terminal. Pairs that agree only with `everything`."""
+    """The comparison as text that steers no terminal. Pairs that agree are in it only with `everything`."""
     out = _summary(found)
     time = 9 if max(found.a.duration_s, found.b.duration_s) >= 3600 else 7
     speaker = min(10, max((cell_len(sure_width(u.final.speaker or "")) for u in found.a.utterances), default=0))
@@ -123,7 +125,10 @@ def _table_row(
     speaker: int,
     width: int,
 ) -> list[str]:
-    """`≠` the label differs, `○` only one is sure, `"` only the words, `A` / `B` only there."""
+    """One line, or two where the words differ.
+
+    Marks: `≠` the labels differ, `○` only one is sure, `"` only the words differ, `A` / `B` it is only there.
+    """
     first = one or other
     assert first is not None
     mark = "A" if other is None else "B" if one is None else " "

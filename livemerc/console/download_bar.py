@@ -1,4 +1,4 @@
-"""Fetching a Whisper model where somebody watches: with a progress bar, and before a screen opens."""
+"""Fetches a Whisper model where somebody watches: with a progress bar, and before a screen opens."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from livemerc.config import Config
-from livemerc.errors import ModelError
+from livemerc.errors import ModelError, say
 
 
 def pull_with_bar(name: str) -> Path:
@@ -27,7 +27,8 @@ def pull_with_bar(name: str) -> Path:
 def fetch_before_screen(config: Config) -> None:
     """Fetch now what `config.asr` would fetch later, behind the dashboard, where no bar can be drawn.
 
-    A named model that cannot be had is a `ModelError`; with `auto` the failure is said and pocketsphinx takes over.
+    Raises `ModelError` for a named model that cannot be had; with `auto` the failure is said and pocketsphinx takes
+    over.
     """
     from livemerc.asr.identify import find_whisper, voice_of
     from livemerc.asr.models import REPOSITORIES, cached_path, hub_is_offline
@@ -47,10 +48,10 @@ def fetch_before_screen(config: Config) -> None:
         return  # a folder: nothing to fetch
     if cached_path(name) is not None:
         return
-    print(f"livemerc: fetching Whisper {name} once (--offline forbids it).", file=sys.stderr)
+    say(f"fetching Whisper {name} once (--offline forbids it).")
     try:
         pull_with_bar(name)
     except ModelError as error:
         if asr.engine != "auto" or asr.model is not None:
             raise
-        print(f"livemerc: {error}", file=sys.stderr)
+        say(str(error))

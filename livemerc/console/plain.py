@@ -14,9 +14,8 @@ from livemerc.text_safety import plain_text
 class PlainPrinter:
     """`write(event)` for every event of a session.
 
-    stream: settled labels, `00:12.3  Ann  joy .82  "words"`; log (standard error by default):
-    header, health and summary. Both are flushed a line
-    at a time. A closed pipe raises `BrokenPipeError` to the caller.
+    stream gets settled labels, `00:12.3  Ann  joy .82  "words"`; log (standard error by default) gets header, health
+    and summary. Both are flushed a line at a time. A closed pipe raises `BrokenPipeError` to the caller.
     """
 
     def __init__(self, stream: TextIO, log: TextIO | None = None) -> None:
@@ -74,7 +73,7 @@ class PlainPrinter:
         self._print(self._stream, "  ".join(part for part in parts if part))
 
     def _status(self, event: Status) -> None:
-        """A line when trouble begins, changes or ends; not one twice a second."""
+        """Print a line when trouble begins, changes or ends, and not twice a second."""
         trouble = []
         if event.mic is not None and not event.mic.ok:
             trouble.append(f"microphone: {event.mic.why or 'nothing is being heard'}")

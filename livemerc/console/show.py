@@ -1,175 +1,170 @@
-"""One `livemerc run`: open the source, watch it, show the events, end cleanly."""
+"""Shows a session: on a terminal the dashboard, elsewhere lines. Every command that prints events prints them here."""
 
 from __future__ import annotations
 
 import errno
 import io
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
-from livemerc.audio.source import Source
-from livemerc.config import Config
-from livemerc.console.download_bar import fetch_before_screen
-from livemerc.errors import EXIT_OK, ConfigError, LivemercError
-from livemerc.events import Event, SessionStart, Status, encode
+from livemerc.console.json_lines import JsonLines
+from livemerc.console.plain import PlainPrinter
+from livemerc.errors import EXIT_OK, ConfigError, LivemercError, cause_of, say, warn
+from livemerc.events import Event, SessionStart
 from livemerc.notation import clock
-from livemerc.pipeline.recording import RecordedMonitor
 from livemerc.runtime import process
-from livemerc.sessions.recorder import check_new
-from livemerc.text_safety import plain_text
+from livemerc.sessions.follower import Follower
+from livemerc.sessions.player import Player
 
-__all__ = ["DEMO_FOLDER", "check_new", "monitor", "open_source"]
-
-DEMO_FOLDER = Path(__file__).parents[1] / "demo"
-
-
-def open_source(
-    flag: str,
-    mic: list[str] | None,
-    file: Path | None,
-    rate: int | None,
-    speed: float,
-    speakers: tuple[str, ...],
-    settings: Config,
-) -> Source:
-    """The source that `flag` names. Raises `ConfigError`, `InputError` or `MicrophoneError`."""
-    block_ms = settings.audio.block_ms
-    watched = sys.stdout is not None and sys.stdout.isatty()
-    if flag == "--mic":
-        from livemerc.audio.microphone.group import MicGroup
-        from livemerc.audio.microphone.source import MicSource
-
-        names: list[str | int | None] = [int(name) if name.isdecimal() else name for name in mic or ()]
-        if watched:  # first: a microphone that waits for a download overflows
-            fetch_before_screen(settings)
-        if len(names) > 1:
-            return MicGroup(names, block_ms, settings.audio.ring_s, speakers)
-        return MicSource(names[0] if names else None, block_ms, settings.audio.ring_s, speakers)
-    if flag == "--stdin":
-        if sys.stdin is None or sys.stdin.isatty():
-            raise ConfigError("--stdin wants samples piped in, and standard input is a terminal; see the README.")
-        from livemerc.audio.stdin_source import StdinSource
-
-        if watched:
-            fetch_before_screen(settings)
-        return StdinSource(sys.stdin.buffer, 16_000 if rate is None else rate, block_ms)
-    from livemerc.audio.file_source import FileSource
-
-    if flag == "--demo":
-        return FileSource(DEMO_FOLDER / "demo.flac", speed=speed, block_ms=block_ms, name="demo")
-    assert file is not None
-    source = FileSource(file, speed=speed, block_ms=block_ms, speakers=speakers)
-    if watched:
-        fetch_before_screen(settings)
-    return source
+if TYPE_CHECKING:
+    from livemerc.pipeline.recording import RecordingMonitor
 
 
-def monitor(
-    source: Source,
-    settings: Config,
-    signals: process.StopOnSignal,
-    *,
-    demo: bool,
-    json: bool,
-    plain: bool,
-    record: Path | None = None,
-    record_audio: bool = False,
-) -> int:
-    """Watch `source` to its end or to a stop signal and show its events. Returns the exit code.
+class EventSource(Protocol):
+    """A monitor, a player or a follower. `stop` may come from any thread; `events` ends soon after it."""
 
-    record: folder that becomes the session's own (`sessions.recorder`); with `record_audio` what is heard, too.
+    def events(self) -> Iterator[Event]: ...
+    def stop(self) -> None: ...
+
+
+def show_monitor(monitor: RecordingMonitor, signals: process.StopOnSignal, *, json: bool, plain: bool) -> int:
+    """Show a session that has not begun, until it ends or a stop signal comes. Returns the exit code.
+
+    Raises whatever the monitor's events raise, and `LivemercError` where standard output cannot be written to.
     """
-    try:
-        monitor = RecordedMonitor(source, settings, record, audio=record_audio, demo=demo)
-        return watch(monitor, signals, json=json, plain=plain)
-    finally:
-        source.close()
-
-
-def watch(monitor: RecordedMonitor, signals: process.StopOnSignal, *, json: bool, plain: bool) -> int:
-    """Show the events of a session that has not begun, to its end or to a stop signal. Returns the exit code."""
-    screen = not json and not plain and process.has_screen()
     source = monitor.source
+    screen = _has_screen(json=json, plain=plain)
     try:
         for recorder in monitor.recorders:
-            print(f"livemerc: recording to {plain_text(recorder.what)}", file=sys.stderr, flush=True)
+            say(f"recording to {recorder.what}")
         signals.call(monitor.stop)
         if screen:
             code = _show_dashboard(monitor)
         else:
-            _print_events(monitor, json=json)
             code = EXIT_OK
+            print_events(
+                monitor,
+                json=json,
+                announcements=lambda: monitor.announcements,
+                tells_degraded=True,
+                taken_unread=lambda: monitor.recording is not None,
+            )
     finally:
         source.close()
-    stopped = [recorder.stopped for recorder in monitor.recorders if recorder.stopped is not None]
-    for warning in [*source.warnings, *stopped]:
-        print(f"livemerc: warning: {plain_text(warning)}", file=sys.stderr)
+    warn(*source.warnings, *(recorder.stopped for recorder in monitor.recorders if recorder.stopped is not None))
     return code
 
 
-def _show_dashboard(monitor: RecordedMonitor) -> int:
-    from livemerc.dashboard import run_dashboard
+def show_replay(
+    path: Path, signals: process.StopOnSignal, *, speed: float, begin_s: float, json: bool, plain: bool
+) -> int:
+    """Play a recorded session from `begin_s` on, `speed` times as fast as it was. Returns the exit code.
 
-    code = run_dashboard(monitor, theme=monitor.config.screen.theme)
-    recorded = [f"recorded: {recorder.what}" for recorder in monitor.recorders]
-    for announcement in [*monitor.announcements, *recorded]:
-        print(f"livemerc: {plain_text(announcement)}", file=sys.stderr)
-    return code
+    Raises `InputError` (no session), `ConfigError` (`begin_s` is behind its end), and `LivemercError` where standard
+    output cannot be written to.
+    """
+    player = Player(path, speed=speed, begin_s=begin_s)
+    if begin_s > player.duration_s and not player.growing:
+        player.close()
+        raise ConfigError(f"--from {clock(begin_s)}: the session ends at {clock(player.duration_s)}; begin before.")
+    signals.call(player.stop)
+    code = EXIT_OK
+    if _has_screen(json=json, plain=plain):
+        from livemerc.config import load_config
+        from livemerc.dashboard import run_replay
 
-
-def _nowhere(event: Event) -> None:
-    """Shows nothing."""
-
-
-def _print_events(monitor: RecordedMonitor, *, json: bool) -> None:
-    stdout = process.claim_stdout()
-    show: Callable[[Event], None]
-    if json:
-        show = _JsonLines(stdout).write
+        code = run_replay(player, load_config().screen.theme)
     else:
-        from livemerc.console.plain import PlainPrinter
+        print_events(player, json=json)
+    warn(*player.journal.warnings)
+    return code
 
-        show = PlainPrinter(io.TextIOWrapper(stdout, encoding="utf-8"), log=sys.stderr).write
+
+def show_follower(path: Path, signals: process.StopOnSignal, *, json: bool, plain: bool) -> int:
+    """Show a session that is being recorded, from its newest event on. Returns the exit code.
+
+    On a terminal the screen stays after the session's end; lines end with it. Raises `InputError` (waiting for a
+    session there is hopeless), and `LivemercError` where standard output cannot be written to.
+    """
+    follower = Follower(path)
+    signals.call(follower.stop)
+    code = EXIT_OK
+    if _has_screen(json=json, plain=plain):
+        from livemerc.config import load_config
+        from livemerc.dashboard import run_watch
+
+        code = run_watch(follower, load_config().screen.theme)
+    else:
+        if follower.waiting:
+            say(f"waiting for a recording to begin in {path}")
+        print_events(follower, json=json)
+        if follower.trouble is not None and not follower.growing:
+            warn(follower.trouble)
+    warn(*follower.journal.warnings)
+    return code
+
+
+def print_events(
+    source: EventSource,
+    *,
+    json: bool,
+    announcements: Callable[[], Iterable[str]] = tuple,
+    tells_degraded: bool = False,
+    taken_unread: Callable[[], bool] = lambda: False,
+) -> None:
+    """Print every event of `source` on standard output: as JSON Lines, or as one line per settled label.
+
+    A reader that leaves stops the source, and is no failure. announcements: said on standard error when the session
+    starts. tells_degraded: with `json`, a degraded part is told on standard error. taken_unread: asked once nobody
+    reads; True = the source's last events are still taken, for whoever records them. Raises whatever the source's
+    events raise, and `LivemercError` where standard output cannot be written to (a full disk).
+    """
+    stdout = process.claim_stdout()
+    write: Callable[[Event], None]
+    if json:
+        write = JsonLines(stdout, tells_degraded=tells_degraded).write
+    else:
+        write = PlainPrinter(io.TextIOWrapper(stdout, encoding="utf-8"), log=sys.stderr).write
     failure: LivemercError | None = None
-    events = cast("Generator[Event]", monitor.events())
-    with process.ReaderWatch(stdout.fileno(), monitor.stop):
-        try:
-            for event in events:
-                try:
-                    if isinstance(event, SessionStart):
-                        for announcement in monitor.announcements:
-                            print(f"livemerc: {plain_text(announcement)}", file=sys.stderr, flush=True)
-                    show(event)
-                except OSError as error:
-                    monitor.stop()
-                    if error.errno in (errno.EPIPE, errno.EIO):
-                        process.silence_output()  # the reader or the terminal has gone: nobody is left to flush for
-                    else:
-                        failure = LivemercError(
-                            f"standard output cannot be written ({error.strerror}); free space there, or send it "
-                            "somewhere else."
-                        )
-                    if monitor.recording is None:
-                        break
-                    show = _nowhere  # but the record, which is to have the last utterance
-        finally:
-            events.close()
+    events = cast("Generator[Event]", source.events())
+    with process.ReaderWatch(stdout.fileno(), source.stop), closing(events):
+        for event in events:
+            try:
+                if isinstance(event, SessionStart):
+                    for announcement in announcements():
+                        say(announcement)
+                write(event)
+            except OSError as error:
+                source.stop()
+                if error.errno in (errno.EPIPE, errno.EIO):
+                    process.silence_output()  # the reader or the terminal has gone: nobody is left to flush for
+                else:
+                    failure = LivemercError(
+                        f"standard output cannot be written ({cause_of(error)}); free space there, or send it "
+                        "somewhere else."
+                    )
+                if not taken_unread():
+                    break
+                write = _nowhere
     if failure is not None:
         raise failure
 
 
-class _JsonLines:
-    """One event a line; a degraded part is logged on standard error when it begins, changes or ends."""
+def _nowhere(event: Event) -> None:
+    """Nobody reads."""
 
-    def __init__(self, stdout: BinaryIO) -> None:
-        self._stdout = stdout
-        self._degraded: str | None = None
 
-    def write(self, event: Event) -> None:
-        self._stdout.write(encode(event) + b"\n")
-        if isinstance(event, Status) and event.degraded != self._degraded:
-            self._degraded = event.degraded
-            what = f"degraded: {plain_text(event.degraded)}" if event.degraded else "well again"
-            print(f"livemerc: {clock(event.t_s)}  {what}", file=sys.stderr, flush=True)
+def _has_screen(*, json: bool, plain: bool) -> bool:
+    return not json and not plain and process.has_screen()
+
+
+def _show_dashboard(monitor: RecordingMonitor) -> int:
+    from livemerc.dashboard import run_dashboard
+
+    code = run_dashboard(monitor, theme=monitor.config.screen.theme)
+    for sentence in [*monitor.announcements, *(f"recorded: {recorder.what}" for recorder in monitor.recorders)]:
+        say(sentence)
+    return code

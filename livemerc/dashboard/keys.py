@@ -8,21 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from rich.cells import cell_len
-from rich.text import Text
-from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.widgets import Input
-
-from livemerc.dashboard.palette import Palette
-from livemerc.dashboard.panels.panel import Panel
-from livemerc.dashboard.state.session import SessionState
 
 
-def key(keys: str, action: str, name: str, told: str, *, display: str | None = None, show: bool = True) -> Binding:
-    """A binding whose `name` stands in the footer and whose `told` in the help and in the palette."""
-    return Binding(keys, action, name, key_display=display, tooltip=told, show=show)
+def key(keys: str, action: str, name: str, help: str, *, display: str | None = None, show: bool = True) -> Binding:
+    """A binding whose `name` stands in the footer and whose `help` in the help screen and the command palette."""
+    return Binding(keys, action, name, key_display=display, tooltip=help, show=show)
 
 
 KEYS: tuple[BindingType, ...] = (
@@ -52,6 +44,10 @@ KEYS: tuple[BindingType, ...] = (
     key("question_mark", "help", "Help", "how to read the screen, and this list", display="?"),
 )
 _LIVE_ALONE = ("leave", "pause", "record", "inputs")
+READING_KEYS: tuple[BindingType, ...] = tuple(
+    binding for binding in KEYS if isinstance(binding, Binding) and binding.action not in _LIVE_ALONE
+)
+"""What a reader needs, wherever the events come from."""
 SPEEDS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 
 REPLAY_KEYS: tuple[BindingType, ...] = (
@@ -64,7 +60,7 @@ REPLAY_KEYS: tuple[BindingType, ...] = (
     Binding("shift+right,right_square_bracket", "seek(60)", show=False),
     key("minus", "speed(-1)", "Speed", f"speed, {SPEEDS[0]:g} to {SPEEDS[-1]:g} times", display="-+"),
     Binding("plus,equals_sign", "speed(1)", show=False),
-    *(binding for binding in KEYS if isinstance(binding, Binding) and binding.action not in _LIVE_ALONE),
+    *READING_KEYS,
 )
 WATCH_KEYS: tuple[BindingType, ...] = (
     REPLAY_KEYS[0],  # q
@@ -102,16 +98,9 @@ LABEL_KEYS: tuple[BindingType, ...] = (
     Binding("question_mark", "help", "Help", key_display="?"),  # this list needs no row to itself
 )
 
-_LAST_TO_GO = (
-    "help", "leave", "pause", "live", "seek(-10)", "view", "details", "bookmark", "search", "record", "found(1)",
-    "follow", "export", "play", "words", "speaker", "undo", "next_open", "order",
-)  # fmt: skip
-"""Where the footer is too narrow for all keys, these stay longest. The help has them all."""
-FIND = (("Enter", "go to what was found"), ("Esc", "forget it"))
 
-
-def told(app: App[int]) -> list[tuple[str, str]]:
-    """Key and explanation of everything that this screen can do now, in order."""
+def key_help(app: App[int]) -> list[tuple[str, str]]:
+    """Key and explanation of everything that the screen can do now, in order."""
     found = []
     for _, binding, enabled, tooltip in app.screen_stack[0].active_bindings.values():
         if enabled and binding.tooltip:
@@ -120,74 +109,10 @@ def told(app: App[int]) -> list[tuple[str, str]]:
 
 
 def commands(app: App[int]) -> Iterator[SystemCommand]:
-    """For the command palette."""
+    """The same for the command palette."""
     for _, binding, enabled, tooltip in app.screen_stack[0].active_bindings.values():
         if enabled and binding.tooltip and binding.action != "command_palette":
             yield SystemCommand(
                 f"{binding.description} ({app.get_key_display(binding)})", tooltip or binding.tooltip,
                 partial(app.run_action, binding.action),
             )  # fmt: skip
-
-
-def _hint(palette: Palette, *keys: tuple[str, str]) -> Text:
-    line = Text()
-    for name, what in keys:
-        line.append(f" {name}", style=palette.style(palette.accent, bold=True))
-        line.append(f" {what} ", style=palette.dim)
-    return line
-
-
-class KeyLine(Panel):
-    """The footer: as many keys as there is room for, none cut in the middle. A click presses one.
-
-    Textual's own is a widget a key, mounted anew whenever a key comes or goes: 50 ms each time someone scrolls back.
-    """
-
-    DEFAULT_CSS = "KeyLine { dock: bottom; height: 1; }"
-
-    def __init__(
-        self, state: SessionState, *, id: str | None = None, typing: tuple[tuple[str, str], ...] = FIND
-    ) -> None:
-        """`typing`: what stands there while words are typed, which are no keys."""
-        super().__init__(state, id=id)
-        self._typing = typing
-        self._changes = 0
-        self._keys: list[tuple[int, str]] = []  # where each ends, and what a click presses
-
-    def on_mount(self) -> None:
-        self.screen.bindings_updated_signal.subscribe(self, self._other_keys)
-
-    def _other_keys(self, screen: object) -> None:
-        self._changes += 1
-        self.redraw()
-
-    def key(self) -> object:
-        return self._changes
-
-    def lines(self, width: int, height: int) -> list[Text]:
-        offered = [
-            binding
-            for _, binding, enabled, _ in self.screen.active_bindings.values()
-            if binding.show and enabled and binding.description
-        ]
-        palette, room = self.palette, width - 1
-        if isinstance(self.screen.focused, Input):  # what is typed there are words, no keys
-            self._keys = []
-            return [_hint(palette, *self._typing)]
-        kept = set()
-        for binding in sorted(offered, key=lambda b: _LAST_TO_GO.index(b.action) if b.action in _LAST_TO_GO else 99):
-            room -= cell_len(self.app.get_key_display(binding)) + cell_len(binding.description) + 3
-            if room < -2:  # the last one needs no gap behind it
-                break
-            kept.add(binding.action)
-        line, self._keys = Text(), []
-        for binding in offered:
-            if binding.action in kept:
-                line.append_text(_hint(palette, (self.app.get_key_display(binding), binding.description)))
-                self._keys.append((line.cell_len, binding.key))
-        return [line]
-
-    def on_click(self, event: events.Click) -> None:
-        pressed = next((key for end, key in self._keys if event.x < end), None)
-        if pressed is not None:
-            self.app.simulate_key(pressed)

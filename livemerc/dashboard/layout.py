@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from livemerc.dashboard.panels import health
 
 VIEWS = ("now", "course", "summary", "health")
-"""What the one slot of a narrow screen can show; on a wide one, Now and Course are always there."""
+"""What the one slot of a narrow screen can show. On a wide screen Now and Course are always there."""
 
 WIDE = 112
 HUGE = 160
@@ -22,20 +22,20 @@ _SUMMARY_LEAST = 8
 class Plan:
     """Heights in rows; 0 = not shown. `side_width`: 0 = the slot lies below the transcript."""
 
-    slot: dict[str, int] = field(default_factory=dict)  # of each view that is shown, from the top
+    slot: dict[str, int] = field(default_factory=dict)  # rows of each view that is shown, from the top
     side_width: int = 0
     course: int = 0  # below everything, over the whole width
     timeline: int = 0
     meter: int = 0
     status: int = 0
-    choices: tuple[str, ...] = ()  # what the key for the view goes round
+    choices: tuple[str, ...] = ()  # the views that the key `v` goes through
 
 
 def plan(
     width: int, height: int, *, view: str, labels: int = 7, marks: bool = False, speakers: int = 0, trouble: int = 0
 ) -> Plan:
-    """`marks`: there are any on the course; `speakers`: that have one of their own; `trouble`: rows of the banner."""
-    room = height - 2 - trouble  # less header and keys
+    """`marks`: the course has some; `speakers`: how many have a course of their own; `trouble`: rows of the banner."""
+    room = height - 2 - trouble  # without header and keys
     if width >= WIDE and height >= 16:
         return _wide(width, height, room, view, labels, marks, speakers)
     return _narrow(height, room, view, labels)
@@ -66,14 +66,14 @@ def _wide(width: int, height: int, room: int, view: str, labels: int, marks: boo
 
 
 def _narrow(height: int, room: int, view: str, labels: int) -> Plan:
-    """What is least telling goes first as the screen gets small."""
+    """As the screen gets small, the least telling parts go first."""
     slot = labels + 5 if height >= 36 else _SLOT
     heights = {}
     room -= _WORDS_LEAST
     for name, rows in (("meter", 1), ("slot", slot), ("timeline", 1), ("status", 2)):
         heights[name] = rows if room >= rows else 0
         room -= heights[name]
-    if view == "course" and heights["slot"]:  # which has the strip, too
+    if view == "course" and heights["slot"]:  # the course has the strip, too
         heights["slot"] += heights["timeline"]
         heights["timeline"] = 0
     shown = {view: heights["slot"]} if heights["slot"] else {}

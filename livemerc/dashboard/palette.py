@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol, cast
 
 from rich.style import Style
 from textual.color import Color
 from textual.theme import Theme
+from textual.widget import Widget
 
 from livemerc.dashboard.state.course import NOT_SURE
 from livemerc.emotions import EMOTIONS, emotion
@@ -66,17 +68,17 @@ class Palette:
 
     @property
     def found(self) -> Style:
-        """What a search has found."""
+        """For what a search has found."""
         return Style(color=self.background, bgcolor=self.accent, bold=True)
 
     @property
     def notable(self) -> Style:
-        """What must be seen and is no trouble: a pause."""
+        """For what must be seen and is no trouble: a pause."""
         return Style(color=self.background, bgcolor=self.accent, bold=True)
 
     @property
     def selected(self) -> str:
-        """Ground of the row that was chosen."""
+        """Ground of the row that is selected."""
         return self.faint if self.contrast < 7 else "#303030"
 
     def valence(self, pleasant: bool) -> str:
@@ -122,13 +124,25 @@ PALETTES: tuple[Palette, ...] = (DARK, LIGHT, CONTRAST)
 
 
 def palette_for(environ: Mapping[str, str], theme: str = "auto") -> Palette:
-    """To begin with: the one of that name; auto: light where the terminal says that its ground is (`COLORFGBG`,
-    "text;ground"), else dark."""
+    """The palette that a screen begins with: the one named `theme`. With "auto" it is the light one where the terminal
+    says that its ground is light (`COLORFGBG`, "text;ground"), else the dark one."""
     for palette in PALETTES:
         if palette.name == theme:
             return palette
     ground = environ.get("COLORFGBG", "").rpartition(";")[2]
     return LIGHT if ground in ("7", "15") else DARK
+
+
+class HasPalette(Protocol):
+    """What a widget of this room asks of the app that shows it."""
+
+    @property
+    def palette(self) -> Palette: ...
+
+
+def palette_of(widget: Widget) -> Palette:
+    """The palette of the app that shows `widget`. Every app of this room has one."""
+    return cast("HasPalette", widget.app).palette
 
 
 def glyph(label: str) -> str:

@@ -1,4 +1,4 @@
-"""The very same screen for a recorded session: seek, pause, speed."""
+"""The same screen for a recorded session, which can be sought, paused, and played at another speed."""
 
 from __future__ import annotations
 
@@ -10,38 +10,35 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 
-from livemerc.dashboard.app import DashboardApp
 from livemerc.dashboard.keys import REPLAY_KEYS, SPEEDS
+from livemerc.dashboard.session_app import SessionApp
 from livemerc.dashboard.state.history import History
-from livemerc.dashboard.state.session import Playback
-from livemerc.errors import EXIT_OK, InputError
+from livemerc.dashboard.state.vitals import GaugesLike, Playback
+from livemerc.errors import InputError, cause_of
 from livemerc.events import Event
 from livemerc.sessions.bookmarks import BOOKMARKS_FILE, Bookmark, append_bookmark, read_bookmarks
 from livemerc.sessions.player import Player
 
 
-class ReplayApp(DashboardApp, inherit_bindings=False):
-    """The player is polled by the screen's own timer: a seek replaces the state, and no event is on its way."""
+class ReplayApp(SessionApp, inherit_bindings=False):
+    """The screen's own timer polls the player, so that no event is on its way when a seek replaces the state."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*REPLAY_KEYS]
 
     def __init__(self, player: Player, *, clock: Callable[[], float] = time.monotonic, ticking: bool = True) -> None:
         self.player = player
-        super().__init__(player, clock=clock, ticking=ticking)
+        super().__init__(PlayerFeed(player), clock=clock, ticking=ticking)
         self._history = History(self.state, player.journal.events)
-        self._history.go(len(player.journal.events))  # once through, so that every seek is short
+        self._history.go(len(player.journal.events))  # goes through once, so that every seek is short
         self._bookmarks_bytes: int | None = None
         self._look_for_bookmarks()
         self._go(player.position_s)
-
-    def _listen(self, monitor: object) -> _Poll:
-        return _Poll(self.player)
 
     def tick(self) -> None:
         self._look_for_bookmarks()
         super().tick()
 
-    def _tell_state(self) -> None:
+    def update_state(self) -> None:
         player = self.player
         self.state.playback = Playback(
             player.position_s, player.duration_s, player.speed, player.paused, player.growing, player.finished
@@ -49,17 +46,14 @@ class ReplayApp(DashboardApp, inherit_bindings=False):
 
     def _go(self, to_s: float) -> None:
         self._history.go(self.player.seek(to_s))
-        self._tell_state()
+        self.update_state()
         self.state.apply_gauges(self.player.gauges())
 
     # -- keys ----------------------------------------------------------------------------------------------------------
 
-    def action_leave(self) -> None:
-        self.exit(EXIT_OK)
-
     def action_pause(self) -> None:
         self.player.pause(not self.player.paused)
-        self._tell_state()
+        self.update_state()
         self.redraw()
 
     def action_seek(self, by_s: float) -> None:
@@ -69,7 +63,7 @@ class ReplayApp(DashboardApp, inherit_bindings=False):
     def action_speed(self, step: int) -> None:
         nearest = min(range(len(SPEEDS)), key=lambda index: abs(SPEEDS[index] - self.player.speed))
         self.player.set_speed(SPEEDS[max(0, min(len(SPEEDS) - 1, nearest + step))])
-        self._tell_state()
+        self.update_state()
         self.redraw()
 
     def go_to(self, t_s: float) -> None:
@@ -96,11 +90,11 @@ class ReplayApp(DashboardApp, inherit_bindings=False):
         try:
             append_bookmark(self.player.path, bookmark)
         except (OSError, ValueError) as error:
-            return f"Marked on the screen alone: {getattr(error, 'strerror', None) or error}"
+            return f"Marked on the screen alone: {cause_of(error)}"
         return "Marked, and kept with the session"
 
     def _look_for_bookmarks(self) -> None:
-        """Those of the folder, again whenever their file has grown: a session may still be recorded."""
+        """Reads those of the folder, again whenever their file has grown: the session may still be recorded."""
         if self._bookmarks_bytes is not None and not self.player.growing:
             return
         try:
@@ -109,27 +103,26 @@ class ReplayApp(DashboardApp, inherit_bindings=False):
             size = 0
         if size != self._bookmarks_bytes:
             self._bookmarks_bytes = size
-            with contextlib.suppress(InputError):  # no file that is a session's: then there are none
+            with contextlib.suppress(InputError):  # it is no folder of a session: then there are none
                 self.state.bookmarks = read_bookmarks(self.player.path)[0]
 
 
-class _Poll:
-    """Stands where the live screen has the thread that listens to its monitor."""
+class PlayerFeed:
+    """A `Feed` without a thread: the screen's own timer asks the player for what is due."""
 
     waiting = False
 
     def __init__(self, player: Player) -> None:
         self._player = player
 
-    def start(self) -> None:
-        """Nothing runs."""
+    def start(self, arrived: Callable[[], object], ended: Callable[[BaseException | None], object]) -> None:
+        """Nothing runs, and a replay that is at its end can go back."""
 
     def take(self) -> Event | None:
         return self._player.take()
 
-    def stop_monitor(self) -> None:
-        self._player.stop()
+    def gauges(self) -> GaugesLike:
+        return self._player.gauges()
 
-    def cancel(self, timeout_s: float) -> bool:
+    def close(self, timeout_s: float) -> None:
         self._player.close()
-        return True

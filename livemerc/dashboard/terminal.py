@@ -1,4 +1,4 @@
-"""The terminal itself: kept clean of what libraries print, and found also when standard input carries audio."""
+"""The terminal itself: it is kept clean of what libraries print, and found also where standard input carries audio."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _KEPT_BYTES = 4096
 def own_terminal() -> Iterator[Callable[[], bool]]:
     """Textual reads keys from `sys.__stdin__` and draws on `sys.__stderr__`: give it the terminal, alone.
 
-    With `--stdin` the standard input is audio, of which the screen must not eat a byte. And C libraries (ALSA,
-    PortAudio) print to file descriptor 2 whenever they like: that is kept aside and shown after the screen has closed.
-    A terminal that vanishes (its window is closed) takes what is written and shows it to nobody: the session can end.
-    Gives what tells whether it has vanished: SIGHUP may be ignored, by a shell that traps it for instance.
+    With `--stdin` the standard input is audio, and the screen must not eat a byte of it. C libraries (ALSA, PortAudio)
+    print to file descriptor 2 whenever they like: that is kept aside and shown after the screen has closed.
+    A terminal that has vanished (its window was closed) still takes what is written, so that the session can end.
+    Yields a function that tells whether it has vanished, because SIGHUP may be ignored, as by a shell that traps it.
     Raises `ConfigError` where there is no terminal at all.
     """
     if sys.platform == "win32":
@@ -47,7 +47,7 @@ def own_terminal() -> Iterator[Callable[[], bool]]:
             screen = stack.enter_context(io.TextIOWrapper(io.BufferedWriter(drawn)))
         except OSError as error:
             raise ConfigError("There is no terminal for the dashboard; run with --plain or --json.") from error
-        if os.isatty(_STDERR):  # else it goes to a file already
+        if os.isatty(_STDERR):  # where it is redirected, it goes to a file already
             stack.enter_context(_stderr_aside(drawn))
         for name in ("COLUMNS", "LINES"):  # where a shell exports them, Textual would believe them for ever
             if (value := os.environ.pop(name, None)) is not None:
@@ -63,7 +63,7 @@ def own_terminal() -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def own_signals() -> Iterator[None]:
-    """Stop signals are the screen's while it is open, and then again whose they were before."""
+    """While the screen is open, stop signals are its own; afterwards their handlers are those of before."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -76,21 +76,23 @@ def own_signals() -> Iterator[None]:
 
 
 def spare_the_collector() -> None:
-    """For a process that is there for one screen: the garbage collector leaves alone what is loaded by now. Looking
-    through Textual and torch each time, it would stop the screen for longer. It comes as often as ever: a third as
-    often saves 100 ms of standstill in some minutes of talk, and costs megabytes."""
+    """Makes the garbage collector leave alone what is loaded by now, in a process that is there for one screen.
+
+    If it looked through Textual and torch each time, it would stop the screen for longer. It still runs as often as
+    ever: running it a third as often saves 100 ms of standstill in some minutes of talk, and costs megabytes.
+    """
     gc.freeze()
 
 
 def _hung_up(terminal: io.FileIO) -> bool:
-    """Whether nobody is at its other end any more; a screen that draws nothing would not notice."""
+    """Whether nobody is at its other end any more. A screen that draws nothing would not notice."""
     poll = select.poll()
     poll.register(terminal.fileno(), 0)
     return any(told & select.POLLHUP for _, told in poll.poll(0))
 
 
 class _Drawn(io.FileIO):
-    """The terminal as Textual's writer thread sees it: that thread dies of an error, and the screen waits for it."""
+    """The terminal as Textual's writer thread sees it. An error would end that thread, and the screen wait for it."""
 
     gone = False
 

@@ -1,4 +1,4 @@
-"""`python -m livemerc.dashboard.viewer DIR`: the second screen for one browser, drawn to whoever started it."""
+"""`python -m livemerc.dashboard.viewer DIR`: draws the second screen of one browser to whoever started it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from livemerc.text_safety import plain_text
 
 
 class ViewerDriver(WebDriver):
-    """Leaves when nobody listens any more: the server has closed its end of the pipe, or was killed."""
+    """Leaves when nobody listens any more, because the server has closed its end of the pipe or was killed."""
 
     gone = False
 
@@ -45,13 +45,13 @@ class ViewerDriver(WebDriver):
         self._app.post_message(messages.ExitApp())
 
 
-LOOKING = frozenset(
+VIEWER_ACTIONS = frozenset(
     {
         "leave", "live", "pause", "seek", "speed", "details", "search", "found", "view", "follow", "scroll",
         "unselect", "next_theme", "help", "focus_next", "focus_previous",
     }
 )  # fmt: skip
-"""What somebody may do who only has the address. Not exporting: that writes a file of any name on this machine."""
+"""What somebody who only has the address may do. Exporting is left out: it can write any file on this machine."""
 
 
 class ViewerApp(WatchApp):
@@ -60,7 +60,7 @@ class ViewerApp(WatchApp):
     ENABLE_COMMAND_PALETTE = False
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return action in LOOKING and super().check_action(action, parameters)
+        return action in VIEWER_ACTIONS and super().check_action(action, parameters)
 
     def __init__(self, follower: Follower) -> None:
         super().__init__(follower)
@@ -68,7 +68,7 @@ class ViewerApp(WatchApp):
 
 
 def main(path: Path) -> int:
-    """Returns the exit code; what went wrong is one sentence on standard error."""
+    """Returns the exit code; says what went wrong in one sentence on standard error."""
     try:
         app = ViewerApp(Follower(path))
     except LivemercError as error:

@@ -1,4 +1,4 @@
-"""The very same screen a second time: a session that somebody else records, at its newest event."""
+"""The same screen for a session that somebody else records, at its newest event."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from textual.binding import BindingType
 
 from livemerc.dashboard.keys import WATCH_KEYS
 from livemerc.dashboard.replay_app import ReplayApp
-from livemerc.dashboard.state.session import Playback
+from livemerc.dashboard.state.vitals import Playback
 from livemerc.sessions.follower import Follower
 
 
@@ -29,7 +29,7 @@ class WatchApp(ReplayApp, inherit_bindings=False):
     def can_bookmark(self) -> bool:
         return False
 
-    def _tell_state(self) -> None:
+    def update_state(self) -> None:
         follower = self.follower
         self.state.playback = Playback(
             position_s=follower.position_s,
@@ -49,8 +49,8 @@ class WatchApp(ReplayApp, inherit_bindings=False):
         playback = self.state.playback
         return playback is not None and playback.behind_s is not None
 
-    def _offers(self) -> tuple[bool, ...]:
-        return *super()._offers(), self._behind
+    def offers(self) -> tuple[bool, ...]:
+        return *super().offers(), self._behind
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "live":
@@ -59,6 +59,6 @@ class WatchApp(ReplayApp, inherit_bindings=False):
 
     def action_live(self) -> None:
         self._history.go(self.follower.go_live())
-        self._tell_state()
-        self._transcript.follow = True
+        self.update_state()
+        self.arrangement.transcript.follow = True
         self.redraw()

@@ -4,96 +4,37 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterator
-from pathlib import Path
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Generator
 
-from livemerc.dashboard.state.session import GaugesLike
+from livemerc.dashboard.state.vitals import GaugesLike
+from livemerc.dashboard.watched import EventSource
 from livemerc.events import Event
-from livemerc.sessions.bookmarks import Bookmark
 
 _INBOX_EVENTS = 4096
 _GIVE_UP_EVERY_S = 0.2
 
 
-class MonitorLike(Protocol):
-    """What the dashboard needs of a monitor; `livemerc.pipeline.monitor.Monitor` is one."""
-
-    def events(self) -> Iterator[Event]: ...
-    def stop(self) -> None: ...
-    def gauges(self) -> GaugesLike: ...
-
-
-@runtime_checkable
-class Recordable(Protocol):
-    """A monitor whose recording can be ended and begun; `livemerc.pipeline.recording.RecordedMonitor` is one."""
-
-    @property
-    def recording(self) -> str | None: ...
-    @property
-    def recording_folder(self) -> Path | None: ...
-    def toggle_recording(self) -> str: ...
-
-
-@runtime_checkable
-class Pausable(Protocol):
-    """A monitor that can stop hearing and go on; `livemerc.pipeline.monitor.Monitor` is one."""
-
-    @property
-    def paused(self) -> bool: ...
-    def pause(self, paused: bool) -> None: ...
-
-
-@runtime_checkable
-class Markable(Protocol):
-    """A monitor that keeps bookmarks; `livemerc.pipeline.recording.RecordedMonitor` is one."""
-
-    def bookmark(self, bookmark: Bookmark) -> str: ...
-
-
-@runtime_checkable
-class Switchable(Protocol):
-    """A source that can go on with another device; `livemerc.audio.microphone.source.MicSource` is one."""
-
-    name: str
-
-    def switch(self, device: str | int) -> None: ...
-
-
-class WorkerLike(Protocol):
-    """Whoever hands events to the screen."""
-
-    @property
-    def waiting(self) -> bool: ...
-    def start(self) -> None: ...
-    def take(self) -> Event | None: ...
-    def stop_monitor(self) -> None: ...
-    def cancel(self, timeout_s: float) -> bool: ...
-
-
 class EventWorker:
-    """Iterates `monitor.events()` into a bounded inbox.
+    """A `Feed` that iterates `source.events()` into a bounded inbox, in a thread of its own.
 
-    arrived: called from the worker's thread when the inbox was empty before; ended: called there once, with the
-    exception that ended the events or None. A full inbox makes the monitor wait; nothing is dropped.
+    A full inbox makes the source wait; nothing is dropped.
     """
 
-    def __init__(
-        self, monitor: MonitorLike, arrived: Callable[[], object], ended: Callable[[BaseException | None], object]
-    ) -> None:
-        self._monitor = monitor
-        self._arrived = arrived
-        self._ended = ended
+    def __init__(self, source: EventSource) -> None:
+        self._source = source
+        self._arrived: Callable[[], object] = lambda: None
+        self._ended: Callable[[BaseException | None], object] = lambda error: None
         self._inbox: queue.Queue[Event] = queue.Queue(_INBOX_EVENTS)
         self._cancelled = threading.Event()
         self._thread = threading.Thread(target=self._run, name="livemerc-events", daemon=True)
         self._stopper: threading.Thread | None = None
 
-    def start(self) -> None:
+    def start(self, arrived: Callable[[], object], ended: Callable[[BaseException | None], object]) -> None:
+        """Both are called from the worker's thread: `arrived` when the inbox was empty before."""
+        self._arrived, self._ended = arrived, ended
         self._thread.start()
 
     def take(self) -> Event | None:
-        """The next event, if there is one; never waits."""
         try:
             return self._inbox.get_nowait()
         except queue.Empty:
@@ -103,24 +44,26 @@ class EventWorker:
     def waiting(self) -> bool:
         return not self._inbox.empty()
 
-    def stop_monitor(self) -> None:
-        """Ask the monitor to flush its last utterance and end, from a thread: it may take its time."""
+    def gauges(self) -> GaugesLike:
+        return self._source.gauges()
+
+    def stop(self) -> None:
+        """Asks the source to flush its last utterance and end, from a thread of its own: it may take its time."""
         if self._stopper is None:
-            self._stopper = threading.Thread(target=self._monitor.stop, name="livemerc-stop", daemon=True)
+            self._stopper = threading.Thread(target=self._source.stop, name="livemerc-stop", daemon=True)
             self._stopper.start()
 
-    def cancel(self, timeout_s: float) -> bool:
-        """Stop the monitor, take no more of its events, and join; False if a thread is busy even then."""
+    def close(self, timeout_s: float) -> None:
+        """Stops the source, takes no more of its events, and joins; a thread that is busy even then is left alone."""
         self._cancelled.set()
-        self.stop_monitor()
+        self.stop()
         threads = [t for t in (self._stopper, self._thread) if t is not None and t.ident is not None]
         for thread in threads:
             thread.join(timeout_s)
-        return not any(thread.is_alive() for thread in threads)
 
     def _run(self) -> None:
         error: BaseException | None = None
-        events = self._monitor.events()
+        events = self._source.events()
         try:
             for event in events:
                 self._put(event)

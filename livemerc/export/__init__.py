@@ -8,15 +8,13 @@ csv, parquet) keep every character of the words; formats that people look at sho
 from __future__ import annotations
 
 import importlib
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
-from livemerc.errors import EXIT_OK
+from livemerc.errors import EXIT_OK, warn
 from livemerc.export import output
 from livemerc.sessions.session import RecordedSession, read_session
-from livemerc.text_safety import plain_text
 
 FormatName = Literal["jsonl", "csv", "parquet", "srt", "vtt", "rttm", "emotionml", "textgrid", "audacity"]
 
@@ -68,7 +66,7 @@ def export(path: Path, name: FormatName, *, original: bool = False) -> Exported:
 
 
 def standing(session: RecordedSession) -> list[str]:
-    """What a reader of the export must know of how the session ended."""
+    """Sentences about how the session ended, for whoever reads the export."""
     if session.growing:
         return [f"{session.name}: still being recorded; exported as far as it had come."]
     if not session.ended:
@@ -77,11 +75,10 @@ def standing(session: RecordedSession) -> list[str]:
 
 
 def run(path: Path, name: FormatName, target: Path | None, *, original: bool = False) -> int:
-    """`livemerc export` after its arguments: returns the exit code; warnings go to stderr. Raises `LivemercError`s."""
+    """`livemerc export` after its arguments. Returns the exit code. Raises `LivemercError`s."""
     if target is None and FORMATS[name].binary:
         output.refuse_terminal()
     exported = export(path, name, original=original)
-    for warning in exported.warnings:
-        print(f"livemerc: warning: {plain_text(warning)}", file=sys.stderr)
+    warn(*exported.warnings)
     output.put(exported.data, target)
     return EXIT_OK

@@ -27,7 +27,7 @@ _NO_NMTOKEN = re.compile(r"[^\w.-]", re.ASCII)
 
 
 def emotionml(session: RecordedSession) -> bytes:
-    """Utterances without an estimate are left out, with a warning: an <emotion> needs a category."""
+    """The document. Utterances without an estimate are left out, with a warning, for an <emotion> needs a category."""
     judged = [utterance for utterance in session.utterances if utterance.label is not None]
     if missing := len(session.utterances) - len(judged):
         session.warnings.append(
@@ -83,7 +83,7 @@ class _Clock:
 
 
 def _epoch_ms(started_at: str) -> int | None:
-    """None where unknown, without a zone, or before 1970, which EmotionML's times cannot say."""
+    """Milliseconds since 1970; None where unknown, without a zone, or earlier, which EmotionML's times cannot say."""
     try:
         began = datetime.fromisoformat(started_at)
     except ValueError:
@@ -127,7 +127,7 @@ def _categories(utterance: RecordedUtterance, names: Names[str]) -> list[str]:
 
 
 def _through(utterance: RecordedUtterance) -> str:
-    """`voice` and `text` are the Recommendation's own words."""
+    """What the label was judged from; `voice` and `text` are the Recommendation's own words."""
     if utterance.estimate is None or utterance.corrected_emotion is not None:
         return ""
     modality = utterance.estimate.modality
@@ -147,7 +147,7 @@ def _elements(values: dict[str, str | None], indent: str = "    ") -> list[str]:
 
 
 def _clean(text: str) -> str:
-    """Without what XML 1.0 cannot hold, not even escaped: controls as their pictures, the rest as U+FFFD."""
+    """`text` without what XML 1.0 cannot hold, not even escaped: controls become their pictures, the rest U+FFFD."""
     return _NO_XML.sub(lambda m: chr(0x2400 + ord(m[0])) if ord(m[0]) < 0x20 else "\ufffd", text)
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from livemerc.events import encode
 from livemerc.sessions.corrections import CORRECTIONS_FILE, read_corrections
-from livemerc.sessions.journal import being_recorded, read
+from livemerc.sessions.folder import being_recorded
+from livemerc.sessions.journal import read
 
 
 def jsonl(path: Path) -> tuple[bytes, list[str]]:

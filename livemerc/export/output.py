@@ -10,20 +10,20 @@ import sys
 import tempfile
 from pathlib import Path
 
-from livemerc.errors import ConfigError, LivemercError
+from livemerc.errors import ConfigError, LivemercError, cause_of
 from livemerc.runtime import process
 from livemerc.sessions.bookmarks import BOOKMARKS_FILE
 from livemerc.sessions.corrections import CORRECTIONS_FILE
-from livemerc.sessions.journal import AUDIO_FILE, EVENTS_FILE, SESSION_FILE
+from livemerc.sessions.folder import AUDIO_FILE, EVENTS_FILE, SESSION_FILE, holds_session
 from livemerc.text_safety import plain_text
 
 _OWN_FILES = {EVENTS_FILE, SESSION_FILE, CORRECTIONS_FILE, BOOKMARKS_FILE, AUDIO_FILE}
 
 
 def check_target(target: Path, session: Path) -> None:
-    """Before any work: raises `ConfigError` for a target that must not be written.
+    """Raises `ConfigError` for a target that must not be written to. Called before any work.
 
-    A file that exists may be replaced, as `-o` does elsewhere; a recorded session's own files never, nor the events
+    A file that exists may be replaced, as `-o` does elsewhere; a recorded session's own files may not, nor the events
     file that is read.
     """
     real = Path(os.path.realpath(target))
@@ -32,18 +32,18 @@ def check_target(target: Path, session: Path) -> None:
             raise ConfigError(f"-o {target}: a folder; name a file in it.")
         if not target.exists() and not real.parent.is_dir():
             raise ConfigError(f"-o {target}: there is no folder {real.parent}; create it, or choose another place.")
-        holds_session = any((real.parent / name).exists() for name in (EVENTS_FILE, SESSION_FILE))
-        if (holds_session and real.name.casefold() in _OWN_FILES) or _same(real, session):
+        if (holds_session(real.parent) and real.name.casefold() in _OWN_FILES) or _same(real, session):
             raise ConfigError(f"-o {target}: belongs to a recorded session; choose another name.")
     except (OSError, ValueError) as error:
         raise cannot_write(target, error) from error
 
 
 def write_file(data: bytes, target: Path) -> None:
-    """Whole or not at all, readable by its owner alone (an existing file keeps its permissions): a session is private.
+    """Write `target` whole or not at all, readable by its owner alone, because a session is private.
 
-    A pipe or a device is simply written to. Raises `ConfigError` (2) for a place that cannot be written to, and
-    `LivemercError` (6) for a disk that is full or fails; what was there before is still there.
+    An existing file keeps its permissions. A pipe or a device is simply written to. Raises `ConfigError` (2) for a
+    place that cannot be written to, and `LivemercError` (6) for a disk that is full or fails; what was there before is
+    still there.
     """
     real = Path(os.path.realpath(target))
     try:
@@ -64,7 +64,10 @@ def refuse_terminal() -> None:
 
 
 def write_stdout(data: bytes) -> None:
-    """Exactly `data`; on a terminal, with nothing in it that steers one. A reader that leaves early is no failure."""
+    """Write exactly `data`; on a terminal, without what would steer it. A reader that leaves early is no failure.
+
+    Raises `LivemercError` (6) where standard output cannot be written to.
+    """
     if sys.stdout.isatty():
         data = "\n".join(plain_text(line) for line in data.decode().split("\n")).encode()
     stdout = process.claim_stdout()
@@ -73,7 +76,7 @@ def write_stdout(data: bytes) -> None:
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.EIO):
             raise LivemercError(
-                f"standard output cannot be written to ({error.strerror}); check where it goes."
+                f"standard output cannot be written to ({cause_of(error)}); check where it goes."
             ) from error
         process.silence_output()
 
@@ -108,15 +111,17 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 def cannot_write(target: Path, error: OSError | ValueError) -> LivemercError:
-    """The error (2, or 6 where the disk fails) that says so."""
-    why = getattr(error, "strerror", None) or str(error)
-    said = f"-o {target}: cannot be written ({why}); nothing was changed: check the disk, or choose another place."
+    """The error for a target that cannot be written to: exit 2 where its place is wrong, 6 where the disk fails."""
+    said = (
+        f"-o {target}: cannot be written ({cause_of(error)}); nothing was changed: check the disk, or choose another "
+        "place."
+    )
     place = isinstance(error, ValueError) or error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG)
     return ConfigError(said) if place else LivemercError(said)
 
 
 def put(data: bytes, target: Path | None) -> None:
-    """To `target`, or to standard output."""
+    """Write `data` to `target`, or to standard output where it is None. Raises `LivemercError`s."""
     if target is None:
         write_stdout(data)
     else:

@@ -1,4 +1,4 @@
-"""Times, names and labels as the formats write them. Times are whole milliseconds: rounded once, here."""
+"""Times, names and labels as the formats write them. Times are whole milliseconds, and are rounded here alone."""
 
 from __future__ import annotations
 
@@ -28,29 +28,32 @@ def ms(time_s: float) -> int:
 
 
 def span(utterance: RecordedUtterance, *, shortest_ms: int = 0) -> Span:
-    """Never ends before it starts; `shortest_ms`: many formats hold no interval without a duration."""
+    """When an utterance was. It never ends before it starts.
+
+    shortest_ms: it lasts at least so long, for many formats hold no interval without a duration.
+    """
     start_ms = ms(utterance.start_s)
     return Span(start_ms, max(ms(utterance.end_s), start_ms + shortest_ms))
 
 
 def seconds(time_ms: int) -> str:
-    """`12.345`: exact, where a float's own digits might not be."""
+    """`12.345`, exactly, which a float's own digits might not be."""
     return f"{time_ms // 1000}.{time_ms % 1000:03d}"
 
 
 def clock(time_ms: int, point: str) -> str:
-    """`01:02:03.456`; more digits for the hours where there are more."""
+    """`01:02:03.456`; from 100 hours on the hours have more digits."""
     minutes, rest_ms = divmod(time_ms, 60_000)
     return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest_ms // 1000:02d}{point}{rest_ms % 1000:03d}"
 
 
 def shown(text: str) -> str:
-    """One line, nothing in it interpreted, no white space at its ends."""
+    """`text` on one line, without what a terminal would interpret, and without white space at its ends."""
     return plain_text(text).strip()
 
 
 def shown_speaker(utterance: RecordedUtterance) -> str | None:
-    """As `shown`; None where unknown."""
+    """The speaker's name, as `shown`; None where unknown."""
     return (shown(utterance.speaker) or None) if utterance.speaker else None
 
 
@@ -68,7 +71,7 @@ def shown_words(utterance: RecordedUtterance) -> str:
 
 
 def mark(bookmark: Bookmark) -> str:
-    """What a person wrote at a moment, or that there is one."""
+    """The note of a bookmark, or `bookmark` where it has none."""
     return shown(bookmark.note) or "bookmark"
 
 
@@ -80,7 +83,7 @@ def caption(utterance: RecordedUtterance) -> str:
 
 
 class Names(dict[_Key, str]):
-    """For each key a name that a format can hold, and never the same for two keys: `Ann_B`, `Ann_B_2`."""
+    """Gives each key a name that a format can hold; no two keys get the same one: `Ann_B`, `Ann_B_2`."""
 
     def __init__(self, legal: Callable[[_Key], str], joint: str = "_{}") -> None:
         super().__init__()

@@ -17,7 +17,7 @@ _CUE_NAME = re.compile(r"(?!(?:NOTE|STYLE|REGION|WEBVTT)\Z)(?!.*--)[A-Za-z0-9][A
 
 
 def srt(session: RecordedSession) -> bytes:
-    """SubRip cannot escape: what players take for markup (`<i>`, `{\\an8}`, `-->`) gets brackets that are none."""
+    """SubRip cannot escape, so what players take for markup (`<i>`, `{\\an8}`, `-->`) gets other brackets."""
     cues = []
     for number, utterance in enumerate(session.utterances, start=1):
         start_ms, end_ms = span(utterance, shortest_ms=1)

@@ -16,7 +16,7 @@ Cell = str | float | int | bool | None
 
 
 class Column(NamedTuple):
-    """`value` of an utterance; None is null."""
+    """`value(utterance)` is the cell; None is null."""
 
     name: str
     kind: Kind
@@ -34,7 +34,7 @@ def columns(session: RecordedSession) -> list[Column]:
 
 
 def warn_of_unknown_labels(session: RecordedSession) -> None:
-    """A journal whose estimates hold labels that its session.start does not name is not what a monitor writes."""
+    """Warn where estimates hold labels that session.start does not name, which no monitor writes."""
     known = set(session.labels)
     strange = sum(not set(u.estimate.probabilities) <= known for u in session.utterances if u.estimate is not None)
     if strange:
@@ -68,7 +68,7 @@ def _speech(utterance: RecordedUtterance) -> Spread:
 
 
 def _string(value: Callable[[RecordedUtterance], str | None]) -> Callable[[RecordedUtterance], Cell]:
-    """A lone surrogate has no UTF-8."""
+    """A column of text, without lone surrogates, which have no UTF-8."""
 
     def safe(utterance: RecordedUtterance) -> Cell:
         found = value(utterance)
@@ -99,7 +99,7 @@ def _corrected_at(utterance: RecordedUtterance) -> str | None:
 
 
 def _timing(field: str) -> Callable[[RecordedUtterance], Cell]:
-    """Of the first estimate that has one: how long the first label took."""
+    """A timing of the first estimate that has one: how long the first label took."""
 
     def value(utterance: RecordedUtterance) -> Cell:
         timing: Timing | None = next((e.timing for e in utterance.estimates if e.timing is not None), None)

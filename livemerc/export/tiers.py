@@ -25,7 +25,7 @@ class _Lane(NamedTuple):
 
 
 def textgrid(session: RecordedSession) -> bytes:
-    """Two tiers a speaker, `words: Ann` and `emotion: Ann`, that tile the session: what is empty is a gap.
+    """Each speaker has two tiers, `words: Ann` and `emotion: Ann`, that tile the session; an empty tile is a gap.
 
     Intervals of one tier may not overlap: an utterance that begins before its speaker's last one ended goes to a
     further pair of tiers, `words: Ann (2)`, so that no time is changed. Bookmarks, if any, are a tier of points.

@@ -18,15 +18,15 @@ from livemerc.audio.flac_writer import FlacWriter
 from livemerc.audio.playback import read_stretch
 from livemerc.errors import ConfigError, InputError
 from livemerc.export import output
-from livemerc.sessions.journal import AudioTrack
+from livemerc.sessions.folder import AudioTrack
 from livemerc.sessions.session import RecordedSession, RecordedUtterance
 from livemerc.text_safety import plain_text
 
 COLUMNS = ("dialogue_id", "utterance_id", "speaker", "audio", "start_s", "end_s", "text", "emotion", "split")
 DEFAULT_SPLIT = "test"
-"""What is not said to be for training is not trained on."""
+"""Rows are for testing unless the user says that they are for training."""
 CONTEXT_SPLIT = "context"
-"""Of rows without an emotion: heard before and after the others, and not judged."""
+"""Of rows without an emotion: they are heard and not judged, and stand in the window of their dialogue's others."""
 _SHORTEST_S = 0.002
 _CLIP_NAME = re.compile(r"\d{5,}\.flac")
 
@@ -47,14 +47,15 @@ def write_manifest(
     everything: bool = False,
     split: str = DEFAULT_SPLIT,
 ) -> Written:
-    """Rows in the order in which the dialogue got them: the utterances that a person labelled; with `everything` the
-    model's labels for the others, too. What has no label (also where a person found nothing to judge) is context.
+    """Write a row for each utterance, in the order in which the dialogue got them.
 
-    Audio is the session's own, named from the CSV. With a channel for each speaker a row's audio is a clip of its
-    channel, in a folder beside the CSV: what reads the manifest mixes channels. Words that were screened out are left
-    out, as the model never saw them. Audio that is gone or cannot be read is a warning: the words are sound without.
-    An earlier file is replaced, whole or not at all. Raises `ConfigError` (a place that is not to be written to),
-    `InputError` (nothing is labelled), `LivemercError` (the disk is full).
+    A row has the label that a person set; with `everything` the others have the model's. A row without a label is
+    context, also where a person found nothing to judge. Audio is the session's own, named from the CSV. Where each
+    speaker has a channel, a row's audio is a clip of that channel, in a folder beside the CSV, because readers of the
+    manifest mix channels. Words that were screened out are left out, as the model never saw them. Audio that is gone
+    or cannot be read is a warning, for the words are sound without it. An earlier file is replaced, whole or not at
+    all. Raises `ConfigError` (a place that is not to be written to), `InputError` (nothing is labelled),
+    `LivemercError` (the disk is full).
     """
     if split == CONTEXT_SPLIT:
         raise ConfigError(f"--split {split} is what rows without a label get; give another name.")
@@ -106,7 +107,7 @@ def _table(
         if audio and track is not None and len(track.speakers) > 1:
             start_s, end_s = 0.0, end_s - start_s  # a clip
         times = [f"{max(0.0, start_s):.3f}", f"{end_s:.3f}"]
-        if end_s - max(0.0, start_s) < _SHORTEST_S:  # of no length: the reader takes empty times
+        if end_s - max(0.0, start_s) < _SHORTEST_S:  # it has no length, and the reader takes empty times
             times = ["", ""]
         judged = utterance.utterance_id in labelled
         writer.writerow(
@@ -120,7 +121,7 @@ def _table(
 
 
 def _line(text: str) -> str:
-    """On one line, and nothing in it that a terminal would take for itself."""
+    """`text` on one line, without what a terminal would interpret."""
     return " ".join(plain_text(text).split())
 
 
@@ -138,7 +139,7 @@ def _sound(session: RecordedSession, warnings: list[str]) -> tuple[Path | None, 
 
 
 def _length_s(audio: Path) -> float:
-    """What the header declares where the end is there; else everything is decoded."""
+    """The length that the header declares, if the file goes that far; else that of what can be decoded."""
     source = FileSource(audio, speed=0, block_ms=1000.0)
     try:
         if source.duration_s is not None and _ends_there(audio, source.duration_s):
@@ -165,7 +166,7 @@ def _audio(
     clips: _Clips,
     warnings: list[str],
 ) -> list[str]:
-    """What stands in each row's column; "" where the recording ends before the utterance."""
+    """What each row says of its audio; "" where the recording ends before the utterance."""
     heard = [
         u.start_s - track.start_s < length_s and u.end_s - max(u.start_s, track.start_s) >= _SHORTEST_S for u in rows
     ]
@@ -184,7 +185,10 @@ def _audio(
 
 
 class _Clips:
-    """A folder beside the CSV, made elsewhere and put there once it is whole; an earlier export's is replaced."""
+    """A folder of clips beside the CSV. It is made under another name and takes its place once it is whole.
+
+    An earlier export's folder is replaced.
+    """
 
     def __init__(self, path: Path) -> None:
         self.final = path.with_name(f"{path.stem}-clips")
@@ -218,7 +222,7 @@ class _Clips:
         return all(_CLIP_NAME.fullmatch(child.name) and child.is_file() for child in self.final.iterdir())
 
     def keep(self) -> None:
-        """Puts them in their place. Raises `LivemercError`s."""
+        """Put the clips in their place. Raises `LivemercError`s."""
         if self._made is None:
             return
         try:
@@ -248,14 +252,17 @@ def _clip(utterance: RecordedUtterance, audio: Path, track: AudioTrack, clip: Pa
 
 
 def channel_of(utterance: RecordedUtterance, track: AudioTrack) -> int | None:
-    """The channel on which it was heard; None: of the only one, or nobody knows."""
+    """The channel on which the utterance was heard; None where there is but one, or nobody knows which."""
     if len(track.speakers) > 1 and utterance.final.speaker in track.speakers:
         return track.speakers.index(utterance.final.speaker)
     return None
 
 
 def _named_from(path: Path, audio: Path) -> str:
-    """As the CSV names it: relative to its folder; absolute from another drive. Raises `InputError`."""
+    """The audio's path as the CSV names it: relative to its folder, or absolute where it lies on another drive.
+
+    Raises `InputError` for a path that is no UTF-8.
+    """
     try:
         name = os.path.relpath(audio.resolve(), path.resolve().parent)
     except ValueError:

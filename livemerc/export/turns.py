@@ -16,7 +16,7 @@ _READ_AS_MISSING = {"NA", "NaN", "nan", "NULL", "null", "None", "-NaN", "-nan"}
 
 
 def rttm(session: RecordedSession) -> bytes:
-    """A turn lasts at least 1 ms: a duration of 0 is an error to scoring tools."""
+    """The file. A turn lasts at least 1 ms, because a duration of 0 is an error to scoring tools."""
     names: Names[str | None] = Names(_token)
     file = _token(session.name)
     lines = []

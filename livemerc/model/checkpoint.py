@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from livemerc.errors import ModelError
+from livemerc.errors import ModelError, cause_of
 from livemerc.events import CheckpointInfo
 from livemerc.model.calibration import Temperatures
 from livemerc.model.whisper_identity import WhisperIdentity
@@ -114,7 +114,7 @@ def read_manifest(path: str | Path | None = None) -> Manifest:
             manifest = msgspec.json.decode(file.read(_LONGEST_MANIFEST_BYTES), type=Manifest)
     except OSError as error:
         raise ModelError(
-            f"{where}: cannot be read ({error.strerror}); this folder is no livemerc checkpoint."
+            f"{where}: cannot be read ({cause_of(error)}); this folder is no livemerc checkpoint."
         ) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelError(f"{where}: not a livemerc checkpoint manifest ({error}); export it again.") from error

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
+from livemerc import events
 from livemerc.events import EmotionEvent, Modality, Probabilities
 from livemerc.model.checkpoint import Abstention
+from livemerc.pipeline.no_answer import ABSTAINED, NoAnswer
 
-NOTHING_TO_JUDGE = "nothing to judge"
+
+class Doubt(Enum):
+    """Why a label that the model gave is withheld; the value is what `emotion.abstained` says."""
+
+    NOTHING_TO_JUDGE = events.NOTHING_TO_JUDGE
+    SHORT = "short"
+    WORDS = "words doubtful"
+    DISAGREEMENT = "words and voice disagree"
+    CONFIDENCE = "low confidence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,31 +29,31 @@ class Cues:
     asr_confidence: float | None = None
 
 
-def unjudged_estimate(utterance_id: str, prior: Probabilities, reason: str) -> EmotionEvent:
+def unjudged_estimate(utterance_id: str, prior: Probabilities, reason: NoAnswer) -> EmotionEvent:
     """The estimate of an utterance that the model has not seen: the prior, withheld for `reason`."""
     total = sum(prior.values())
     prior = {name: share / total for name, share in prior.items()}
     label = max(prior, key=prior.__getitem__)
     return EmotionEvent(
         utterance_id=utterance_id, revision=0, status="provisional", label=label, confidence=prior[label],
-        abstained=reason, probabilities=prior, modality=Modality(),
+        abstained=ABSTAINED[reason], probabilities=prior, modality=Modality(),
     )  # fmt: skip
 
 
-def abstention_reason(probabilities: Probabilities, modality: Modality, cues: Cues, rule: Abstention) -> str | None:
+def abstention_reason(probabilities: Probabilities, modality: Modality, cues: Cues, rule: Abstention) -> Doubt | None:
     """Why the label is withheld, or None. Withheld when its calibrated probability is too low; the reason is the
     likeliest cause: a short utterance, doubtful words, words and voice at odds, or plain doubt."""
     if modality.text is None and modality.speech is None:
-        return NOTHING_TO_JUDGE
+        return Doubt.NOTHING_TO_JUDGE
     if max(probabilities.values()) >= rule.min_confidence:
         return None
     if cues.duration_s < rule.short_s:
-        return "short"
+        return Doubt.SHORT
     if modality.text is not None and cues.asr_confidence is not None and cues.asr_confidence < rule.asr_confidence:
-        return "words doubtful"
+        return Doubt.WORDS
     if modality.text is not None and modality.speech is not None:
         by_text, by_speech = (max(m, key=m.__getitem__) for m in (modality.text, modality.speech))
         apart = sum(abs(modality.text[k] - modality.speech[k]) for k in probabilities) / 2
         if by_text != by_speech and apart >= rule.disagreement:
-            return "words and voice disagree"
-    return "low confidence"
+            return Doubt.DISAGREEMENT
+    return Doubt.CONFIDENCE

@@ -17,9 +17,8 @@ from livemerc.config import DialogueConfig
 from livemerc.events import EmotionEvent, EmotionStatus, Modality, Probabilities
 from livemerc.model.checkpoint import Abstention
 from livemerc.model.merits import MeritsL, Window, WindowProbabilities
-from livemerc.pipeline.abstention import NOTHING_TO_JUDGE, Cues, abstention_reason, unjudged_estimate
-
-__all__ = ["NOTHING_TO_JUDGE", "Begun", "Cues", "Dialogue", "abstention_reason"]
+from livemerc.pipeline.abstention import Cues, abstention_reason, unjudged_estimate
+from livemerc.pipeline.no_answer import ABSTAINED, NoAnswer
 
 Windows = Callable[[Callable[[], WindowProbabilities]], WindowProbabilities]
 """Runs a pass of the model and gives what it gave, for instance on another thread; may raise what it likes."""
@@ -36,7 +35,7 @@ class _Entry:
     has_text: bool
     has_speech: bool
     cues: Cues
-    unjudged: str | None = None
+    unjudged: NoAnswer | None = None
     late_text: str | None = None
     last: EmotionEvent | None = None
     shown: Probabilities | None = None
@@ -104,7 +103,7 @@ class Dialogue:
         """As if `begin` had not been called."""
         self._window, self._t1, self._s1 = begun.before
 
-    def peek(self, utterance_id: str, s1: Tensor, cues: Cues, run: Windows = at_once) -> EmotionEvent:
+    def partial(self, utterance_id: str, s1: Tensor, cues: Cues, run: Windows = at_once) -> EmotionEvent:
         """What an utterance that still goes on would get if it ended now, by its voice so far: of status `partial`,
         revision 0. The conversation stays as it is."""
         begun = self.begin(utterance_id, None, s1, cues)
@@ -114,7 +113,7 @@ class Dialogue:
             self.undo(begun)
         return msgspec.structs.replace(estimates[utterance_id], status="partial")
 
-    def add_unjudged(self, utterance_id: str, cues: Cues, reason: str) -> list[EmotionEvent]:
+    def add_unjudged(self, utterance_id: str, cues: Cues, reason: NoAnswer) -> list[EmotionEvent]:
         """An utterance that could not be judged: the prior, withheld for `reason`. It stands in the window without
         words or voice; the model is not asked."""
         entry = _Entry(utterance_id, False, False, cues, unjudged=reason)
@@ -215,9 +214,15 @@ class Dialogue:
             estimates[entry.utterance_id] = EmotionEvent(
                 utterance_id=entry.utterance_id, revision=0, status="provisional", label=label,
                 confidence=probabilities[label], probabilities=probabilities, modality=modality,
-                abstained=entry.unjudged or abstention_reason(probabilities, modality, entry.cues, self._abstention),
+                abstained=self._abstained(entry, probabilities, modality),
             )  # fmt: skip
         return estimates
+
+    def _abstained(self, entry: _Entry, probabilities: Probabilities, modality: Modality) -> str | None:
+        if entry.unjudged is not None:
+            return ABSTAINED[entry.unjudged]
+        doubt = abstention_reason(probabilities, modality, entry.cues, self._abstention)
+        return None if doubt is None else doubt.value
 
     def _named(self, row: Tensor) -> Probabilities:
         row = row / row.sum()

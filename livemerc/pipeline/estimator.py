@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 from livemerc.config import SAMPLE_RATE_HZ, Config
 from livemerc.errors import LivemercError, ModelError
 from livemerc.model.checkpoint import Manifest, read_manifest
+from livemerc.pipeline.no_answer import NoAnswer
+from livemerc.runtime.notices import Notice, Tell, tell_nobody
 from livemerc.runtime.worker import GiveUp, Job, Worker, never
 
 if TYPE_CHECKING:
@@ -18,34 +20,32 @@ if TYPE_CHECKING:
     from livemerc.model.merits import MeritsL
     from livemerc.pipeline.dialogue import Dialogue
 
-FAILED = "model failed"
-HUNG = "model does not answer"
-BEHIND = "behind: not judged"
-STOPPED = "stopped before it was judged"
-
 _WARM_WITHIN_S = 5.0
 
 T = TypeVar("T")
-Tell = Callable[[str, str | None], None]
 
 
 class Unjudged(Exception):
-    """There is no estimate; `str(error)` is the reason, as `emotion.abstained` tells it."""
+    """There is no estimate, for `reason`."""
+
+    def __init__(self, reason: NoAnswer) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
-class Judge:
+class Estimator:
     """Encoders and conversation model on a thread of their own, the only one that touches the GPU.
 
-    Made without torch; `load` brings it. `notice(key, sentence | None)` tells what is wrong and when it is well again.
-    `failure` is set once the model has failed `live.failures_in_a_row` times: then it is not asked any more.
+    Made without torch; `load` brings it. `tell` says what is wrong, and when it is well again. `failure` is set once
+    the model has failed `live.failures_in_a_row` times: then it is not asked any more. All methods are for one thread.
     """
 
-    def __init__(self, config: Config, notice: Tell = lambda key, sentence: None) -> None:
+    def __init__(self, config: Config, tell: Tell = tell_nobody) -> None:
         self.manifest: Manifest = read_manifest(config.model.checkpoint)
         self.device: str = config.model.device
         self.failure: LivemercError | None = None
         self._config = config
-        self._notice = notice
+        self._tell = tell
         self._worker = Worker("livemerc-model")
         self._failures = 0
         self._loading: Job[None] | None = None
@@ -61,7 +61,7 @@ class Judge:
         if self._loading is None:
             self._loading = self._worker.start(self._load)
 
-    def load(self, give_up: GiveUp = never) -> str | None:
+    def load(self, give_up: GiveUp[NoAnswer] = never) -> NoAnswer | None:
         """None when the model is there, else why nobody waited for it. Raises `ModelError`."""
         self.begin_load()
         assert self._loading is not None
@@ -77,39 +77,41 @@ class Judge:
         assert self._model is not None
         return Dialogue(self._model, self._config.dialogue, self.manifest.abstention)
 
-    def embed(self, words: str, voice: np.ndarray | None, give_up: GiveUp) -> tuple[Tensor | None, Tensor | None]:
+    def embed(
+        self, words: str, voice: np.ndarray | None, give_up: GiveUp[NoAnswer]
+    ) -> tuple[Tensor | None, Tensor | None]:
         """T1 (Dt,) of the words ("" = none) and S1 (Ds,) of the voice (None = not asked for). Raises `Unjudged`.
 
         `voice`: (n,) samples; where the recogniser's Whisper encodes it (`manifest.whisper`), its encoding (D,)."""
         return self.run(lambda: self._embed(words, voice), give_up)
 
-    def run(self, work: Callable[[], T], give_up: GiveUp) -> T:
+    def run(self, work: Callable[[], T], give_up: GiveUp[NoAnswer]) -> T:
         """What `work` gives on the model's thread. Raises `Unjudged` when it fails or cannot be waited for."""
         if self.failure is not None:
-            raise Unjudged(FAILED)
+            raise Unjudged(NoAnswer.FAILED)
         reason = give_up(self._worker.ran_s) or self._worker.until_free(give_up)
         if reason is None:
             job = self._worker.start(lambda: self._with_memory(work))
             reason = job.wait(give_up)
         if reason is not None:
-            if reason == HUNG:
-                self._notice("model hangs", self._hang_sentence())
-            elif reason == BEHIND:
-                self._notice("model behind", "too far behind to judge even the voice: no labels until caught up")
+            if reason is NoAnswer.HUNG:
+                self._tell(Notice.MODEL_HANGS, self._hang_sentence())
+            elif reason is NoAnswer.BEHIND:
+                self._tell(Notice.MODEL_BEHIND, "too far behind to judge even the voice: no labels until caught up")
             raise Unjudged(reason)
-        self._notice("model hangs", None)
+        self._tell(Notice.MODEL_HANGS, None)
         try:
             return job.result()
         except Exception as error:  # the boundary of a part: torch raises whatever its kernels raise
             raise self._failed(error) from error
 
-    def glance(self, work: Callable[[], T], patience_s: float) -> T | None:
-        """What `work` gives on the model's thread, or None: the model is busy, fails or takes longer than `patience_s`.
+    def try_run(self, work: Callable[[], T], within_s: float) -> T | None:
+        """What `work` gives on the model's thread, or None: the model is busy, fails or takes longer than `within_s`.
         For what is superseded anyway: nothing is told, and a failure does not count."""
         if self.failure is not None or self._worker.busy:
             return None
         job = self._worker.start(lambda: self._with_memory(work))
-        if job.wait(lambda ran_s: "late" if ran_s > patience_s else None) is not None:
+        if job.wait(lambda ran_s: NoAnswer.HUNG if ran_s > within_s else None) is not None:
             return None
         try:
             return job.result()
@@ -118,18 +120,18 @@ class Judge:
 
     def warm(self) -> None:
         """Runs the model once for nobody: the first call of its kernels takes .4 s, and nobody waits yet."""
-        self.glance(self._run_once, _WARM_WITHIN_S)
+        self.try_run(self._run_once, _WARM_WITHIN_S)
 
     def voice(self, samples: np.ndarray) -> Tensor:
         """S1 (Ds,) of (n,) samples; on the model's thread, of a checkpoint with a speech encoder of its own."""
         assert self._encoders is not None
         return self._encoders.speech(samples)
 
-    def judged(self) -> None:
+    def succeeded(self) -> None:
         """An utterance has its estimate: the model is well."""
         self._failures = 0
-        self._notice("model", None)
-        self._notice("model behind", None)
+        self._tell(Notice.MODEL_FAILED, None)
+        self._tell(Notice.MODEL_BEHIND, None)
 
     def close(self) -> None:
         self._worker.close()
@@ -193,20 +195,20 @@ class Judge:
         return work()
 
     def _tell_cpu(self) -> None:
-        self._notice("model on cpu", "the GPU's memory is full: the model runs on the CPU")
+        self._tell(Notice.MODEL_ON_CPU, "the GPU's memory is full: the model runs on the CPU")
 
     # -- outcome ---------------------------------------------------------------------------------------------------
 
     def _failed(self, error: Exception) -> Unjudged:
         self._failures += 1
         what = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}".rstrip(".")
-        self._notice("model", f"the model failed ({what}): no label")
+        self._tell(Notice.MODEL_FAILED, f"the model failed ({what}): no label")
         if self._failures >= self._config.live.failures_in_a_row and self.failure is None:
             self.failure = ModelError(
                 f"the model failed on {self._failures} utterances in a row ({what}); what was heard before is kept. "
                 "Run `livemerc doctor`, or choose another --checkpoint or --device."
             )
-        return Unjudged(FAILED)
+        return Unjudged(NoAnswer.FAILED)
 
     def _hang_sentence(self) -> str:
         return f"the model has not answered for over {self._config.model.time_limit_s:.0f} s: no labels until it does"

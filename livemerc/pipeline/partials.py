@@ -14,7 +14,7 @@ from livemerc.audio.items import Speech
 from livemerc.config import SAMPLE_RATE_HZ, Config
 from livemerc.events import EmotionEvent
 from livemerc.pipeline.abstention import Cues
-from livemerc.pipeline.estimator import Judge
+from livemerc.pipeline.estimator import Estimator
 
 if TYPE_CHECKING:
     from livemerc.pipeline.dialogue import Dialogue
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ROUNDING_S = 0.001
-_PATIENCE_S = 1.0
-"""A glimpse that takes longer is given up: a final may come any moment."""
+_WITHIN_S = 1.0
+"""A partial estimate that takes longer is given up: a final may come any moment."""
 
 
 class _Late(Exception):
@@ -56,46 +56,49 @@ class Every:
         return True
 
 
-class Glimpses:
-    """`of(speech, dialogue)` in the brain's thread; `learn` from finals how fast the voice is encoded."""
+class PartialEstimates:
+    """`estimate(speech, dialogue)` while an utterance goes on; `learn` from finals how fast the voice is encoded.
 
-    def __init__(self, config: Config, judge: Judge) -> None:
-        self._judge = judge
+    Both are for the processor's thread.
+    """
+
+    def __init__(self, config: Config, estimator: Estimator) -> None:
+        self._estimator = estimator
         self._budget_s = config.live.partial_emotion_budget_ms / 1000
         # Where Whisper encodes the voice, that comes with the final words alone.
-        self._off = config.model.text_only or judge.manifest.whisper is not None or self._budget_s == 0
+        self._off = config.model.text_only or estimator.manifest.whisper is not None or self._budget_s == 0
         self._every = Every(config.live.partial_emotion_every_s)
         endpoint = config.endpoint
         # What is shorter may still turn out to be a cough, and then nothing comes of its utterance.
         self._least_s = endpoint.min_utterance_s + endpoint.hangover_ms / 1000
-        self._pace = 0.0  # seconds for a second of audio
+        self._rtf = 0.0  # seconds that encoding a second of audio takes
 
-    def of(self, speech: Speech, dialogue: Dialogue) -> EmotionEvent | None:
+    def estimate(self, speech: Speech, dialogue: Dialogue) -> EmotionEvent | None:
         """The estimate so far, or None: not due, too dear, or there was none in time."""
         heard_s = speech.t_s - speech.start_s
         length_s = len(speech.samples) / SAMPLE_RATE_HZ
-        if self._off or heard_s < self._least_s or length_s * self._pace > self._budget_s:
+        if self._off or heard_s < self._least_s or length_s * self._rtf > self._budget_s:
             return None
         if not self._every.due(speech):
             return None
         began = perf_counter()
         try:
-            s1 = self._glance(lambda: self._judge.voice(speech.samples))
-            estimate = dialogue.peek(speech.utterance_id, s1, Cues(duration_s=heard_s), self._glance)
+            s1 = self._run(lambda: self._estimator.voice(speech.samples))
+            estimate = dialogue.partial(speech.utterance_id, s1, Cues(duration_s=heard_s), self._run)
         except (_Late, ArithmeticError):
             return None
         finally:
-            self._pace = (perf_counter() - began) / length_s
+            self._rtf = (perf_counter() - began) / length_s
         return estimate
 
     def learn(self, length_s: float, took_s: float) -> None:
         """A final of `length_s` was encoded in `took_s`: faster than thought counts, so that a machine that was busy
         for a moment is tried again."""
         if length_s > 0:
-            self._pace = min(self._pace, took_s / length_s)
+            self._rtf = min(self._rtf, took_s / length_s)
 
-    def _glance(self, work: Callable[[], T]) -> T:
-        found = self._judge.glance(work, _PATIENCE_S)
+    def _run(self, work: Callable[[], T]) -> T:
+        found = self._estimator.try_run(work, _WITHIN_S)
         if found is None:
             raise _Late
         return found

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from livemerc.asr.engine import AsrEngine, Following, GpuMemoryError, Interruptible, Transcript
+from livemerc.asr.engine import AsrEngine, Following, GpuMemoryError, Interruptible, Transcript, is_repeatable
+from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
 from livemerc.asr.screening import screen
 from livemerc.asr.select import engine_on_cpu, fastest_engine
 from livemerc.asr.voice import WithVoice, gives_voice, like, with_voice
@@ -17,25 +18,20 @@ from livemerc.audio.items import Utterance
 from livemerc.config import SAMPLE_RATE_HZ, Config
 from livemerc.errors import LivemercError, ModelError
 from livemerc.model.whisper_identity import WhisperIdentity
-from livemerc.runtime.worker import GiveUp, Job, Worker, never
-
-FAILED = "recogniser failed"
-HUNG = "recogniser does not answer"
-BEHIND = "behind: words later"
-STOPPED = "stopped before it was transcribed"
+from livemerc.pipeline.late_words import Call, LateWords
+from livemerc.pipeline.no_answer import GATED, NoAnswer
+from livemerc.pipeline.rtf import RATED_S, RealTimeFactor
+from livemerc.runtime.notices import Notice, Tell, tell_nobody
+from livemerc.runtime.worker import GiveUp, Worker, never
 
 _AT_ONCE_S = 0.05
+"""Words that take no longer are waited for even where the session is behind."""
 _WORDS_ALONE = "behind: a faster Whisper than the checkpoint's, so the words alone are judged"
 _TWICE = "many utterances need Whisper's full window after all: leave --asr-window at full"
 _TWICE_OF = 8  # utterances
 _TWICE_SHARE = 0.25  # a short look and then a full one: beyond this it is no gain, and a sign of the wrong model
-_RATED_S = 1.0
-"""Less audio than this tells little about the recogniser's pace."""
 _LITTLE_S = 0.2
-_TRY_EVERY_S = 10.0
-"""After late words: how long only words are sought that may come in time."""
-
-Tell = Callable[[str, str | None], None]
+"""A recogniser that decodes along has hardly anything left to do below this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,135 +44,122 @@ class Heard:
     took_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Sought:
-    """Words that are being sought, and of how much audio that was not heard before."""
+class Recogniser:
+    """Transcribes on a thread of its own. `tell` says what is wrong, and when it is well again.
 
-    utterance: Utterance
-    job: Job[Heard]
-    unheard_s: float
-
-
-class Words:
-    """Transcribes on a thread of its own. `notice(key, sentence | None)` tells what is wrong and when it is well again.
-
-    `failure` is set once the recogniser has failed `live.failures_in_a_row` times: then nothing is asked of it any
-    more.
+    `failure` is set once the engine has failed `live.failures_in_a_row` times: then nothing is asked of it any more.
+    All methods are for one thread.
     """
 
     def __init__(
         self,
-        asr: AsrEngine,
+        engine: AsrEngine,
         config: Config,
         *,
         languages: Collection[str] | None = None,
-        notice: Tell = lambda key, sentence: None,
+        tell: Tell = tell_nobody,
     ) -> None:
-        self.asr = asr
+        self.engine = engine
         self.failure: LivemercError | None = None
-        self.lag_s = 0.0
+        self.second_passes = 0
+        """Utterances for which a Whisper's short window (`asr.window` adaptive) was not enough."""
         self._config = config
         self._languages = languages
-        self._notice = notice
+        self._tell = tell
         self._encodes = False
         self._worker = Worker("livemerc-asr")
         self._fast: AsrEngine | None = None
         self._fast_sought = False
         self._failures = 0
-        self._pace = 0.1  # seconds it takes for a second of audio
-        self._late: _Sought | None = None
-        self._come: deque[_Sought] = deque()
-        self._tried_s = 0.0
+        self._rtf = RealTimeFactor()
+        self._late: LateWords[Heard] = LateWords(self._expected_s, config.overload.retry_words_every_s)
         self._looked: deque[bool] = deque(maxlen=_TWICE_OF)  # whether a second, full look was needed
-        self.second_passes = 0
-        """Utterances for which a Whisper's short window (`asr.window` adaptive) was not enough."""
-        self._waiting: deque[Utterance] = deque()  # pruned to those whose label is open: `dialogue.revise` at most
 
-    def bring_voice(self, identity: WhisperIdentity, give_up: GiveUp = never) -> str | None:
+    def bring_voice(self, identity: WhisperIdentity, give_up: GiveUp[NoAnswer] = never) -> NoAnswer | None:
         """From now on transcripts bring the voice's encoding by that Whisper, or none: never another's. None when it is
         so, else why nobody waited for it. Raises `ModelError` where the recogniser is another Whisper, or that one is
         not here."""
-        job = self._worker.start(lambda: with_voice(self.asr, identity, self._config))
+        job = self._worker.start(lambda: with_voice(self.engine, identity, self._config))
         reason = job.wait(give_up)
         if reason is None:
-            self.asr, self._encodes = job.result(), True
+            self.engine, self._encodes = job.result(), True
         return reason
 
     # -- now -------------------------------------------------------------------------------------------------------
 
-    def hear(self, utterance: Utterance, *, fast: bool, give_up: GiveUp) -> Heard:
-        """The words, or none and the reason. Words that were given up on while they were sought may come by `late`."""
+    def hear(self, utterance: Utterance, *, fast: bool, give_up: GiveUp[NoAnswer]) -> Heard:
+        """The words, or none and the reason. `take_late` may bring those that were given up on."""
         if self.failure is not None:
-            return self._nothing(FAILED)
-        if give_up(0.0) == STOPPED:  # nor is the little time wasted on asking
-            return self._nothing(STOPPED)
+            return self._nothing(NoAnswer.FAILED)
+        if give_up(0.0) is NoAnswer.STOPPED:  # nor is the little time wasted on asking
+            return self._nothing(NoAnswer.STOPPED)
         reason = self._worker.until_free(give_up)
-        if reason is None and self._expected_s(utterance) > _AT_ONCE_S and give_up(0.0) == BEHIND:
-            reason = BEHIND  # nobody would wait: whether it is worth beginning is for `late` to say
+        if reason is None and self._expected_s(utterance) > _AT_ONCE_S and give_up(0.0) is NoAnswer.BEHIND:
+            reason = NoAnswer.BEHIND  # nobody would wait: `begin_late` decides whether it is worth beginning
         if reason is not None:
-            if reason != STOPPED:
-                self._waiting.append(utterance)
+            if reason is not NoAnswer.STOPPED:
+                self._late.put_off(utterance)
             return self._nothing(reason)
-        self._collect()
-        sought = self._seek(utterance, fast)
-        reason = sought.job.wait(give_up)
+        self._late.collect()
+        call = self._begin(utterance, fast)
+        reason = call.job.wait(give_up)
         if reason is not None:
-            self._late = sought
+            self._late.keep(call)
             return self._nothing(reason)
-        return self._outcome(sought)
+        return self._outcome(call)
 
     @property
     def following(self) -> bool:
         """Whether the recogniser is one that decodes while people speak."""
-        return isinstance(self.asr, Following)
+        return isinstance(self.engine, Following)
 
-    def follow(self, samples: np.ndarray, *, give_up: GiveUp) -> bool:
+    def follow(self, samples: np.ndarray, *, give_up: GiveUp[NoAnswer]) -> bool:
         """Lets a recogniser that decodes while people speak go on, with `samples` that an utterance begins with.
         Whether hardly anything of them is left to do when it ends. A failure counts for nothing: the final will say."""
-        asr = self.asr
-        if not isinstance(asr, Following) or not asr.follows(samples):
+        engine = self.engine
+        if not isinstance(engine, Following) or not engine.follows(samples):
             return False
-        unheard_s = asr.unheard_s(samples)
-        if unheard_s > 0 and self.failure is None and not self._worker.busy and not self.owed:
-            job = self._worker.start(lambda: asr.follow(samples))
+        unheard_s = engine.unheard_s(samples)
+        if unheard_s > 0 and self.failure is None and not self._worker.busy and not self.pending:
+            job = self._worker.start(lambda: engine.follow(samples))
             if job.wait(give_up) is not None:
                 return False
-            left_s = asr.unheard_s(samples)
+            left_s = engine.unheard_s(samples)
             if left_s < unheard_s:  # it may be with another speaker
-                self._learn_pace(unheard_s - left_s, job.ran_s)
+                self._learn(unheard_s - left_s, job.ran_s)
             unheard_s = left_s
         return unheard_s < _LITTLE_S
 
-    def partial(self, samples: np.ndarray, *, budget_s: float, give_up: GiveUp) -> str:
+    def partial(self, samples: np.ndarray, *, budget_s: float, give_up: GiveUp[NoAnswer]) -> str:
         """A hypothesis, if it can be had within the budget: whatever it takes, a final may have to wait for it."""
         length_s = self._unheard_s(samples)
-        if self.failure is not None or self._worker.busy or length_s * self._pace > budget_s:
+        if self.failure is not None or self._worker.busy or self._rtf.expected_s(length_s) > budget_s:
             return ""
-        job = self._worker.start(lambda: self.asr.partial(samples))
+        job = self._worker.start(lambda: self.engine.partial(samples))
         if job.wait(give_up) is not None:
-            self._learn_pace(length_s, job.ran_s)
+            self._learn(length_s, job.ran_s)
             return ""
         took_s = job.ran_s
         try:
             text = job.result()
         except Exception as error:  # noqa: BLE001 - the boundary of a part: the final will say whether it is broken
-            self._notice("asr", self._failed(error))
+            self._tell(Notice.ASR_FAILED, self._failed(error))
             return ""
         if text or not self.following:  # one that is with another speaker answers at once
-            self._learn_pace(length_s, took_s)
+            self._learn(length_s, took_s)
         return text
 
-    def ahead(self, utterance: Utterance, *, budget_s: float, give_up: GiveUp) -> Heard | None:
+    def speculate(self, utterance: Utterance, *, budget_s: float, give_up: GiveUp[NoAnswer]) -> Heard | None:
         """The words of an utterance that has perhaps ended, if nothing else is sought and they can be had within the
         budget; they are those that `hear` would give. A failure counts for nothing: the final will say."""
-        if self.failure is not None or self.owed or self._worker.busy or not getattr(self.asr, "repeatable", False):
+        if self.failure is not None or self.pending or self._worker.busy or not is_repeatable(self.engine):
             return None
         if self._expected_s(utterance) > budget_s:
             return None
         length_s = self._unheard_s(utterance.samples)
         job = self._worker.start(lambda: self._transcribe(utterance, fast=False))
         reason = job.wait(give_up)
-        self._learn_pace(length_s, job.ran_s)
+        self._learn(length_s, job.ran_s)
         if reason is not None:
             return None
         try:
@@ -187,47 +170,36 @@ class Words:
     # -- later -----------------------------------------------------------------------------------------------------
 
     @property
-    def owed(self) -> bool:
+    def pending(self) -> bool:
         """Whether words are being sought, or wait to be, that nobody waits for."""
-        return self._late is not None or bool(self._come) or bool(self._waiting)
+        return self._late.pending
 
     @property
-    def seeking(self) -> Utterance | None:
+    def pending_utterance(self) -> Utterance | None:
         """The utterance whose words are being sought that nobody waits for."""
-        return None if self._late is None else self._late.utterance
+        return None if self._late.call is None else self._late.call.utterance
 
-    def late(
-        self, wanted: Callable[[Utterance], bool], *, open_for_s: float, fast: bool
-    ) -> tuple[Utterance, Heard] | None:
-        """Words that have come since, if any; then the newest wanted utterance is begun whose words may come within
-        `open_for_s`. Once in a while one is begun whatever it takes: the recogniser may have recovered. Never waits."""
-        self._collect()
-        found = None
-        if self._come:
-            sought = self._come.popleft()
-            self._tried_s = time.monotonic()
-            found = sought.utterance, self._outcome(sought)
-        self._waiting = deque(utterance for utterance in self._waiting if wanted(utterance))
-        if self._late is None and self._waiting and self.failure is None and not self._worker.busy:
-            now_s = time.monotonic()
-            in_time = [utterance for utterance in self._waiting if self._expected_s(utterance) <= open_for_s]
-            if in_time or now_s - self._tried_s >= _TRY_EVERY_S:
-                # the newest stays open for longest; of those that will hardly be in time the shortest tells soonest
-                chosen = in_time[-1] if in_time else min(self._waiting, key=self._expected_s)
-                self._waiting.remove(chosen)
-                self._late = self._seek(chosen, fast)
-        if not self.hangs:
-            self._notice("asr hangs", None)
-        return found
+    def take_late(self) -> tuple[Utterance, Heard] | None:
+        """Words that have come since nobody waited for them. Never waits."""
+        call = self._late.take()
+        return None if call is None else (call.utterance, self._outcome(call))
 
-    def _collect(self) -> None:
-        if self._late is not None and self._late.job.done:
-            self._come.append(self._late)
-            self._late = None
+    def begin_late(self, wanted: Callable[[Utterance], bool], *, open_for_s: float, fast: bool) -> None:
+        """Begins the words of one utterance that waits for them, if the recogniser is free: see `LateWords.choose`."""
+        self._late.prune(wanted)
+        if self.failure is None and not self._worker.busy:
+            utterance = self._late.choose(open_for_s)
+            if utterance is not None:
+                self._late.keep(self._begin(utterance, fast))
 
-    def wait(self, give_up: GiveUp) -> str | None:
-        """Waits for the words that are being sought."""
-        return None if self._late is None else self._late.job.wait(give_up)
+    def forget_late(self) -> None:
+        """Drops words that came too late, and those that wait to be sought: nobody wants them."""
+        self.take_late()
+        self._late.prune(lambda _: False)
+
+    def wait(self, give_up: GiveUp[NoAnswer]) -> NoAnswer | None:
+        """Waits for the late words in progress. None when they are there, or where there are none."""
+        return None if self._late.call is None else self._late.call.job.wait(give_up)
 
     @property
     def hangs(self) -> bool:
@@ -236,33 +208,38 @@ class Words:
 
     def tell_hang(self) -> None:
         """Tells of a call that has run too long, and ends it if the engine can."""
-        self._notice(
-            "asr hangs",
+        self._tell(
+            Notice.ASR_HANGS,
             f"the recogniser has not answered for over {self._config.asr.time_limit_s:.0f} s: "
             + ("no labels until it does" if self._encodes else "judging by the voice alone until it does"),
         )
         self._interrupt()
 
-    def _interrupt(self) -> None:
-        for engine in (self.asr, self._fast):
-            if isinstance(engine, Interruptible):
-                engine.interrupt()
+    def tell_recovery(self) -> None:
+        """Takes back what `tell_hang` told, once the call has come back."""
+        if not self.hangs:
+            self._tell(Notice.ASR_HANGS, None)
 
     def close(self) -> None:
         """Lets go of the engines; a call that cannot be ended is left to itself."""
         if self._worker.busy:
             self._interrupt()
         else:
-            self.asr.close()
+            self.engine.close()
             if self._fast is not None:
                 self._fast.close()
         self._worker.close()
+
+    def _interrupt(self) -> None:
+        for engine in (self.engine, self._fast):
+            if isinstance(engine, Interruptible):
+                engine.interrupt()
 
     # -- in the worker's thread ------------------------------------------------------------------------------------
 
     def _transcribe(self, utterance: Utterance, fast: bool) -> Heard:
         began = time.perf_counter()
-        engine = self._engine(fast)
+        engine = self._engine_for(fast)
         try:
             transcript = engine.transcribe(utterance)
         except GpuMemoryError:
@@ -270,7 +247,7 @@ class Words:
             transcript = engine.transcribe(utterance)
         self._count_looks(transcript)
         if self._encodes:
-            self._notice("voice", None if gives_voice(engine) else _WORDS_ALONE)
+            self._tell(Notice.WORDS_ALONE, None if gives_voice(engine) else _WORDS_ALONE)
         given = engine.engine == "transcript"  # a person wrote these words: nothing was hallucinated
         transcript = screen(
             transcript, utterance, self._config.screening, words_are_given=given,
@@ -284,78 +261,75 @@ class Words:
         self.second_passes += transcript.second_pass is not None
         self._looked.append(transcript.second_pass is not None)
         often = len(self._looked) == _TWICE_OF and sum(self._looked) > _TWICE_SHARE * _TWICE_OF
-        self._notice("asr window", _TWICE if often else None)
+        self._tell(Notice.ASR_WINDOW, _TWICE if often else None)
 
-    def _engine(self, fast: bool) -> AsrEngine:
+    def _engine_for(self, fast: bool) -> AsrEngine:
         if not fast:
-            return self.asr
+            return self.engine
         if not self._fast_sought:
             self._fast_sought = True
-            words = self.asr.words if isinstance(self.asr, WithVoice) else self.asr
+            words = self.engine.words if isinstance(self.engine, WithVoice) else self.engine
             found = fastest_engine(words, self._config)
-            self._fast = None if found is None else like(self.asr, found)
-        return self._fast or self.asr
+            self._fast = None if found is None else like(self.engine, found)
+        return self._fast or self.engine
 
     def _on_cpu(self, engine: AsrEngine) -> AsrEngine:
         full = engine.encoder if isinstance(engine, WithVoice) else engine  # beside it only the encoder uses the GPU
         moved = engine_on_cpu(full, self._config)
         if isinstance(engine, WithVoice):
-            for one in (self.asr, self._fast):
+            assert isinstance(moved, FasterWhisperEngine)
+            for one in (self.engine, self._fast):
                 if isinstance(one, WithVoice):
                     one.encoder = moved
         elif engine is self._fast:
             self._fast = moved
         else:
-            self.asr = moved
+            self.engine = moved
         full.close()
-        self._notice("asr on cpu", "the GPU's memory is full: the recogniser runs on the CPU")
+        self._tell(Notice.ASR_ON_CPU, "the GPU's memory is full: the recogniser runs on the CPU")
         return engine if isinstance(engine, WithVoice) else moved
 
     # -- outcome ---------------------------------------------------------------------------------------------------
 
-    def _seek(self, utterance: Utterance, fast: bool) -> _Sought:
-        fast = fast and self._unheard_s(utterance.samples) > _RATED_S  # else nothing is faster than to go on
+    def _begin(self, utterance: Utterance, fast: bool) -> Call[Heard]:
+        fast = fast and self._unheard_s(utterance.samples) > RATED_S  # else nothing is faster than to go on
         unheard_s = self._unheard_s(utterance.samples, fast)
-        return _Sought(utterance, self._worker.start(lambda: self._transcribe(utterance, fast)), unheard_s)
+        return Call(utterance, self._worker.start(lambda: self._transcribe(utterance, fast)), unheard_s)
 
-    def _outcome(self, sought: _Sought) -> Heard:
-        self._learn_pace(sought.unheard_s, sought.job.ran_s)
+    def _outcome(self, call: Call[Heard]) -> Heard:
+        self._learn(call.unheard_s, call.job.ran_s)
         try:
-            heard = sought.job.result()
+            heard = call.job.result()
         except Exception as error:  # noqa: BLE001 - the boundary of a part: native libraries, each with its own errors
             self._failures += 1
-            self._notice("asr", self._failed(error))
+            self._tell(Notice.ASR_FAILED, self._failed(error))
             if self._failures >= self._config.live.failures_in_a_row and self.failure is None:
                 self.failure = _broken(error, self._failures)
-                self._waiting.clear()
-            return self._nothing(FAILED)
-        if self._failures:
-            self._failures = 0
-        self._notice("asr", None)
+                self._late.prune(lambda _: False)
+            return self._nothing(NoAnswer.FAILED)
+        self._failures = 0
+        self._tell(Notice.ASR_FAILED, None)
         return heard
 
-    def _nothing(self, reason: str) -> Heard:
-        return Heard(Transcript(text="", gated=reason), self.asr.engine, self.asr.model, 0.0)
+    def _nothing(self, reason: NoAnswer) -> Heard:
+        return Heard(Transcript(text="", gated=GATED[reason]), self.engine.engine, self.engine.model, 0.0)
 
     def _failed(self, error: BaseException) -> str:
         left = "no label" if self._encodes else "judged by the voice alone"
         return f"the recogniser failed ({_what(error)}): {left}"
 
     def _expected_s(self, utterance: Utterance) -> float:
-        return self._pace * self._unheard_s(utterance.samples)
+        return self._rtf.expected_s(self._unheard_s(utterance.samples))
 
     def _unheard_s(self, samples: np.ndarray, fast: bool = False) -> float:
         """Seconds of audio that the recogniser has to hear for the words of `samples`."""
-        asr = self.asr
         another = fast and (self._fast is not None or not self._fast_sought)  # which has followed nothing
-        return asr.unheard_s(samples) if isinstance(asr, Following) and not another else len(samples) / SAMPLE_RATE_HZ
+        if isinstance(self.engine, Following) and not another:
+            return self.engine.unheard_s(samples)
+        return len(samples) / SAMPLE_RATE_HZ
 
-    def _learn_pace(self, length_s: float, took_s: float) -> None:
-        """Slower than thought counts half, faster at once: an estimate that is too low is soon found out."""
-        if length_s < _RATED_S and isinstance(self.asr, Following) and took_s <= self._pace * _RATED_S:
-            return  # what was left of an utterance tells nothing about a whole one
-        pace = took_s / max(length_s, 0.1)
-        self._pace = min(pace, (self._pace + pace) / 2)
+    def _learn(self, audio_s: float, took_s: float) -> None:
+        self._rtf.learn(audio_s, took_s, rest=self.following)
 
 
 def _what(error: BaseException) -> str:

@@ -4,56 +4,100 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
-from livemerc.audio.source import Block, Source
+from livemerc.audio.source import Block, Source, speakers_of
 from livemerc.config import Config
-from livemerc.errors import ConfigError
+from livemerc.errors import ConfigError, cause_of
 from livemerc.events import EmotionEvent, Event, SessionStart, UtteranceFinal
 from livemerc.model.checkpoint import checkpoint_info
 from livemerc.pipeline.monitor import Monitor
+from livemerc.runtime.gauges import Gauges
+from livemerc.runtime.notices import Notice
 from livemerc.sessions.bookmarks import Bookmark, append_bookmark
-from livemerc.sessions.journal import RerunOf
+from livemerc.sessions.folder import RerunOf
 from livemerc.sessions.recorder import Recorder
 from livemerc.text_safety import plain_text
 
+Rewrite = Callable[[Iterator[Event]], Iterator[Event]]
 
-class RecordedMonitor(Monitor):
-    """Records from the beginning into `folder`, if there is one; `toggle_recording` ends that and begins others.
 
-    A recording that begins later has the session's `session.start` and clock, and of the utterances only those whose
-    words came since. `zero`: zero of the session's clock, None = now; `rerun_of`: what `session.json` says of that.
-    Raises `ConfigError` where `folder` cannot be recorded to.
+class RecordingMonitor:
+    """A monitor whose events are recorded first, and then handed on to whoever iterates.
+
+    Records from the beginning into `folder`, if there is one; `toggle_recording` ends that and begins others. A
+    recording that begins later has the session's `session.start` and clock, and of the utterances only those whose
+    words came since. rewrite: what becomes of the monitor's events before all else (a rerun's). zero: zero of the
+    session's clock, None = now. rerun_of: what `session.json` says of that. `events()` once; everything else from any
+    thread. Raises `ConfigError` where `folder` cannot be recorded to.
     """
 
     def __init__(
         self,
-        source: Source,
-        settings: Config,
+        monitor: Monitor,
         folder: Path | None,
         *,
         audio: bool = False,
-        demo: bool = False,
+        rewrite: Rewrite = iter,
         zero: datetime | None = None,
         rerun_of: RerunOf | None = None,
     ) -> None:
-        super().__init__(source, settings, demo=demo, tap=self._hear if audio else None)
+        self.monitor = monitor
         self.recorders: list[Recorder] = []
         """All of this session, the newest last."""
+        self._rewrite = rewrite
         self._zero = zero or datetime.now(UTC)
         self._rerun_of = rerun_of
-        self._checkpoint_info = checkpoint_info(settings.model.checkpoint)
+        self._checkpoint = checkpoint_info(monitor.config.model.checkpoint)
         self._switching = threading.Lock()
         self._recorder: Recorder | None = None
         self._first: SessionStart | None = None
         self._since: set[str] | None = None  # utterances whose finals are in a recording that began later
         self._bookmarks: list[Bookmark] = []
         self._over = False
+        if audio:
+            monitor.tap(self._hear)
         if folder is not None:
             self._recorder = self._begin(folder, audio)
+
+    # -- the monitor's own -----------------------------------------------------------------------------------------
+
+    @property
+    def source(self) -> Source:
+        return self.monitor.source
+
+    @property
+    def config(self) -> Config:
+        return self.monitor.config
+
+    @property
+    def announcements(self) -> list[str]:
+        return self.monitor.announcements
+
+    @property
+    def paused(self) -> bool:
+        return self.monitor.paused
+
+    def pause(self, paused: bool) -> None:
+        """As `Monitor.pause`."""
+        self.monitor.pause(paused)
+
+    def switch(self, device: str | int) -> None:
+        """As `Monitor.switch`. Raises `MicrophoneError`."""
+        self.monitor.switch(device)
+
+    def stop(self) -> None:
+        """As `Monitor.stop`."""
+        self.monitor.stop()
+
+    def gauges(self) -> Gauges:
+        """As `Monitor.gauges`."""
+        return self.monitor.gauges()
+
+    # -- recording -------------------------------------------------------------------------------------------------
 
     @property
     def recording(self) -> str | None:
@@ -81,7 +125,7 @@ class RecordedMonitor(Monitor):
                 recorder = self._begin(new_folder(self.config), audio=False)
             except ConfigError as error:
                 return plain_text(str(error))
-            self.notice("record", None)  # what was said of an earlier one
+            self.monitor.notices.tell(Notice.RECORDING, None)  # what was said of an earlier one
             self._since = set()
             if self._first is not None:
                 recorder.write(self._first)
@@ -101,18 +145,18 @@ class RecordedMonitor(Monitor):
             try:
                 append_bookmark(recorder.folder, bookmark)
             except (OSError, ValueError) as error:
-                why = getattr(error, "strerror", None) or str(error)
-                return f"Marked on the screen alone: the recording's folder does not take it ({why})"
+                return f"Marked on the screen alone: the recording's folder does not take it ({cause_of(error)})"
             return "Marked, and kept with the recording"
 
     def events(self) -> Iterator[Event]:
-        events = cast("Generator[Event]", super().events())
+        """`session.start` first, `session.end` last. Closing the iterator early stops the session without flushing."""
+        own = self.monitor.events()
         try:
-            for event in events:
+            for event in self._rewrite(own):
                 self._write(event)
                 yield event
         finally:
-            events.close()
+            cast("Generator[Event]", own).close()
             with self._switching:
                 self._over = True
                 if self._recorder is not None:
@@ -123,14 +167,14 @@ class RecordedMonitor(Monitor):
             folder,
             source=self.source.name,
             rate_hz=self.source.rate_hz,
-            speakers=self.source.speakers,
+            speakers=speakers_of(self.source),
             live=self.source.live,
-            checkpoint=self._checkpoint_info,
+            checkpoint=self._checkpoint,
             config=self.config,
             audio=audio,
             started_at=self._zero,
             rerun_of=self._rerun_of,
-            notice=lambda sentence: self.notice("record", sentence),
+            notice=lambda sentence: self.monitor.notices.tell(Notice.RECORDING, sentence),
         )
         self.recorders.append(recorder)
         return recorder

@@ -1,4 +1,4 @@
-"""What was found out about an utterance while its hangover still ran, and what of such work was in vain."""
+"""Work that begins before the endpoint is certain (elsewhere called eager or preemptive), and how much was in vain."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Rows = tuple["Tensor | None", "Tensor | None"]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Speculated:
     """Words and encodings of an utterance that had perhaps ended, and what they cost; `rows` None = not encoded.
 
     `heard` None: a recogniser that decodes along has its words when it ends, and only the voice is encoded."""
@@ -28,34 +28,37 @@ class Found:
     encode_ms: float
 
 
-class Ahead:
-    """The newest `Found`, until the utterance is final. `used` and `wasted` count them, `wasted_s` is their time."""
+class Speculation:
+    """The newest `Speculated`, until the utterance is final. `used` and `wasted` count them, `wasted_s` is their time.
+
+    The processor's thread writes; anybody may read the counts.
+    """
 
     def __init__(self) -> None:
         self.used = 0
         self.wasted = 0
         self.wasted_s = 0.0
-        self._found: Found | None = None
+        self._newest: Speculated | None = None
 
-    def keep(self, found: Found) -> None:
+    def keep(self, speculated: Speculated) -> None:
         """For the final; what was kept before was in vain."""
         self.discard()
-        self._found = found
+        self._newest = speculated
 
-    def take(self, utterance: Utterance) -> Found | None:
+    def take(self, utterance: Utterance) -> Speculated | None:
         """What was found out about exactly these samples, or None."""
-        found = self._found
+        newest = self._newest
         # the endpointer hands over the same object only where nothing was said since
-        if found is None or found.utterance.samples is not utterance.samples:
+        if newest is None or newest.utterance.samples is not utterance.samples:
             self.discard()
             return None
-        self._found = None
+        self._newest = None
         self.used += 1
-        return found
+        return newest
 
     def discard(self) -> None:
         """Speech went on."""
-        if self._found is not None:
+        if self._newest is not None:
             self.wasted += 1
-            self.wasted_s += (self._found.asr_ms + self._found.encode_ms) / 1000
-            self._found = None
+            self.wasted_s += (self._newest.asr_ms + self._newest.encode_ms) / 1000
+            self._newest = None

@@ -46,7 +46,7 @@ _UNITS = (
 )
 _SPELT = re.compile(rf"\b(?:{_UNITS})(?:[\s,-]+(?:and\s+)?(?:{_UNITS}))+\b", re.IGNORECASE)
 _ALIKE = str.maketrans(dict.fromkeys("’ʼ`´", "'") | dict.fromkeys("‐‑", "-"))
-"""O’Brien is O'Brien: recognisers and transcripts write either."""
+"""O’Brien is O'Brien, for recognisers and transcripts write either."""
 _FIRST_SIGN = 0xF0000
 """Private characters, which no plain text has, stand for the speakers while the other rules run."""
 _WORD = re.compile(r"\[[\w-]+\]|[\U000F0000-\U000FFFFD]|[^\W\d_]+(?:['’\-.][^\W\d_]+)*")
@@ -59,9 +59,9 @@ _GENERIC = frozenset(
 
 
 class Anonymiser:
-    """Made once for a session: `texts` are all its words, from which names at the beginning of a sentence are learnt.
+    """Replaces names and numbers of one session. `texts`: all its words, from which it learns which words are names.
 
-    `replaced` counts what was replaced so far, by its sign.
+    `replaced` counts what was replaced so far, by what stands there now.
     """
 
     def __init__(self, speakers: Iterable[str], texts: Iterable[str] = ()) -> None:
@@ -85,11 +85,11 @@ class Anonymiser:
         return self._with_speakers(self._names(self._without_signs(text)))
 
     def phrase(self, text: str) -> str:
-        """A phrase of the program's own, or a short entry: all of the rule but the capitals."""
+        """A phrase of the program's own, or a short entry, by all of the rule but the capitals."""
         return self._with_speakers(self._without_signs(text))
 
     def mentions(self, text: str) -> str:
-        """Only speakers' names are replaced."""
+        """`text` with speakers' names replaced, and nothing else."""
         text = _plain(text)
         return self._with_speakers(text if self._mention is None else self._mention.sub(self._as_speaker, text))
 
@@ -154,7 +154,7 @@ class Anonymiser:
 
 
 def _plain(text: str) -> str:
-    """Composed, drawable, without joiners that draw nothing and would hide a name from the rule."""
+    """`text` composed and drawable, without joiners, which draw nothing and would hide a name from the rule."""
     return plain_text(unicodedata.normalize("NFKC", text)).replace("\u200d", "").replace("\u200c", "")
 
 
@@ -163,7 +163,7 @@ def _key(name: str) -> str:
 
 
 def _mention(forms: Iterable[str]) -> re.Pattern[str] | None:
-    """The longest first; between words of a name any white space. None: nobody has a name."""
+    """Finds any of the names, the longest first, with any white space between their words. None: nobody has a name."""
     patterns = []
     for part in sorted(forms, key=len, reverse=True):
         body = r"\s+".join(re.escape(word) for word in part.translate(_ALIKE).split())

@@ -27,6 +27,7 @@ class Card:
 
 
 def checkpoint_of(session: RecordedSession) -> CheckpointInfo | None:
+    """The checkpoint that judged the session; None where unknown."""
     if session.start is not None:
         return session.start.checkpoint
     return None if session.info is None else session.info.checkpoint

@@ -7,7 +7,7 @@ from livemerc.report.facts import NOT_JUDGED, NOT_SURE, NOTHING
 
 LIGHT_GROUND, DARK_GROUND = "#ffffff", "#14181d"
 TEXT_CONTRAST, MARK_CONTRAST = 4.6, 1.9
-"""Text: WCAG AA (4.5). Marks carry a sign or stand in a named row, and are outlined: their colour only helps."""
+"""Text reaches WCAG AA (4.5). Marks need less: they carry a sign or stand in a named row, and are outlined."""
 _NOT_SURE_COLOUR = "#8b97a5"
 _SIGNS = {NOT_SURE: "○", NOT_JUDGED: "–", NOTHING: "∅"}
 
@@ -18,7 +18,7 @@ def sign(shown: str) -> str:
 
 
 def colour_class(shown: str) -> str:
-    """Class that sets `--t` (text) and `--m` (mark). Never made of the label itself: that comes from a file."""
+    """Class that sets `--t` (text) and `--m` (mark). It is never made of the label itself, which comes from a file."""
     known = list(EMOTIONS)
     return f"e{known.index(shown)}" if shown in EMOTIONS else "ex"
 

@@ -9,7 +9,7 @@ from livemerc.report.facts import Line
 
 TREND_SHARE = 1 / 30
 TREND_LEAST_S = 12.0
-"""The line of the valence curve is a mean over this share of the session around each moment, but at least so long."""
+"""The valence curve is a mean around each moment, over a share of the session, but at least over these seconds."""
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class Column:
 
 
 def columns(lines: Sequence[Line], duration_s: float, count: int) -> list[Column]:
-    """`count` columns over the session; every utterance is in each that it touches."""
+    """`count` columns over the session. An utterance is in each column that it touches."""
     found = [Column() for _ in range(count)]
     width_s = max(duration_s, 1e-3) / count
     for line in lines:
@@ -52,7 +52,7 @@ def _add(column: Column, line: Line, seconds: float) -> None:
 
 
 def _smooth(found: list[Column], width_s: float, window_s: float) -> None:
-    """Mean valence by voiced time in a window around each column that has any; running sums, so that it is linear."""
+    """Set each column's trend: the mean valence by voiced time in a window around it. Running sums keep it linear."""
     reach = max(0, round(window_s / width_s / 2))
     weights, sums = [0.0], [0.0]
     for column in found:
@@ -66,7 +66,7 @@ def _smooth(found: list[Column], width_s: float, window_s: float) -> None:
 
 
 def runs(flags: Sequence[bool]) -> list[tuple[int, int]]:
-    """(first, after the last) of each stretch of true ones."""
+    """(first, after the last) of each stretch of true flags."""
     found, began = [], None
     for index, flag in enumerate([*flags, False]):
         if flag and began is None:

@@ -1,8 +1,8 @@
 """What a report says, as plain data: `facts(session)`. Nothing is drawn here.
 
-Shares are of the voiced time. A shift, as on the dashboard: a speaker's label is another than that of the same
-speaker's one before; utterances that the monitor was not sure of do not count. Its strength is the total variation
-distance of the two calibrated distributions, 0 to 1. Where nobody has a name, the utterances are one row.
+Shares are shares of the voiced time. A shift, as on the dashboard, is where a speaker's label differs from that
+speaker's one before; utterances of which the monitor was not sure do not count. Its strength is the total variation
+distance of the two calibrated distributions, 0 to 1. Where nobody has a name, all utterances are one person's.
 """
 
 from __future__ import annotations
@@ -17,19 +17,20 @@ from msgspec import UNSET
 
 from livemerc.emotions import EMOTIONS, expected_valence
 from livemerc.report.anonymise import Anonymiser
-from livemerc.runtime.gauges import PAUSED
+from livemerc.runtime.notices import is_paused, less_pause
 from livemerc.sessions.bookmarks import Bookmark
 from livemerc.sessions.session import RecordedSession, RecordedUtterance, Stretch
 
 NOT_SURE = "not sure"
 NOT_JUDGED = "not judged"
 NOTHING = "nothing"
-"""To judge: a person found no emotion to name in it."""
+"""Shown where a person found no emotion to name."""
 SHORTEST_S = 0.5
-"""Less voice than this is no moment to point at, as on the dashboard."""
+"""An utterance with less voice is not pointed at, as on the dashboard."""
 MOMENTS = 8
 SHIFTS = 12
 CONFIDENCE_BINS = (0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+_PAUSED = "nothing is being heard"
 
 Shares = dict[str, float]
 
@@ -61,6 +62,7 @@ class Line:
 
     @property
     def shown(self) -> str:
+        """The label as the report shows it: `NOTHING`, `NOT_JUDGED` and `NOT_SURE` among them."""
         if self.dismissed:
             return NOTHING
         if self.label is None:
@@ -79,12 +81,12 @@ class Line:
 
     @property
     def valence(self) -> float | None:
-        """Its place on the valence curve; None: it has none."""
+        """Place on the valence curve; None where it has none."""
         return expected_valence(self.probabilities) if self.told else None
 
     @property
     def entropy(self) -> float:
-        """Of the model's distribution, 0 (certain) to 1 (nothing known)."""
+        """Entropy of the model's distribution, 0 (certain) to 1 (nothing known)."""
         spread = [p for p in self.probabilities.values() if p > 0]
         return -sum(p * math.log(p) for p in spread) / math.log(max(2, len(self.probabilities)))
 
@@ -140,7 +142,7 @@ class Facts:
 
     @property
     def by_model(self) -> list[Line]:
-        """With a label that the model gave and was sure enough of."""
+        """Utterances with a label that the model gave and was sure enough of."""
         return [line for line in self.lines if line.told and not line.by_person]
 
     @property
@@ -157,7 +159,7 @@ class Facts:
         return Counter(self.phrase(line.gated) for line in self.lines if line.gated is not None)
 
     def strongest_shifts(self) -> list[Shift]:
-        """At most `SHIFTS`, in order of time."""
+        """The `SHIFTS` strongest, in order of time."""
         chosen = sorted(self.shifts, key=lambda shift: -shift.strength)[:SHIFTS]
         return sorted(chosen, key=lambda shift: shift.after.number)
 
@@ -188,7 +190,7 @@ class Facts:
         return words if self.anonymiser is None else self.anonymiser.phrase(words)
 
     def mentions(self, words: str) -> str:
-        """A public name or licence, as the report may show it: its digits are nobody's."""
+        """A public name or licence, as the report may show it: its digits stay, for they tell of nobody."""
         return words if self.anonymiser is None else self.anonymiser.mentions(words)
 
     def words(self, words: str) -> str:
@@ -222,20 +224,19 @@ def _pauses(stretches: Sequence[Stretch]) -> tuple[list[Stretch], list[Stretch]]
     paused: list[Stretch] = []
     degraded: list[Stretch] = []
     for stretch in stretches:
-        parts = stretch.reason.split("; ")
-        rest = "; ".join(part for part in parts if part != PAUSED)
-        if rest:
-            degraded.append(replace(stretch, reason=rest))
-        if PAUSED in parts:
+        trouble = less_pause(stretch.reason)
+        if trouble is not None:
+            degraded.append(replace(stretch, reason=trouble))
+        if is_paused(stretch.reason):
             if paused and paused[-1].end_s == stretch.start_s:
                 paused[-1] = replace(paused[-1], end_s=stretch.end_s)
             else:
-                paused.append(replace(stretch, reason=PAUSED))
+                paused.append(replace(stretch, reason=_PAUSED))
     return paused, degraded
 
 
 def shares(lines: Sequence[Line]) -> Shares:
-    """Of the voiced time, by what is shown; the largest first."""
+    """Shares of the voiced time, by what is shown; the largest first."""
     totals: Shares = {}
     for line in lines:
         totals[line.shown] = totals.get(line.shown, 0.0) + line.length_s

@@ -43,7 +43,7 @@ class Frame:
 
     @property
     def count(self) -> int:
-        """Columns: two units wide."""
+        """How many columns it has; each is two units wide."""
         return int(self.plot / 2)
 
 
@@ -51,7 +51,7 @@ WIDE, NARROW = 720.0, 350.0
 
 
 def figure(name: str, title: str, description: str, duration_s: float, draw: Draw, caption: Html | str) -> Html:
-    """`draw` twice: the style sheet shows the one that fits."""
+    """A figure that is drawn twice, wide and narrow; the style sheet shows the one that fits."""
     drawings = []
     for kind, width, left in (("wide", WIDE, 112.0), ("slim", NARROW, 92.0)):
         marks, height = draw(Frame(width, left, duration_s, kind == "slim"))
@@ -108,7 +108,7 @@ def course(facts: Facts) -> Html:
 
 
 def lanes_of(facts: Facts) -> list[str]:
-    """The rows: the session's labels, if they are many those that were shown most; then what is no label."""
+    """The rows: the session's labels (of many, those that were shown most), then what is no label."""
     shown = facts.shares()
     labels = list(facts.labels)
     if len(labels) > MOST_LANES:
@@ -151,7 +151,7 @@ def _lane(
     ]
 
     def share(column: Column) -> float:
-        """Of the column's voiced time; what is there at all is seen, however short."""
+        """Share of the column's voiced time, enlarged so that whatever is there can be seen, however short."""
         voiced_s = sum(column.voiced_s.values())
         seconds = (
             sum(s for shown, s in column.voiced_s.items() if shown not in lanes)
@@ -182,7 +182,7 @@ def _skyline(shares: Sequence[float], frame: Frame, base: float, height: float) 
 
 
 def _health_rows(facts: Facts) -> list[tuple[str, str, list[Span]]]:
-    """(what, its style, when) for what there was."""
+    """(what was wrong, its style, when)."""
     session = facts.session
     rows: list[tuple[str, str, list[Span]]] = [
         ("lost audio", "lost", [(max(0.0, gap.t_s - gap.lost_s), gap.t_s) for gap in session.gaps]),
@@ -200,7 +200,7 @@ def _health_rows(facts: Facts) -> list[tuple[str, str, list[Span]]]:
 
 
 def _troubles(facts: Facts, frame: Frame, top: float, bottom: float) -> list[Html]:
-    """Where audio was lost, through the whole figure: no curve is to be read across it."""
+    """Lines through the whole figure where audio was lost, for no curve is to be read across it."""
     return [
         tag("line", x1=frame.x(gap.t_s), x2=frame.x(gap.t_s), y1=top, y2=bottom, class_="gap")
         for gap in widest(facts.session.gaps)
@@ -208,7 +208,7 @@ def _troubles(facts: Facts, frame: Frame, top: float, bottom: float) -> list[Htm
 
 
 def widest(gaps: Sequence[Gap]) -> list[Gap]:
-    """At most forty, the longest: more lines would be a wall."""
+    """The forty longest at most, because more lines would be a wall."""
     return sorted(sorted(gaps, key=lambda gap: -gap.lost_s)[:40], key=lambda gap: gap.t_s)
 
 
@@ -225,7 +225,7 @@ def _shift_marks(facts: Facts, frame: Frame, y: float) -> list[Html]:
 
 
 def _spans(frame: Frame, spans: Sequence[Span], y: float, height: float, style: str) -> Html:
-    """In steps of a column, so that thousands of them are no thousands of marks; the shortest is one step."""
+    """Spans in steps of a column, so that thousands of them are not thousands of marks; the shortest is one step."""
     flags = [False] * frame.count
     step = frame.plot / frame.count
     for start_s, end_s in spans:
@@ -371,7 +371,7 @@ def _text(x: float, y: float, words: str, classes: str) -> Html:
 
 
 def fitted(words: str, most: int) -> str:
-    """At most so many letters wide, counted roughly: Chinese and emoji as two, capitals as one and a half."""
+    """`words`, cut to a width in letters, counted roughly: Chinese and emoji as two, capitals as one and a half."""
     width = 0.0
     for at, character in enumerate(words):
         width += 2 if east_asian_width(character) in "WF" else 1.4 if character.isupper() or character in "<>mw" else 1

@@ -25,12 +25,12 @@ Child = str | Html | None | bool
 
 
 def text(words: str) -> Html:
-    """Words as one sees them, whatever is in them."""
+    """`words` as text, whatever is in them; markup stays as it is."""
     return words if isinstance(words, Html) else Html(html.escape(plain_text(words)))
 
 
 def raw(constant: str) -> Html:
-    """Markup that stands in this program's source. Never for what was read."""
+    """Markup that stands in this program's source. It is never for what was read."""
     return Html(constant)
 
 
@@ -43,7 +43,7 @@ def tag(name: str, /, *children: Child, **attributes: str | float | bool | None)
 
 
 def join(children: Iterable[Child], between: str = "") -> Html:
-    """One after the other."""
+    """The children one after the other."""
     return Html(between.join(text(child) for child in children if isinstance(child, str)))
 
 

@@ -20,7 +20,7 @@ from livemerc.report.transcript import label, said, verdict, who
 from livemerc.sessions.session import Stretch
 
 QUOTED = 280
-"""Characters of an utterance where it is quoted; the transcript has it whole."""
+"""Most characters of an utterance that is quoted; the transcript has it whole."""
 _BETWEEN = 2
 _STRETCHES = 30
 _WARNINGS = 12
@@ -141,7 +141,7 @@ def moments(facts: Facts) -> Html:
 
 
 def _bookmarks(facts: Facts) -> Html:
-    """Each with the utterance that was heard then, or last before."""
+    """Each bookmark with the utterance that was heard then, or last before."""
     items = []
     begins_s = [line.start_s for line in facts.lines]
     for mark in facts.bookmarks[:_BOOKMARKS]:
@@ -246,8 +246,7 @@ def hearing(facts: Facts) -> Html:
 
 def _stretches(facts: Facts, stretches: Sequence[Stretch], what: str) -> list[Child]:
     items: list[Child] = [
-        f"{what} from {clock(stretch.start_s)} to {clock(stretch.end_s)}: "
-        + facts.words(stretch.reason.removeprefix("paused: "))
+        f"{what} from {clock(stretch.start_s)} to {clock(stretch.end_s)}: {facts.words(stretch.reason)}"
         for stretch in stretches[:_STRETCHES]
     ]
     if len(stretches) > _STRETCHES:
@@ -287,14 +286,14 @@ def model(facts: Facts, card: Card | None) -> Html:
 
 
 def name_of_model(facts: Facts, name: str) -> str:
-    """A path to a model of one's own tells names of folders: without them when they are to be withheld."""
+    """A model's name. An anonymised report withholds a path, which tells names of folders."""
     if facts.anonymiser is not None and ("/" in name or "\\" in name):
         return "a model of one's own (path withheld)"
     return facts.mentions(name)  # `compact-2` is nobody's number
 
 
 def name_of_recogniser(facts: Facts, asr: AsrInfo) -> str:
-    """With the model's name, unless that may be a file's and is to be withheld."""
+    """A recogniser with its model. An anonymised report withholds a name that is not public."""
     if not asr.model:
         return name_of_model(facts, asr.engine)
     if facts.anonymiser is not None and not _PUBLIC_MODEL.fullmatch(asr.model):

@@ -37,7 +37,7 @@ def minutes(seconds: float) -> str:
 
 
 def summary(facts: Facts) -> list[str]:
-    """A few sentences. An empty session has one that says so kindly."""
+    """The session in a few sentences. An empty one has a sentence that says so kindly."""
     session = facts.session
     so_far = " so far" if session.growing else ""
     if not facts.lines:
@@ -113,7 +113,7 @@ def _uncertain(facts: Facts) -> list[str]:
 
 
 def calibration(facts: Facts, card: Card | None) -> list[str]:
-    """What a probability means here."""
+    """What a probability in the report means."""
     sentences = [
         "The figure beside a label is its calibrated probability: of all utterances with .70, seven in ten should "
         "carry the label that annotators would choose, if they are like those on which the model was calibrated "

@@ -11,7 +11,7 @@ PEN = "✎"
 _PART_S = (60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 _PARTS = 24
 _WHOLE_UP_TO = 40
-"""So many utterances need no parts with times above them."""
+"""Up to this many utterances the table needs no parts with times above them."""
 
 LEGEND = (
     ("○ not sure", "no label, and why; the closest one in brackets"),
@@ -132,7 +132,7 @@ def said(facts: Facts, line: Line, most: int | None = None) -> list[Child]:
 
 
 def _part_s(facts: Facts) -> float:
-    """Seconds of a part; 0: the table needs none."""
+    """Seconds of a part; 0 where the table needs none."""
     if len(facts.lines) <= _WHOLE_UP_TO:
         return 0.0
     return next((float(s) for s in _PART_S if facts.duration_s / s <= _PARTS), float(_PART_S[-1]))

@@ -62,3 +62,31 @@ class DueClock:
             return 0.0
         heard_s, due_s, then = anchor
         return min(heard_s, due_s + (time.monotonic() - then) * self._pace)
+
+
+class SourceClock:
+    """Both clocks of one source: when a sample came, and how far the source would have come at its own pace.
+
+    The ears' thread calls `heard`; whoever pauses calls `restart`; any thread reads.
+    """
+
+    def __init__(self, pace: float = 1.0) -> None:
+        self._pace = pace
+        self._wall, self._due = WallClock(pace), DueClock(pace)
+
+    def heard(self, t_s: float) -> None:
+        """Samples up to `t_s` (source time) have come now."""
+        self._wall.heard(t_s)
+        self._due.heard(t_s)
+
+    def passed_at(self, t_s: float) -> float | None:
+        """`time.monotonic()` when the sample at `t_s` had come; None before anything was heard."""
+        return self._wall.at(t_s)
+
+    def due_s(self) -> float:
+        """Source time that ought to have been dealt with by now."""
+        return self._due.now_s()
+
+    def restart(self) -> None:
+        """The source was held: what is to come has been put off."""
+        self._wall, self._due = WallClock(self._pace), DueClock(self._pace)

@@ -6,9 +6,6 @@ from dataclasses import dataclass, field
 
 from livemerc.events import MicState
 
-PAUSED = "paused: nothing is being heard"
-"""What `status.degraded` says while somebody has paused the session."""
-
 
 @dataclass(frozen=True, slots=True)
 class Gauges:

@@ -14,8 +14,9 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+R = TypeVar("R")
 
-GiveUp = Callable[[float], str | None]
+GiveUp = Callable[[float], R | None]
 """Asked while a call is waited for, with the seconds that it has run: the reason to wait no longer, or None."""
 
 _ASK_EVERY_S = 0.02
@@ -23,9 +24,9 @@ _ASK_EVERY_S = 0.02
 _JOIN_FOR_S = 1.0
 
 
-def never(_: float) -> str | None:
+def never(_: float) -> None:
     """Waits for as long as it takes."""
-    return None
+    return
 
 
 class Job(Generic[T]):
@@ -47,7 +48,7 @@ class Job(Generic[T]):
         """Seconds since it was asked for."""
         return time.monotonic() - self.began_s
 
-    def wait(self, give_up: GiveUp = never) -> str | None:
+    def wait(self, give_up: GiveUp[R] = never) -> R | None:
         """None when it is done, else why nobody waits any more. What `give_up` raises ends the wait too."""
         while not self._ended.wait(_ASK_EVERY_S):
             reason = give_up(self.ran_s)
@@ -106,7 +107,7 @@ class Worker:
         self._jobs.put(job)
         return job
 
-    def until_free(self, give_up: GiveUp) -> str | None:
+    def until_free(self, give_up: GiveUp[R]) -> R | None:
         """Waits for a call that somebody gave up on. None when the worker is free."""
         return None if self._job is None else self._job.wait(give_up)
 

@@ -1,6 +1,6 @@
-"""A person's pass over a recorded session: what is said of each utterance is on the disk before it counts.
+"""A person's pass over a recorded session: what they say of an utterance counts once it is on the disk.
 
-No screen: `livemerc.dashboard.label.app` shows it.
+`livemerc.dashboard.label.app` is the screen of it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from livemerc.errors import InputError
+from livemerc.errors import InputError, cause_of
 from livemerc.sessions.corrections import CORRECTIONS_FILE, FIELDS, Correction, append_correction
 from livemerc.sessions.session import RecordedUtterance, read_session
 from livemerc.text_safety import plain_text
@@ -22,8 +22,8 @@ from livemerc.text_safety import plain_text
 class Annotation:
     """The utterances of a session in an order, one of them the current one.
 
-    Whatever changes something returns whether it is saved; if not, nothing has changed and `trouble` says why.
-    Raises `InputError` for what is no session's folder, holds no utterances, or is still being recorded.
+    Every method that changes something returns whether that is saved; if not, nothing has changed and `trouble` says
+    why. Raises `InputError` for what is no session's folder, holds no utterances, or is still being recorded.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -44,7 +44,7 @@ class Annotation:
         self.by_time = True
         self._order = list(range(len(self.utterances)))
         self._at = 0
-        self._done: list[tuple[int, Correction]] = []  # what takes each change of this sitting back
+        self._done: list[tuple[int, Correction]] = []  # index, and what takes the change back; of this sitting
         if self.current.labelled:
             self.next_open()
 
@@ -52,12 +52,12 @@ class Annotation:
 
     @property
     def index(self) -> int:
-        """Of the current utterance, by time."""
+        """Place of the current utterance by time, from 0."""
         return self._order[self._at]
 
     @property
     def position(self) -> int:
-        """Of the current utterance, in the present order."""
+        """Place of the current utterance in the present order, from 0."""
         return self._at
 
     @property
@@ -76,19 +76,22 @@ class Annotation:
 
     @property
     def speakers(self) -> list[str]:
-        """Names that there are, the most frequent first."""
+        """The names of all speakers, the most frequent first."""
         counts = Counter(utterance.speaker for utterance in self.utterances)
         return [name for name, _ in counts.most_common() if name]
 
     def go(self, position: int) -> None:
-        """To a place in the present order, or the nearest there is."""
+        """Go to a place in the present order, or to the nearest there is."""
         self._at = max(0, min(len(self._order) - 1, position))
 
     def move(self, by: int) -> None:
         self.go(self._at + by)
 
     def next_open(self) -> bool:
-        """To the next one that nobody has judged, from the end on to the beginning; False if there is none."""
+        """Go to the next utterance that nobody has judged, from the last one on to the first.
+
+        False if there is none.
+        """
         count = len(self._order)
         for step in range(1, count + 1):
             position = (self._at + step) % count
@@ -98,7 +101,7 @@ class Annotation:
         return False
 
     def change_order(self) -> None:
-        """By time, or the least certain first; the current one stays."""
+        """Change between the order of time and the least certain first; the current utterance stays."""
         index = self.index
         self.by_time = not self.by_time
         self._order = sorted(range(len(self.utterances)), key=None if self.by_time else self._certainty)
@@ -119,7 +122,7 @@ class Annotation:
         return self._correct(emotion=label, nothing_to_judge=None)
 
     def confirm(self) -> bool:
-        """The model's label is right. False, with `trouble`, where it has none."""
+        """Say that the model's label is right. False, with `trouble`, where it gave none."""
         if self.current.estimate is None:
             self.trouble = "the model gave no label here: choose one"
             return False
@@ -132,15 +135,15 @@ class Annotation:
         return self._correct(emotion=None, nothing_to_judge=None)
 
     def set_text(self, text: str) -> bool:
-        """What was said; "" = nothing. What was heard is no correction."""
+        """Set what was said; "" = nothing. The recogniser's own words are no correction."""
         return self._correct(text=None if text == self.current.heard_text else text)
 
     def set_speaker(self, name: str) -> bool:
-        """Who said it; "" = nobody knows."""
+        """Set who said it; "" = nobody knows. The recorded speaker is no correction."""
         return self._correct(speaker=None if name == (self.current.final.speaker or "") else name)
 
     def undo(self) -> bool:
-        """Takes the last change of this sitting back, and goes there. False, with `trouble`, if there is none."""
+        """Take the last change of this sitting back, and go there. False, with `trouble`, if there is none."""
         if not self._done:
             self.trouble = "nothing to undo"
             return False
@@ -168,8 +171,7 @@ class Annotation:
         try:
             append_correction(self.folder, correction)
         except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or str(error)
-            self.trouble = plain_text(f"NOT SAVED ({why}): {CORRECTIONS_FILE} cannot be written")
+            self.trouble = plain_text(f"NOT SAVED ({cause_of(error)}): {CORRECTIONS_FILE} cannot be written")
             return False
         self.trouble = None
         before = utterance.correction
@@ -180,7 +182,7 @@ class Annotation:
 
 
 def _value(correction: Correction | None, field: str) -> Any:
-    """What the correction says; None where it says nothing."""
+    """What the correction says of a field; None where it says nothing."""
     assert field in FIELDS
     value = None if correction is None else getattr(correction, field)
     return None if value is UNSET or value is False else value

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import msgspec
 
+from livemerc.sessions.journal import LATEST_S
 from livemerc.sessions.lines import append_line, read_lines
 
 BOOKMARKS_FILE = "bookmarks.jsonl"
 
 _LONGEST_FILE_BYTES = 1 << 24
-_LATEST_S = 1e8
 
 
 class Bookmark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -26,17 +26,17 @@ class Bookmark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: str = ""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.t_s <= _LATEST_S:
+        if not 0 <= self.t_s <= LATEST_S:
             raise ValueError("a time that no session has")
 
 
 def bookmark_now(t_s: float, note: str = "") -> Bookmark:
-    """One of this very moment."""
+    """A bookmark that is made now."""
     return Bookmark(t_s=round(t_s, 3), note=note, at=datetime.now(UTC).isoformat(timespec="seconds"))
 
 
 def append_bookmark(folder: Path, bookmark: Bookmark) -> None:
-    """Keep it in the session's folder (0600): it is on the disk when this returns, or the file is as it was.
+    """Append it to the session's bookmarks (0600): it is on the disk when this returns, or the file is as it was.
 
     Raises `OSError`, also for a file of that name that is no plain file.
     """
@@ -44,6 +44,9 @@ def append_bookmark(folder: Path, bookmark: Bookmark) -> None:
 
 
 def read_bookmarks(folder: Path) -> tuple[list[Bookmark], list[str]]:
-    """In order of their time, and sentences about damaged lines. None: no bookmarks. Raises `InputError`."""
+    """(bookmarks in order of their time, sentences about damaged lines). Without a file there are none.
+
+    Raises `InputError` where the file cannot be read.
+    """
     bookmarks, warnings = read_lines(folder / BOOKMARKS_FILE, Bookmark, _LONGEST_FILE_BYTES, "bookmarks")
     return sorted(bookmarks, key=lambda bookmark: bookmark.t_s), warnings

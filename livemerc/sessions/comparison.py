@@ -1,30 +1,29 @@
 """Two sessions of the same speech: where they differ in labels, doubts and words.
 
-Utterances are aligned by the time they share, for another recogniser or detector may cut elsewhere and count anew.
+Utterances are aligned by the time that they share, for another recogniser or detector may cut elsewhere and count anew.
 What the models said is compared; a person's corrections, if there are any, are what both are measured against.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from livemerc.notation import words
 from livemerc.sessions.session import RecordedSession, RecordedUtterance
 
 LEAST_SHARED = 0.5
-"""Of the shorter of two utterances, so much must lie inside the other for them to be the same speech."""
+"""Two utterances are the same speech if this share of the shorter one lies inside the other."""
 _INSTANT_S = 0.001
-"""An utterance of no length lies inside another all the same."""
+"""Added to every length, so that an utterance of no length lies inside another all the same."""
 _MOST_STEPS = 20_000_000
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The same stretch of speech in both: mostly one utterance each; more where the cuts differ."""
+    """The same stretch of speech in both sessions: mostly one utterance of each, more where the cuts differ."""
 
     a: tuple[RecordedUtterance, ...]
     b: tuple[RecordedUtterance, ...]
@@ -32,7 +31,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The same utterance in both."""
+    """The same utterance in both sessions."""
 
     a: RecordedUtterance
     b: RecordedUtterance
@@ -85,11 +84,11 @@ class Comparison:
         return _mean([not pair.labels_differ for pair in self.judged])
 
     def verdict_agreement(self) -> float | None:
-        """The same where "not sure" is a label of its own, instead of the one that was withheld."""
+        """Share of pairs with one verdict: a label that was withheld counts as "not sure"."""
         return _mean([_verdict(pair.a) == _verdict(pair.b) for pair in self.judged])
 
     def kappa(self) -> float | None:
-        """Cohen's, of the labels (Cohen 1960); None where chance alone explains all: no pair, or one label."""
+        """Cohen's kappa of the labels (Cohen 1960); None where chance alone explains all: no pair, or one label."""
         judged, observed = self.judged, self.agreement()
         if observed is None:
             return None
@@ -108,7 +107,7 @@ class Comparison:
         return {"only_a": doubts[True, False], "only_b": doubts[False, True], "both": doubts[True, True]}
 
     def word_errors(self) -> dict[str, Any]:
-        """Words put in, left out or changed from A to B over all that both have heard, and their rate per word of A."""
+        """Words put in, left out or changed from A to B in what both have heard, and their rate per word of A."""
         counts = [(words(_joined(group.a)), words(_joined(group.b))) for group in self.groups]
         edits, in_a = sum(distance(a, b) for a, b in counts), sum(len(a) for a, _ in counts)
         rate = edits / in_a if in_a else None
@@ -126,7 +125,7 @@ class Comparison:
         }
 
     def as_object(self) -> dict[str, Any]:
-        """For `--json`: figures, then every pair, then what only one has."""
+        """The whole comparison for `--json`: figures, then every pair, then what only one has."""
         return {
             "a": head_of(self.a),
             "b": head_of(self.b),
@@ -154,7 +153,7 @@ class Comparison:
 
 
 def compare(a: RecordedSession, b: RecordedSession) -> Comparison:
-    """Aligns two sessions by time. Where both name the same speakers, only the same one's utterances are matched."""
+    """Align two sessions by time. Where both name the same speakers, utterances of different ones are not matched."""
     pairs, groups = _align(a.utterances, b.utterances)
     in_a, in_b = {pair.a.utterance_id for pair in pairs}, {pair.b.utterance_id for pair in pairs}
     seen = [_label(u) for pair in pairs if pair.judged for u in (pair.a, pair.b)]
@@ -169,7 +168,10 @@ def compare(a: RecordedSession, b: RecordedSession) -> Comparison:
 
 
 def _align(a: Sequence[RecordedUtterance], b: Sequence[RecordedUtterance]) -> tuple[list[Pair], list[Group]]:
-    """Pairs: each utterance at most once, those that share most first. Groups: whatever is linked, by one or more."""
+    """(pairs, groups). An utterance is in one pair at most, and those that share most are paired first.
+
+    A group holds all utterances that are linked, directly or through others.
+    """
     speakers = {u.final.speaker for u in a}
     by_speaker = speakers == {u.final.speaker for u in b} and len(speakers) > 1
     links: list[tuple[float, int, int]] = []  # share, index in a, in b
@@ -202,7 +204,7 @@ def _align(a: Sequence[RecordedUtterance], b: Sequence[RecordedUtterance]) -> tu
 def _groups(
     a: Sequence[RecordedUtterance], b: Sequence[RecordedUtterance], links: Iterable[tuple[int, int]]
 ) -> list[Group]:
-    """The connected parts of `links`; what is linked to nothing is none."""
+    """The connected parts of `links`; an utterance that is linked to nothing is in no group."""
     of_a: dict[int, int] = {}
     of_b: dict[int, int] = {}
     root: list[int] = []
@@ -229,14 +231,9 @@ def _groups(
 
 
 def heard(utterance: RecordedUtterance) -> str:
-    """What the recogniser heard; "" where it was screened out."""
+    """What the recogniser heard; "" where its words were screened out."""
     late = any(estimate.late_text is not None for estimate in utterance.estimates)
     return "" if utterance.asr.gated and not late else utterance.heard_text
-
-
-def words(text: str) -> list[str]:
-    """Lower-case words without punctuation."""
-    return _WORD.findall(text.lower().replace("’", "'"))
 
 
 def _joined(utterances: Iterable[RecordedUtterance]) -> str:
@@ -244,7 +241,10 @@ def _joined(utterances: Iterable[RecordedUtterance]) -> str:
 
 
 def distance(a: Sequence[str], b: Sequence[str]) -> int:
-    """Words to put in, leave out or change (Levenshtein). An upper bound where texts of thousands of words differ."""
+    """How many words are to put in, leave out or change (Levenshtein).
+
+    Where texts of thousands of words differ it is an upper bound.
+    """
     low = 0
     while low < min(len(a), len(b)) and a[low] == b[low]:
         low += 1
@@ -287,6 +287,7 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def head_of(session: RecordedSession) -> dict[str, Any]:
+    """What a session is: its source, its models, how many utterances, and of which it is a rerun."""
     checkpoint = session.info.checkpoint if session.info else session.start.checkpoint if session.start else None
     asr = session.start.asr if session.start else None
     return {

@@ -20,7 +20,7 @@ _LONGEST_FILE_BYTES = 1 << 26
 
 
 class Correction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A field that is absent is not touched by this line; null takes an earlier correction of it back.
+    """One line of the file. It does not touch an absent field; null takes an earlier correction of a field back.
 
     `text` "" = nothing was said; `speaker` "" = unknown; `nothing_to_judge`: a person found no emotion to name in it
     (a cough, words that cannot be heard). `at`: ISO 8601, UTC.
@@ -34,7 +34,7 @@ class Correction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: str = ""
 
     def then(self, later: Correction) -> Correction:
-        """Both, the later one first."""
+        """Both as one; where both correct a field, the later one counts."""
         changes = {field: getattr(later, field) for field in FIELDS if getattr(later, field) is not UNSET}
         return msgspec.structs.replace(self, at=later.at, **changes)
 
@@ -45,7 +45,10 @@ class Correction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def read_corrections(folder: Path) -> tuple[dict[str, Correction], list[str]]:
-    """By utterance, and sentences about damaged lines. None: no corrections. Raises `InputError` if unreadable."""
+    """(corrections by utterance, sentences about damaged lines). Without a file there are none.
+
+    Raises `InputError` where the file cannot be read.
+    """
     lines, warnings = read_lines(folder / CORRECTIONS_FILE, Correction, _LONGEST_FILE_BYTES, "corrections")
     corrections: dict[str, Correction] = {}
     for correction in lines:
@@ -55,7 +58,7 @@ def read_corrections(folder: Path) -> tuple[dict[str, Correction], list[str]]:
 
 
 def append_correction(folder: Path, correction: Correction) -> None:
-    """Keep it in the session's folder (0600): it is on the disk when this returns, or the file is as it was.
+    """Append it to the session's corrections (0600): it is on the disk when this returns, or the file is as it was.
 
     Raises `OSError`, also for a file of that name that is no plain file.
     """

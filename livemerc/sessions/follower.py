@@ -1,4 +1,4 @@
-"""Plays a session where it is being recorded: at its newest event, with the history behind it. No torch, no Textual."""
+"""Plays a session while it is recorded: from its newest event on, with the history behind it. No torch, no Textual."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from livemerc.errors import InputError
+from livemerc.errors import InputError, cause_of
 from livemerc.events import Event
-from livemerc.sessions.journal import EVENTS_FILE, Journal, JournalReader
+from livemerc.sessions.folder import EVENTS_FILE
+from livemerc.sessions.journal import Journal, JournalReader
 from livemerc.sessions.player import Player, ReaderLike
 from livemerc.text_safety import plain_text
 
 QUIET_AFTER_S = 5.0
-"""A session that is recorded writes its status twice a second: after this long without a line, that is said."""
+"""A recorder writes a status twice a second: without a line for this long, `trouble` says so."""
 _BEYOND_S = 1e9
 
 
@@ -36,12 +37,12 @@ class Follower(Player):
 
     @property
     def waiting(self) -> bool:
-        """Nothing has been recorded yet."""
+        """Whether nothing has been recorded yet."""
         return self.growing and not self.journal.events
 
     @property
     def behind_s(self) -> float:
-        """How far the place shown is behind the newest event."""
+        """How far the place that is shown is behind the newest event."""
         return 0.0 if self.at_edge else max(0.0, self.duration_s - self.position_s)
 
     @property
@@ -64,7 +65,7 @@ class Follower(Player):
         return f"Nothing new for {quiet_s:.0f} s: the recorder is alive, but stopped, stuck or out of disk."
 
     def go_live(self) -> int:
-        """To the newest event, and on with whatever comes. Returns `taken`, as `seek` does."""
+        """Go to the newest event, and follow whatever comes. Returns `taken`, as `seek` does."""
         self.pause(False)
         self.set_speed(1.0)
         return self.seek(_BEYOND_S)
@@ -86,7 +87,7 @@ class Follower(Player):
 
     def take(self) -> Event | None:
         event = super().take()
-        # played faster than it was spoken, it catches up
+        # a replay that runs at real pace or faster has caught up with the recorder
         if event is None and not self.paused and self.speed >= 1.0 and self.growing and self._at_end:
             self.at_edge = True
         return event
@@ -164,4 +165,4 @@ def _sessions_in(folder: Path) -> list[str]:
     try:
         return sorted(child.name for child in folder.iterdir() if (child / EVENTS_FILE).is_file())
     except OSError as error:
-        raise InputError(f"{folder}: this folder cannot be listed ({error.strerror}); check the path.") from error
+        raise InputError(f"{folder}: this folder cannot be listed ({cause_of(error)}); check the path.") from error

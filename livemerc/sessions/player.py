@@ -11,7 +11,8 @@ from typing import Protocol
 
 from livemerc.events import Event, SessionEnd, Status, UtteranceFinal
 from livemerc.runtime.gauges import Gauges
-from livemerc.sessions.journal import Journal, JournalReader, being_recorded
+from livemerc.sessions.folder import being_recorded
+from livemerc.sessions.journal import Journal, JournalReader
 
 _LOOK_EVERY_S = 0.25
 """How often a journal that still grows is looked at."""
@@ -30,9 +31,10 @@ class ReaderLike(Protocol):
 class Player:
     """`events()` plays for a reader that waits; `take()` for a screen that polls, and `seek` goes with it.
 
-    An event's time is how far the audio was: the furthest end of a final or `t_s` of a status (two a second) so far.
-    speed: audio seconds a second; 0 = nothing waits. begin_s: what was before comes at once. A journal that is still
-    being recorded is followed to its end. `clock`: seconds, for tests. One thread uses it; `stop` may come from any.
+    An event's time is how far the audio had come: the furthest end of a final or `t_s` of a status (two a second) so
+    far. speed: audio seconds a second; 0 = nothing waits. begin_s: what was before comes at once. A journal that is
+    still being recorded is followed to its end. clock: seconds, for tests. One thread uses a player; `stop` may come
+    from any.
     Raises `InputError` where there is no journal, as `livemerc.sessions.journal.read` does.
     """
 
@@ -73,7 +75,7 @@ class Player:
 
     @property
     def finished(self) -> bool:
-        """Everything has been taken and nothing will be appended."""
+        """Whether everything has been taken and nothing will be appended."""
         return not self.growing and self._next == len(self._times_s)
 
     def take(self) -> Event | None:
@@ -85,7 +87,7 @@ class Player:
         return self.journal.events[self._next - 1]
 
     def events(self) -> Iterator[Event]:
-        """All of them; ends with the journal or soon after `stop`."""
+        """All events, each in its time; ends with the journal or soon after `stop`."""
         try:
             while not self._stopped.is_set():
                 event = self.take()
@@ -99,7 +101,7 @@ class Player:
             self.close()
 
     def seek(self, to_s: float) -> int:
-        """Go to an audio time; `take` goes on behind it. Returns `taken`."""
+        """Go to an audio time; `take` goes on from there. Returns `taken`."""
         self._move()
         self.position_s = min(max(0.0, to_s), self.duration_s)
         self._next = bisect_right(self._times_s, self.position_s)
@@ -121,7 +123,7 @@ class Player:
         self._reader.close()
 
     def gauges(self) -> Gauges:
-        """As recorded, of the place where the replay is."""
+        """The instruments as they were recorded, at the place where the replay is."""
         at = bisect_left(self._status_at, self._next)
         status = self.journal.events[self._status_at[at - 1]] if at else None
         here = bisect_left(self._voiced, (self.position_s, 0.0))

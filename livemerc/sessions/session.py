@@ -1,6 +1,6 @@
 """A recorded session as one sees it afterwards: each utterance with its words, its estimates and its corrections.
 
-What export, report, compare and label work on. `read_session` reads the journal and the corrections.
+Export, report, compare and label work on it. `read_session` reads the journal and the corrections.
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ from msgspec import UNSET
 
 from livemerc.emotions import LABELS
 from livemerc.errors import InputError
-from livemerc.events import EmotionEvent, FinalAsr, SessionEnd, SessionStart, Status, UtteranceFinal
+from livemerc.events import NOTHING_TO_JUDGE, EmotionEvent, FinalAsr, SessionEnd, SessionStart, Status, UtteranceFinal
 from livemerc.sessions.bookmarks import Bookmark, read_bookmarks
 from livemerc.sessions.corrections import Correction, read_corrections
-from livemerc.sessions.journal import Journal, SessionInfo, audio_path, being_recorded, read
-
-NOTHING_TO_JUDGE = "nothing to judge"
-"""As the model says it (`livemerc.pipeline.abstention`), of a person."""
+from livemerc.sessions.folder import SessionInfo, audio_path, being_recorded
+from livemerc.sessions.journal import Journal, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,7 @@ class RecordedUtterance:
 
     @property
     def label(self) -> str | None:
-        """A person's, else the model's (its arg max, also when it abstained); None where there is no estimate."""
+        """A person's label, else the model's (its arg max, also when it abstained); None without an estimate."""
         if self.corrected_emotion is not None:
             return self.corrected_emotion
         return None if self.estimate is None else self.estimate.label
@@ -100,7 +98,7 @@ class RecordedUtterance:
 
     @property
     def abstained(self) -> str | None:
-        """Why the model was not sure; None for a person's label. A person may have found nothing to judge."""
+        """Why the model was not sure, or that a person found nothing to judge; None for a person's label."""
         if self.nothing_to_judge:
             return NOTHING_TO_JUDGE
         if self.corrected_emotion is not None or self.estimate is None:
@@ -118,7 +116,7 @@ class RecordedUtterance:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Audio that was lost: noticed at `t_s`, `lost_s` long."""
+    """Audio that was lost: `lost_s` long, and noticed at `t_s`."""
 
     t_s: float
     lost_s: float
@@ -126,7 +124,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """From `start_s` to `end_s` something was wrong: `reason`, the sentence of `status.degraded`."""
+    """Something was wrong from `start_s` to `end_s`. `reason`: what `status.degraded` or the microphone said."""
 
     start_s: float
     end_s: float
@@ -135,7 +133,7 @@ class Stretch:
 
 @dataclass(slots=True)
 class RecordedSession:
-    """A session's folder or events file, read. Utterances in order of their time; `warnings` are for the user."""
+    """What a session's folder or events file holds. Utterances are in order of time; `warnings` are for the user."""
 
     path: Path
     info: SessionInfo | None
@@ -216,7 +214,7 @@ def read_session(path: str | Path, *, corrected: bool = True) -> RecordedSession
 
 
 def _bookmarks(path: Path, warnings: list[str]) -> list[Bookmark]:
-    """Nothing else in a session hangs on them: a file that cannot be read is a warning."""
+    """The bookmarks. A file that cannot be read is a warning, for nothing else in a session hangs on it."""
     if not path.is_dir():
         return []
     try:

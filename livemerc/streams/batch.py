@@ -14,8 +14,8 @@ from livemerc.audio.items import Utterance
 from livemerc.config import Config
 from livemerc.events import EmotionEvent, FinalAsr, UtteranceFinal
 from livemerc.model.checkpoint import Manifest
-from livemerc.pipeline import estimator as judge
 from livemerc.pipeline.abstention import Cues
+from livemerc.pipeline.no_answer import NoAnswer
 from livemerc.pipeline.recogniser import Heard
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Judged:
     fuse_ms: float
 
 
-class BatchJudge:
+class BatchEstimator:
     """Encoders and conversation model for many dialogues, in the thread that made it. Raises `ModelError`."""
 
     def __init__(self, config: Config, manifest: Manifest) -> None:
@@ -140,4 +140,4 @@ def _settled(
             pass
     if begun is not None:
         dialogue.undo(begun)
-    return dialogue.add_unjudged(item.utterance.utterance_id, item.cues(), judge.FAILED)
+    return dialogue.add_unjudged(item.utterance.utterance_id, item.cues(), NoAnswer.FAILED)

@@ -26,16 +26,19 @@ import msgspec
 from livemerc import __version__
 from livemerc.asr.engine import AsrEngine
 from livemerc.asr.select import choose_engine
-from livemerc.audio.ears import AnyEars, Quiet, Utterance, make_ears
-from livemerc.audio.source import Source
+from livemerc.audio.ears import AnyEars
+from livemerc.audio.items import Quiet, Utterance
+from livemerc.audio.make_ears import make_ears
+from livemerc.audio.source import Source, speed_of
 from livemerc.config import Config
 from livemerc.errors import ConfigError
 from livemerc.events import AsrInfo, Event, SessionEnd, SessionStart, Timing
 from livemerc.model.checkpoint import checkpoint_info, read_manifest
-from livemerc.pipeline.recogniser import HUNG, Words
+from livemerc.pipeline.no_answer import NoAnswer
+from livemerc.pipeline.recogniser import Recogniser
 from livemerc.runtime.clocks import WallClock
 from livemerc.runtime.lanes import Closed, Lane
-from livemerc.streams.batch import BatchJudge, Judged, Said
+from livemerc.streams.batch import BatchEstimator, Judged, Said
 from livemerc.streams.fair_lane import FairLane
 
 if TYPE_CHECKING:
@@ -109,7 +112,7 @@ class Streams:
         self._manifest = read_manifest(config.model.checkpoint)
         self._checkpoint = checkpoint_info(config.model.checkpoint)
         self._streams = {
-            name: _Stream(name, source, make_ears(config, source), WallClock(getattr(source, "speed", 1.0) or 1.0))
+            name: _Stream(name, source, make_ears(config, source), WallClock(speed_of(source)))
             for name, source in sources.items()
         }
         self._to_transcribe: FairLane[Utterance | Quiet | _End] = FairLane(WAITING_EACH)
@@ -134,7 +137,7 @@ class Streams:
         work: list[tuple[str, Callable[[], None]]] = [
             (f"livemerc-hear-{name}", partial(self._hear, stream)) for name, stream in self._streams.items()
         ]
-        work += [("livemerc-words", self._transcribe_all), ("livemerc-judge", self._judge_all)]
+        work += [("livemerc-recogniser", self._transcribe_all), ("livemerc-estimator", self._judge_all)]
         threads = [threading.Thread(target=self._guard, args=(run,), name=name, daemon=True) for name, run in work]
         for thread in threads:
             thread.start()
@@ -194,55 +197,57 @@ class Streams:
     # -- one thread for the words ----------------------------------------------------------------------------------
 
     def _transcribe_all(self) -> None:
-        words = self._bring_engines()
+        recognisers = self._bring_engines()
         left = set(self._streams)
         try:
             while left:
                 for name, item in self._to_transcribe.take(1):
                     if isinstance(item, Utterance):
-                        self._to_judge.put(name, self._transcribe(name, words[name], item))
+                        self._to_judge.put(name, self._transcribe(name, recognisers[name], item))
                     else:
                         self._to_judge.put(name, item)
                         if isinstance(item, _End):
                             left.discard(name)
             self._to_judge.close()
         finally:
-            for each in set(words.values()):
+            for each in set(recognisers.values()):
                 each.close()
 
-    def _bring_engines(self) -> dict[str, Words]:
+    def _bring_engines(self) -> dict[str, Recogniser]:
         """The recogniser of each stream, at arm's length; one for all where they share it."""
         engines = self._engines
         languages = self._manifest.text_languages
         if isinstance(engines, Mapping):
-            words = {name: Words(engine, self._config, languages=languages) for name, engine in engines.items()}
+            recognisers = {
+                name: Recogniser(engine, self._config, languages=languages) for name, engine in engines.items()
+            }
         else:
             engine = engines or choose_engine(
                 self._config, demo=False, terminal=False, announce=self.announcements.append
             )
-            words = dict.fromkeys(self._streams, Words(engine, self._config, languages=languages))
+            recognisers = dict.fromkeys(self._streams, Recogniser(engine, self._config, languages=languages))
         whisper = None if self._config.model.text_only else self._manifest.whisper
         if whisper is not None:
-            for each in set(words.values()):
+            for each in set(recognisers.values()):
                 each.bring_voice(whisper)
-        self._infos = {name: AsrInfo(engine=w.asr.engine, model=w.asr.model) for name, w in words.items()}
+        self._infos = {name: AsrInfo(engine=r.engine.engine, model=r.engine.model) for name, r in recognisers.items()}
         self._engines_there.set()
-        return words
+        return recognisers
 
-    def _transcribe(self, name: str, words: Words, utterance: Utterance) -> Said:
+    def _transcribe(self, name: str, recogniser: Recogniser, utterance: Utterance) -> Said:
         limit_s = self._config.asr.time_limit_s
         began = time.perf_counter()
-        heard = words.hear(utterance, fast=False, give_up=lambda ran_s: HUNG if ran_s > limit_s else None)
-        if words.owed:
-            words.late(lambda _: False, open_for_s=0.0, fast=False)  # nobody waits for what came too late
-        if words.failure is not None:
-            self.failures.setdefault(name, words.failure)
+        heard = recogniser.hear(utterance, fast=False, give_up=lambda ran_s: NoAnswer.HUNG if ran_s > limit_s else None)
+        if recogniser.pending:
+            recogniser.forget_late()
+        if recogniser.failure is not None:
+            self.failures.setdefault(name, recogniser.failure)
         return Said(utterance, heard, (time.perf_counter() - began) * 1000)
 
     # -- one thread for the model ----------------------------------------------------------------------------------
 
     def _judge_all(self) -> None:
-        model = BatchJudge(self._config, self._manifest)
+        model = BatchEstimator(self._config, self._manifest)
         self._engines_there.wait()
         for stream in self._streams.values():
             stream.dialogue = model.dialogue()
@@ -284,7 +289,7 @@ class Streams:
             self._send(stream, end)
             stream.dialogue = None
 
-    def _judge(self, model: BatchJudge, said: list[tuple[_Stream, Said]]) -> None:
+    def _judge(self, model: BatchEstimator, said: list[tuple[_Stream, Said]]) -> None:
         """One utterance each of several streams: their finals, then what the model says, in one pass."""
         self.batches[len(said)] += 1
         dialogues: list[tuple[Dialogue, Said]] = []

@@ -14,7 +14,6 @@ import ipaddress
 import secrets
 import socket
 import string
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,14 +22,14 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from textual_serve.app_service import AppService
 from textual_serve.server import Server
 
-from livemerc.errors import EXIT_OK, ConfigError
+from livemerc.errors import EXIT_OK, ConfigError, cause_of, say, warn
 from livemerc.runtime import process
 from livemerc.sessions.follower import Follower
 from livemerc.text_safety import plain_text
 from livemerc.web.viewer import Viewer
 
 MOST_VIEWERS = 8
-"""Each is a process of its own with some 60 MB."""
+"""Each viewer is a process of its own with some 60 MB."""
 _LONGEST_MESSAGE_BYTES = 1 << 16
 _HEARTBEAT_S = 10.0
 _STATIC = Path(__file__).parent / "static"
@@ -70,7 +69,7 @@ def serve(path: Path, signals: process.StopOnSignal, *, host: str, port: int) ->
 
 
 class WatchServer(Server):
-    """textual-serve's server, less its page, its open doors and its shell."""
+    """textual-serve's server without its page, its open doors and its shell."""
 
     def __init__(self, path: Path, *, host: str = "127.0.0.1", port: int = 0, most_viewers: int = MOST_VIEWERS) -> None:
         super().__init__("", host=host, port=port, title=f"livemerc: {plain_text(path.absolute().name)}")
@@ -81,12 +80,12 @@ class WatchServer(Server):
 
     @property
     def address(self) -> str:
-        """What a browser opens."""
+        """The address that a browser opens."""
         host = socket.gethostname() if self.host in ("0.0.0.0", "::", "") else self.host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/{self.token}/"
 
     async def run(self, signals: process.StopOnSignal | None = None, ready: Callable[[], object] | None = None) -> None:
-        """Until the first stop signal. `ready` is called when browsers may come."""
+        """Serve until the first stop signal. `ready` is called once browsers may come."""
         loop, stopped = asyncio.get_running_loop(), asyncio.Event()
         runner = web.AppRunner(await self._make_app(), access_log=None, handle_signals=False, shutdown_timeout=2.0)
         await runner.setup()
@@ -95,9 +94,9 @@ class WatchServer(Server):
             try:
                 await site.start()
             except OSError as error:
-                why = error.strerror or str(error)
                 raise ConfigError(
-                    f"--web cannot listen on {self.host}, port {self.port} ({why}); give another --port or --host."
+                    f"--web cannot listen on {self.host}, port {self.port} ({cause_of(error)}); give another --port or "
+                    "--host."
                 ) from error
             self.port = runner.addresses[0][1]
             self._announce()
@@ -115,13 +114,12 @@ class WatchServer(Server):
 
     def _announce(self) -> None:
         if not _is_loopback(self.host):
-            print(
-                f"livemerc: warning: --host {self.host}: whoever reaches this machine over the network and knows the "
-                "address sees the session, and the connection is not encrypted.",
-                file=sys.stderr,
+            warn(
+                f"--host {self.host}: whoever reaches this machine over the network and knows the address sees the "
+                "session, and the connection is not encrypted."
             )
         print(self.address, flush=True)
-        print("livemerc: open this address in a browser; whoever has it can watch. Ctrl+C ends.", file=sys.stderr)
+        say("open this address in a browser; whoever has it can watch. Ctrl+C ends.")
 
     async def _make_app(self) -> web.Application:
         app = web.Application(middlewares=[self._guard])
@@ -173,7 +171,7 @@ class WatchServer(Server):
         return web.Response(body=(_STATIC / name).read_bytes(), content_type=kind, charset="utf-8")
 
     async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
-        """One browser: a viewer of its own, for as long as the connection stands."""
+        """Serve one browser: it gets a viewer of its own for as long as the connection stands."""
         connection = web.WebSocketResponse(heartbeat=_HEARTBEAT_S, max_msg_size=_LONGEST_MESSAGE_BYTES)
         await connection.prepare(request)
         if len(self._open) >= self._most_viewers:

@@ -22,7 +22,7 @@ _TOLD_BYTES = 4096
 
 
 def sane_size(width: int, height: int) -> tuple[int, int]:
-    """Cells that a screen can have: the browser may ask for a billion."""
+    """A size in cells that a screen can have, because a browser may ask for a billion."""
     return (
         max(_SMALLEST[0], min(_LARGEST[0], width)),
         max(_SMALLEST[1], min(_LARGEST[1], height)),
@@ -32,9 +32,9 @@ def sane_size(width: int, height: int) -> tuple[int, int]:
 class Viewer(AppService):
     """`livemerc.dashboard.viewer` on `path`, drawn to `write_bytes`.
 
-    Apart from its base: the command goes past the shell, the process is in a session of its own (Ctrl+C is for the
-    server), it may neither open addresses nor send files, and `stop` leaves nothing running.
-    `ended`: awaited once with a sentence when the process has ended by itself.
+    It differs from its base: the command does not go through a shell, the process is in a session of its own (Ctrl+C is
+    for the server), it may neither open addresses nor send files, and `stop` leaves nothing running. ended: awaited
+    once with a sentence when the process has ended by itself.
     """
 
     def __init__(
@@ -91,9 +91,8 @@ class Viewer(AppService):
         kind = await stdout.readexactly(1)
         payload = await stdout.readexactly(int.from_bytes(await stdout.readexactly(4), "big"))
         if kind == b"D":
-            with contextlib.suppress(
-                ConnectionError
-            ):  # the browser has gone: read on, a full pipe would hold the process
+            # once the browser has gone, read on: a full pipe would hold the process
+            with contextlib.suppress(ConnectionError):
                 await self.remote_write_bytes(payload)
         return not (kind == b"M" and json.loads(payload).get("type") == "exit")
 
@@ -103,7 +102,7 @@ class Viewer(AppService):
             self._told = (self._told + data)[-_TOLD_BYTES:]
 
     async def stop(self) -> None:
-        """End the process: asked first (the end of its input), then told, then killed."""
+        """End the process: it is asked first (its input ends), then told, then killed."""
         process = self._process
         if process is None:
             return

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from helpers.paths import DEMO
+from helpers.processor import processor_with
 from helpers.settled import settled
 from helpers.synthetic import RATE_HZ, buzz, hush
 
@@ -18,8 +19,10 @@ from livemerc.audio.read import read_samples
 from livemerc.audio.source import Block
 from livemerc.config import Config
 from livemerc.events import Event
-from livemerc.pipeline.processor import Brain, Situation
-from livemerc.pipeline.recogniser import Words
+from livemerc.pipeline.patience import Situation
+from livemerc.pipeline.processor import Processor
+from livemerc.pipeline.recogniser import Recogniser
+from livemerc.runtime.notices import Notice
 from livemerc.runtime.worker import never
 
 HEAD = RATE_HZ
@@ -89,18 +92,18 @@ def config(configured: Callable[..., Config]) -> Config:
     return configured(model__device="cpu")
 
 
-def through(samples: np.ndarray, config: Config, brain: Brain) -> list[Event]:
+def through(samples: np.ndarray, config: Config, processor: Processor) -> list[Event]:
     ears = Ears(config, RATE_HZ, 0.5, endings=True)
     items = [i for at in range(0, len(samples), 320) for i in ears.feed(Block(samples[at : at + 320], at / RATE_HZ))]
-    return [event for item in items + ears.flush() for event in brain.handle(item)] + list(brain.finish())
+    return [event for item in items + ears.flush() for event in processor.handle(item)] + list(processor.finish())
 
 
 def test_when_it_ends_nothing_is_left_and_the_events_are_the_same(config: Config) -> None:
     samples = read_samples(DEMO, RATE_HZ, 0.0, 30.0)
     listener = Listener()
     assert isinstance(listener, Following)
-    events = through(samples, config, Brain(config, listener))
-    assert settled(events) == settled(through(samples, config, Brain(config, Whole())))
+    events = through(samples, config, processor_with(listener, config))
+    assert settled(events) == settled(through(samples, config, processor_with(Whole(), config)))
     followed = [left for left, length in zip(listener.left_s, listener.lengths_s, strict=True) if length > 1.5]
     assert len(followed) >= 5
     assert followed[:-1] == [0.0] * (len(followed) - 1)  # the last one is cut off with the samples
@@ -109,7 +112,7 @@ def test_when_it_ends_nothing_is_left_and_the_events_are_the_same(config: Config
 def test_a_pause_that_was_no_end_and_speech_without_one_show_nothing_that_is_taken_back(config: Config) -> None:
     talk = [buzz(1.5), hush(0.25), buzz(1.5, seed=1), hush(0.2), buzz(1.5, seed=2), hush(1.0), buzz(30.0, seed=3)]
     listener = Listener()
-    through(np.concatenate([hush(0.5), *talk, hush(1.0)]), config, Brain(config, listener))
+    through(np.concatenate([hush(0.5), *talk, hush(1.0)]), config, processor_with(listener, config))
     assert max(listener.lengths_s) > 8.0, "one was cut at its longest"
     assert len(listener.lengths_s) >= 3
 
@@ -119,19 +122,19 @@ def test_a_breath_past_what_is_settled_may_be_shown_in_vain(config: Config) -> N
     samples = np.concatenate([hush(0.5), buzz(10.0), hush(0.1), buzz(6.0, seed=1), hush(1.0)])
     listener = Listener()
     listener.strict = False
-    events = through(samples, config, Brain(config, listener))
-    assert settled(events) == settled(through(samples, config, Brain(config, Whole())))
+    events = through(samples, config, processor_with(listener, config))
+    assert settled(events) == settled(through(samples, config, processor_with(Whole(), config)))
     assert listener.left_s[0] == listener.lengths_s[0], "it has to be decoded anew"
 
 
 def test_a_failure_on_the_way_counts_for_nothing(config: Config) -> None:
     samples = np.concatenate((hush(0.5), buzz(3.0), hush(1.0)))
-    listener, told = Listener(), dict[str, str | None]()
-    brain = Brain(config, listener, Situation(notice=told.__setitem__))
+    listener, told = Listener(), dict[Notice, str | None]()
+    processor = processor_with(listener, config, Situation(tell=told.__setitem__))
     listener.fails = True
-    events = through(samples, config, brain)
-    assert settled(events) == settled(through(samples, config, Brain(config, Whole())))
-    assert brain.failure is None
+    events = through(samples, config, processor)
+    assert settled(events) == settled(through(samples, config, processor_with(Whole(), config)))
+    assert processor.failure is None
 
 
 def test_who_is_with_another_speaker_teaches_no_pace(config: Config) -> None:
@@ -144,10 +147,10 @@ def test_who_is_with_another_speaker_teaches_no_pace(config: Config) -> None:
         def partial(self, samples: np.ndarray) -> str:
             return ""
 
-    words = Words(Elsewhere(), config)
-    before = words._pace
+    recogniser = Recogniser(Elsewhere(), config)
+    before = recogniser._rtf.seconds
     samples = buzz(3.0)
-    assert not words.follow(samples, give_up=never)
-    assert words.partial(samples, budget_s=10.0, give_up=never) == ""
-    assert words._pace == before
-    words.close()
+    assert not recogniser.follow(samples, give_up=never)
+    assert recogniser.partial(samples, budget_s=10.0, give_up=never) == ""
+    assert recogniser._rtf.seconds == before
+    recogniser.close()

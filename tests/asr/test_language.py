@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from helpers.networks import write_checkpoint
+from helpers.processor import processor_with
 from helpers.speech import noise, utterance
 
 from livemerc.asr.engine import Transcript
@@ -15,7 +16,6 @@ from livemerc.asr.screening import screen
 from livemerc.config import AsrConfig, Config, ScreeningConfig, load_config
 from livemerc.events import EmotionEvent, UtteranceFinal
 from livemerc.model.checkpoint import BUNDLED, MANIFEST, read_manifest
-from livemerc.pipeline.processor import Brain
 
 
 def reason(languages=("en",), spoken=None, given=False, text="ich weiß es nicht", **figures) -> str | None:
@@ -73,8 +73,8 @@ def judged(model: Path, checkpoint: Path, **overrides: str) -> tuple[UtteranceFi
     settings: dict[str, object] = {"model.checkpoint": str(checkpoint), "model.device": "cpu"}
     config: Config = load_config(overrides=settings | overrides, environ={})
     engine = FasterWhisperEngine(model, config.asr, device="cpu")
-    brain = Brain(config, engine)
-    events = list(brain.handle(utterance(noise(2.0, -22))))
+    processor = processor_with(engine, config)
+    events = list(processor.handle(utterance(noise(2.0, -22))))
     final = next(event for event in events if isinstance(event, UtteranceFinal))
     return final, next(event for event in events if isinstance(event, EmotionEvent))
 

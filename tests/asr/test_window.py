@@ -19,7 +19,8 @@ from livemerc.asr.window import doubt, ends_twice, most_tokens, window_frames
 from livemerc.config import AsrConfig, ScreeningConfig, load_config
 from livemerc.errors import ConfigError
 from livemerc.model.whisper_identity import WhisperIdentity
-from livemerc.pipeline.recogniser import Words
+from livemerc.pipeline.recogniser import Recogniser
+from livemerc.runtime.notices import Notice
 
 SCREENING = ScreeningConfig()
 
@@ -150,13 +151,13 @@ def test_a_voice_of_this_whisper_refuses_a_short_window(random_whisper: Path) ->
 def test_second_looks_are_counted_and_told_when_there_are_many(random_whisper: Path) -> None:
     config = load_config(overrides={"asr.window": "adaptive", "asr.language": "en"}, environ={})
     told: dict[str, str | None] = {}
-    words = Words(engine(random_whisper, window="adaptive"), config, notice=told.__setitem__)
+    recogniser = Recogniser(engine(random_whisper, window="adaptive"), config, tell=told.__setitem__)
     for i in range(8):
         assert told.get("asr window") is None
-        words.hear(utterance(noise(0.4, seed=i)), fast=False, give_up=lambda _: None)
-    assert words.second_passes == 8
-    assert "--asr-window" in (told["asr window"] or "")
-    words.close()
+        recogniser.hear(utterance(noise(0.4, seed=i)), fast=False, give_up=lambda _: None)
+    assert recogniser.second_passes == 8
+    assert "--asr-window" in (told[Notice.ASR_WINDOW] or "")
+    recogniser.close()
 
 
 @pytest.mark.slow

@@ -12,8 +12,9 @@ import time
 
 import msgspec
 
-from livemerc.audio.ears import Dropped, Ears, Utterance
-from livemerc.audio.source import MicSource
+from livemerc.audio.ears import Ears
+from livemerc.audio.items import Dropped, Utterance
+from livemerc.audio.microphone.source import MicSource
 from livemerc.config import load_config
 from livemerc.errors import LivemercError
 

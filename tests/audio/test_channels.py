@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livemerc.audio.channels import ChannelEars
-from livemerc.audio.ears import Dropped, EarItem, Ears, Onset, Quiet, Speech, Utterance, make_ears
+from livemerc.audio.ears import Ears
+from livemerc.audio.items import Dropped, EarItem, Onset, Quiet, Speech, Utterance
+from livemerc.audio.make_ears import make_ears
 from livemerc.audio.source import Block
 from livemerc.config import load_config
 

@@ -8,7 +8,8 @@ from helpers.synthetic import RATE_HZ, buzz, hush
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from livemerc.audio.ears import Ears, Utterance
+from livemerc.audio.ears import Ears
+from livemerc.audio.items import Utterance
 from livemerc.audio.microphone import device_clock
 from livemerc.audio.microphone.device_clock import ConverterClock, SessionClock
 from livemerc.audio.source import Block

@@ -11,8 +11,9 @@ from helpers.synthetic import RATE_HZ, buzz, hush
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livemerc.audio.ears import Dropped, EarItem, Ears, Onset, Quiet, Speech, Utterance
+from livemerc.audio.ears import Ears
 from livemerc.audio.file_source import FileSource
+from livemerc.audio.items import Dropped, EarItem, Onset, Quiet, Speech, Utterance
 from livemerc.audio.source import Block
 from livemerc.config import Config, load_config
 

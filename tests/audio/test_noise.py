@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from helpers.paths import DEMO
 
-from livemerc.audio.ears import Ears, Utterance
+from livemerc.audio.ears import Ears
+from livemerc.audio.items import Utterance
 from livemerc.audio.read import read_samples
 from livemerc.audio.source import Block
 from livemerc.audio.vad import FloorGate

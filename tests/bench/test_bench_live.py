@@ -39,8 +39,8 @@ def test_the_wait_after_the_endpoint_is_what_the_events_say(tmp_path: Path, conf
     assert found["end_to_emotion"]["p50"] > found["endpoint_wait"]["p50"]
     assert found["after_wait"]["p50"] > 0
     assert found["first_partial"] is None, "this recogniser has none"
-    assert found["first_glimpse"]["p50"] > 0
-    assert found["first_glimpse"]["n"] == n
+    assert found["first_partial_estimate"]["p50"] > 0
+    assert found["first_partial_estimate"]["n"] == n
     asked = sum(len(asr.asked) for asr in made)
     assert found["ahead"]["used"] + found["ahead"]["wasted"] <= asked
     assert 0 <= found["ahead"]["share_wasted"] < 1

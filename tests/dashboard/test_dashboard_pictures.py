@@ -9,9 +9,8 @@ from pathlib import PurePath
 
 import pytest
 from helpers.paths import PROJECT
-from scripted_monitor import (
+from helpers.scripted_monitor import (
     FakeClock,
-    LiveMonitor,
     ScriptedGauges,
     ScriptedMonitor,
     conversation,
@@ -27,21 +26,21 @@ from textual.pilot import Pilot
 from livemerc.dashboard.app import DashboardApp
 from livemerc.emotions import LABELS
 from livemerc.events import Event, MicState, Status
-from livemerc.runtime.gauges import PAUSED
+from livemerc.runtime.notices import PAUSED
 
 SIZES = [(60, 20), (80, 24), (120, 40), (200, 60)]
 SPEAKING = ScriptedGauges(t_s=27.4, elapsed_s=27.4, level_dbfs=-22.5, speaking=True, lag_s=0.4, queued={"asr": 1})
 
 
 def empty() -> ScriptedMonitor:
-    return LiveMonitor(
+    return ScriptedMonitor(
         gauges=ScriptedGauges(t_s=3, elapsed_s=3, level_dbfs=-48, loading="loading models", mic=MicState(ok=True))
     )
 
 
 def speaking() -> ScriptedMonitor:
     """The first words, and what the voice alone says of them so far."""
-    return LiveMonitor(
+    return ScriptedMonitor(
         [
             start("mic:Built-in Audio"),
             partial(1, 0.8, "so you came"),
@@ -52,7 +51,7 @@ def speaking() -> ScriptedMonitor:
 
 
 def conversing() -> ScriptedMonitor:
-    monitor = LiveMonitor(
+    monitor = ScriptedMonitor(
         [*conversation(), emotion(8, "sadness", 0.44, status="partial", voice=("sadness", 0.44), total_ms=None)],
         gauges=SPEAKING,
     )
@@ -62,7 +61,7 @@ def conversing() -> ScriptedMonitor:
 
 def revised() -> ScriptedMonitor:
     joy, anger = ("joy", 0.6), ("anger", 0.7)
-    return LiveMonitor(
+    return ScriptedMonitor(
         [
             start(),
             final(1, 1, 3, "well that is just wonderful isn't it", "Ann"),
@@ -82,7 +81,7 @@ def revised() -> ScriptedMonitor:
 
 
 def abstained() -> ScriptedMonitor:
-    return LiveMonitor(
+    return ScriptedMonitor(
         [
             start("mic:Built-in Audio"),
             final(1, 1, 1.3, "mm"),
@@ -101,7 +100,7 @@ def abstained() -> ScriptedMonitor:
 
 def degraded() -> ScriptedMonitor:
     given_up = "12 s behind: the voice is judged at once, words come later"
-    return LiveMonitor(
+    return ScriptedMonitor(
         [*conversation(), Status(t_s=26, lag_s=12.4, queued={"asr": 6}, degraded=given_up)],
         gauges=ScriptedGauges(
             t_s=27.4, elapsed_s=27.4, level_dbfs=-31, speaking=True, lag_s=12.4, queued={"asr": 6}, degraded=given_up
@@ -113,7 +112,7 @@ def deaf() -> ScriptedMonitor:
     """Trouble with the microphone."""
     muted = "only zeros have come for 3 s: the microphone is muted; unmute it in the system's sound settings"
     mic = MicState(ok=False, why=muted)
-    return LiveMonitor(
+    return ScriptedMonitor(
         [
             *conversation()[:-1],
             Status(t_s=25, lag_s=0.2, queued={}, dropped_s=1.2, overruns=3, mic=mic),
@@ -126,7 +125,7 @@ def deaf() -> ScriptedMonitor:
 
 
 def paused() -> ScriptedMonitor:
-    monitor = LiveMonitor(
+    monitor = ScriptedMonitor(
         [*conversation()[:-1], Status(t_s=25, lag_s=0.0, queued={}, degraded=PAUSED),
          Status(t_s=27.4, lag_s=0.0, queued={}, degraded=PAUSED)],
         gauges=ScriptedGauges(t_s=27.4, elapsed_s=27.4, mic=MicState(ok=True)),
@@ -136,7 +135,7 @@ def paused() -> ScriptedMonitor:
 
 
 def finished() -> ScriptedMonitor:
-    return LiveMonitor([*conversation(), end(28, 7)], gauges=ScriptedGauges(t_s=28, elapsed_s=28), ends=True)
+    return ScriptedMonitor([*conversation(), end(28, 7)], gauges=ScriptedGauges(t_s=28, elapsed_s=28), ends=True)
 
 
 def hundreds() -> ScriptedMonitor:
@@ -164,7 +163,7 @@ def hundreds() -> ScriptedMonitor:
             events.append(Status(t_s=t_s, lag_s=0.1, queued={}, dropped_s=8.0, degraded=PAUSED))
         if number == 340:
             events.append(Status(t_s=t_s, lag_s=0.1, queued={}, dropped_s=8.0))
-    return LiveMonitor(
+    return ScriptedMonitor(
         events,
         gauges=ScriptedGauges(t_s=t_s, elapsed_s=t_s, level_dbfs=-38, dropped_s=8, overruns=1, mic=MicState(ok=True)),
     )
@@ -210,7 +209,7 @@ async def settle(pilot: Pilot[int]) -> None:
     assert isinstance(monitor, ScriptedMonitor)
     assert isinstance(clock, FakeClock)
     for _ in range(500):
-        if monitor.delivered.is_set() and not app._worker.waiting and (app._ended or not monitor._ends):
+        if monitor.delivered.is_set() and not app.feed.waiting and (app.ended or not monitor._ends):
             break
         await pilot.pause(0.01)
     for _ in range(12):

@@ -25,7 +25,7 @@ SCRIPT = """
 import fcntl, os, sys, termios
 fcntl.ioctl(1, termios.TIOCSCTTY, 0)  # the pseudo-terminal becomes the controlling one, as of a shell's child
 sys.path.insert(0, sys.argv[1])
-from scripted_monitor import ScriptedMonitor, conversation, end
+from helpers.scripted_monitor import ScriptedMonitor, conversation, end
 from livemerc.dashboard import run_dashboard
 from livemerc.errors import MicrophoneError
 
@@ -53,7 +53,7 @@ class Terminal:
         self._end, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self.process = subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, str(Path(__file__).parent), how],
+            [sys.executable, "-c", SCRIPT, str(Path(__file__).parents[1]), how],
             stdin=subprocess.PIPE,
             stdout=slave,
             stderr=slave,

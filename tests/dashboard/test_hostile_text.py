@@ -8,12 +8,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
+from helpers.dashboard import visible
 from helpers.hostile import PIECES, invisible, session
+from helpers.scripted_monitor import ScriptedGauges, ScriptedMonitor
 from helpers.sessions import write_session
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
-from scripted_monitor import ScriptedGauges, ScriptedMonitor
 from textual import events as textual_events
 from textual.app import App
 from textual.driver import Driver
@@ -98,7 +99,7 @@ async def everything_sent(words: str, size: tuple[int, int], keys: Sequence[str]
     seen: list[str] = []
 
     async def look() -> None:
-        while (not monitor.delivered.is_set() or app._worker.waiting) and app._exception is None:
+        while (not monitor.delivered.is_set() or app.feed.waiting) and app._exception is None:
             await asyncio.sleep(0.01)
         for key in keys:
             app.post_message(textual_events.Key(key, key if len(key) == 1 else None))
@@ -110,7 +111,7 @@ async def everything_sent(words: str, size: tuple[int, int], keys: Sequence[str]
         for severity in ("information", "error"):
             app.notify(words or "-", severity=severity, markup=False)  # type: ignore[arg-type]  # a Literal
         await asyncio.sleep(0.1)
-        seen.append("\n".join(strip.text for strip in app._transcript.render_lines(app._transcript.size.region)))
+        seen.append(visible(app.arrangement.transcript))
 
     return await sent_while(app, size, look), seen[0]
 

@@ -1,50 +1,21 @@
-"""A recorded session on the very same screen: keys, seeks, and that a seek shows what playing there shows."""
+"""A recorded session on the very same screen: keys, seeks, bookmarks."""
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 
 import pytest
+from helpers.dashboard import header, until, visible
+from helpers.scripted_monitor import FakeClock
 from helpers.sessions import HOSTILE, conversation, write_session
-from scripted_monitor import FakeClock
 
-from livemerc.dashboard.keys import KeyLine
-from livemerc.dashboard.panels.status_line import HeaderLine, StatusLine
+from livemerc.dashboard.panels.key_line import KeyLine
+from livemerc.dashboard.panels.timeline import CoursePanel
 from livemerc.dashboard.panels.transcript import Transcript
 from livemerc.dashboard.replay_app import ReplayApp
 from livemerc.dashboard.screens.help import HelpScreen
-from livemerc.dashboard.state import history as history_module
-from livemerc.dashboard.state.history import History
-from livemerc.dashboard.state.session import SessionState
-from livemerc.events import Event
+from livemerc.sessions.bookmarks import BOOKMARKS_FILE, read_bookmarks
 from livemerc.sessions.player import Player
-
-
-def looks(state: SessionState) -> tuple[object, ...]:
-    return (
-        state.start, state.end, state.phase, state.labels, state.utterances, state.newest, state.speakers,
-        state.course.columns, state.course.totals_s, state.latency_ms(0.5), state.duration_s,
-    )  # fmt: skip
-
-
-def test_every_moment_is_what_playing_to_it_gives(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history_module, "EVENTS_APART", 7)
-    events = conversation(12, text=HOSTILE)
-    state = SessionState()
-    history = History(state, events)
-    played = [looks(_played(events, n)) for n in range(len(events) + 1)]
-    dice = random.Random(0)
-    for taken in [len(events), 0, 1, *(dice.randrange(len(events) + 1) for _ in range(200))]:
-        history.go(taken)
-        assert looks(state) == played[taken]
-
-
-def _played(events: list[Event], count: int) -> SessionState:
-    state = SessionState()
-    for event in events[:count]:
-        state.apply(event)
-    return state
 
 
 def replaying(tmp_path: Path, utterances: int = 30) -> tuple[ReplayApp, FakeClock]:
@@ -54,12 +25,7 @@ def replaying(tmp_path: Path, utterances: int = 30) -> tuple[ReplayApp, FakeCloc
 
 
 def rows(app: ReplayApp) -> str:
-    transcript = app.query_one(Transcript)
-    return "\n".join(transcript.render_line(y).text for y in range(transcript.size.height))
-
-
-def header(app: ReplayApp) -> str:
-    return app.query_one(HeaderLine).render_line(0).text
+    return visible(app.query_one(Transcript))
 
 
 async def test_it_plays_pauses_seeks_and_changes_its_pace(tmp_path: Path) -> None:
@@ -132,44 +98,8 @@ async def test_hostile_words_steer_nothing(tmp_path: Path) -> None:
     assert "-->" in shown
 
 
-async def test_a_live_session_shows_that_it_is_recorded() -> None:
-    from scripted_monitor import ScriptedMonitor
-    from scripted_monitor import conversation as live
-
-    from livemerc.dashboard.app import DashboardApp
-
-    class Recorded(ScriptedMonitor):
-        recording: str | None = "rec + audio"
-        recording_folder = None
-
-        def toggle_recording(self) -> str:
-            self.recording = None if self.recording else "rec"
-            return f"Recording [b]{'to' if self.recording else 'ended'}[/b] here"
-
-    monitor = Recorded(live())
-    app = DashboardApp(monitor, ticking=False)
-    async with app.run_test(size=(120, 30)) as pilot:
-        await pilot.pause()
-        app.tick()
-        app.redraw()
-        status = app.query_one(StatusLine)
-        assert "● rec + audio" in status.render_line(0).text
-        await pilot.press("r")
-        app.redraw()
-        assert "rec" not in status.render_line(0).text
-        await pilot.press("r")
-        app.redraw()
-        assert "● rec" in status.render_line(0).text
-        said = [notification.message for notification in app._notifications]
-        assert [text.split()[1] for text in said] == ["[b]ended[/b]", "[b]to[/b]"]
-
-
-async def test_a_monitor_that_cannot_record_has_no_key_for_it() -> None:
-    from scripted_monitor import ScriptedMonitor
-
-    from livemerc.dashboard.app import DashboardApp
-
-    app = DashboardApp(ScriptedMonitor(), ticking=False)
+async def test_what_is_over_cannot_be_recorded_and_has_no_key_for_it(tmp_path: Path) -> None:
+    app, _ = replaying(tmp_path)
     async with app.run_test(size=(120, 30)) as pilot:
         await pilot.press("r")
         assert "record" not in {binding.binding.action for binding in app.screen.active_bindings.values()}
@@ -185,3 +115,35 @@ async def test_the_footer_of_a_small_screen_tells_how_to_seek_and_to_see_the_res
         await pilot.pause()
         footer = app.query_one(KeyLine).render_line(0).text
         assert all(key in footer for key in ("Space Pause", "Seek", "v View", "? Help"))
+
+
+async def test_bookmarks_of_a_session_are_shown_by_its_replay_which_can_add_some(tmp_path: Path) -> None:
+    folder = write_session(tmp_path / "s", conversation(30))
+    clock = FakeClock()
+    app = ReplayApp(Player(folder, clock=clock), clock=clock, ticking=False)
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.tick()
+        await pilot.press("]", "b")
+        await until(pilot, lambda: (folder / BOOKMARKS_FILE).exists())
+        app.tick()
+        await pilot.pause()
+        assert "★" in visible(app.query_one(CoursePanel))
+    (bookmark,), warnings = read_bookmarks(folder)
+    assert (bookmark.t_s, warnings) == (pytest.approx(60.0), [])
+    again = ReplayApp(Player(folder, begin_s=90.0, clock=clock), clock=clock, ticking=False)
+    async with again.run_test(size=(120, 40)) as pilot:
+        again.tick()
+        await pilot.pause()
+        assert [b.t_s for b in again.state.bookmarks] == [pytest.approx(60.0)]
+
+
+async def test_a_click_on_the_course_of_a_replay_goes_there(tmp_path: Path) -> None:
+    folder = write_session(tmp_path / "s", conversation(30))
+    clock = FakeClock()
+    app = ReplayApp(Player(folder, begin_s=200.0, clock=clock), clock=clock, ticking=False)
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.tick()
+        await pilot.pause()
+        course = app.query_one(CoursePanel)
+        await pilot.click(CoursePanel, offset=(course._left + int(100 / course._span_s), 2))
+        await until(pilot, lambda: abs(app.player.position_s - 100) <= course._span_s)

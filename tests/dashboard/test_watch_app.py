@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers.sessions import Recording, conversation, write_session
-from scripted_monitor import FakeClock
+from helpers.dashboard import header, visible
+from helpers.growing_session import GrowingSession
+from helpers.scripted_monitor import FakeClock
+from helpers.sessions import conversation, write_session
 
-from livemerc.dashboard.keys import KeyLine
-from livemerc.dashboard.panels.status_line import HeaderLine, TroubleBanner
+from livemerc.dashboard.panels.key_line import KeyLine
+from livemerc.dashboard.panels.status_line import TroubleBanner
 from livemerc.dashboard.panels.transcript import Transcript
 from livemerc.dashboard.screens.help import HelpScreen
 from livemerc.dashboard.watch_app import WatchApp
@@ -19,8 +21,8 @@ from livemerc.sessions.follower import Follower
 
 
 @pytest.fixture
-def recording(tmp_path: Path) -> Iterator[Recording]:
-    opened = Recording(tmp_path / "meeting", conversation(40, ends=False))
+def recording(tmp_path: Path) -> Iterator[GrowingSession]:
+    opened = GrowingSession(tmp_path / "meeting", conversation(40, ends=False))
     yield opened
     opened.die()
 
@@ -30,13 +32,8 @@ def watching(path: Path) -> tuple[WatchApp, FakeClock]:
     return WatchApp(Follower(path, clock=clock), clock=clock, ticking=False), clock
 
 
-def header(app: WatchApp) -> str:
-    return app.query_one(HeaderLine).render_line(0).text
-
-
 def rows(app: WatchApp) -> str:
-    transcript = app.query_one(Transcript)
-    return "\n".join(transcript.render_line(y).text for y in range(transcript.size.height))
+    return visible(app.query_one(Transcript))
 
 
 def last(app: WatchApp) -> int:
@@ -46,10 +43,10 @@ def last(app: WatchApp) -> int:
 
 def trouble(app: WatchApp) -> str:
     banner = app.query_one(TroubleBanner)
-    return " ".join(banner.render_line(y).text for y in range(banner.size.height)) if banner.display else ""
+    return visible(banner).replace("\n", " ") if banner.display else ""
 
 
-async def test_it_follows_what_is_recorded_and_finds_back_to_it(recording: Recording) -> None:
+async def test_it_follows_what_is_recorded_and_finds_back_to_it(recording: GrowingSession) -> None:
     recording.write(200)
     app, clock = watching(recording.path)
     async with app.run_test(size=(110, 30)) as pilot:
@@ -86,7 +83,7 @@ async def test_it_follows_what_is_recorded_and_finds_back_to_it(recording: Recor
     assert app.return_value == 0
 
 
-async def test_a_recorder_that_dies_is_told_on_the_screen_which_stays(recording: Recording) -> None:
+async def test_a_recorder_that_dies_is_told_on_the_screen_which_stays(recording: GrowingSession) -> None:
     recording.write(100)
     app, clock = watching(recording.path)
     async with app.run_test(size=(110, 30)) as pilot:
@@ -103,7 +100,7 @@ async def test_a_recorder_that_dies_is_told_on_the_screen_which_stays(recording:
         assert app.is_running
 
 
-async def test_a_folder_that_vanishes_is_told(recording: Recording) -> None:
+async def test_a_folder_that_vanishes_is_told(recording: GrowingSession) -> None:
     import shutil
 
     recording.write(100)
@@ -127,7 +124,7 @@ async def test_it_waits_for_a_session_and_shows_its_end(tmp_path: Path) -> None:
         assert "waiting for a recording in " in header(app)
         assert "/meeting" in header(app)
         await pilot.press("left", "l", "space", "space")
-        recording = Recording(tmp_path / "meeting", conversation(3))
+        recording = GrowingSession(tmp_path / "meeting", conversation(3))
         recording.write(12)
         clock.now_s += 1
         app.tick()
@@ -165,27 +162,6 @@ async def test_no_key_of_it_writes(tmp_path: Path) -> None:
         assert app.is_running
     assert {file.name: file.read_bytes() for file in path.iterdir()} == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["s"]
-
-
-async def test_who_only_has_the_address_can_look_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from livemerc.dashboard.viewer import LOOKING, ViewerApp
-
-    monkeypatch.chdir(tmp_path)
-    path = write_session(tmp_path / "s", conversation(5))
-    app = ViewerApp(Follower(path))
-    async with app.run_test(size=(110, 30)) as pilot:
-        app.tick()
-        offered = {b.binding.action.partition("(")[0] for b in app.screen.active_bindings.values() if b.enabled}
-        assert {name.removeprefix("app.") for name in offered} - LOOKING <= {"screen.copy_text", "help_quit"}
-        for action in ("export", "bookmark", "record", "command_palette", "screenshot", "suspend_process"):
-            assert not await app.run_action(action)
-        await pilot.press("e", "ctrl+p", "b", "ctrl+z")
-        assert len(app.screen_stack) == 1
-        await pilot.press("slash", *"words", "enter", "enter")
-        assert len(app.screen_stack) == 2  # looking into an utterance
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["s"]
 
 
 async def test_the_key_to_the_newest_event_is_there_when_one_is_not_at_it(tmp_path: Path) -> None:

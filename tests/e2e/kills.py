@@ -25,6 +25,7 @@ from livemerc.audio.read import read_samples
 from livemerc.config import EndpointConfig
 from livemerc.events import Status, UtteranceFinal
 from livemerc.sessions import journal
+from livemerc.sessions.folder import AUDIO_FILE, EVENTS_FILE
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,12 @@ def kill_once(folder: Path, seconds: float, speed: float) -> Death:
 
 def look(folder: Path, printed: list[bytes]) -> Death:
     """What is in `folder`, against the lines that its process had printed."""
-    left = (folder / journal.EVENTS_FILE).read_bytes()
+    left = (folder / EVENTS_FILE).read_bytes()
     found = journal.read(folder)
     assert found.damaged == 0, found.warnings
     whole = [line for line in printed if line.endswith(b"\n")]
     lost = 0 if left.startswith(b"".join(whole)) else len(set(whole) - set(left.splitlines(keepends=True)))
-    samples = read_samples(folder / journal.AUDIO_FILE, 16_000)
+    samples = read_samples(folder / AUDIO_FILE, 16_000)
     original = read_samples(DEMO, 16_000)[: len(samples)]
     ends = [event.end_s for event in found.events if isinstance(event, UtteranceFinal)]
     times = [event.t_s for event in found.events if isinstance(event, Status)]

@@ -25,6 +25,7 @@ from livemerc.audio.read import read_samples
 from livemerc.console.plain import PlainPrinter
 from livemerc.events import SessionEnd, UtteranceFinal, decode
 from livemerc.sessions import journal
+from livemerc.sessions.folder import AUDIO_FILE, EVENTS_FILE, read_info
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals, modes and limits of POSIX")
 
@@ -53,8 +54,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
 
 def test_the_journal_is_what_json_printed(demo: tuple[Path, bytes]) -> None:
     folder, printed = demo
-    assert (folder / journal.EVENTS_FILE).read_bytes() == printed
-    info = journal.read_info(folder)
+    assert (folder / EVENTS_FILE).read_bytes() == printed
+    info = read_info(folder)
     start = events(printed)[0]
     assert info.checkpoint.sha256 == start["checkpoint"]["sha256"]
     assert info.source == start["source"] == "demo"
@@ -62,7 +63,7 @@ def test_the_journal_is_what_json_printed(demo: tuple[Path, bytes]) -> None:
 
 
 def test_the_recorded_audio_is_what_was_heard(demo: tuple[Path, bytes]) -> None:
-    recorded = read_samples(demo[0] / journal.AUDIO_FILE, 16_000)
+    recorded = read_samples(demo[0] / AUDIO_FILE, 16_000)
     assert (recorded == read_samples(DEMO, 16_000)).all()
 
 
@@ -108,7 +109,7 @@ def test_the_real_call_replays_as_it_was(shared_data: Path, tmp_path: Path) -> N
         "--record", tmp_path / "call",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert not (tmp_path / "call" / journal.AUDIO_FILE).exists()
+    assert not (tmp_path / "call" / AUDIO_FILE).exists()
     again = livemerc("replay", tmp_path / "call", "--json", "--speed", "0")
     assert again.stdout == done.stdout
     assert settled_lines(events(again.stdout)) == settled_lines(events(done.stdout))
@@ -119,16 +120,16 @@ def test_the_audio_of_a_session_run_again_gives_its_events(demo: tuple[Path, byt
     """Recorded at the source's rate, at its times: another run over it hears the same."""
     folder, printed = demo
     vtt = DEMO_WORDS
-    done = livemerc("run", "--file", folder / journal.AUDIO_FILE, "--speed", "0", "--transcript", vtt, "--json")
+    done = livemerc("run", "--file", folder / AUDIO_FILE, "--speed", "0", "--transcript", vtt, "--json")
     assert settled_lines(events(done.stdout)) == settled_lines(events(printed))
 
 
 def test_what_cannot_be_recorded_is_refused_before_anything_is_heard(demo: tuple[Path, bytes], tmp_path: Path) -> None:
-    before = (demo[0] / journal.EVENTS_FILE).read_bytes()
+    before = (demo[0] / EVENTS_FILE).read_bytes()
     done = livemerc("run", "--demo", "--record", demo[0])
     assert done.returncode == 2
     assert "give a new folder" in sentence(done)
-    assert (demo[0] / journal.EVENTS_FILE).read_bytes() == before
+    assert (demo[0] / EVENTS_FILE).read_bytes() == before
     done = livemerc("run", "--demo", "--record-audio")
     assert done.returncode == 2
     assert "--record DIR" in sentence(done)
@@ -161,7 +162,7 @@ def test_a_full_disk_costs_the_recording_and_not_the_session(tmp_path: Path) -> 
     assert "recording stopped" in done.stderr.decode()
     kept = journal.read(folder)
     assert kept.warnings == []
-    assert len(read_samples(folder / journal.AUDIO_FILE, 16_000)) > 16_000 * 5
+    assert len(read_samples(folder / AUDIO_FILE, 16_000)) > 16_000 * 5
 
 
 @posix
@@ -203,10 +204,10 @@ def test_a_stopped_session_is_whole(tmp_path: Path) -> None:
         assert process.wait(timeout=120) == 0
     kept = journal.read(tmp_path / "s")
     assert kept.ended
-    assert (tmp_path / "s" / journal.EVENTS_FILE).read_bytes() == b"".join(lines)
+    assert (tmp_path / "s" / EVENTS_FILE).read_bytes() == b"".join(lines)
     last = kept.events[-1]
     assert isinstance(last, SessionEnd)
-    audio_s = len(read_samples(tmp_path / "s" / journal.AUDIO_FILE, 16_000)) / 16_000
+    audio_s = len(read_samples(tmp_path / "s" / AUDIO_FILE, 16_000)) / 16_000
     assert audio_s == pytest.approx(last.duration_s, abs=0.05)
 
 
@@ -231,7 +232,7 @@ def test_replay_says_what_is_damaged_and_goes_on(demo: tuple[Path, bytes], tmp_p
     shutil.copytree(demo[0], folder)
     lines = demo[1].splitlines(keepends=True)
     lines[3] = b"\xff" + lines[3]
-    (folder / journal.EVENTS_FILE).write_bytes(b"".join(lines)[:-20])
+    (folder / EVENTS_FILE).write_bytes(b"".join(lines)[:-20])
     done = livemerc("replay", folder, "--json", "--speed", "0")
     assert done.returncode == 0
     assert done.stdout == b"".join(lines[:3] + lines[4:-1])

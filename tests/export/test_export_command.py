@@ -17,12 +17,12 @@ from helpers.command_line import environment, livemerc, sentence
 from helpers.paths import PROJECT
 from helpers.sessions import conversation, write_session
 
-from livemerc.commands import records
+from livemerc.commands.export import export as export_command
 from livemerc.events import decode, encode
 from livemerc.export import FORMATS, FormatName, export
 from livemerc.sessions.bookmarks import BOOKMARKS_FILE
 from livemerc.sessions.corrections import CORRECTIONS_FILE
-from livemerc.sessions.journal import EVENTS_FILE, SESSION_FILE
+from livemerc.sessions.folder import EVENTS_FILE, SESSION_FILE
 from livemerc.sessions.journal import read as read_journal
 
 ALL = list(FORMATS)
@@ -34,7 +34,7 @@ def call(tmp_path: Path) -> Path:
 
 
 def test_the_command_offers_the_formats_there_are() -> None:
-    offered = get_type_hints(records.export, include_extras=True)["format"]
+    offered = get_type_hints(export_command, include_extras=True)["format"]
     assert set(get_args(get_args(offered)[0])) == set(FORMATS)
 
 

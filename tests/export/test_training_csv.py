@@ -24,11 +24,11 @@ from livemerc.emotions import LABELS
 from livemerc.errors import ConfigError, InputError, LivemercError
 from livemerc.events import UtteranceFinal
 from livemerc.export.training_csv import COLUMNS, write_manifest
-from livemerc.pipeline.recording import RecordedMonitor
+from livemerc.pipeline.monitor import Monitor
+from livemerc.pipeline.recording import RecordingMonitor
 from livemerc.sessions.annotation import Annotation
 from livemerc.sessions.corrections import Correction, append_correction
 from livemerc.sessions.session import read_session
-from trainer.corpora.manifest import COLUMNS as READ_COLUMNS
 from trainer.corpora.manifest import read_manifest, read_manifest_corpus
 from trainer.evaluation.evaluate import Evaluation, evaluate
 
@@ -48,7 +48,7 @@ def label_all(folder: Path, labels: Sequence[str]) -> None:
 
 
 def test_the_columns_are_those_of_the_contract() -> None:
-    assert COLUMNS == READ_COLUMNS
+    assert ",".join(COLUMNS) == "dialogue_id,utterance_id,speaker,audio,start_s,end_s,text,emotion,split"
 
 
 def test_the_demo_is_recorded_labelled_exported_and_evaluated_in_one_go(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
     wav_file.write(folder / "two.wav", samples, 16_000)
     settings = settings_from({}, {"asr.engine": "none"}, "test")
     source = FileSource(folder / "two.wav", speed=0, speakers=("Ann", "Ben"))
-    assert list(RecordedMonitor(source, settings, folder / "s", audio=True).events())
+    assert list(RecordingMonitor(Monitor(source, settings), folder / "s", audio=True).events())
     return folder / "s", samples
 
 

@@ -13,15 +13,16 @@ from helpers.synthetic import buzz, hush
 from livemerc.audio.source import Source
 from livemerc.config import Config
 from livemerc.events import EmotionEvent, Event, SessionEnd, Status, UtteranceFinal
+from livemerc.pipeline.loader import Engine
 from livemerc.pipeline.monitor import Monitor
 
 
 class MicrophoneSession:
     """Context manager. `spoken` is the truth: when the script spoke, on the session clock."""
 
-    def __init__(self, world: World, source: Source, config: Config) -> None:
+    def __init__(self, world: World, source: Source, config: Config, engine: Engine | None = None) -> None:
         self.world, self.source = world, source
-        self.monitor = Monitor(source, config)
+        self.monitor = Monitor(source, config, engine=engine)
         self.events: list[Event] = []
         self.spoken: list[tuple[float, float]] = []
         self._thread = threading.Thread(target=self._collect)

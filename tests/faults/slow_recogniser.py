@@ -18,12 +18,11 @@ import numpy as np
 from helpers.scripted_parts import RATE_HZ, Recited, Talk, stretches
 
 from livemerc.asr.engine import Transcript
-from livemerc.audio.ears import make_ears
 from livemerc.audio.items import Utterance
+from livemerc.audio.make_ears import make_ears
 from livemerc.config import load_config
 from livemerc.events import EmotionEvent, Event, SessionEnd, SessionStart, Status, UtteranceFinal
 from livemerc.model.encoders import load_model
-from livemerc.pipeline import monitor as chain
 from livemerc.pipeline.monitor import Monitor
 
 
@@ -58,9 +57,8 @@ def main() -> int:
     ears = make_ears(config, Long(1, live=False))
     heard = [item for block in Long(options.seconds, live=False).blocks() for item in ears.feed(block)] + ears.flush()
     spoken = [item for item in heard if isinstance(item, Utterance)]
-    chain.choose_engine = lambda *_, **__: Slow(options.factor)
     load_model(None, "cpu", 1)  # torch is there: what follows is the recogniser's doing alone
-    monitor = Monitor(Long(options.seconds, live=True), config)
+    monitor = Monitor(Long(options.seconds, live=True), config, engine=Slow(options.factor))
     events: list[Event] = []
     lags_s: list[float] = []
     started, over = threading.Event(), threading.Event()

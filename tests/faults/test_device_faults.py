@@ -12,6 +12,7 @@ import pytest
 from faults.microphone_session import MicrophoneSession
 from helpers.scripted_portaudio import Device, World, install
 
+from livemerc.asr.engine import NoAsr
 from livemerc.audio.microphone.group import MicGroup
 from livemerc.audio.microphone.source import MicSource
 from livemerc.config import Config
@@ -159,17 +160,12 @@ def test_a_device_clock_that_jumps_loses_and_moves_nothing(session, world, leap_
     assert session.end.dropped_s == 0
 
 
-def test_what_is_said_while_the_models_load_is_not_lost(world, config, monkeypatch) -> None:
-    import livemerc.pipeline.monitor as chain
-
-    loading = chain.choose_engine
-
-    def slow(*arguments, **named):
+def test_what_is_said_while_the_models_load_is_not_lost(world, config) -> None:
+    def slow() -> NoAsr:
         world.until(lambda: session.now_s > 30.0)
-        return loading(*arguments, **named)
+        return NoAsr()
 
-    monkeypatch.setattr(chain, "choose_engine", slow)
-    session = MicrophoneSession(world, MicSource(), config)  # the ring as it is by default
+    session = MicrophoneSession(world, MicSource(), config, slow)  # the ring as it is by default
     with session:  # its threads look at `session` as soon as they run
         session.speak()  # from the first sample on
         for _ in range(10):

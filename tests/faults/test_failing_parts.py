@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.scripted_parts import Recited, ScriptedAsr, Talk, Watched, no_thread_stays, script_model, use, utterances
+from helpers.scripted_parts import Recited, ScriptedAsr, Talk, Watched, no_thread_stays, script_model, utterances
 
-from livemerc.asr.engine import GpuMemoryError, NoAsr
+from livemerc.asr.engine import AsrEngine, GpuMemoryError, NoAsr
 from livemerc.audio.source import Block
 from livemerc.config import Config
 from livemerc.errors import LivemercError, ModelError
@@ -59,11 +59,10 @@ LIVE = pytest.mark.parametrize("live", [False, True], ids=["offline", "live"])
 
 
 @LIVE
-def test_a_recogniser_that_raises_costs_that_utterances_words(
-    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, live: bool
-) -> None:
-    use(ScriptedAsr(on(2, 4, do=fails), Recited()), monkeypatch)
-    watched = Watched(Monitor(Talk(TALK_S, live=live, pace=20), configured()))
+def test_a_recogniser_that_raises_costs_that_utterances_words(configured: Callable[..., Config], live: bool) -> None:
+    watched = Watched(
+        Monitor(Talk(TALK_S, live=live, pace=20), configured(), engine=ScriptedAsr(on(2, 4, do=fails), Recited()))
+    )
     assert watched.error is None
     watched.keeps_the_contract(UTTERANCES)
     for number, final in enumerate(watched.finals, start=1):
@@ -78,12 +77,9 @@ def test_a_recogniser_that_raises_costs_that_utterances_words(
     no_thread_stays()
 
 
-def test_one_failure_changes_nothing_for_the_utterances_before_it(
-    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_failure_changes_nothing_for_the_utterances_before_it(configured: Callable[..., Config]) -> None:
     def firsts(before: Callable[[int], None]) -> list[Any]:
-        use(ScriptedAsr(before, Recited()), monkeypatch)
-        watched = Watched(Monitor(Talk(TALK_S), configured()))
+        watched = Watched(Monitor(Talk(TALK_S), configured(), engine=ScriptedAsr(before, Recited())))
         return [watched.emotions(f.utterance_id)[0].probabilities for f in watched.finals]
 
     assert firsts(on(5, do=fails))[:4] == firsts(lambda _: None)[:4]
@@ -91,11 +87,10 @@ def test_one_failure_changes_nothing_for_the_utterances_before_it(
 
 @LIVE
 def test_a_recogniser_that_always_raises_ends_the_session_with_everything_flushed(
-    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, live: bool
+    configured: Callable[..., Config], live: bool
 ) -> None:
     asr = ScriptedAsr(on(do=fails), Recited())
-    use(asr, monkeypatch)
-    watched = Watched(Monitor(Talk(TALK_S, live=live, pace=20), configured(live__failures_in_a_row=3)))
+    watched = Watched(Monitor(Talk(TALK_S, live=live, pace=20), configured(live__failures_in_a_row=3), engine=asr))
     watched.keeps_the_contract()
     assert len(watched.finals) >= 3
     assert asr.calls == 3
@@ -107,14 +102,13 @@ def test_a_recogniser_that_always_raises_ends_the_session_with_everything_flushe
     no_thread_stays()
 
 
-def test_a_recogniser_whose_model_is_broken_ends_with_the_code_for_models(
-    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_recogniser_whose_model_is_broken_ends_with_the_code_for_models(configured: Callable[..., Config]) -> None:
     def broken() -> None:
         raise ModelError("base: this Whisper model cannot be used; fetch it again.")
 
-    use(ScriptedAsr(on(do=broken), Recited()), monkeypatch)
-    watched = Watched(Monitor(Talk(TALK_S), configured(live__failures_in_a_row=2)))
+    watched = Watched(
+        Monitor(Talk(TALK_S), configured(live__failures_in_a_row=2), engine=ScriptedAsr(on(do=broken), Recited()))
+    )
     watched.keeps_the_contract()
     assert isinstance(watched.error, ModelError)
     assert watched.error.exit_code == 3
@@ -122,17 +116,16 @@ def test_a_recogniser_whose_model_is_broken_ends_with_the_code_for_models(
 
 @LIVE
 def test_a_recogniser_that_hangs_costs_words_until_it_comes_back(
-    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, held: threading.Event, live: bool
+    configured: Callable[..., Config], held: threading.Event, live: bool
 ) -> None:
     asr = ScriptedAsr(on(2, do=held.wait), Recited())
-    use(asr, monkeypatch)
 
     def release(event: Event) -> None:
         if isinstance(event, UtteranceFinal) and event.utterance_id == "u4":
             held.set()
 
     config = configured(asr__time_limit_s=0.2)
-    watched = Watched(Monitor(Talk(TALK_S, live=live, pace=4), config), release)
+    watched = Watched(Monitor(Talk(TALK_S, live=live, pace=4), config, engine=asr), release)
     assert watched.error is None
     watched.keeps_the_contract(UTTERANCES)
     gated = [final.asr.gated for final in watched.finals]
@@ -145,11 +138,10 @@ def test_a_recogniser_that_hangs_costs_words_until_it_comes_back(
 
 
 def test_a_recogniser_that_never_comes_back_does_not_keep_the_session(
-    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, held: threading.Event
+    configured: Callable[..., Config], held: threading.Event
 ) -> None:
     asr = ScriptedAsr(on(1, do=held.wait), Recited())
-    use(asr, monkeypatch)
-    watched = Watched(Monitor(Talk(TALK_S), configured(asr__time_limit_s=0.2)))
+    watched = Watched(Monitor(Talk(TALK_S), configured(asr__time_limit_s=0.2), engine=asr))
     watched.keeps_the_contract(UTTERANCES)
     assert all(final.asr.gated == "recogniser does not answer" for final in watched.finals)
     assert all(watched.emotions(f.utterance_id)[-1].modality.speech for f in watched.finals)
@@ -157,20 +149,16 @@ def test_a_recogniser_that_never_comes_back_does_not_keep_the_session(
     no_thread_stays("livemerc-asr")
 
 
-def test_a_full_gpu_moves_the_recogniser_to_the_cpu(
-    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_gpu_moves_the_recogniser_to_the_cpu(configured: Callable[..., Config]) -> None:
     def full() -> None:
         raise GpuMemoryError("CUDA failed with error out of memory")
 
-    use(ScriptedAsr(on(2, do=full), Recited()), monkeypatch)
-    moved: list[str] = []
-    monkeypatch.setattr(
-        "livemerc.pipeline.recogniser.engine_on_cpu", lambda engine, _: moved.append(engine.engine) or Recited()
-    )
-    watched = Watched(Monitor(Talk(TALK_S), configured()))
+    class OnGpu(ScriptedAsr):
+        def on_cpu(self) -> AsrEngine:
+            return Recited()
+
+    watched = Watched(Monitor(Talk(TALK_S), configured(), engine=OnGpu(on(2, do=full), Recited())))
     watched.keeps_the_contract(UTTERANCES)
-    assert moved == ["scripted"]
     assert all(final.text for final in watched.finals)
     assert [final.asr.engine for final in watched.finals] == ["scripted"] + ["recited"] * (UTTERANCES - 1)
     assert watched.said("the recogniser runs on the CPU")
@@ -183,9 +171,8 @@ def test_a_full_gpu_moves_the_recogniser_to_the_cpu(
 def test_a_model_that_raises_costs_that_utterances_label(
     configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    use(Recited(), monkeypatch)
     script_model(monkeypatch, on(3, do=fails), what)
-    watched = Watched(Monitor(Talk(TALK_S), configured()))
+    watched = Watched(Monitor(Talk(TALK_S), configured(), engine=Recited()))
     assert watched.error is None
     watched.keeps_the_contract(UTTERANCES)
     assert all(final.text for final in watched.finals)
@@ -215,8 +202,7 @@ def test_an_embedding_that_is_not_finite_does_not_spoil_its_neighbours(
         return row * float("nan") if len(calls) == 3 else row
 
     monkeypatch.setattr(Encoders, "speech", speech)
-    use(Recited(), monkeypatch)
-    watched = Watched(Monitor(Talk(TALK_S), configured()))
+    watched = Watched(Monitor(Talk(TALK_S), configured(), engine=Recited()))
     watched.keeps_the_contract(UTTERANCES)
     withheld = [watched.emotions(f.utterance_id)[-1].abstained == "model failed" for f in watched.finals]
     assert withheld == [number == 3 for number in range(1, UTTERANCES + 1)]
@@ -226,9 +212,8 @@ def test_an_embedding_that_is_not_finite_does_not_spoil_its_neighbours(
 def test_a_model_that_always_raises_ends_with_the_code_for_models(
     configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, live: bool
 ) -> None:
-    use(NoAsr(), monkeypatch)
     calls = script_model(monkeypatch, on(do=fails))
-    watched = Watched(Monitor(Talk(TALK_S, live=live, pace=20), configured(live__failures_in_a_row=3)))
+    watched = Watched(Monitor(Talk(TALK_S, live=live, pace=20), configured(live__failures_in_a_row=3), engine=NoAsr()))
     watched.keeps_the_contract()
     assert len(calls) == 3 + live  # a live one is run once before anybody waits, and that counts for nothing
     assert isinstance(watched.error, ModelError)
@@ -241,7 +226,6 @@ def test_a_model_that_always_raises_ends_with_the_code_for_models(
 def test_a_model_that_hangs_costs_labels_until_it_comes_back(
     configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, held: threading.Event, live: bool
 ) -> None:
-    use(Recited(), monkeypatch)
     script_model(monkeypatch, on(2, do=held.wait))
 
     def release(event: Event) -> None:
@@ -249,7 +233,7 @@ def test_a_model_that_hangs_costs_labels_until_it_comes_back(
             held.set()
 
     config = configured(model__time_limit_s=0.5)
-    watched = Watched(Monitor(Talk(TALK_S, live=live, pace=4), config), release)
+    watched = Watched(Monitor(Talk(TALK_S, live=live, pace=4), config, engine=Recited()), release)
     assert watched.error is None
     watched.keeps_the_contract(UTTERANCES)
     reasons = [watched.emotions(f.utterance_id)[0].abstained for f in watched.finals]
@@ -261,23 +245,23 @@ def test_a_model_that_hangs_costs_labels_until_it_comes_back(
 def test_a_full_gpu_moves_the_model_to_the_cpu(
     configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on a GPU, as far as a machine without one can tell: the judge believes that it has one."""
-    from livemerc.pipeline import estimator as room
+    """As on a GPU, as far as a machine without one can tell: the estimator believes that it has one."""
+    from livemerc.pipeline.estimator import Estimator
 
     def full() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
 
-    use(Recited(), monkeypatch)
-    calm = Watched(Monitor(Talk(TALK_S), configured()))
-    real = room.Judge._load
+    asr = Recited()
+    calm = Watched(Monitor(Talk(TALK_S), configured(), engine=asr))
+    real = Estimator._load
 
-    def load(self: room.Judge) -> None:
+    def load(self: Estimator) -> None:
         real(self)
         self.device = "cuda"
 
-    monkeypatch.setattr(room.Judge, "_load", load)
+    monkeypatch.setattr(Estimator, "_load", load)
     script_model(monkeypatch, on(3, do=full))
-    watched = Watched(Monitor(Talk(TALK_S), configured()))
+    watched = Watched(Monitor(Talk(TALK_S), configured(), engine=asr))
     watched.keeps_the_contract(UTTERANCES)
     assert watched.said("the model runs on the CPU")
     last = [watched.emotions(f.utterance_id)[-1].probabilities for f in watched.finals]
@@ -300,14 +284,14 @@ class Stuck(Talk):
 
 
 def test_a_source_that_does_not_let_go_costs_neither_the_open_utterance_nor_the_end(
-    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, held: threading.Event
+    configured: Callable[..., Config], held: threading.Event
 ) -> None:
-    use(Recited(), monkeypatch)
+    asr = Recited()
     config = configured()
-    expected = Watched(Monitor(Talk(10.5), config))
+    expected = Watched(Monitor(Talk(10.5), config, engine=asr))
     assert expected.finals[-1].end_s > 10.0  # someone speaks when it gets stuck
     source = Stuck(10.5, held)
-    monitor = Monitor(source, config)
+    monitor = Monitor(source, config, engine=asr)
 
     def stop_at_the_end(event: Event) -> None:
         if monitor.gauges().t_s > 10.4:
@@ -326,8 +310,7 @@ def test_stopped_while_the_model_loads_what_was_heard_is_told_and_marked(
     configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, held: threading.Event
 ) -> None:
     monkeypatch.setattr("livemerc.model.encoders.load_model", lambda *_: held.wait())
-    use(Recited(), monkeypatch)
-    monitor = Monitor(Talk(TALK_S, live=True, pace=50.0), configured(live__stop_within_s=1.0))
+    monitor = Monitor(Talk(TALK_S, live=True, pace=50.0), configured(live__stop_within_s=1.0), engine=Recited())
     threading.Thread(target=lambda: (_when(lambda: monitor.gauges().t_s > 9.0), monitor.stop())).start()
     watched = Watched(monitor)
     watched.keeps_the_contract()
@@ -339,10 +322,13 @@ def test_stopped_while_the_model_loads_what_was_heard_is_told_and_marked(
 
 
 def test_stopped_while_the_recogniser_loads_and_nobody_has_spoken_the_session_ends_at_once(
-    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, held: threading.Event
+    configured: Callable[..., Config], held: threading.Event
 ) -> None:
-    monkeypatch.setattr("livemerc.pipeline.monitor.choose_engine", lambda *_, **__: held.wait())
-    monitor = Monitor(Talk(0.5, live=True), configured(live__stop_within_s=60))
+    def loads_for_ever() -> AsrEngine:
+        held.wait()
+        return NoAsr()
+
+    monitor = Monitor(Talk(0.5, live=True), configured(live__stop_within_s=60), engine=loads_for_ever)
     began_s = time.monotonic()
     monitor.stop()
     watched = Watched(monitor)
@@ -352,10 +338,13 @@ def test_stopped_while_the_recogniser_loads_and_nobody_has_spoken_the_session_en
 
 
 def test_a_reader_that_leaves_does_not_wait_for_a_recogniser_that_hangs(
-    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, held: threading.Event
+    configured: Callable[..., Config], held: threading.Event
 ) -> None:
-    use(ScriptedAsr(on(2, do=held.wait), Recited()), monkeypatch)
-    events = Monitor(Talk(TALK_S, live=True, pace=20.0), configured(live__stop_within_s=60)).events()
+    events = Monitor(
+        Talk(TALK_S, live=True, pace=20.0),
+        configured(live__stop_within_s=60),
+        engine=ScriptedAsr(on(2, do=held.wait), Recited()),
+    ).events()
     next(e for e in events if isinstance(e, UtteranceFinal))
     events.close()  # type: ignore[attr-defined]  # a generator
     no_thread_stays("livemerc-asr")

@@ -183,7 +183,8 @@ def _rows(folder: Path) -> Target:
 
 
 def _journal(folder: Path) -> Target:
-    from livemerc.sessions.journal import audio_path, read
+    from livemerc.sessions.folder import audio_path
+    from livemerc.sessions.journal import read
 
     session = folder / "session"
     session.mkdir()

@@ -12,13 +12,12 @@ import pytest
 from helpers.paths import DEMO
 
 from livemerc.asr.engine import AsrEngine, Transcript
-from livemerc.audio.ears import make_ears
 from livemerc.audio.items import Utterance
+from livemerc.audio.make_ears import make_ears
 from livemerc.audio.read import read_samples
 from livemerc.audio.source import Block, SourceHealth
 from livemerc.config import Config
 from livemerc.events import EmotionEvent, Event, SessionEnd, SessionStart, Status, UtteranceFinal
-from livemerc.pipeline import monitor as chain
 from livemerc.pipeline.monitor import Monitor
 
 RATE_HZ = 16_000
@@ -137,11 +136,6 @@ class Speaks:
 
     def close(self) -> None:
         pass
-
-
-def use(asr: AsrEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the configuration asks for, `asr` is chosen."""
-    monkeypatch.setattr(chain, "choose_engine", lambda *_, **__: asr)
 
 
 def script_model(monkeypatch: pytest.MonkeyPatch, before: Callable[[int], None], what: str = "speech") -> list[int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
@@ -25,7 +24,7 @@ from livemerc.events import (
     UtterancePartial,
     encode,
 )
-from livemerc.sessions.journal import AUDIO_FILE, EVENTS_FILE, SESSION_FILE, AudioTrack, SessionInfo
+from livemerc.sessions.folder import AUDIO_FILE, EVENTS_FILE, SESSION_FILE, AudioTrack, SessionInfo
 
 CHECKPOINT = CheckpointInfo(id="test-1", sha256="0" * 64, licence="none")
 HOSTILE = 'quote " newline \n --> <b>&amp; \x1b[31mred\x1b[0m \u202eright to left\u202c 🎭 \u0000 \\ \u2028'
@@ -95,21 +94,14 @@ def write_session(folder: Path, events: Sequence[Event], *, audio: str | None = 
     return folder
 
 
-class Recording:
-    """A session's folder as its recorder makes it: the journal stays locked until `die`."""
-
-    def __init__(self, path: Path, events: list[Event]) -> None:
-        import fcntl  # not on Windows
-
-        self.path = path
-        self._rest = iter(events)
-        path.mkdir(exist_ok=True)
-        self.file: BinaryIO = (path / EVENTS_FILE).open("ab", buffering=0)
-        fcntl.flock(self.file, fcntl.LOCK_EX)
-
-    def write(self, count: int = 1_000_000) -> None:
-        for event, _ in zip(self._rest, range(count), strict=False):
-            self.file.write(encode(event) + b"\n")
-
-    def die(self) -> None:
-        self.file.close()
+def write_some_sessions(folder: Path) -> None:
+    """Sessions as they may be found: whole, cut short, empty, one whose audio climbs out, broken, from the future."""
+    write_session(folder / "a-whole", conversation(3), audio=AUDIO_FILE)
+    write_session(folder / "b-cut", conversation(2, ends=False), tail=b'{"type":"sta')
+    write_session(folder / "c-empty", [])
+    write_session(folder / "d-climbs", conversation(1), audio="../../secret.flac")
+    (folder / "e-broken").mkdir()
+    (folder / "e-broken" / SESSION_FILE).write_text("{}")
+    newer = encode(conversation(0)[0]).replace(b'"schema":1', b'"schema":3')
+    write_session(folder / "f-newer", [], tail=newer + b"\n")
+    (folder / "no session").mkdir()

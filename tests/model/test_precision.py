@@ -22,7 +22,7 @@ from livemerc.model.encoders import Encoders, load_model
 from livemerc.model.merits import MeritsL
 from livemerc.model.packed_text import PackedText, can_pack
 from livemerc.model.text import load_tokenizer, tokenize
-from livemerc.pipeline.estimator import Judge
+from livemerc.pipeline.estimator import Estimator
 
 bundled = pytest.mark.skipif(not (BUNDLED / MANIFEST).is_file(), reason="no bundled checkpoint in this tree")
 CLEAR = 0.1
@@ -132,13 +132,13 @@ def test_every_product_laid_out_for_onednn_computes_in_it_and_is_the_plain_one(
 
 @bundled
 def test_the_setting_reaches_the_model_of_a_session() -> None:
-    judge = Judge(load_config(overrides={"model.precision": "bfloat16", "model.device": "cpu"}, environ={}))
-    judge.load()
+    estimator = Estimator(load_config(overrides={"model.precision": "bfloat16", "model.device": "cpu"}, environ={}))
+    estimator.load()
     try:
-        assert judge._model is not None
-        assert next(judge._model.text.encoder.parameters()).dtype == torch.bfloat16
+        assert estimator._model is not None
+        assert next(estimator._model.text.encoder.parameters()).dtype == torch.bfloat16
     finally:
-        judge.close()
+        estimator.close()
 
 
 def test_another_precision_is_refused() -> None:

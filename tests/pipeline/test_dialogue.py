@@ -15,7 +15,8 @@ from livemerc.config import DialogueConfig
 from livemerc.events import EmotionEvent, Modality
 from livemerc.model.checkpoint import Abstention
 from livemerc.model.merits import WindowProbabilities
-from livemerc.pipeline.dialogue import NOTHING_TO_JUDGE, Cues, Dialogue, abstention_reason
+from livemerc.pipeline.abstention import Cues, Doubt, abstention_reason
+from livemerc.pipeline.dialogue import Dialogue
 
 MODEL = merits(both=1.3, text_only=0.8, speech_only=2.0)
 CUES = Cues(duration_s=2.0)
@@ -120,7 +121,7 @@ def test_memory_does_not_grow_with_the_session() -> None:
 
 def test_an_utterance_with_nothing_to_judge_gets_the_prior_and_says_so() -> None:
     events = Dialogue(MODEL, DialogueConfig(revise=0), Abstention()).add("u1", None, None, CUES)
-    assert [e.abstained for e in events] == [NOTHING_TO_JUDGE] * 2
+    assert [e.abstained for e in events] == ["nothing to judge"] * 2
     assert list(events[0].probabilities.values()) == pytest.approx(list(MODEL.prior), abs=1e-6)
     assert events[0].modality == Modality()
 
@@ -132,39 +133,39 @@ def test_the_reason_of_an_abstention_is_the_likeliest_cause() -> None:
     rule = Abstention(min_confidence=0.4)
     both = Modality(text=joy, speech=anger)
     assert abstention_reason(joy, both, CUES, rule) is None
-    assert abstention_reason(unsure, both, Cues(0.3), rule) == "short"
-    assert abstention_reason(unsure, both, Cues(2.0, 0.1), rule) == "words doubtful"
-    assert abstention_reason(unsure, both, Cues(2.0, 0.9), rule) == "words and voice disagree"
-    assert abstention_reason(unsure, Modality(text=joy), CUES, rule) == "low confidence"
+    assert abstention_reason(unsure, both, Cues(0.3), rule) is Doubt.SHORT
+    assert abstention_reason(unsure, both, Cues(2.0, 0.1), rule) is Doubt.WORDS
+    assert abstention_reason(unsure, both, Cues(2.0, 0.9), rule) is Doubt.DISAGREEMENT
+    assert abstention_reason(unsure, Modality(text=joy), CUES, rule) is Doubt.CONFIDENCE
 
 
-def test_a_peek_is_what_the_voice_alone_would_get_and_changes_nothing() -> None:
+def test_a_partial_estimate_is_what_the_voice_alone_would_get_and_changes_nothing() -> None:
     n = 9
     t1, s1, _, _ = random_dialogue(n, seed=5)
 
-    def said(peeks: bool) -> tuple[list[EmotionEvent], list[EmotionEvent]]:
+    def said(with_partials: bool) -> tuple[list[EmotionEvent], list[EmotionEvent]]:
         dialogue = Dialogue(MODEL, DialogueConfig(context=4), Abstention())
-        events, peeked = [], []
+        events, partials = [], []
         for i in range(n):
-            if peeks:
-                peeked += [dialogue.peek(f"u{i}", s1[i] * share, CUES) for share in (0.5, 1.0)]
+            if with_partials:
+                partials += [dialogue.partial(f"u{i}", s1[i] * share, CUES) for share in (0.5, 1.0)]
             events += dialogue.add(f"u{i}", t1[i] if i % 2 else None, s1[i], CUES)
-        return events + dialogue.freeze_all(), peeked
+        return events + dialogue.freeze_all(), partials
 
     plain, _ = said(False)
-    events, peeked = said(True)
+    events, partials = said(True)
     assert events == plain
-    assert {(e.status, e.revision) for e in peeked} == {("partial", 0)}
-    assert all(e.modality.text is None and e.modality.speech is not None for e in peeked)
+    assert {(e.status, e.revision) for e in partials} == {("partial", 0)}
+    assert all(e.modality.text is None and e.modality.speech is not None for e in partials)
     provisional = {e.utterance_id: e for e in plain if e.status == "provisional"}
-    for at, last in enumerate(peeked[1::2]):
-        if at % 2 == 0:  # an utterance without words: the last peek is its first estimate
+    for at, last in enumerate(partials[1::2]):
+        if at % 2 == 0:  # an utterance without words: the last partial estimate is its first estimate
             assert last.probabilities == provisional[f"u{at}"].probabilities
             assert last.abstained == provisional[f"u{at}"].abstained
-    assert peeked[0].probabilities != peeked[1].probabilities
+    assert partials[0].probabilities != partials[1].probabilities
 
 
-def test_a_peek_that_fails_leaves_the_conversation_as_it_was() -> None:
+def test_a_partial_estimate_that_fails_leaves_the_conversation_as_it_was() -> None:
     t1, s1, _, _ = random_dialogue(3, seed=6)
 
     def failing(_: object) -> WindowProbabilities:
@@ -174,7 +175,7 @@ def test_a_peek_that_fails_leaves_the_conversation_as_it_was() -> None:
     for dialogue in dialogues:
         dialogue.add("u0", t1[0], s1[0], CUES)
     with pytest.raises(RuntimeError):
-        dialogues[0].peek("u1", s1[1], CUES, failing)
+        dialogues[0].partial("u1", s1[1], CUES, failing)
     assert dialogues[0].add("u1", t1[1], s1[1], CUES) == dialogues[1].add("u1", t1[1], s1[1], CUES)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from helpers.processor import processor_with
 from helpers.sessions import conversation, emotion, write_session
 
 from livemerc.asr.engine import NoAsr
@@ -20,7 +21,8 @@ from livemerc.console.plain import PlainPrinter
 from livemerc.events import EmotionEvent, Event, UtteranceFinal, UtterancePartial
 from livemerc.model.encoders import Encoders
 from livemerc.pipeline.partials import Every, snapshot_every_s
-from livemerc.pipeline.processor import Brain, Situation
+from livemerc.pipeline.patience import Situation
+from livemerc.pipeline.processor import Processor
 from livemerc.sessions.player import Player
 from livemerc.sessions.session import read_session
 
@@ -29,7 +31,7 @@ RATE_HZ = 16_000
 
 @pytest.fixture(scope="module")
 def config(configured: Callable[..., Config]) -> Config:
-    # a machine full of other work is slow: that a dear glimpse is left out has its own test
+    # a machine full of other work is slow: that a dear partial estimate is left out has its own test
     return configured(asr__engine="none", live__partial_emotion_budget_ms=10_000)
 
 
@@ -50,21 +52,21 @@ def partials(events: list[Event]) -> list[EmotionEvent]:
     return [e for e in events if isinstance(e, EmotionEvent) and e.status == "partial"]
 
 
-def handled(brain: Brain, *items: EarItem) -> list[Event]:
-    return [event for item in items for event in brain.handle(item)]
+def handled(processor: Processor, *items: EarItem) -> list[Event]:
+    return [event for item in items for event in processor.handle(item)]
 
 
 @pytest.fixture
-def brain(config: Config) -> Iterator[Brain]:
-    made = Brain(config, NoAsr())
+def processor(config: Config) -> Iterator[Processor]:
+    made = processor_with(NoAsr(), config)
     yield made
     made.close()
 
 
-def test_while_somebody_speaks_the_voice_is_judged_twice_a_second_at_most(brain: Brain) -> None:
+def test_while_somebody_speaks_the_voice_is_judged_twice_a_second_at_most(processor: Processor) -> None:
     """Snapshots every tenth of a second; the first ones might still be a cough."""
     items = [open_one(1, tenths / 10) for tenths in range(1, 31)]
-    found = partials(handled(brain, *items))
+    found = partials(handled(processor, *items))
     assert len(found) == 5  # .7, 1.2, 1.7, 2.2, 2.7 s
     for event in found:
         assert (event.utterance_id, event.revision, event.timing) == ("u1", 0, None)
@@ -75,25 +77,25 @@ def test_while_somebody_speaks_the_voice_is_judged_twice_a_second_at_most(brain:
     assert len({e.confidence for e in found}) > 1
 
 
-def test_speakers_at_the_same_time_are_each_judged(brain: Brain) -> None:
+def test_speakers_at_the_same_time_are_each_judged(processor: Processor) -> None:
     items = [open_one(n, tenths / 10) for tenths in range(1, 19) for n in (1, 2)]
-    found = partials(handled(brain, *items))
+    found = partials(handled(processor, *items))
     assert [e.utterance_id for e in found] == ["u1", "u2"] * 3
 
 
 def test_the_final_estimates_are_the_same_with_and_without(config: Config) -> None:
     finals = [said(n, 2.0, 5.0 * n) for n in range(1, 6)]
     seen = []
-    for peek in (False, True):
-        brain = Brain(config, NoAsr())
+    for shown in (False, True):
+        processor = processor_with(NoAsr(), config)
         events: list[Event] = []
         for final in finals:
             number = int(final.utterance_id[1:])
-            if peek:
-                events += handled(brain, open_one(number, 1.0, final.start_s), open_one(number, 1.8, final.start_s))
-            events += handled(brain, final)
-        events += brain.finish()
-        assert bool(partials(events)) == peek
+            if shown:
+                events += handled(processor, open_one(number, 1.0, final.start_s), open_one(number, 1.8, final.start_s))
+            events += handled(processor, final)
+        events += processor.finish()
+        assert bool(partials(events)) == shown
         seen.append(
             [
                 msgspec.structs.replace(e, timing=None) if isinstance(e, EmotionEvent) else e
@@ -111,20 +113,20 @@ def test_text_only_judges_no_voice(config: Config, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(Encoders, "speech", heard)
     text_only = msgspec.structs.replace(config, model=msgspec.structs.replace(config.model, text_only=True))
-    brain = Brain(text_only, NoAsr())
-    assert partials(handled(brain, *(open_one(1, s) for s in (1.0, 2.0, 3.0)))) == []
-    brain.close()
+    processor = processor_with(NoAsr(), text_only)
+    assert partials(handled(processor, *(open_one(1, s) for s in (1.0, 2.0, 3.0)))) == []
+    processor.close()
     assert snapshot_every_s(text_only) == config.live.partial_every_s
 
 
 def test_while_behind_there_is_none(config: Config) -> None:
     lag_s = 0.0
-    brain = Brain(config, NoAsr(), Situation(behind_s=lambda _: lag_s))
-    assert partials(handled(brain, open_one(1, 1.0)))
+    processor = processor_with(NoAsr(), config, Situation(behind_s=lambda _: lag_s))
+    assert partials(handled(processor, open_one(1, 1.0)))
     lag_s = config.overload.skip_partials_after_s + 0.1
-    handled(brain, said(1, 2.0))  # the lag is measured by what is in hand
-    assert partials(handled(brain, open_one(2, 1.0, 5.0))) == []
-    brain.close()
+    handled(processor, said(1, 2.0))  # the lag is measured by what is in hand
+    assert partials(handled(processor, open_one(2, 1.0, 5.0))) == []
+    processor.close()
 
 
 def test_one_that_would_take_too_long_is_left_out_and_tried_again_when_finals_are_fast(
@@ -139,12 +141,12 @@ def test_one_that_would_take_too_long_is_left_out_and_tried_again_when_finals_ar
 
     monkeypatch.setattr(Encoders, "speech", slow)
     live = msgspec.structs.replace(config.live, partial_emotion_budget_ms=300)
-    brain = Brain(msgspec.structs.replace(config, live=live), NoAsr())
-    assert len(partials(handled(brain, *(open_one(1, s) for s in (1.0, 2.0, 3.0))))) == 1  # nobody knew before
+    processor = processor_with(NoAsr(), msgspec.structs.replace(config, live=live))
+    assert len(partials(handled(processor, *(open_one(1, s) for s in (1.0, 2.0, 3.0))))) == 1  # nobody knew before
     slow_s = 0.0
-    handled(brain, said(1, 6.0))
-    assert partials(handled(brain, open_one(2, 1.0, 10.0)))
-    brain.close()
+    handled(processor, said(1, 6.0))
+    assert partials(handled(processor, open_one(2, 1.0, 10.0)))
+    processor.close()
 
 
 def test_one_that_fails_or_hangs_costs_nothing(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,21 +165,21 @@ def test_one_that_fails_or_hangs_costs_nothing(config: Config, monkeypatch: pyte
 
     monkeypatch.setattr(Encoders, "speech", failing)
     told: list[str | None] = []
-    brain = Brain(config, NoAsr(), Situation(notice=lambda _, sentence: told.append(sentence)))
-    assert partials(handled(brain, *(open_one(1, 1.0 + s) for s in range(10)))) == []
-    assert brain.failure is None
+    processor = processor_with(NoAsr(), config, Situation(tell=lambda _, sentence: told.append(sentence)))
+    assert partials(handled(processor, *(open_one(1, 1.0 + s) for s in range(10)))) == []
+    assert processor.failure is None
     fails = False
     began = time.monotonic()
-    assert partials(handled(brain, open_one(2, 1.0, 20.0))) == []
+    assert partials(handled(processor, open_one(2, 1.0, 20.0))) == []
     assert waiting.is_set()
     assert time.monotonic() - began < 30
-    assert partials(handled(brain, open_one(2, 1.6, 20.0))) == []  # the model is busy
+    assert partials(handled(processor, open_one(2, 1.6, 20.0))) == []  # the model is busy
     hangs.set()
-    estimates = [e for e in handled(brain, said(2, 3.0, 20.0)) if isinstance(e, EmotionEvent)]
+    estimates = [e for e in handled(processor, said(2, 3.0, 20.0)) if isinstance(e, EmotionEvent)]
     assert estimates[0].status == "provisional"
     assert estimates[0].abstained != "model failed"
     assert not any(told)
-    brain.close()
+    processor.close()
 
 
 def test_hypotheses_keep_their_own_pace(config: Config) -> None:
@@ -185,11 +187,11 @@ def test_hypotheses_keep_their_own_pace(config: Config) -> None:
         def partial(self, samples: np.ndarray) -> str:
             return f"{len(samples)}"
 
-    brain = Brain(config, Hears())
-    events = handled(brain, *(open_one(1, half / 2) for half in range(1, 9)))  # snapshots twice a second
+    processor = processor_with(Hears(), config)
+    events = handled(processor, *(open_one(1, half / 2) for half in range(1, 9)))  # snapshots twice a second
     words = [e for e in events if isinstance(e, UtterancePartial)]
     assert len(words) == 4
-    brain.close()
+    processor.close()
 
 
 def test_the_ears_show_what_they_hear_as_often_as_somebody_asks(config: Config) -> None:

@@ -14,8 +14,8 @@ from livemerc.audio.source import Block, SourceHealth
 from livemerc.config import Config, load_config
 from livemerc.events import SessionEnd, UtteranceFinal
 from livemerc.pipeline.monitor import Monitor
-from livemerc.pipeline.recording import RecordedMonitor
-from livemerc.runtime.gauges import PAUSED
+from livemerc.pipeline.recording import RecordingMonitor
+from livemerc.runtime.notices import PAUSED
 from livemerc.sessions.bookmarks import Bookmark, read_bookmarks
 
 
@@ -60,7 +60,8 @@ def test_what_the_world_says_during_a_pause_is_not_heard_and_not_counted_as_lost
         monitor.pause(False)
         degraded.append(monitor.gauges().degraded)
 
-    monitor = Monitor(World({10.0: pause, 20.0: go_on}), settings(), tap=tapped.append)
+    monitor = Monitor(World({10.0: pause, 20.0: go_on}), settings())
+    monitor.tap(tapped.append)
     events = list(monitor.events())
     finals = [event for event in events if isinstance(event, UtteranceFinal)]
     assert finals
@@ -102,7 +103,7 @@ def test_a_file_that_is_held_can_be_closed() -> None:
 
 def test_marks_go_to_the_recording_and_to_one_that_begins_later(tmp_path: Path) -> None:
     kept = settings(**{"record.folder": str(tmp_path / "later")})
-    monitor = RecordedMonitor(FileSource(DEMO, speed=0), kept, None)
+    monitor = RecordingMonitor(Monitor(FileSource(DEMO, speed=0), kept), None)
     said = monitor.bookmark(Bookmark(t_s=1.0))
     assert "nothing is being recorded" in said
     monitor.toggle_recording()

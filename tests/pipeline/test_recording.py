@@ -11,8 +11,10 @@ from helpers.paths import DEMO, DEMO_WORDS
 from livemerc.audio.file_source import FileSource
 from livemerc.config import Config, load_config
 from livemerc.events import EmotionEvent, SessionStart, UtteranceFinal
-from livemerc.pipeline.recording import RecordedMonitor
+from livemerc.pipeline.monitor import Monitor
+from livemerc.pipeline.recording import RecordingMonitor
 from livemerc.sessions import journal
+from livemerc.sessions.folder import AUDIO_FILE
 
 
 def settings(folder: Path) -> Config:
@@ -35,7 +37,7 @@ def source() -> Iterator[FileSource]:
 
 
 def test_a_recording_that_begins_later_has_what_was_said_since(source: FileSource, tmp_path: Path) -> None:
-    monitor = RecordedMonitor(source, settings(tmp_path / "kept"), None)
+    monitor = RecordingMonitor(Monitor(source, settings(tmp_path / "kept")), None)
     assert monitor.recording is None
     later = []
     for event in monitor.events():
@@ -54,13 +56,13 @@ def test_a_recording_that_begins_later_has_what_was_said_since(source: FileSourc
     judged = {e.utterance_id for e in kept.events if isinstance(e, EmotionEvent)}
     assert judged <= {"u6", "u7", "u8", "u9"}
     assert kept.warnings == []
-    assert not (folder / journal.AUDIO_FILE).exists()
+    assert not (folder / AUDIO_FILE).exists()
     assert "ended" in monitor.toggle_recording()
     assert len(list((tmp_path / "kept").iterdir())) == 1
 
 
 def test_two_recordings_of_one_session_are_two_folders(source: FileSource, tmp_path: Path) -> None:
-    monitor = RecordedMonitor(source, settings(tmp_path / "kept"), tmp_path / "first", audio=True)
+    monitor = RecordingMonitor(Monitor(source, settings(tmp_path / "kept")), tmp_path / "first", audio=True)
     assert monitor.recording == "rec + audio"
     for event in monitor.events():
         if isinstance(event, UtteranceFinal) and event.utterance_id == "u3":
@@ -81,7 +83,7 @@ def test_two_recordings_of_one_session_are_two_folders(source: FileSource, tmp_p
 
 def test_where_nothing_can_be_recorded_the_session_goes_on(source: FileSource, tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("a file")
-    monitor = RecordedMonitor(source, settings(tmp_path / "kept"), None)
+    monitor = RecordingMonitor(Monitor(source, settings(tmp_path / "kept")), None)
     said = monitor.toggle_recording()
     assert "nothing can be recorded" in said or "not a folder" in said
     assert monitor.recording is None

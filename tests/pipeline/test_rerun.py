@@ -25,11 +25,14 @@ from livemerc.audio.source import Block, SourceHealth
 from livemerc.config import Config, settings_from
 from livemerc.errors import ConfigError, InputError
 from livemerc.events import EmotionEvent, Event, SessionEnd, SessionStart, UtteranceFinal
-from livemerc.pipeline.recording import RecordedMonitor
-from livemerc.pipeline.rerun import Options, RecordedWords, default_folder, recorded_settings, rerun_monitor
+from livemerc.pipeline.monitor import Monitor
+from livemerc.pipeline.recorded_words import RecordedWords
+from livemerc.pipeline.recording import RecordingMonitor
+from livemerc.pipeline.rerun import Options, default_folder, recorded_settings, rerun_monitor
 from livemerc.sessions import journal
 from livemerc.sessions.comparison import compare
 from livemerc.sessions.corrections import CORRECTIONS_FILE
+from livemerc.sessions.folder import EVENTS_FILE, SESSION_FILE, read_info
 from livemerc.sessions.session import read_session
 
 TRANSCRIPT = {"asr.engine": "transcript", "asr.transcript": str(DEMO_WORDS)}
@@ -37,7 +40,7 @@ TRANSCRIPT = {"asr.engine": "transcript", "asr.transcript": str(DEMO_WORDS)}
 
 def recorded(folder: Path, source: FileSource, **settings: object) -> list[Event]:
     config = settings_from({}, {**TRANSCRIPT, **settings}, "test")
-    return list(RecordedMonitor(source, config, folder, audio=True).events())
+    return list(RecordingMonitor(Monitor(source, config), folder, audio=True).events())
 
 
 def again(folder: Path, new: Path, **options: object) -> list[Event]:
@@ -81,7 +84,7 @@ def test_the_new_session_says_what_it_was_made_from(demo: tuple[Path, list[Event
     start = next(events)
     monitor.stop()
     rest = list(events)
-    old, new = journal.read_info(folder), journal.read_info(tmp_path / "new")
+    old, new = read_info(folder), read_info(tmp_path / "new")
     assert new.rerun_of is not None
     assert (new.rerun_of.session, new.rerun_of.what, new.rerun_of.corrected) == ("demo", "audio", False)
     assert new.rerun_of.checkpoint == old.checkpoint
@@ -105,7 +108,7 @@ def test_two_speakers_on_two_channels_come_again(tmp_path: Path) -> None:
     second = again(tmp_path / "s", tmp_path / "new", record_audio=True)
     assert {e.speaker for e in first if isinstance(e, UtteranceFinal)} == {"Ann", "Ben"}
     assert settled(second) == settled(first)
-    track = journal.read_info(tmp_path / "new").audio
+    track = read_info(tmp_path / "new").audio
     assert track is not None
     assert (track.channels, track.speakers) == (2, ["Ann", "Ben"])
     third = again(tmp_path / "new", tmp_path / "newer")
@@ -119,7 +122,7 @@ def test_recorded_words_give_the_events_of_a_session_by_words(words: tuple[Path,
     ends = [e for events in (first, second) for e in events if isinstance(e, SessionEnd)]
     assert ends[0].utterances == ends[1].utterances == 20
     assert ends[0].duration_s == pytest.approx(ends[1].duration_s, abs=0.05)
-    info = journal.read_info(tmp_path / "new")
+    info = read_info(tmp_path / "new")
     assert info.rerun_of is not None
     assert (info.rerun_of.what, info.rerun_of.corrected) == ("text", False)
     assert info.config["model"]["text_only"] is True
@@ -155,11 +158,11 @@ def test_a_session_without_audio_is_judged_by_its_words_whatever_they_are(tmp_pa
 def test_events_alone_are_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))  # there are no settings but this machine's
     folder = write_session(tmp_path / "s", conversation(3))
-    events = again(folder / journal.EVENTS_FILE, tmp_path / "new")
+    events = again(folder / EVENTS_FILE, tmp_path / "new")
     assert [e.utterance_id for e in events if isinstance(e, UtteranceFinal)] == ["u1", "u2", "u3"]
-    of = journal.read_info(tmp_path / "new").rerun_of
+    of = read_info(tmp_path / "new").rerun_of
     assert of is not None
-    assert of.session == journal.EVENTS_FILE
+    assert of.session == EVENTS_FILE
 
 
 def test_a_rerun_of_words_can_be_stopped_at_any_time(tmp_path: Path) -> None:
@@ -230,7 +233,7 @@ def test_its_ears_take_no_samples(tmp_path: Path) -> None:
 
 def test_settings_that_this_version_does_not_know_are_named_and_left_out(tmp_path: Path) -> None:
     folder = write_session(tmp_path / "s", conversation(1))
-    path = folder / journal.SESSION_FILE
+    path = folder / SESSION_FILE
     data = json.loads(path.read_text())
     data["config"]["dialogue"]["moon"] = 3
     data["config"]["tide"] = {"high": True}
@@ -258,7 +261,7 @@ def test_what_cannot_be_run_again_is_refused_before_anything_is_written(tmp_path
     empty = write_session(tmp_path / "empty", conversation(0))
     with pytest.raises(InputError, match="nothing to judge"):
         rerun_monitor(empty, Options(settings={}))
-    with (folder / journal.EVENTS_FILE).open("ab") as writing:
+    with (folder / EVENTS_FILE).open("ab") as writing:
         fcntl.flock(writing, fcntl.LOCK_EX | fcntl.LOCK_NB)
         with pytest.raises(InputError, match="still being recorded"):
             rerun_monitor(folder, Options(settings={}))
@@ -279,7 +282,7 @@ def test_as_a_user_starts_it(tmp_path: Path) -> None:
     folder = write_session(tmp_path / "s", conversation(3, text="I am so happy"))
     done = livemerc("rerun", folder, "--json")
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "s-rerun" / journal.EVENTS_FILE).read_bytes() == done.stdout
+    assert (tmp_path / "s-rerun" / EVENTS_FILE).read_bytes() == done.stdout
     assert "recorded words are judged" in done.stderr.decode()
     none = livemerc("rerun", tmp_path / "absent")
     assert none.returncode == 5
@@ -329,7 +332,7 @@ class LostAndFound:
 def test_what_was_lost_is_silence_and_times_agree_to_within_a_frame(tmp_path: Path, late_s: float) -> None:
     config = settings_from({}, {"asr.engine": "none"}, "test")
     source = LostAndFound(late_s)
-    first = list(RecordedMonitor(source, config, tmp_path / "s", audio=True).events())  # type: ignore[arg-type]
+    first = list(RecordingMonitor(Monitor(source, config), tmp_path / "s", audio=True).events())  # type: ignore[arg-type]
     second = again(tmp_path / "s", tmp_path / "new")
     times = [
         np.array([(e.start_s, e.end_s) for e in events if isinstance(e, UtteranceFinal)]) for events in (first, second)
@@ -346,7 +349,7 @@ def test_another_checkpoint_gives_a_session_of_its_labels(
     demo: tuple[Path, list[Event]], tmp_path: Path, checkpoint: Path
 ) -> None:
     second = again(demo[0], tmp_path / "new", settings={"model.checkpoint": str(checkpoint)})
-    before, after = journal.read_info(demo[0]), journal.read_info(tmp_path / "new")
+    before, after = read_info(demo[0]), read_info(tmp_path / "new")
     assert after.checkpoint.sha256 != before.checkpoint.sha256
     assert after.rerun_of is not None
     assert after.rerun_of.checkpoint == before.checkpoint

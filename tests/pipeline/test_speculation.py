@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 from helpers.paths import DEMO
+from helpers.processor import processor_with
 from helpers.scripted_parts import Numbered
 from helpers.synthetic import RATE_HZ, buzz, hush
 
@@ -18,7 +19,9 @@ from livemerc.audio.read import read_samples
 from livemerc.audio.source import Block
 from livemerc.config import Config
 from livemerc.events import EmotionEvent, Event
-from livemerc.pipeline.processor import Brain, Situation
+from livemerc.pipeline.patience import Situation
+from livemerc.pipeline.processor import Processor
+from livemerc.runtime.notices import Notice
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +29,10 @@ def config(configured: Callable[..., Config]) -> Config:
     return configured(model__device="cpu")
 
 
-def through(samples: np.ndarray, config: Config, brain: Brain, *, endings: bool) -> list[Event]:
+def through(samples: np.ndarray, config: Config, processor: Processor, *, endings: bool) -> list[Event]:
     ears = Ears(config, RATE_HZ, endings=endings)
     items = [i for at in range(0, len(samples), 320) for i in ears.feed(Block(samples[at : at + 320], at / RATE_HZ))]
-    events = [event for item in items + ears.flush() for event in brain.handle(item)] + list(brain.finish())
+    events = [event for item in items + ears.flush() for event in processor.handle(item)] + list(processor.finish())
     return [msgspec.structs.replace(e, timing=None) if isinstance(e, EmotionEvent) else e for e in events]
 
 
@@ -42,26 +45,26 @@ def endings_in(samples: np.ndarray, config: Config) -> tuple[int, int]:
 def test_the_events_are_those_of_an_utterance_heard_afterwards(config: Config) -> None:
     samples = read_samples(DEMO, RATE_HZ, 0.0, 25.0)
     plain_asr, early_asr = Numbered(), Numbered()
-    plain, early = Brain(config, plain_asr), Brain(config, early_asr)
+    plain, early = processor_with(plain_asr, config), processor_with(early_asr, config)
     expected = through(samples, config, plain, endings=False)
     assert through(samples, config, early, endings=True) == expected
     told, finals = endings_in(samples, config)
-    assert plain.ahead.used == 0
-    assert early.ahead.used >= finals - 1 > 2  # the last one is open when the samples end
-    assert early.ahead.used + early.ahead.wasted == told
+    assert plain.speculation.used == 0
+    assert early.speculation.used >= finals - 1 > 2  # the last one is open when the samples end
+    assert early.speculation.used + early.speculation.wasted == told
     assert len(plain_asr.asked) == finals
-    assert len(early_asr.asked) == told + finals - early.ahead.used, "nothing is heard twice"
+    assert len(early_asr.asked) == told + finals - early.speculation.used, "nothing is heard twice"
 
 
 def test_what_was_in_vain_is_counted_and_forgotten(config: Config) -> None:
     samples = np.concatenate((hush(0.5), buzz(1.0), hush(0.25), buzz(1.0, seed=1), hush(1.0)))
     asr = Numbered()
-    brain = Brain(config, asr)
-    events = through(samples, config, brain, endings=True)
+    processor = processor_with(asr, config)
+    events = through(samples, config, processor, endings=True)
     told, finals = endings_in(samples, config)
-    assert (brain.ahead.used, brain.ahead.wasted) == (finals, told - finals) == (1, told - 1)
+    assert (processor.speculation.used, processor.speculation.wasted) == (finals, told - finals) == (1, told - 1)
     assert told > 1
-    assert brain.ahead.wasted_s > 0
+    assert processor.speculation.wasted_s > 0
     assert len(asr.asked) == told
     final = events[0]
     assert str(asr.asked[-1]) in final.text
@@ -69,14 +72,14 @@ def test_what_was_in_vain_is_counted_and_forgotten(config: Config) -> None:
 
 def test_a_failure_ahead_of_time_counts_for_nothing(config: Config) -> None:
     samples = np.concatenate((hush(0.5), buzz(1.0), hush(1.0)))
-    asr, told = Numbered(), dict[str, str | None]()
+    asr, told = Numbered(), dict[Notice, str | None]()
     asr.fails = 1
-    brain = Brain(config, asr, Situation(notice=told.__setitem__))
-    events = through(samples, config, brain, endings=True)
+    processor = processor_with(asr, config, Situation(tell=told.__setitem__))
+    events = through(samples, config, processor, endings=True)
     assert len(asr.asked) == 2
     assert events[0].asr.gated is None
     assert told.get("asr") is None
-    assert brain.ahead.used == 0
+    assert processor.speculation.used == 0
 
 
 def test_never_where_it_takes_longer_or_the_words_are_given_once(config: Config) -> None:
@@ -85,23 +88,23 @@ def test_never_where_it_takes_longer_or_the_words_are_given_once(config: Config)
     slow, once = Numbered(), Numbered()
     once.repeatable = False
     for asr, settings in ((slow, thrifty), (once, config)):
-        brain = Brain(settings, asr)
-        through(samples, settings, brain, endings=True)
+        processor = processor_with(asr, settings)
+        through(samples, settings, processor, endings=True)
         assert len(asr.asked) == 1
-        assert (brain.ahead.used, brain.ahead.wasted) == (0, 0)
+        assert (processor.speculation.used, processor.speculation.wasted) == (0, 0)
 
 
 def test_never_while_behind(config: Config) -> None:
     samples = np.concatenate((hush(0.5), buzz(1.0), hush(1.0)))
     asr = Numbered()
-    brain = Brain(config, asr, Situation(behind_s=lambda _: 5.0))
-    through(samples, config, brain, endings=True)
+    processor = processor_with(asr, config, Situation(behind_s=lambda _: 5.0))
+    through(samples, config, processor, endings=True)
     assert len(asr.asked) == 1
-    assert brain.ahead.used == 0
+    assert processor.speculation.used == 0
 
 
 def test_without_a_recogniser_the_voice_is_encoded_ahead_of_time(config: Config) -> None:
     samples = np.concatenate((hush(0.5), buzz(1.0), hush(1.0)))
-    plain, early = Brain(config, NoAsr()), Brain(config, NoAsr())
+    plain, early = processor_with(NoAsr(), config), processor_with(NoAsr(), config)
     assert through(samples, config, early, endings=True) == through(samples, config, plain, endings=False)
-    assert early.ahead.used == 1
+    assert early.speculation.used == 1

@@ -25,7 +25,7 @@ from livemerc.events import (
     UtteranceFinal,
 )
 from livemerc.sessions.corrections import CORRECTIONS_FILE, Correction
-from livemerc.sessions.journal import SESSION_FILE, SessionInfo
+from livemerc.sessions.folder import SESSION_FILE, SessionInfo
 
 LEAST_SURE = 0.4
 SENTENCES = (

@@ -13,7 +13,7 @@ from livemerc.errors import LivemercError
 from livemerc.events import encode
 from livemerc.report import html
 from livemerc.sessions.corrections import CORRECTIONS_FILE
-from livemerc.sessions.journal import EVENTS_FILE, SESSION_FILE
+from livemerc.sessions.folder import EVENTS_FILE, SESSION_FILE
 from livemerc.sessions.session import read_session
 
 EVENTS = b"".join(encode(event) + b"\n" for event in scenes.lively(5))

@@ -23,10 +23,10 @@ from livemerc.report import html
 from livemerc.report.card import find_card, parse
 from livemerc.report.facts import NOT_JUDGED, facts
 from livemerc.report.sentences import summary
-from livemerc.runtime.gauges import PAUSED
+from livemerc.runtime.notices import PAUSED
 from livemerc.sessions.bookmarks import append_bookmark, bookmark_now
 from livemerc.sessions.corrections import Correction, append_correction
-from livemerc.sessions.journal import SESSION_FILE
+from livemerc.sessions.folder import SESSION_FILE
 from livemerc.sessions.session import read_session
 
 

@@ -22,7 +22,7 @@ from livemerc.errors import InputError
 from livemerc.events import EmotionEvent, UtteranceFinal
 from livemerc.sessions.annotation import Annotation
 from livemerc.sessions.corrections import CORRECTIONS_FILE, Correction, append_correction, read_corrections
-from livemerc.sessions.journal import EVENTS_FILE
+from livemerc.sessions.folder import EVENTS_FILE
 from livemerc.sessions.session import read_session
 
 

@@ -10,7 +10,7 @@ import pytest
 from helpers.sessions import conversation, write_session
 
 from livemerc.errors import InputError
-from livemerc.sessions.bookmarks import BOOKMARKS_FILE, Bookmark, append_bookmark, read_bookmarks
+from livemerc.sessions.bookmarks import BOOKMARKS_FILE, Bookmark, append_bookmark, bookmark_now, read_bookmarks
 from livemerc.sessions.session import read_session
 
 
@@ -72,3 +72,8 @@ def test_a_file_that_cannot_be_read_costs_the_bookmarks_alone(tmp_path: Path) ->
     session = read_session(folder)
     assert (len(session.utterances), session.bookmarks) == (2, [])
     assert any(BOOKMARKS_FILE in warning for warning in session.warnings)
+
+
+def test_a_bookmark_says_when_it_was_made() -> None:
+    assert bookmark_now(1.23456, "here").t_s == 1.235
+    assert bookmark_now(0.0).at.endswith("+00:00")

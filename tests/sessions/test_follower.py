@@ -8,19 +8,20 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from dashboard.scripted_monitor import FakeClock
-from helpers.sessions import Recording, conversation, info, write_session
+from helpers.growing_session import GrowingSession
+from helpers.scripted_monitor import FakeClock
+from helpers.sessions import conversation, info, write_session
 
 from livemerc.errors import InputError
+from livemerc.sessions.folder import EVENTS_FILE
 from livemerc.sessions.follower import QUIET_AFTER_S, Follower
-from livemerc.sessions.journal import EVENTS_FILE
 
 pytest.importorskip("fcntl")  # a living recorder is known by its lock
 
 
 @pytest.fixture
-def recording(tmp_path: Path) -> Iterator[Recording]:
-    opened = Recording(tmp_path / "meeting", conversation(20, ends=False))
+def recording(tmp_path: Path) -> Iterator[GrowingSession]:
+    opened = GrowingSession(tmp_path / "meeting", conversation(20, ends=False))
     yield opened
     opened.die()
 
@@ -31,7 +32,7 @@ def taken(follower: Follower) -> int:
     return follower.taken
 
 
-def test_it_begins_at_the_newest_event_and_what_comes_is_there_at_once(recording: Recording) -> None:
+def test_it_begins_at_the_newest_event_and_what_comes_is_there_at_once(recording: GrowingSession) -> None:
     recording.write(100)
     clock = FakeClock()
     follower = Follower(recording.path, clock=clock)
@@ -45,7 +46,7 @@ def test_it_begins_at_the_newest_event_and_what_comes_is_there_at_once(recording
     follower.close()
 
 
-def test_back_and_paused_it_stays_behind_until_it_is_sent_to_the_edge(recording: Recording) -> None:
+def test_back_and_paused_it_stays_behind_until_it_is_sent_to_the_edge(recording: GrowingSession) -> None:
     recording.write(100)
     clock = FakeClock()
     follower = Follower(recording.path, clock=clock)
@@ -69,7 +70,7 @@ def test_back_and_paused_it_stays_behind_until_it_is_sent_to_the_edge(recording:
     follower.close()
 
 
-def test_played_faster_than_spoken_it_catches_up(recording: Recording) -> None:
+def test_played_faster_than_spoken_it_catches_up(recording: GrowingSession) -> None:
     recording.write(100)
     clock = FakeClock()
     follower = Follower(recording.path, clock=clock)
@@ -96,7 +97,7 @@ def test_what_is_not_there_yet_is_waited_for(tmp_path: Path, there: str) -> None
         assert follower.take() is None
         assert follower.waiting
         assert not follower.finished
-    recording = Recording(path, conversation(3))
+    recording = GrowingSession(path, conversation(3))
     recording.write(10)
     clock.now_s += 1
     assert taken(follower) == 10
@@ -109,7 +110,7 @@ def test_what_is_not_there_yet_is_waited_for(tmp_path: Path, there: str) -> None
     assert follower.trouble is None
 
 
-def test_a_recorder_that_died_is_told(recording: Recording) -> None:
+def test_a_recorder_that_died_is_told(recording: GrowingSession) -> None:
     recording.write(50)
     clock = FakeClock()
     follower = Follower(recording.path, clock=clock)
@@ -122,7 +123,7 @@ def test_a_recorder_that_died_is_told(recording: Recording) -> None:
     follower.close()
 
 
-def test_a_folder_that_vanished_is_told(recording: Recording) -> None:
+def test_a_folder_that_vanished_is_told(recording: GrowingSession) -> None:
     recording.write(50)
     clock = FakeClock()
     follower = Follower(recording.path, clock=clock)
@@ -135,7 +136,7 @@ def test_a_folder_that_vanished_is_told(recording: Recording) -> None:
     follower.close()
 
 
-def test_a_recorder_that_hangs_is_told_and_its_return_too(recording: Recording) -> None:
+def test_a_recorder_that_hangs_is_told_and_its_return_too(recording: GrowingSession) -> None:
     recording.write(50)
     clock = FakeClock()
     follower = Follower(recording.path, clock=clock)

@@ -40,11 +40,9 @@ def by_stream(events: list[StreamEvent]) -> dict[str, list[Event]]:
     return dict(out)
 
 
-def alone(source: Samples, config: Config, monkeypatch: pytest.MonkeyPatch) -> list[Event]:
+def alone(source: Samples, config: Config) -> list[Event]:
     """What a session of its own says."""
-    with monkeypatch.context() as patch:
-        patch.setattr("livemerc.pipeline.monitor.choose_engine", lambda *_, **__: Speaks())
-        return list(Monitor(source, config).events())
+    return list(Monitor(source, config, engine=Speaks()).events())
 
 
 def same(stream: list[Event], session: list[Event]) -> None:
@@ -70,14 +68,14 @@ def sample(span: tuple[float, float]) -> Samples:
 SPANS = {"a": (0.0, 30.0), "b": (10.0, 30.0), "c": (20.0, 45.0), "d": (40.0, 41.0), "e": (30.0, 60.0)}
 
 
-def test_each_stream_has_the_events_of_a_session_of_its_own(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_stream_has_the_events_of_a_session_of_its_own(config: Config) -> None:
     streams = Streams({name: sample(span) for name, span in SPANS.items()}, config, engines=Speaks())
     found = by_stream(list(streams.events()))
     assert set(found) == set(SPANS)
     assert streams.failures == {}
     assert max(streams.batches) > 1  # else nothing was shown
     for name, span in SPANS.items():
-        session = alone(sample(span), config, monkeypatch)
+        session = alone(sample(span), config)
         same(found[name], session)
         assert isinstance(found[name][0], SessionStart)
         end, end_alone = found[name][-1], session[-1]

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from releases import MELD, iemocap, meld, meld_table, mosi, mp4, wav
+from helpers.trainer.releases import MELD, iemocap, meld, meld_table, mosi, mp4, wav
 
 from livemerc.cli import call
 from livemerc.errors import ConfigError

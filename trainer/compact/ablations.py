@@ -3,8 +3,8 @@
     python -m trainer.compact.ablations --config configs/compact.toml --speech runs/speech/final/embeddings.npz \
         --out runs/ablations runs/features/text.npz [the features of other seeds ...]
 
-Each features file is one seed: its text encoder was trained with another one, and Stages II and III get its number as
-theirs. Figures are of MELD dev (text) and of composed dialogues with actors that no stage heard; mean and deviation.
+Each features file is one seed of Stage I text; Stages II and III take its number as their own seed. Figures are of
+MELD dev (text) and of composed dialogues with actors that no stage heard; mean and deviation over the seeds.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from torch import Tensor
 from livemerc.emotions import LABELS
 from livemerc.model.merits import ConversationModel
 from trainer.compact import conversation as stages
+from trainer.compact.compose import clip_pools
 from trainer.compact.config import ConversationStage, FusionStage, read_stage
+from trainer.compact.text_features import TextFeatures
 from trainer.loop.fit import LoopOptions, fit
 from trainer.loop.losses import window_loss
 from trainer.loop.metrics import classification_metrics
@@ -33,9 +35,9 @@ LAGS: tuple[int | None, ...] = (0, 1, 2, 4, None)
 
 
 def end_to_end(
-    model: ConversationModel, text: stages.TextFeatures, pools: dict, stage: FusionStage, out: Path
+    model: ConversationModel, text: TextFeatures, pools: dict, stage: FusionStage, out: Path
 ) -> dict[str, float]:
-    """Stages II and III at once from the fused loss alone: what the paper's staging is compared with."""
+    """Trains Stages II and III at once from the fused loss alone, to compare with the paper's staging."""
     composer = stages.Composer(text, pools, stage)
     conditions = stages.dev_conditions(text, pools["dev"], stage, stage.seed)
 
@@ -57,15 +59,13 @@ def end_to_end(
     )
 
 
-def stage_one_f1(text: stages.TextFeatures, style: str) -> float:
+def stage_one_f1(text: TextFeatures, style: str) -> float:
     """Weighted F1 of Stage I alone on MELD dev, from its cached logits."""
     logits = torch.from_numpy(text.arrays[f"dev_{style}_logits"])
     return classification_metrics(logits.softmax(-1).numpy(), text.arrays["dev_labels"])["weighted_f1"]
 
 
-def fused_figures(
-    model: ConversationModel, text: stages.TextFeatures, pools: dict, fusion: FusionStage
-) -> dict[str, float]:
+def fused_figures(model: ConversationModel, text: TextFeatures, pools: dict, fusion: FusionStage) -> dict[str, float]:
     """Fused and each branch on composed dialogues (weighted F1) and on clips over neutral words (UAR)."""
     r = stages.report(model, text, pools["test"], fusion, seed=1)
     return {
@@ -76,10 +76,11 @@ def fused_figures(
 
 
 def one_seed(seed: int, features: Path, speech: Path | None, config: Path, out: Path) -> dict[str, dict[str, float]]:
-    """All variants with one seed, without `speech` those of the text; what is finished below `out` stays."""
+    """Figures of all variants with one seed; without `speech`, of those of the text. What is finished
+    below `out` is not trained again."""
     conversation = msgspec.structs.replace(read_stage(config, "conversation", ConversationStage), seed=seed)
     fusion = msgspec.structs.replace(read_stage(config, "fusion", FusionStage), seed=seed)
-    text = stages.TextFeatures(features)
+    text = TextFeatures(features)
     width = text.arrays["train_clean"].shape[1]
 
     def fresh() -> ConversationModel:
@@ -98,7 +99,7 @@ def one_seed(seed: int, features: Path, speech: Path | None, config: Path, out: 
     rows |= {f"R = {lag}" if lag is not None else "whole dialogue": words(conversation.context, lag) for lag in LAGS}
     if speech is None:
         return rows
-    pools = stages.clip_pools(speech, fusion.dev_actors, fusion.readers, fusion.soften)
+    pools = clip_pools(speech, fusion.dev_actors, fusion.readers, fusion.soften)
     stages.train_speech_context(model, text, pools, conversation, out)
     stage_two = {k: v.clone() for k, v in model.state_dict().items() if not k.startswith("fusion.")}
 
@@ -132,7 +133,7 @@ def table(seeds: Sequence[dict[str, dict[str, float]]]) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(prog="python -m trainer.compact.ablations", description=__doc__.splitlines()[0])
     parser.add_argument("features", type=Path, nargs="+")
     parser.add_argument("--config", type=Path, default=Path("configs/compact.toml"))
     parser.add_argument("--speech", type=Path, help="embeddings of `trainer.compact.speech embed`; without: text alone")

@@ -2,14 +2,16 @@
 
 MELD's words are joined with clips of actors that the speech encoder never heard. A clip carries the utterance's
 emotion with probability `match`, chosen so that the speech branch is worth in these dialogues what it was measured to
-be worth on a corpus it never saw (`match_for_trust`); otherwise a flat (neutral) clip or one of any other emotion:
-people say joyful words flatly more often than angrily.
+be worth on a corpus it never saw (`match_for_trust`). Otherwise the clip is flat (neutral) or of any other emotion,
+because people say joyful words flatly more often than angrily.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -32,8 +34,8 @@ class ClipPool:
     label: np.ndarray
     actor: np.ndarray
     soften: float = 0.0
-    """Training only: half of the draws lie between two clips of the emotion, all get noise of this deviation. Few
-    actors are learnt by heart otherwise."""
+    """Deviation of the noise on every draw; where there is any, half of the draws also lie between two clips of the
+    emotion. Training needs it, because a network learns few actors by heart."""
 
     def __post_init__(self) -> None:
         by_actor: dict[tuple[str, int], list[int]] = defaultdict(list)
@@ -65,8 +67,30 @@ class ClipPool:
         return ClipPool(self.s1[keep], self.label[keep], self.actor[keep], soften)
 
 
+def clip_pools(
+    path: Path, held_out: Sequence[str], readers: Sequence[str] = (), soften: float = 0.0
+) -> dict[str, ClipPool]:
+    """Pools "train", "dev" and "test" from `trainer.compact.speech`'s embeddings. Actors are named corpus/speaker.
+
+    "dev": `held_out` of the actors set apart (split B); "test": split C, unseen in every stage. "train": the rest of B
+    and, with them, the encoder's own actors (A) under the noise of `soften`: three voices alone taught Stage II their
+    own confusions (trainer/LOG.md). `readers` join as neutral voices: people who read aloud, not heard by the encoder.
+    """
+    arrays = np.load(path)
+    actor = np.array([f"{c}/{s}" for c, s in zip(arrays["corpus"], arrays["speaker"], strict=True)])
+    # S1 is the Stage I logits, as in livemerc.model.encoders
+    everything = ClipPool(arrays["logits"].astype(np.float32), arrays["label"].astype(np.int64), actor)
+    b = arrays["split"] == "B"
+    dev = np.isin(actor, list(held_out))
+    return {
+        "train": everything.only((b & ~dev) | (arrays["split"] == "A") | np.isin(actor, list(readers)), soften),
+        "dev": everything.only(b & dev),
+        "test": everything.only((arrays["split"] == "C") & (arrays["version"] == "clean")),
+    }
+
+
 @dataclass(frozen=True, slots=True)
-class Words:
+class TextDialogue:
     """A text dialogue: t1 (n, Dt), labels (n,), speakers (n,)."""
 
     t1: np.ndarray
@@ -74,8 +98,10 @@ class Words:
     speakers: list[str]
 
 
-def compose(words: Words, pool: ClipPool, match: float, absent: float, rng: np.random.Generator) -> DialogueFeatures:
-    """Words with voices: each speaker gets an actor; `absent` = share of utterances without a voice."""
+def compose(
+    words: TextDialogue, pool: ClipPool, match: float, absent: float, rng: np.random.Generator
+) -> DialogueFeatures:
+    """Gives words voices: each speaker gets an actor; `absent` = share of utterances without a voice."""
     cast = {s: pool.actors[rng.integers(len(pool.actors))] for s in dict.fromkeys(words.speakers)}
     n, labels = len(words.labels), sorted(set(map(int, pool.label)))
     s1 = np.zeros((n, pool.s1.shape[1]), np.float32)
@@ -89,7 +115,7 @@ def compose(words: Words, pool: ClipPool, match: float, absent: float, rng: np.r
     return DialogueFeatures(words.t1, s1, np.ones(n, bool), has_speech, words.labels)
 
 
-def voices_alone(words: Words, pool: ClipPool, rng: np.random.Generator) -> DialogueFeatures:
+def voices_alone(words: TextDialogue, pool: ClipPool, rng: np.random.Generator) -> DialogueFeatures:
     """The dialogue's course of emotions as voices without words."""
     full = compose(words, pool, 1.0, 0.0, rng)
     return DialogueFeatures(full.t1, full.s1, np.zeros(len(full), bool), full.has_speech, full.labels)
@@ -105,13 +131,3 @@ def neutral_words(
     t1 = texts[rng.integers(len(texts), size=n)]
     has_text = rng.random(n) >= absent
     return DialogueFeatures(t1, s1, has_text, np.ones(n, bool), labels)
-
-
-def without_speech(dialogue: DialogueFeatures) -> DialogueFeatures:
-    return DialogueFeatures(dialogue.t1, dialogue.s1, dialogue.has_text, np.zeros(len(dialogue), bool), dialogue.labels)
-
-
-def without_text(dialogue: DialogueFeatures) -> DialogueFeatures:
-    return DialogueFeatures(
-        dialogue.t1, dialogue.s1, np.zeros(len(dialogue), bool), dialogue.has_speech, dialogue.labels
-    )

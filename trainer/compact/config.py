@@ -1,4 +1,4 @@
-"""The training configuration: strict TOML, one struct a stage."""
+"""The configuration of the compact recipe: strict TOML, one struct for each stage."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from livemerc.errors import ConfigError
+from trainer.loop.config_file import read_toml
 
 
 class _Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -103,12 +104,10 @@ Stage = TypeVar("Stage", bound=_Stage)
 
 def read_stage(path: Path, section: str, stage: type[Stage]) -> Stage:
     """Section `section` of a TOML file as `stage`. Raises `ConfigError` that names the key with its path."""
+    tree = read_toml(path)
     try:
-        tree = msgspec.toml.decode(path.read_bytes())
         return msgspec.convert(tree[section], stage)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); name a file of configs/.") from error
     except KeyError as error:
         raise ConfigError(f"{path}: section [{section}] is missing.") from error
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+    except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: [{section}] {error}.") from error

@@ -16,67 +16,28 @@ import torch
 
 from livemerc.emotions import LABELS
 from livemerc.errors import ConfigError
-from livemerc.model.checkpoint import file_sha256
 from livemerc.model.merits import ConversationModel
-from trainer.compact.compose import ClipPool, Words, compose, neutral_words, voices_alone, without_speech, without_text
+from trainer.compact.compose import ClipPool, TextDialogue, clip_pools, compose, neutral_words, voices_alone
 from trainer.compact.config import ConversationStage, FusionStage, read_stage
+from trainer.compact.text_features import TextFeatures
 from trainer.loop.fit import LoopOptions, fit
 from trainer.loop.losses import window_loss
 from trainer.loop.metrics import classification_metrics
-from trainer.loop.windows import DialogueFeatures, WindowBatch, all_cuts, batches, judge
+from trainer.loop.windows import (
+    DialogueFeatures,
+    WindowBatch,
+    all_cuts,
+    batches,
+    judge,
+    without_speech,
+    without_text,
+)
 
 TEXT_WIDTH = 384
-"""all-MiniLM-L6-v2's."""
+"""Width of T1 from all-MiniLM-L6-v2."""
 
 
-class TextFeatures:
-    """`trainer.compact.text_features` as dialogues."""
-
-    def __init__(self, path: Path):
-        arrays = np.load(path)
-        self.arrays = {k: arrays[k] for k in arrays.files}
-        self.sha256 = file_sha256(path)
-
-    def dialogues(self, split: str, style: str) -> list[Words]:
-        """style: "clean" | "plain"."""
-        a, out, start = self.arrays, [], 0
-        for length in a[f"{split}_lengths"]:
-            part = slice(start, start + length)
-            start += length
-            out.append(
-                Words(a[f"{split}_{style}"][part], a[f"{split}_labels"][part], list(a[f"{split}_speakers"][part]))
-            )
-        return out
-
-    @property
-    def prior(self) -> np.ndarray:
-        """Label shares of MELD train, (7,)."""
-        return np.bincount(self.arrays["train_labels"], minlength=len(LABELS)) / len(self.arrays["train_labels"])
-
-
-def clip_pools(
-    path: Path, held_out: Sequence[str], readers: Sequence[str] = (), soften: float = 0.0
-) -> dict[str, ClipPool]:
-    """Pools "train", "dev" and "test" from `trainer.compact.speech`'s embeddings. Actors are named corpus/speaker.
-
-    "dev": `held_out` of the actors set apart (split B); "test": split C, unseen in every stage. "train": the rest of B
-    and, with them, the encoder's own actors (A) under the noise of `soften`: three voices alone taught Stage II their
-    own confusions (trainer/LOG.md). `readers` join as neutral voices: people who read aloud, not heard by the encoder.
-    """
-    arrays = np.load(path)
-    actor = np.array([f"{c}/{s}" for c, s in zip(arrays["corpus"], arrays["speaker"], strict=True)])
-    # S1 is the Stage I logits, as in livemerc.model.encoders
-    everything = ClipPool(arrays["logits"].astype(np.float32), arrays["label"].astype(np.int64), actor)
-    b = arrays["split"] == "B"
-    dev = np.isin(actor, list(held_out))
-    return {
-        "train": everything.only((b & ~dev) | (arrays["split"] == "A") | np.isin(actor, list(readers)), soften),
-        "dev": everything.only(b & dev),
-        "test": everything.only((arrays["split"] == "C") & (arrays["version"] == "clean")),
-    }
-
-
-def text_alone(words: Sequence[Words], width: int) -> list[DialogueFeatures]:
+def text_alone(words: Sequence[TextDialogue], width: int) -> list[DialogueFeatures]:
     return [
         DialogueFeatures(w.t1, np.zeros((len(w.labels), width), np.float32), np.ones(len(w.labels), bool),
                          np.zeros(len(w.labels), bool), w.labels)
@@ -126,10 +87,10 @@ def train_text_context(
     )  # fmt: skip
 
 
-def balanced(rng: np.random.Generator) -> Words:
+def balanced(rng: np.random.Generator) -> TextDialogue:
     """A stretch of one to four utterances with every class equally likely, without words."""
     labels = rng.integers(len(LABELS), size=rng.integers(1, 5))
-    return Words(np.zeros((len(labels), TEXT_WIDTH), np.float32), labels, ["a"] * len(labels))
+    return TextDialogue(np.zeros((len(labels), TEXT_WIDTH), np.float32), labels, ["a"] * len(labels))
 
 
 def train_speech_context(
@@ -142,7 +103,7 @@ def train_speech_context(
 
     def make(rng: np.random.Generator) -> Iterable[WindowBatch]:
         dialogues = [voices_alone(w, pools["train"], rng) for w in train]
-        # As many short stretches with all classes alike: MELD's shares (47 % neutral) are not those of every room.
+        # Short stretches with all classes alike are added: MELD's shares (47 % neutral) are not those of every room.
         dialogues += [voices_alone(balanced(rng), pools["train"], rng) for _ in range(2 * len(train))]
         cuts = all_cuts(dialogues, stage.context)
         # A third of the windows start in the middle: short contexts are as common live as in these dialogues.
@@ -168,8 +129,8 @@ class Composer:
     def __init__(self, text: TextFeatures, pools: dict[str, ClipPool], stage: FusionStage):
         self.text, self.pools, self.stage = text, pools, stage
         self.words = {s: text.dialogues("train", s) for s in ("clean", "plain")}
-        # Not MELD's own neutral lines: in the composed dialogues the same words under another voice are neutral, and
-        # fusion learnt neither. RAVDESS's own two sentences are what the outside check may speak: they stay unseen.
+        # MELD's own neutral lines are not used: in composed dialogues they are neutral under any voice, and fusion
+        # learnt neither. RAVDESS's two sentences stay unseen, because the figures on clips are measured with them.
         self.neutral = text.arrays["neutral"][~text.arrays["neutral_is_ravdess"]]
         actors = pools["train"].actor.astype(str)
         self.readers = pools["train"].only(np.char.startswith(actors, "librispeech/"), stage.soften)
@@ -188,7 +149,7 @@ class Composer:
                 out.append(without_speech(compose(words, pool, 1.0, 1.0, rng)))
             elif kind == 2:  # voices alone, half of them with all classes alike
                 if rng.random() < 0.5:
-                    words = Words(words.t1, rng.integers(len(LABELS), size=len(words.labels)), words.speakers)
+                    words = TextDialogue(words.t1, rng.integers(len(LABELS), size=len(words.labels)), words.speakers)
                 out.append(voices_alone(words, pool, rng))
             elif kind == 3:  # voices over neutral words, the dialogue's course
                 out.append(neutral_words(self.neutral, words.labels, pool, 0.1, rng))
@@ -301,7 +262,7 @@ def train(config: Path, text_features: Path, embeddings: Path | None, out: Path)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m trainer.compact.conversation", description=__doc__.splitlines()[0])
     parser.add_argument("--config", type=Path, default=Path("configs/compact.toml"))
     parser.add_argument("--text", type=Path, default=Path("runs/features/text.npz"))
     parser.add_argument("--speech", type=Path, default=Path("runs/speech/final/embeddings.npz"))

@@ -16,10 +16,11 @@ from livemerc.emotions import LABELS
 from livemerc.model.calibration import Temperatures
 from livemerc.model.checkpoint import FORMAT, MANIFEST, Abstention, Manifest, Part, file_sha256, pack_state
 from livemerc.model.merits import ConversationModel
-from trainer.compact.compose import compose, voices_alone
+from trainer.compact.compose import clip_pools, compose, voices_alone
 from trainer.compact.config import FusionStage
-from trainer.compact.conversation import TextFeatures, clip_pools, text_alone
-from trainer.compact.text_features import load_stage_one
+from trainer.compact.conversation import text_alone
+from trainer.compact.text import load_encoder
+from trainer.compact.text_features import TextFeatures
 from trainer.loop.calibrate import fit_temperatures
 
 WORD_TABLE = "encoder.embeddings.word_embeddings.weight"
@@ -60,7 +61,7 @@ def export(
     from safetensors.torch import load_file
 
     out.mkdir(parents=True, exist_ok=True)
-    text_encoder, tokenizer_path = load_stage_one(text_stage)
+    text_encoder, tokenizer_path = load_encoder(text_stage)
     speech_config: dict[str, Any] = json.loads((speech_stage / "speech.json").read_text())
     speech_config = speech_config.get("config", speech_config)
     conversation_config = json.loads((context / "figures.json").read_text())["config"]

@@ -20,6 +20,7 @@ from trainer.corpora.clips import Clip
 from trainer.corpora.nemo import read_nemo
 from trainer.corpora.ravdess import read_ravdess
 from trainer.corpora.read_speech import read_librispeech, read_read
+from trainer.corpora.speaker_split import speaker_split
 
 READERS = {
     "ravdess": lambda data: read_ravdess(data / "ravdess"),
@@ -27,8 +28,8 @@ READERS = {
     "librispeech": lambda data: read_librispeech(data / "speech/librispeech"),
     "read": lambda data: read_read(data / "speech/read"),
 }
-# Babble is made of readers that no figure is measured on: an actor of a test fold is never heard in training.
-BABBLE_READERS = ("1688", "1998", "2033", "2414", "2609")
+# Babble is made of these readers, on whom no figure is measured: so training hears no actor of a test fold.
+BABBLE_READERS = tuple(speaker_split()["A"]["librispeech"])
 
 
 @dataclass(frozen=True, slots=True)

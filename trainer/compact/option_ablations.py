@@ -2,7 +2,8 @@
 
     python -m trainer.compact.option_ablations --meld ../shared/data/meld --out runs/options runs/features/text.npz ...
 
-Each features file is one seed of Stage I; Stage II gets its number as its own. MELD dev, weighted F1 and UAR at lag 0.
+Each features file is one seed of Stage I; Stage II takes its number as its own seed. Figures are weighted F1 and UAR on
+MELD dev at lag 0.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from livemerc.errors import InputError
 from trainer.compact import conversation as stages
 from trainer.compact.ablations import table
 from trainer.compact.config import ConversationStage, FusionStage, read_stage
+from trainer.compact.text_features import TextFeatures
 from trainer.corpora.corpus import SENTIMENTS
 from trainer.corpora.meld import parse_meld
 from trainer.loop.fit import LoopOptions, fit
@@ -48,7 +50,7 @@ OPTIONS = {
     "label smoothing .1": Option(smoothing=0.1),
 }
 TEMPERATURE = 0.1
-"""Of the contrastive term, as in the full-size configurations."""
+"""Temperature of the contrastive term, as in the full-size configurations."""
 
 
 def with_sentiments(dialogues: list[DialogueFeatures], csv: Path) -> list[DialogueFeatures]:
@@ -64,7 +66,7 @@ def with_sentiments(dialogues: list[DialogueFeatures], csv: Path) -> list[Dialog
 
 
 def one_option(
-    option: Option, text: stages.TextFeatures, meld: Path, stage: ConversationStage, fusion: FusionStage, out: Path
+    option: Option, text: TextFeatures, meld: Path, stage: ConversationStage, fusion: FusionStage, out: Path
 ) -> dict[str, float]:
     """Stage II of the text with `option`; figures of the kept epoch at lag 0."""
     model = stages.build(stage, fusion, text.arrays["train_clean"].shape[1], len(LABELS))
@@ -103,7 +105,9 @@ def one_option(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        prog="python -m trainer.compact.option_ablations", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("features", type=Path, nargs="+")
     parser.add_argument("--config", type=Path, default=Path("configs/compact.toml"))
     parser.add_argument("--meld", type=Path, required=True, help="folder of MELD's csv files")
@@ -114,7 +118,7 @@ def main() -> None:
     seeds = []
     for seed, features in enumerate(arguments.features):
         stage = msgspec.structs.replace(read_stage(arguments.config, "conversation", ConversationStage), seed=seed)
-        text = stages.TextFeatures(features)
+        text = TextFeatures(features)
         rows = {}
         for name, option in OPTIONS.items():
             folder = arguments.out / f"seed{seed}" / name.replace(" ", "-")

@@ -27,17 +27,11 @@ from livemerc.model.speech import SpeechEncoder
 from trainer.compact.config import SpeechStage, read_stage
 from trainer.compact.log_mels import BABBLE_READERS, Features, load, prepare
 from trainer.compact.speech_batches import evaluation_batches, spec_augment, training_batches
-from trainer.corpora.clips import Clip
+from trainer.corpora.speaker_split import part_of, speaker_split
 from trainer.loop.calibrate import fit_temperature
 from trainer.loop.metrics import classification_metrics
 
-SPLIT = Path(__file__).parent.parent / "speech_split.json"
 CORPORA = ("ravdess", "nemo", "librispeech", "read")
-
-
-def split_of(clip: Clip, split: dict[str, Any]) -> str | None:
-    """Part A, B or C of the clip's speaker; None for a speaker that is in none."""
-    return next((part for part, of in split.items() if clip.speaker in of.get(clip.corpus, ())), None)
 
 
 def train_encoder(
@@ -161,7 +155,7 @@ def figures(encoder: SpeechEncoder, features: Features, version: int = 0, temper
 
 
 def base_rate(encoder: SpeechEncoder, features: Features, temperature: float, version: int = 0) -> dict[str, Any]:
-    """What the encoder makes of read, unemotional speech."""
+    """How often the encoder calls read, unemotional speech neutral, and what it calls it otherwise."""
     p = softmax(encode(encoder, features, version)[1], temperature)
     counts = np.bincount(p.argmax(1), minlength=len(LABELS))
     return {
@@ -188,9 +182,9 @@ def train_final(config: SpeechStage, everything: dict[str, Features], out: Path)
     """The encoder that ships: trained on part A, calibrated on B, reported on B, C and read speech."""
     from safetensors.torch import save_file
 
-    split = json.loads(SPLIT.read_text())
+    split = speaker_split()
     acted = everything["ravdess"] + everything["nemo"]
-    parts = {name: pick(acted, lambda c, n=name: split_of(c, split) == n) for name in split}
+    parts = {name: pick(acted, lambda c, n=name: part_of(c) == n) for name in split}
     measured = pick(everything["librispeech"], lambda c: c.speaker not in BABBLE_READERS) + everything["read"]
     train = parts["A"]
     if config.neutral_share > 0:
@@ -254,7 +248,8 @@ def train_folds(
 ) -> dict[str, Any]:
     """Speaker-independent figures: an encoder for each fold's train part, measured on its test part.
 
-    `folds` other than all of a corpus: a part of the work, for a second process; finished folds are not trained again.
+    `folds` may be some of a corpus' folds, so that a second process takes the others; finished ones are not trained
+    again.
     """
     rows, truths = [], []
     result: dict[str, Any] = {"folds": []}
@@ -290,13 +285,12 @@ def train_cross(config: SpeechStage, everything: dict[str, Features], out: Path)
 
 def write_embeddings(encoder: SpeechEncoder, everything: dict[str, Features], path: Path) -> None:
     """S1 of the clips for fusion: A clean, B and C clean and augmented; unseen read speech as "read"."""
-    split = json.loads(SPLIT.read_text())
     columns: dict[str, list[Any]] = {k: [] for k in ("label", "corpus", "speaker", "clip_id", "split", "version")}
     s1, logits = [], []
     for name in CORPORA:
         for version in (0, 1):
             features = everything[name]
-            parts = [split_of(c, split) or "read" for c in features.clips]
+            parts = [part_of(c) or "read" for c in features.clips]
             keep = [i for i, part in enumerate(parts) if version == 0 or part != "A"]
             chosen = features.where(keep)
             embedding, logit = encode(encoder, chosen, version)

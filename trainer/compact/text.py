@@ -28,9 +28,10 @@ from livemerc.model.text import TextEncoder, load_tokenizer, tokenize
 from trainer.compact.config import TextStage, read_stage
 from trainer.corpora.corpus import SENTIMENTS
 from trainer.corpora.text_corpora import TextRow, read_emorynlp, read_goemotions, read_meld
+from trainer.loop.fit import warm_up_then_down
 from trainer.loop.metrics import classification_metrics
 from trainer.loop.saving import append_line, load_state, save_json, save_state
-from trainer.pseudo_labels.run import read_pseudo_labels
+from trainer.pseudo_labels.labelled_corpus import read_pseudo_labels
 
 
 def asr_style(text: str, rng: random.Random, words: list[str], drop: float, swap: float) -> str:
@@ -95,11 +96,6 @@ def batches(rows: list[TextRow], size: int, rng: random.Random) -> Iterator[list
     yield from groups
 
 
-def ramp(step: int, warm: int, total: int) -> float:
-    """Share of the learning rate: linear up over `warm` steps, linear down to 0 at `total`."""
-    return min((step + 1) / warm, max(0.0, (total - step) / max(1, total - warm)))
-
-
 def soft_cross_entropy(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
     """Cross entropy with a distribution (B, C) as target."""
     target = target * (1 - smoothing) + smoothing / target.shape[1]
@@ -161,7 +157,7 @@ def train(config: TextStage, data: Path, out: Path, *, limit: int | None = None)
         parameters = [p for p in [*encoder.parameters(), *heads.parameters()] if p.requires_grad]
         optimiser = torch.optim.AdamW(parameters, lr=lr, weight_decay=config.weight_decay, fused=True)
         total = epochs * math.ceil(len(rows) / config.batch)
-        factor = partial(ramp, warm=max(1, int(total * config.warm_up)), total=total)
+        factor = partial(warm_up_then_down, warm=max(1, int(total * config.warm_up)), total=total)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
         for _ in range(epochs):
             epoch += 1
@@ -232,8 +228,16 @@ def train(config: TextStage, data: Path, out: Path, *, limit: int | None = None)
     return best
 
 
+def load_encoder(folder: Path) -> tuple[TextEncoder, str]:
+    """The encoder that `train` kept in `folder`, in evaluation mode, and the path of its tokenizer.json."""
+    kept = json.loads((folder / "best.json").read_text())
+    encoder = TextEncoder(kept["config"])
+    encoder.load_state_dict(torch.load(folder / "best.pt", weights_only=True))
+    return encoder.eval(), kept["tokenizer"]
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m trainer.compact.text", description=__doc__.splitlines()[0])
     parser.add_argument("--config", type=Path, default=Path("configs/compact.toml"))
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)

@@ -3,33 +3,54 @@
 from __future__ import annotations
 
 import csv
-import json
 import random
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from livemerc.model.text import TextEncoder, load_tokenizer
+from livemerc.emotions import LABELS
+from livemerc.model.checkpoint import file_sha256
+from livemerc.model.text import load_tokenizer
+from trainer.compact.compose import TextDialogue
 from trainer.compact.config import TextStage
-from trainer.compact.text import asr_style, predict
+from trainer.compact.text import asr_style, load_encoder, predict
+from trainer.corpora.ravdess import STATEMENTS
 from trainer.corpora.text_corpora import TextRow, read_meld
 from trainer.loop.saving import save_arrays
 
 SPLITS = ("train", "dev")
 MISHEARD_DROP, MISHEARD_SWAP = 0.1, 0.25
 """Shares of words that a poor recogniser leaves out or takes for others."""
-RAVDESS_STATEMENTS = ("kids are talking by the door", "dogs are sitting by the door")
+RAVDESS_STATEMENTS = tuple(statement.lower().rstrip(".") for statement in STATEMENTS.values())
 
 
-def load_stage_one(folder: Path) -> tuple[TextEncoder, str]:
-    """The text encoder that `trainer.compact.text` kept, and its tokenizer.json."""
-    kept = json.loads((folder / "best.json").read_text())
-    encoder = TextEncoder(kept["config"])
-    encoder.load_state_dict(torch.load(folder / "best.pt", weights_only=True))
-    return encoder.eval(), kept["tokenizer"]
+class TextFeatures:
+    """The features of a file that `extract` wrote, as dialogues."""
+
+    def __init__(self, path: Path):
+        arrays = np.load(path)
+        self.arrays = {k: arrays[k] for k in arrays.files}
+        self.sha256 = file_sha256(path)
+
+    def dialogues(self, split: str, style: str) -> list[TextDialogue]:
+        """style: "clean" | "plain"."""
+        a, out, start = self.arrays, [], 0
+        for length in a[f"{split}_lengths"]:
+            part = slice(start, start + length)
+            start += length
+            out.append(
+                TextDialogue(
+                    a[f"{split}_{style}"][part], a[f"{split}_labels"][part], list(a[f"{split}_speakers"][part])
+                )
+            )
+        return out
+
+    @property
+    def prior(self) -> np.ndarray:
+        """Label shares of MELD train, (7,)."""
+        return np.bincount(self.arrays["train_labels"], minlength=len(LABELS)) / len(self.arrays["train_labels"])
 
 
 def neutral_sentences(data: Path, count: int, seed: int) -> list[str]:
@@ -46,7 +67,7 @@ def extract(config: TextStage, data: Path, text_stage: Path, out: Path) -> Path:
 
     `plain` of dev loses case and punctuation only, so that figures compare; `plain` of train also gets wrong words.
     """
-    encoder, tokenizer_path = load_stage_one(text_stage)
+    encoder, tokenizer_path = load_encoder(text_stage)
     tokenizer = load_tokenizer(tokenizer_path)
     arrays: dict[str, Any] = {}
     vocabulary: list[str] = []
@@ -66,8 +87,8 @@ def extract(config: TextStage, data: Path, text_stage: Path, out: Path) -> Path:
         arrays[f"{split}_lengths"] = np.array([len(d) for d in dialogues])
     sentences = neutral_sentences(data, 1500, config.seed)
     sentences += [asr_style(s, random.Random(i), ["the"], 0.0, 0.0) for i, s in enumerate(sentences)]
-    # And as a poor recogniser hears them, wrong words and all: read speech through pocketsphinx was called joyful or
-    # angry for words that nobody had said. RAVDESS's two stay as they are: figures of runs must compare.
+    # The sentences are added once more as a poor recogniser hears them, because read speech through pocketsphinx was
+    # called joyful or angry for words that nobody had said. RAVDESS's two stay as they are, so that runs compare.
     misheard = [s for s in sentences[: len(sentences) // 2] if not s.startswith(RAVDESS_STATEMENTS)]
     sentences += [
         asr_style(s, random.Random(i), vocabulary, MISHEARD_DROP, MISHEARD_SWAP) for i, s in enumerate(misheard)

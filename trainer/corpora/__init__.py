@@ -1,0 +1,1 @@
+"""One reader for each corpus; all give the same shape (`corpus.Corpus`)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from livemerc.emotions import LABELS
@@ -11,8 +10,8 @@ from trainer.corpora.clips import Clip
 from trainer.corpora.corpus import Corpus, LabelledUtterance
 from trainer.corpora.nemo import read_nemo
 from trainer.corpora.ravdess import STATEMENTS, read_ravdess
+from trainer.corpora.speaker_split import speaker_split
 
-_PARTS = Path(__file__).parent.parent / "speech_split.json"
 _SPLIT_OF_PART = {"A": "train", "B": "dev", "C": "test"}
 NEMO_GROUPS = (("EB0", "IC0", "KD0"), ("KS0", "MK0", "MP0"), ("SM0", "TP0", "WR0"))
 """Three groups of three speakers, held out in turn."""
@@ -52,11 +51,7 @@ def _corpus(
     missing: list[Path],
 ) -> Corpus:
     if fold is None:
-        split_of = {
-            speaker: _SPLIT_OF_PART[part]
-            for part, given in json.loads(_PARTS.read_text(encoding="utf-8")).items()
-            for speaker in given[name]
-        }
+        split_of = {speaker: _SPLIT_OF_PART[part] for part, given in speaker_split().items() for speaker in given[name]}
         splits: dict[str, list[list[LabelledUtterance]]] = {"train": [], "dev": [], "test": []}
         note = "split by speaker into the parts of speech_split.json"
     elif 1 <= fold <= len(groups):

@@ -13,7 +13,7 @@ from trainer.corpora.corpus import Corpus, LabelledUtterance
 
 @dataclass(slots=True)
 class AudioReport:
-    """What lies behind a corpus' `audio`.
+    """How much of a corpus' audio can be used.
 
     `seconds`: {(split, dialogue_id, utterance_id): length} of the utterances whose audio decodes.
     `undecodable`: {file, or "file, line n" where a stretch is at fault: the sentence that says why}.
@@ -62,7 +62,7 @@ def probe_s(path: Path, *, decode: bool = False) -> tuple[float, list[str]]:
 
 
 def _container_s(path: Path) -> float | None:
-    """Where the header declares nothing: FFmpeg's own figure (of Ogg, the last page's time)."""
+    """FFmpeg's own figure, where the header declares no length (for Ogg, the time of the last page)."""
     import av
 
     with av.open(f"file:{path}", metadata_errors="replace") as container:

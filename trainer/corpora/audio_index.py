@@ -7,7 +7,7 @@ from pathlib import Path
 
 from livemerc.errors import InputError
 
-# What is preferred where an utterance lies there twice: sound files before the video they were cut from.
+# In order of preference where an utterance lies there twice: sound files before the video they were cut from.
 EXTENSIONS = (".wav", ".flac", ".opus", ".ogg", ".mp3", ".m4a", ".mp4", ".mkv", ".webm", ".avi")
 
 

@@ -23,10 +23,10 @@ def shared_speakers(corpus: Corpus) -> dict[tuple[str, str], list[str]]:
 
 
 def faults(corpus: Corpus, *, allow_shared_speakers: bool = False) -> list[str]:
-    """Sentences, each with its mend, for what makes training or its figures void; empty: all is well.
+    """Sentences, each with its mend, that say what makes training or its figures void; empty where all is well.
 
-    A speaker in two splits lets a model know voices instead of emotions. Where the corpus' own official split does so
-    (`shares_speakers`), figures could not be compared with published ones otherwise: `prepare` shows it as a fact.
+    A speaker in two splits lets a model know voices instead of emotions. Where the official split of a corpus does so
+    (`shares_speakers`), it is kept, because figures must compare with published ones; `prepare` says so.
     """
     found = []
     for split in corpus.splits:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 SENTIMENTS = ("negative", "neutral", "positive")
+SPLITS = ("train", "dev", "test")
+"""Names and order of the splits. A manifest may name others; those come after them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 from livemerc.emotions import LABELS
-from trainer.corpora.corpus import Corpus, LabelledUtterance
-from trainer.corpora.rows import clean_text, no_such_folder, one_of, read_rows, twice, whole_number
+from trainer.corpora.corpus import SPLITS, Corpus, LabelledUtterance
+from trainer.corpora.rows import clean_text, duplicate, no_such_folder, one_of, read_rows, whole_number
 
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Scene_ID", "Utterance_ID", "Season", "Episode")
 OWN_LABELS = ("Neutral", "Joyful", "Peaceful", "Powerful", "Mad", "Scared", "Sad")
 COUNTERPARTS = {"Joyful": "joy", "Mad": "anger", "Neutral": "neutral", "Sad": "sadness", "Scared": "fear"}
 """Peaceful and Powerful have none among the seven of `emotions.LABELS`."""
-SPLITS = ("train", "dev", "test")
 _MEND = "use the official CSV (emorynlp_train_final.csv)"
 
 
@@ -33,7 +32,7 @@ def parse_emorynlp(path: Path) -> list[list[LabelledUtterance]]:
         number = whole_number(row["Utterance_ID"], where, "Utterance_ID")
         turns = scenes.setdefault(scene, {})
         if number in turns:
-            raise twice(f"utterance {number} of {scene}", where, turns[number].where)
+            raise duplicate(f"utterance {number} of {scene}", where, turns[number].where)
         emotion = one_of(row["Emotion"].strip(), OWN_LABELS, where, "Emotion")
         # A Python list as text: ['Monica Geller', "Mr. O'Neill"]
         names = [single or double for single, double in re.findall(r"'([^']*)'|\"([^\"]*)\"", row["Speaker"])]

@@ -8,10 +8,9 @@ from typing import Literal
 
 from livemerc.emotions import LABELS
 from livemerc.errors import InputError
-from trainer.corpora.corpus import Corpus, LabelledUtterance
-from trainer.corpora.rows import no_such_folder, read_text, twice
+from trainer.corpora.corpus import SPLITS, Corpus, LabelledUtterance
+from trainer.corpora.rows import duplicate, no_such_folder, read_text
 
-SPLITS = ("train", "dev", "test")
 _MEND = "use the files of the release (ekman_labels.txt, ekman_train.tsv, ...)"
 
 
@@ -53,7 +52,7 @@ def parse_goemotions(folder: Path, split: str) -> list[Comment]:
                 raise InputError(f"{where}: label {index!r} is no index into {table.name}; {_MEND}.")
             chosen.append(names[int(index)])
         if comment in seen:
-            raise twice(f"comment {comment!r}", where, seen[comment])
+            raise duplicate(f"comment {comment!r}", where, seen[comment])
         seen[comment] = where
         comments.append(Comment(comment, " ".join(text.split()), tuple(chosen), where))
     return comments

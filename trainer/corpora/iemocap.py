@@ -16,7 +16,7 @@ from typing import Literal
 from livemerc.errors import InputError
 from trainer.corpora.audio_index import by_stem
 from trainer.corpora.corpus import Corpus, LabelledUtterance
-from trainer.corpora.rows import clean_text, no_such_folder, read_text, twice
+from trainer.corpora.rows import clean_text, duplicate, no_such_folder, read_text
 
 SPLITS = {"train": (2, 3, 4), "dev": (1,), "test": (5,)}
 """Sessions of each split (MERITS-L): 3,205 / 1,085 / 1,241 utterances of the four classes."""
@@ -141,7 +141,7 @@ def parse_evaluation(path: Path) -> list[tuple[str, float, float, str, str]]:
         if code not in _CODES:
             raise InputError(f"{where}: label {code!r} is not one of {', '.join(_CODES)}; {_MEND}.")
         if turn in turns:
-            raise twice(turn, where, turns[turn])
+            raise duplicate(turn, where, turns[turn])
         if not turn.startswith(path.stem + "_"):
             raise InputError(f"{where}: {turn} is no turn of {path.stem}; {_MEND}.")
         turns[turn] = where

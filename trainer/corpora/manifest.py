@@ -1,4 +1,4 @@
-"""The manifest: a user's own dialogues as CSV (contract: see README, "Your own data")."""
+"""The manifest: a user's own dialogues as CSV (contract: docs/formats.md)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ from pathlib import Path
 
 from livemerc.emotions import LABELS
 from livemerc.errors import InputError
-from trainer.corpora.corpus import Corpus, LabelledUtterance
+from livemerc.export.training_csv import COLUMNS, CONTEXT_SPLIT
+from trainer.corpora.corpus import SPLITS, Corpus, LabelledUtterance
 from trainer.corpora.rows import is_file, no_such_folder
-
-COLUMNS = ("dialogue_id", "utterance_id", "speaker", "audio", "start_s", "end_s", "text", "emotion", "split")
-CONTEXT_SPLIT = "context"
-"""A row of this split without an emotion is heard and not judged: it stands in the window of its dialogue's others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +58,7 @@ def read_manifest(
             lines = []
             for raw in reader:
                 _check_width(path, reader.line_num, raw)
-                # What is not asked for need be neither labelled for this checkpoint nor on this machine.
+                # Rows of other splits may have labels that this checkpoint lacks, and audio that is not here.
                 if split is None or _is_context(raw) or (raw["split"] or "").strip() == split:
                     lines.append((reader.line_num, raw))
             judged = {(raw["dialogue_id"] or "").strip() for _, raw in lines if not _is_context(raw)}
@@ -155,9 +152,7 @@ def read_manifest_corpus(path: Path, *, labels: list[str] | None = None) -> Corp
     if labels is None:
         used = dict.fromkeys(row.emotion for rows in dialogues for row in rows if row.emotion)
         labels = [label for label in LABELS if label in used] + sorted(used.keys() - set(LABELS))
-    order = [s for s in ("train", "dev", "test") if s in splits] + [
-        s for s in splits if s not in ("train", "dev", "test")
-    ]
+    order = [s for s in SPLITS if s in splits] + [s for s in splits if s not in SPLITS]
     return Corpus(path.stem, tuple(labels), {split: splits[split] for split in order}, missing)
 
 

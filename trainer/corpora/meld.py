@@ -8,7 +8,7 @@ from pathlib import Path
 from livemerc.emotions import LABELS
 from trainer.corpora.audio_index import by_stem
 from trainer.corpora.corpus import SENTIMENTS, Corpus, LabelledUtterance
-from trainer.corpora.rows import clean_text, no_such_folder, one_of, read_rows, twice, whole_number
+from trainer.corpora.rows import clean_text, duplicate, no_such_folder, one_of, read_rows, whole_number
 
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Sentiment", "Dialogue_ID", "Utterance_ID")
 # The release names its folders of video like this; the test one also holds leftovers named final_videos_test*.
@@ -30,7 +30,7 @@ def parse_meld(path: Path) -> tuple[list[list[LabelledUtterance]], int]:
         turn = whole_number(row["Utterance_ID"], where, "Utterance_ID")
         turns = dialogues.setdefault(dialogue, {})
         if turn in turns:
-            raise twice(f"utterance {turn} of dialogue {dialogue}", where, turns[turn].where)
+            raise duplicate(f"utterance {turn} of dialogue {dialogue}", where, turns[turn].where)
         turns[turn] = LabelledUtterance(
             dialogue_id=str(dialogue),
             utterance_id=str(turn),
@@ -101,7 +101,7 @@ def _table(path: Path, split: str) -> Path | None:
 
 
 def _index(base: Path, split: str) -> dict[str, Path]:
-    """Files of one split by stem. Names repeat from split to split: only a folder of the split's own will do."""
+    """Files of one split by stem. Names repeat from split to split, so only a folder of the split's own is taken."""
     release = _VIDEO_FOLDERS[split]
     for folder in (
         base / release,

@@ -10,7 +10,7 @@ from livemerc.errors import InputError
 from trainer.corpora.audio_index import audio_files
 from trainer.corpora.corpus import Corpus, LabelledUtterance
 from trainer.corpora.mosi_folds import SPLIT_OF
-from trainer.corpora.rows import clean_text, no_such_folder, one_of, read_rows, twice, whole_number
+from trainer.corpora.rows import clean_text, duplicate, no_such_folder, one_of, read_rows, whole_number
 
 COLUMNS = ("video_id", "clip_id", "text", "label")
 LABELS = ("negative", "positive")
@@ -31,7 +31,7 @@ def read_mosi(
     `path`: label.csv, or the folder with it (columns video_id, clip_id, text, label; split or mode if given).
     `audio`: folder with VIDEO_CLIP.wav (Segmented, of the release) or VIDEO/CLIP.mp4, at any depth; default: `path`'s.
     `zero`: what a score of 0 is. Convention: >= 0 is positive (negative / non-negative), which keeps all 2,199.
-    `split_file`: CSV of video_id,split; it goes before the table's own column, and that before the standard folds
+    `split_file`: CSV of video_id,split; it overrides the table's own column, which overrides the standard folds
     (52 / 10 / 31 videos). MERITS-L trains on 49 / 13 / 31: test is the same, but no source names its 13.
     Who speaks is not published, and some people speak in two videos; folds are by video. Raises `InputError`.
     """
@@ -57,7 +57,7 @@ def read_mosi(
         score = _score(row["label"], where)
         clips = videos.setdefault(video, {})
         if clip in clips:
-            raise twice(f"clip {clip} of {video}", where, clips[clip].where)
+            raise duplicate(f"clip {clip} of {video}", where, clips[clip].where)
         zeros += score == 0
         if score == 0 and zero == "drop":
             continue

@@ -1,4 +1,4 @@
-"""Read, unemotional English, labelled neutral: LibriSpeech (CC BY 4.0), LJSpeech, LibriVox. The base-rate check."""
+"""Read, unemotional English, labelled neutral, for the base-rate check: LibriSpeech (CC BY 4.0), LJSpeech, LibriVox."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def is_file(path: Path) -> bool:
         return False
 
 
-def twice(what: str, where: str, before: str) -> InputError:
+def duplicate(what: str, where: str, before: str) -> InputError:
     """The error for an id at `where` that stood at `before` ("file, line n" both) already."""
     return InputError(f"{where}: {what} stands on {before.rpartition(', ')[2]} already; keep one of them.")
 

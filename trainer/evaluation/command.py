@@ -20,12 +20,12 @@ from trainer.loop.metrics import calibration_floor, expected_calibration_error
 LEAST_RESAMPLES = 100
 """Fewer leave two or three values beyond a 95 % interval's end."""
 DEFAULT_RESAMPLES = 2000
-"""Of `--against` where `--bootstrap` does not say."""
+"""Resamples of `--against` where `--bootstrap` gives no number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The flags. `lag` None = 0, and for the ladder the live default."""
+    """The flags of the command. `lag` None = 0, and for the ladder the live default."""
 
     split: str | None = None
     lag: int | None = None
@@ -67,13 +67,15 @@ class Options:
 
 
 def run(manifest: Path, checkpoints: Sequence[Path | None], options: Options) -> dict[str, Any]:
-    """One checkpoint: the contract's object. Several = seeds: the same with means over them, "deviation" (s.d. with
-    n - 1) in the same form, and "checkpoints": each one's own object. Further keys only where asked for:
+    """One checkpoint gives the contract's object. Several are seeds of one recipe: they give the same object with means
+    over them, "deviation" (s.d. with n - 1) in the same form, and "checkpoints", each one's own object. Further keys
+    come only where they are asked for:
 
     - `bootstrap`: "bootstrap" {"resamples", "seed", "dialogues", branch: {figure: [2.5 %, 97.5 %]}};
     - `bootstrap`, `figures` or `calibration_halves`: "calibration" {branch: {"ece", "mean", "p95", "p_value"}}, what
       ECE a perfectly calibrated model would show here (one a checkpoint where there are several);
-    - `calibration_halves`, `against`, `ladder`: see `halves`, `compare`, `ladder`; `figures`: the files written.
+    - `calibration_halves`, `against`, `ladder`: see `calibration_halves`, `paired.compare`, `ladder`;
+    - `figures`: the files written.
 
     Raises `LivemercError`.
     """
@@ -131,7 +133,7 @@ def _object(judgement: Judgement, options: Options) -> dict[str, Any]:
     if options.bootstrap is not None or options.figures is not None or options.calibration_halves:
         found["calibration"] = _floors(judgement, options.seed)
     if options.calibration_halves:
-        from trainer.evaluation.halves import calibration_halves
+        from trainer.evaluation.calibration_halves import calibration_halves
 
         found["calibration_halves"] = calibration_halves(judgement, options.seed)
     return found
@@ -148,20 +150,20 @@ def _floors(judgement: Judgement, seed: int) -> dict[str, dict[str, float]]:
 def _over_seeds(objects: list[dict[str, Any]], checkpoints: Sequence[Path | None]) -> dict[str, Any]:
     branches = ("text", "speech", "fused")
     plain = [{k: o[k] for k in (*branches, "n", "labels")} for o in objects]
-    found = _fold(plain, lambda x: float(np.mean(x)))
-    spread = _fold(plain, lambda x: float(np.std(x, ddof=1)))
+    found = _merged(plain, lambda x: float(np.mean(x)))
+    spread = _merged(plain, lambda x: float(np.std(x, ddof=1)))
     found["deviation"] = {name: spread[name] for name in branches}
     if "calibration_halves" in objects[0]:
-        found["calibration_halves"] = _fold([o["calibration_halves"] for o in objects], lambda x: float(np.mean(x)))
+        found["calibration_halves"] = _merged([o["calibration_halves"] for o in objects], lambda x: float(np.mean(x)))
     found["checkpoints"] = [{"checkpoint": str(p or "bundled"), **o} for p, o in zip(checkpoints, objects, strict=True)]
     return found
 
 
-def _fold(trees: list[Any], how: Any) -> Any:
+def _merged(trees: list[Any], how: Any) -> Any:
     """Dictionaries of the same form -> one, `how` applied to the floats; what is no float (counts, names) is alike."""
     first = trees[0]
     if isinstance(first, dict):
-        return {key: _fold([tree[key] for tree in trees], how) for key in first}
+        return {key: _merged([tree[key] for tree in trees], how) for key in first}
     return how(trees) if isinstance(first, float) else first
 
 

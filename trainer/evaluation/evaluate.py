@@ -1,4 +1,4 @@
-"""`livemerc-train evaluate`: what the live monitor would run on labelled dialogues, causal, at lag R."""
+"""Judges labelled dialogues as the live monitor would, causal and at lag R (`livemerc-train evaluate`)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from livemerc.model.calibration import Temperatures
 from livemerc.model.checkpoint import read_manifest as read_checkpoint_manifest
 from livemerc.model.encoders import Encoders, choose_device, load_model
 from livemerc.model.merits import ConversationModel, MeritsL
-from livemerc.pipeline.dialogue import Cues, Dialogue
+from livemerc.pipeline.abstention import Cues
+from livemerc.pipeline.dialogue import Dialogue
 from trainer.corpora.manifest import ManifestRow, read_manifest
 from trainer.loop.metrics import classification_metrics
 from trainer.loop.windows import DialogueFeatures
@@ -201,19 +202,19 @@ def encode(dialogues: Sequence[Sequence[ManifestRow]], encoders: Encoders, batch
     for start in range(0, len(worded), batch):
         part = worded[start : start + batch]
         t1.update(zip(part, encoders.text([rows[i].text for i in part]), strict=True))
-    cuts = Cuts(rows)
+    audio = RowAudio(rows)
     out, number = [], 0
     for dialogue in dialogues:
         encoded = []
         for row in dialogue:
-            s1 = None if row.audio is None else encoders.speech(cuts.samples(row))
+            s1 = None if row.audio is None else encoders.speech(audio.samples(row))
             encoded.append(Encoded(row, t1.get(number), s1))
             number += 1
         out.append(encoded)
     return out
 
 
-class Cuts:
+class RowAudio:
     """The samples of rows. A long recording is decoded once and not anew, from its start, for each of its rows."""
 
     def __init__(self, rows: Sequence[ManifestRow]):
@@ -245,7 +246,7 @@ def judge(
 ) -> np.ndarray:
     """(n, C) probabilities at which the live dialogue freezes each utterance, by the live code itself.
 
-    `fuse_ms` is appended what Stages II and III took for each utterance.
+    `fuse_ms` gets the milliseconds that Stages II and III took for each utterance.
     """
     window = Dialogue(model, config, abstention)
     frozen = {}

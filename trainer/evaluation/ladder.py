@@ -6,7 +6,7 @@
     ASR text        lag 0, the recogniser's words instead of the reference's, screened as live, reference cuts
     VAD cuts        lag 0, the recogniser's words, and the ears find the utterances themselves in the whole recording
 
-Each rung is run by the live code: `Dialogue`, from "ASR text" on `Brain`, and for "VAD cuts" `Ears` before it.
+Each rung is run by the live code: `Dialogue`, from "ASR text" on `Processor`, and for "VAD cuts" `Ears` before it.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ import torch
 
 from livemerc.asr.engine import AsrEngine
 from livemerc.audio.items import Utterance
-from livemerc.config import AsrConfig, Config, DialogueConfig, ModelConfig, VadConfig
+from livemerc.config import SAMPLE_RATE_HZ, AsrConfig, Config, DialogueConfig, ModelConfig, VadConfig
 from livemerc.events import EmotionEvent, Event, UtteranceFinal
 from livemerc.model.merits import MeritsL
-from livemerc.pipeline.processor import Brain
+from livemerc.pipeline.processor import Processor, load_processor
 from trainer.evaluation.bootstrap import Tally, draws, interval
-from trainer.evaluation.evaluate import Cuts, Encoded, Evaluation
+from trainer.evaluation.evaluate import Encoded, Evaluation, RowAudio
 from trainer.evaluation.segments import hear, match, one_recording, stretch
 from trainer.loop.metrics import label_metrics
 
 TIMED_ROWS = 200
-"""Of so many rows, spread evenly, encoding one at a time is timed: figures are encoded in batches, live is not."""
+"""Rows, spread evenly, whose encoding is timed one at a time, as live; the figures are encoded in batches."""
 NO_AUDIO = "no audio"
 NO_WHOLE_DIALOGUE = "no dialogue with audio on every row"
 NO_RECORDING = "no dialogue whose rows share one recording with start_s and end_s"
@@ -55,11 +55,11 @@ def ladder(evaluation: Evaluation, options: LadderOptions, announce: Callable[[s
     """{"lag", "context", "rungs": [...], "cost_of_streaming_points": full dialogue minus lag 0, in points of weighted
     F1, "cost_of_streaming_interval": 95 %, over dialogues, if a bootstrap was asked for}.
 
-    A rung: {"rung", "n", "dialogues", weighted F1 and its fellows, "lag_0_same_rows": weighted F1 of lag 0 on the rows
-    of this rung, "latency"}; or {"rung", "weighted_f1": None, "why"} where it cannot be had. "latency" is from the end
-    of an utterance to its settled label, {"p50", "p95"} each: "wait_s" for what must be heard first (None without
-    times), "wait_utterances" the same in utterances, "compute_ms" measured here. At the end of a dialogue nothing more
-    is waited for. `announce` is told which recogniser runs. Raises `InputError`, `ModelError`.
+    A rung: {"rung", "n", "dialogues", weighted F1 and the other figures of labels, "lag_0_same_rows": weighted F1 of
+    lag 0 on the rows of this rung, "latency"}; or {"rung", "weighted_f1": None, "why"} where it cannot be had.
+    "latency" is from the end of an utterance to its settled label, {"p50", "p95"} each: "wait_s" for what must be heard
+    first (None without times), "wait_utterances" the same in utterances, "compute_ms" measured here. At the end of a
+    dialogue nothing more is waited for. `announce` is told which recogniser runs. Raises `InputError`, `ModelError`.
     """
     lag = min(options.lag, evaluation.context - 1)  # as in `Dialogue`: a revision needs the utterance in the window
     timed = _Timed(evaluation)
@@ -143,7 +143,7 @@ def _heard_rungs(
         dialogue=DialogueConfig(context=evaluation.context, revise=0),
     )
     asr = choose_engine(config, demo=False, terminal=False, announce=announce)
-    heard = _Heard(evaluation, Brain(config, asr), asr, config, zero)
+    heard = _Heard(evaluation, load_processor(config, lambda: asr), asr, config, zero)
     rungs = [heard.reference_cuts(worded)]
     if recorded:
         rungs.append(heard.own_cuts(recorded))
@@ -154,23 +154,23 @@ def _heard_rungs(
 
 
 class _Heard:
-    """The last two rungs: audio through the live brain, one dialogue after the other."""
+    """The last two rungs: audio through the live processor, one dialogue after the other."""
 
-    def __init__(self, evaluation: Evaluation, brain: Brain, asr: AsrEngine, config: Config, zero: np.ndarray):
-        self.evaluation, self.brain, self.asr, self.config, self.zero = evaluation, brain, asr, config, zero
+    def __init__(self, evaluation: Evaluation, processor: Processor, asr: AsrEngine, config: Config, zero: np.ndarray):
+        self.evaluation, self.processor, self.asr, self.config, self.zero = evaluation, processor, asr, config, zero
         self.rows_of = [np.flatnonzero(evaluation.dialogue == d) for d in range(len(evaluation.dialogues))]
         self.finals = self.gated = 0
 
     def reference_cuts(self, chosen: list[int]) -> dict[str, Any]:
         """The reference's cuts with the recogniser's words."""
-        cuts = Cuts([e.row for d in chosen for e in self.evaluation.dialogues[d]])
+        audio = RowAudio([e.row for d in chosen for e in self.evaluation.dialogues[d]])
         self.finals = self.gated = 0
         guess, compute_ms = [], []
         for d in chosen:
-            self.brain.forget()
+            self.processor.begin_dialogue()
             for number, e in enumerate(self.evaluation.dialogues[d]):
-                samples = cuts.samples(e.row)
-                end_s = e.row.start_s + len(samples) / 16_000
+                samples = audio.samples(e.row)
+                end_s = e.row.start_s + len(samples) / SAMPLE_RATE_HZ
                 utterance = Utterance(str(number), samples, e.row.start_s, e.row.start_s, end_s, end_s, False)
                 label, took_ms = self._judged(utterance)
                 guess.append(label)
@@ -187,13 +187,13 @@ class _Heard:
         all_rows = [[e.row for e in d] for d in self.evaluation.dialogues]
         self.finals = self.gated = 0
         for d in chosen:
-            self.brain.forget()
+            self.processor.begin_dialogue()
             judged: list[tuple[Utterance, int, float]] = []
             for item in hear(self.config, *stretch(all_rows, d)):
                 if isinstance(item, Utterance):
                     judged.append((item, *self._judged(item)))
                 else:
-                    list(self.brain.handle(item))
+                    list(self.processor.handle(item))
             matched = match([(u.start_s, u.end_s) for u, _, _ in judged], all_rows[d])
             for number in matched.segment_of:
                 guess.append(-1 if number is None else judged[number][1])
@@ -212,7 +212,7 @@ class _Heard:
 
     def _judged(self, utterance: Utterance) -> tuple[int, float]:
         """Label and compute time (ASR, encoders, Stages II and III) of one utterance."""
-        events: list[Event] = list(self.brain.handle(utterance))
+        events: list[Event] = list(self.processor.handle(utterance))
         for event in events:
             if isinstance(event, UtteranceFinal):
                 self.finals += 1
@@ -237,15 +237,15 @@ class _Heard:
 
 
 class _Timed:
-    """What encoding one utterance at a time takes, of some rows: with their fusion it is the live compute time."""
+    """Times the encoding of some rows, one at a time; with their fusion this is the live compute time."""
 
     def __init__(self, evaluation: Evaluation):
         rows = [e.row for d in evaluation.dialogues for e in d]
         self.chosen = np.unique(np.linspace(0, len(rows) - 1, min(TIMED_ROWS, len(rows))).astype(int))
-        cuts = Cuts(rows)
+        audio = RowAudio(rows)
         self.encode_ms = []
         for i in self.chosen:
-            samples = None if rows[i].audio is None else cuts.samples(rows[i])
+            samples = None if rows[i].audio is None else audio.samples(rows[i])
             began = time.perf_counter()
             if rows[i].text:
                 evaluation.encoders.text([rows[i].text])

@@ -1,4 +1,4 @@
-"""`livemerc-train evaluate --against`: two checkpoints on the same rows."""
+"""Compares two checkpoints on the same rows (`livemerc-train evaluate --against`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TEST = "approximate randomisation over dialogues, two-sided (Noreen 1989; Yeh 20
 
 
 def compare(a: Judgement, b: Judgement, resamples: int, seed: int) -> dict[str, Any]:
-    """b minus a for each branch that both have: see `resample.paired`; and "rows_that_differ", the share of rows whose
+    """b minus a for each branch that both have: see `bootstrap.paired`; and "rows_that_differ", the share of rows whose
     labels differ, with "only_a_right" and "only_b_right" (shares; the rest of the differing rows are wrong twice).
 
     Raises `ConfigError` if the rows or the label sets are not the same.

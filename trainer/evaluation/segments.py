@@ -1,4 +1,4 @@
-"""The ears on a dialogue's recording, and whose utterance is what they found."""
+"""Endpointing as live on a dialogue's recording, and which reference utterance each segment belongs to."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from livemerc.audio.ears import EarItem, Ears
+from livemerc.audio.ears import Ears
 from livemerc.audio.file_source import FileSource
+from livemerc.audio.items import EarItem
 from livemerc.config import Config
 from trainer.corpora.manifest import ManifestRow
 

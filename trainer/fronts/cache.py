@@ -1,40 +1,34 @@
-"""Frozen features, extracted once: a folder of shards, keyed by the content of each utterance.
+"""Frozen features, extracted once: a folder of shards, keyed by the content of each utterance (`fronts.items`).
 
 One folder belongs to one front end with one set of weights and settings; another one is refused by a sentence that
-names what differs. An utterance is found again by what it is (SHA-256 of the audio file with start and end, or of the
-text), wherever its file lies. A run that is killed goes on after the last shard; a second run only reads.
+names what differs. A run that is killed goes on after the last shard; a second run only reads.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
-import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from livemerc.audio.read import read_samples, stretch
 from livemerc.errors import ConfigError, InputError, LivemercError
-from trainer.corpora.corpus import LabelledUtterance
+from trainer.fronts.items import FileHashes, Frontend, Item, Skipped, inputs_of, keys_of
 from trainer.fronts.shards import (
     BrokenShard,
+    ShardWriter,
     is_whole,
     read_shard,
     remove_leftovers,
     shard_keys,
     write_file,
-    write_shard,
 )
+from trainer.loop.differences import flat
 
-SAMPLE_RATE_HZ = 16_000
 FORMAT = 1
 SETTINGS = "settings.json"
 FILES = "files.json"
@@ -43,54 +37,15 @@ Progress = Callable[[int, int], None]
 """Called with utterances done and utterances in all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One utterance. `name` is for messages (and finds features in a file that the user brings).
-
-    `audio` None or `text` "" = that modality is absent. Times in seconds, `end_s` None = to the file's end.
-    """
-
-    name: str
-    audio: Path | None = None
-    start_s: float = 0.0
-    end_s: float | None = None
-    text: str = ""
-
-    @classmethod
-    def of(cls, utterance: LabelledUtterance) -> Item:
-        """Of a corpus' utterance; its name is `dialogue_id/utterance_id`."""
-        name = f"{utterance.dialogue_id}/{utterance.utterance_id}"
-        return cls(name, utterance.audio, utterance.start_s, utterance.end_s, utterance.text)
-
-
-class Frontend(Protocol):
-    """What can be cached: `livemerc.model.frozen_speech.FrozenSpeech`, `trainer.fronts.encoders.FrozenText`.
-
-    `modality`: "speech" (features of samples), "text" (of texts) or "given" (of names: `trainer.fronts.care.CareFile`).
-    """
-
-    modality: Any
-    name: str
-
-    @property
-    def settings(self) -> dict[str, Any]: ...
-
-    @property
-    def fingerprint(self) -> str: ...
-
-    def features(self, batch: Any) -> Tensor:
-        """B inputs -> (B, rows, D)."""
-        ...
-
-
 @dataclass(slots=True)
 class Extraction:
-    """What `FeatureCache.extract` did. `skipped`: (name, reason) of each utterance whose audio cannot be used."""
+    """What `FeatureCache.extract` did. `absent`: utterances without this modality; `skipped`: those whose audio cannot
+    be used."""
 
     computed: int = 0
     read: int = 0
     absent: int = 0
-    skipped: list[tuple[str, str]] = field(default_factory=list)
+    skipped: Skipped = field(default_factory=list)
 
 
 class FeatureCache:
@@ -102,11 +57,12 @@ class FeatureCache:
 
     def __init__(self, folder: str | Path, *, shard_size: int = 512, flush_s: float = 60.0, half: bool = False):
         self.folder = Path(folder)
-        self._shard_size, self._flush_s, self._half = shard_size, flush_s, half
+        self._shard_size, self._flush_s = shard_size, flush_s
+        self._stored = torch.float16 if half else torch.float32
         self._where: dict[str, tuple[Path, int]] = {}
         self._whole: set[Path] = set()
         self._known = False
-        self._files: dict[str, list[Any]] | None = None
+        self._hashes = FileHashes(self.folder / FILES)
 
     def extract(
         self,
@@ -123,8 +79,8 @@ class FeatureCache:
         another configuration: `ConfigError` (exit 2). A full disk: `LivemercError` (exit 6). Work so far is kept.
         """
         self._open_for(frontend)
-        report = Extraction()
-        keys = self._keys(items, frontend.modality, report)
+        keys, skipped = keys_of(items, frontend.modality, self._hashes)
+        report = Extraction(absent=keys.count(None) - len(skipped), skipped=skipped)
         wanted: dict[str, Item] = {}
         for item, key in zip(items, keys, strict=True):
             if key is not None:
@@ -135,11 +91,13 @@ class FeatureCache:
         present = len(items) - report.absent
         allowed = max_bad_share * present
         done = report.read
-        writer = _Writer(self, len(todo))
+        writer = ShardWriter(self.folder, self._shard_size, self._flush_s, self._stored, len(todo), self._written)
         try:
             for part in _slices(list(todo.items()), max(64, 4 * batch)):
-                self._check_bad(report, allowed, present)
-                for chunk in _batches(self._inputs(part, frontend, report), batch):
+                _check_bad(report.skipped, allowed, present)
+                inputs, skipped = inputs_of(part, frontend)
+                report.skipped += skipped
+                for chunk in _batches(inputs, batch):
                     rows = frontend.features([value for _, _, value in chunk]).float().cpu()
                     finite = torch.isfinite(rows).flatten(1).all(1).tolist()
                     good = [i for i, ok in enumerate(finite) if ok]
@@ -154,10 +112,10 @@ class FeatureCache:
                 done += len(part)
                 if progress is not None:
                     progress(min(done, present), present)
-            self._check_bad(report, allowed, present)
+            _check_bad(report.skipped, allowed, present)
         finally:
             writer.flush()
-            self._write(FILES, json.dumps(self._files).encode(), "the list of files")
+            self._write(FILES, self._hashes.content(), "the list of files")
         return report
 
     def get(self, items: Sequence[Item]) -> list[Tensor | None]:
@@ -170,7 +128,7 @@ class FeatureCache:
             self._index(mend=False)
             found: list[Tensor | None] = [None] * len(items)
             places: dict[Path, list[tuple[int, int]]] = {}
-            for number, key in enumerate(self._keys(items, modality, Extraction())):
+            for number, key in enumerate(keys_of(items, modality, self._hashes)[0]):
                 if key in self._where:
                     path, row = self._where[key]
                     places.setdefault(path, []).append((number, row))
@@ -186,9 +144,8 @@ class FeatureCache:
         """Those that have the modality and are not in the cache."""
         modality = self._read_settings()["modality"]
         self._index(mend=True)
-        report = Extraction()
-        keys = self._keys(items, modality, report)
-        bad = {name for name, _ in report.skipped}
+        keys, skipped = keys_of(items, modality, self._hashes)
+        bad = {name for name, _ in skipped}
         return [
             item
             for item, key in zip(items, keys, strict=True)
@@ -197,7 +154,7 @@ class FeatureCache:
 
     def _open_for(self, frontend: Frontend) -> None:
         settings = {
-            "format": FORMAT, "modality": frontend.modality, "stored": "float16" if self._half else "float32",
+            "format": FORMAT, "modality": frontend.modality, "stored": str(self._stored).removeprefix("torch."),
             "fingerprint": frontend.fingerprint, "frontend": frontend.settings,
         }  # fmt: skip
         settings = json.loads(json.dumps(settings))
@@ -254,85 +211,10 @@ class FeatureCache:
             path.unlink()
             self._where = {key: place for key, place in self._where.items() if place[0] != path}
 
-    def _keys(self, items: Sequence[Item], modality: str, report: Extraction) -> list[str | None]:
-        """What each utterance is; None where the modality is absent or its file cannot be read (`report.skipped`)."""
-        if modality == "text":
-            keys = [_sha(item.text.encode()) if item.text.strip() else None for item in items]
-            report.absent = keys.count(None)
-            return keys
-        if modality == "given":
-            return [_sha(item.name.encode()) for item in items]
-        keys = []
-        for item in items:
-            if item.audio is None:
-                report.absent += 1
-                keys.append(None)
-                continue
-            try:
-                content = self._file_sha(item.audio)
-            except OSError as error:
-                report.skipped.append((item.name, f"{item.audio}: {error.strerror}"))
-                keys.append(None)
-                continue
-            keys.append(_sha(f"{content}|{item.start_s:.6f}|{item.end_s}".encode()))
-        return keys
-
-    def _file_sha(self, path: Path) -> str:
-        """Files are hashed once: size and time of change tell whether they are still the same."""
-        if self._files is None:
-            try:
-                self._files = json.loads((self.folder / FILES).read_bytes())
-            except (OSError, ValueError):
-                self._files = {}  # a help to be quick, nothing more
-        assert self._files is not None
-        name, status = str(path.absolute()), path.stat()
-        known = self._files.get(name)
-        if known is not None and known[:2] == [status.st_size, status.st_mtime_ns]:
-            return known[2]
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        self._files[name] = [status.st_size, status.st_mtime_ns, digest]
-        return digest
-
-    def _inputs(
-        self, part: Sequence[tuple[str, Item]], frontend: Frontend, report: Extraction
-    ) -> list[tuple[str, Item, Any]]:
-        """Decoded samples, texts or names of a part of the work."""
-        if frontend.modality == "text":
-            return [(key, item, item.text) for key, item in part]
-        if frontend.modality == "given":
-            known: Any = frontend
-            report.skipped += [
-                (item.name, f"{frontend.name} has no such entry") for _, item in part if item.name not in known
-            ]
-            return [(key, item, item.name) for key, item in part if item.name in known]
-        times = Counter(item.audio for _, item in part)
-        whole: tuple[Path | None, np.ndarray] = (None, np.zeros(0, np.float32))
-        inputs: list[tuple[str, Item, Any]] = []
-        for key, item in part:
-            assert item.audio is not None
-            try:
-                if times[item.audio] > 1:  # a long recording is not decoded from its start for each utterance
-                    if whole[0] != item.audio:
-                        whole = (item.audio, read_samples(item.audio, SAMPLE_RATE_HZ))
-                    samples = stretch(whole[1], SAMPLE_RATE_HZ, item.start_s, item.end_s, item.audio)
-                else:
-                    samples = read_samples(item.audio, SAMPLE_RATE_HZ, item.start_s, item.end_s)
-                if not np.isfinite(samples).all():
-                    raise InputError(f"{item.audio}: holds samples that are not finite.")
-            except InputError as error:
-                report.skipped.append((item.name, str(error)))
-                continue
-            inputs.append((key, item, samples))
-        return inputs
-
-    def _check_bad(self, report: Extraction, allowed: float, present: int) -> None:
-        if len(report.skipped) > allowed:
-            name, reason = report.skipped[0]
-            raise InputError(
-                f"{len(report.skipped)} of {present} utterances have audio that cannot be used, more than "
-                f"max_bad_share allows ({name} is one: {reason.rstrip('.')}); mend the corpus or allow more."
-            )
+    def _written(self, path: Path, keys: Sequence[str]) -> None:
+        """A shard is on the disk: from here on its rows are found."""
+        self._whole.add(path)
+        self._where.update({key: (path, row) for row, key in enumerate(keys)})
 
     def _write(self, name: str, content: bytes, what: str) -> None:
         try:
@@ -344,41 +226,13 @@ class FeatureCache:
             ) from error
 
 
-class _Writer:
-    """Collects rows and writes them as shards."""
-
-    def __init__(self, cache: FeatureCache, total: int):
-        self._cache, self._total = cache, total
-        self._keys: list[str] = []
-        self._rows: list[Tensor] = []
-        self._written = 0
-        self._since = time.monotonic()
-
-    def add(self, keys: list[str], rows: Tensor) -> None:
-        if keys:
-            self._keys += keys
-            self._rows.append(rows)
-        late = time.monotonic() - self._since > self._cache._flush_s
-        if len(self._keys) >= self._cache._shard_size or late:
-            self.flush()
-
-    def flush(self) -> None:
-        keys, rows = self._keys, self._rows
-        self._keys, self._rows = [], []
-        self._since = time.monotonic()
-        if not keys:
-            return
-        stacked = torch.cat(rows).to(torch.float16 if self._cache._half else torch.float32)
-        try:
-            path = write_shard(self._cache.folder, keys, stacked)
-        except OSError as error:
-            raise LivemercError(
-                f"{self._cache.folder}: features cannot be written ({error.strerror}); {self._written} of "
-                f"{self._total} new ones are kept, free some room and run the same command again."
-            ) from error
-        self._written += len(keys)
-        self._cache._whole.add(path)
-        self._cache._where.update({key: (path, row) for row, key in enumerate(keys)})
+def _check_bad(skipped: Skipped, allowed: float, present: int) -> None:
+    if len(skipped) > allowed:
+        name, reason = skipped[0]
+        raise InputError(
+            f"{len(skipped)} of {present} utterances have audio that cannot be used, more than "
+            f"max_bad_share allows ({name} is one: {reason.rstrip('.')}); mend the corpus or allow more."
+        )
 
 
 def _batches(inputs: list[tuple[str, Item, Any]], size: int) -> Iterator[list[tuple[str, Item, Any]]]:
@@ -393,23 +247,12 @@ def _slices(entries: list[Any], size: int) -> Iterator[list[Any]]:
 
 def _differences(there: dict[str, Any], here: dict[str, Any]) -> str:
     """ "frontend.layers is 13 there and 7 here"; "" where nothing differs."""
-    flat_there, flat_here = _flat(there), _flat(here)
+    flat_there, flat_here = flat(there), flat(here)
     names = [n for n in sorted(set(flat_there) | set(flat_here)) if flat_there.get(n) != flat_here.get(n)]
     shown = [n for n in names if n != "fingerprint"]
     if names and not shown:
         return "the weights differ"
     return "; ".join(f"{n} is {flat_there.get(n)} there and {flat_here.get(n)} here" for n in shown)
-
-
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        flat.update(_flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value})
-    return flat
-
-
-def _sha(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:32]
 
 
 def _say(message: str) -> None:

@@ -66,9 +66,9 @@ def build_speech_frontend(
     """The frozen speech front end `name`.
 
     "wavlm-base-plus", "wavlm-large", "hubert-base", "hubert-large", "wav2vec2-base", a name of the hub or a folder;
-    "care:PATH" (`trainer.fronts.care`); "whisper:NAME" or "whisper:PATH" (`trainer.fronts.whisper`); "compact" or
-    "compact:CHECKPOINT". `layers`: rows that are kept, 0 = the first layer's input. Raises `ModelError` (exit 3)
-    where it cannot be had, `ConfigError` for options that this kind does not have.
+    "care:PATH" (`trainer.fronts.precomputed`); "whisper:NAME" or "whisper:PATH" (`trainer.fronts.whisper`);
+    "compact" or "compact:CHECKPOINT". `layers`: rows that are kept, 0 = the first layer's input. Raises `ModelError`
+    (exit 3) where it cannot be had, `ConfigError` for options that this kind does not have.
     """
     kind, _, rest = name.partition(":")
     if kind in ("care", "whisper", "compact"):
@@ -79,16 +79,16 @@ def build_speech_frontend(
         if not rest:
             raise ConfigError(f"{name}: write {kind}:PATH.")
         if kind == "care":
-            from trainer.fronts.care import CareFile
+            from trainer.fronts.precomputed import PrecomputedFeatures
 
-            return CareFile(Path(rest))
+            return PrecomputedFeatures(Path(rest))
         from trainer.fronts.whisper import whisper_front
 
         return whisper_front(rest)
     chosen = "all" if layers == "all" else [int(i) for i in layers]
     if weights == "random":
         architecture = {**_architecture(name, SPEECH, "speech front end"), **(overrides or {})}
-        # Default values written out: a checkpoint must not depend on those of a later transformers.
+        # Default values are written out, because a checkpoint must not depend on those of a later transformers.
         config: dict[str, Any] = describe(_module(architecture, name).config)
         return _speech(name, config, chosen, config["feat_extract_norm"] == "layer")
     if overrides:
@@ -154,7 +154,7 @@ def byte_tokenizer(pad_id: int) -> Any:
 
 
 def _architecture(name: str, known: dict[str, dict[str, Any]], what: str) -> dict[str, Any]:
-    """Of the table, or of a folder's config.json."""
+    """The architecture of `name`, from the table or from a folder's config.json."""
     entry = known.get(name) or known.get(HUB.get(name, name))
     if entry is not None:
         return entry
@@ -216,7 +216,8 @@ def _config(source: str, name: str) -> Any:
 
 
 def _pretrained(source: str, name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Configuration and weights of a folder or a hub name. Nothing is filled in at random without a word."""
+    """Configuration and weights of a folder or a hub name. Raises `ModelError` where the weights lack
+    tensors, which transformers would fill in at random."""
     from safetensors import SafetensorError
     from transformers import MODEL_MAPPING
 
@@ -259,7 +260,7 @@ def _tokenizer_of(source: str, name: str, vocabulary: int) -> Any:
     from tokenizers import Tokenizer
 
     fast = Tokenizer.from_str(backend.to_str())
-    # A folder without vocabulary files gives an empty tokenizer, without a word from transformers.
+    # For a folder without vocabulary files transformers gives an empty tokenizer and says nothing.
     if not SMALLEST_VOCABULARY <= fast.get_vocab_size() <= vocabulary:
         raise ModelError(
             f"{name}: its tokenizer has {fast.get_vocab_size()} tokens, the encoder {vocabulary}; take a whole copy, "
@@ -269,7 +270,8 @@ def _tokenizer_of(source: str, name: str, vocabulary: int) -> Any:
 
 
 def _normalises(source: str, config: dict[str, Any]) -> bool:
-    """`do_normalize` of the preprocessor; without one, by the rule of its authors: the layer-norm models do."""
+    """Whether samples are normalised: `do_normalize` of the preprocessor, without one whether it is a layer-norm model,
+    as its authors do."""
     from transformers import Wav2Vec2FeatureExtractor
 
     try:

@@ -1,7 +1,7 @@
 """Shards of a feature cache: safetensors files named after their own SHA-256, each holding the keys of its rows.
 
-A shard is whole or it is not there: written beside, synced, renamed. Its name tells whether it was changed later, and
-its header holds its keys, so there is no index that could disagree with it.
+A shard is whole or absent, because it is written beside its place, synced and renamed. Its name tells whether it was
+changed later, and its header holds its keys, so there is no index that could disagree with it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
@@ -17,6 +18,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 from torch import Tensor
+
+from livemerc.errors import LivemercError
 
 PART = ".part"
 
@@ -30,7 +33,7 @@ class BrokenShard(Exception):
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """All of it or nothing, also after a crash. Raises OSError (a full disk) and leaves no part behind."""
+    """Writes all of it or nothing, also in a crash. Raises OSError (a full disk) and leaves no part behind."""
     part = path.with_name(f"{path.name}.{os.getpid()}{PART}")
     try:
         with part.open("wb") as file:
@@ -44,7 +47,7 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Parts of processes that were killed while they wrote."""
+    """Removes what processes wrote in part before they were killed."""
     for part in folder.glob(f"*{PART}"):
         pid = part.name.removesuffix(PART).rpartition(".")[2]
         if not (pid.isdecimal() and psutil.pid_exists(int(pid))):
@@ -52,15 +55,64 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def write_shard(folder: Path, keys: Sequence[str], rows: Tensor) -> Path:
-    """`rows` (n, ...) under `keys` (n). Raises OSError."""
+    """Writes `rows` (n, ...) under `keys` (n); returns the file. Raises OSError."""
     content = save({"features": rows.contiguous()}, metadata={"keys": json.dumps(list(keys))})
     path = folder / f"{_digest(content)}.safetensors"
     write_file(path, content)
     return path
 
 
+class ShardWriter:
+    """Collects rows and writes them as shards of `size` rows, or of fewer once `flush_s` seconds have gone by.
+
+    `stored`: the type that rows are stored as; `total`: rows that are to come, for messages; `written` is called with
+    each shard's path and keys.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        size: int,
+        flush_s: float,
+        stored: torch.dtype,
+        total: int,
+        written: Callable[[Path, Sequence[str]], None],
+    ):
+        self._folder, self._size, self._flush_s, self._stored = folder, size, flush_s, stored
+        self._total, self._written = total, written
+        self._keys: list[str] = []
+        self._rows: list[Tensor] = []
+        self._kept = 0
+        self._since = time.monotonic()
+
+    def add(self, keys: Sequence[str], rows: Tensor) -> None:
+        """Takes `rows` (n, ...) under `keys` (n). Raises as `flush` does."""
+        if keys:
+            self._keys += keys
+            self._rows.append(rows)
+        if len(self._keys) >= self._size or time.monotonic() - self._since > self._flush_s:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what is collected. Raises `LivemercError` where there is no room."""
+        keys, rows = self._keys, self._rows
+        self._keys, self._rows = [], []
+        self._since = time.monotonic()
+        if not keys:
+            return
+        try:
+            path = write_shard(self._folder, keys, torch.cat(rows).to(self._stored))
+        except OSError as error:
+            raise LivemercError(
+                f"{self._folder}: features cannot be written ({error.strerror}); {self._kept} of {self._total} new "
+                "ones are kept, free some room and run the same command again."
+            ) from error
+        self._kept += len(keys)
+        self._written(path, keys)
+
+
 def shard_keys(path: Path) -> list[str]:
-    """From the header alone. Raises `BrokenShard`."""
+    """The keys of a shard's rows, from its header alone. Raises `BrokenShard`."""
     try:
         with safe_open(path, framework="pt") as file:
             keys = json.loads((file.metadata() or {})["keys"])
@@ -73,7 +125,7 @@ def shard_keys(path: Path) -> list[str]:
 
 
 def read_shard(path: Path) -> Tensor:
-    """Every row, float32, its SHA-256 checked. Raises `BrokenShard`."""
+    """All rows, float32, after its SHA-256 is checked. Raises `BrokenShard`."""
     content = path.read_bytes()
     if _digest(content) != path.stem:
         raise BrokenShard(path)

@@ -1,1 +1,1 @@
-"""What every stage trains with: the loop, losses, metrics, calibration, checkpoints of a run."""
+"""What every stage trains with: the loop, losses, metrics, calibration, the folder of a run."""

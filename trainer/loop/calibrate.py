@@ -1,4 +1,4 @@
-"""Temperatures and the abstention threshold, fitted on dev."""
+"""Temperatures, fitted on dev: one for each branch and each condition of the fusion."""
 
 from __future__ import annotations
 

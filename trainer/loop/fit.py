@@ -1,4 +1,7 @@
-"""The training loop of every stage: early stopping on dev, resumable to the very weights, on one process or several."""
+"""The training loop: early stopping on dev, resumable to the very weights, on one process or several.
+
+Every stage trains by it but Stage I of the compact recipe, whose two encoders have loops of their own.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,12 @@ from torch import Tensor, nn
 
 from livemerc.errors import ConfigError, LivemercError
 from trainer.loop import processes
+from trainer.loop.differences import first_difference
 from trainer.loop.saving import append_line, load_state, save_state, write_whole
 
 Batch = TypeVar("Batch")
 FORMAT = 3
-"""Of the resume file."""
+"""Format of the resume file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +176,7 @@ def fit(
 
 
 class _Average:
-    """Moving average of the trained weights (Polyak & Juditsky 1992): an epoch's end is no longer a matter of luck."""
+    """Moving average of the trained weights (Polyak & Juditsky 1992): dev figures swing less from epoch to epoch."""
 
     def __init__(self, module: nn.Module, decay: float):
         self.decay = decay
@@ -237,7 +241,7 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any
 
 
 def _evaluated(process: Any, evaluate: Callable[[], dict[str, float]]) -> dict[str, float] | None:
-    """Dev figures, by the first process alone; the others take its word, so that all stop at the same epoch."""
+    """Dev figures, from the first process alone; the others take its figures, so that all stop at the same epoch."""
     return evaluate() if process.is_main_process else None
 
 
@@ -275,7 +279,7 @@ class _Files:
         now = json.loads(json.dumps(options.begun_with))
         if begun != now:
             raise ConfigError(
-                f"{self.resume}: {difference(begun or {}, now or {})}; name another --out or --overwrite."
+                f"{self.resume}: {first_difference(begun or {}, now or {})}; name another --out or --overwrite."
             )
         if json.loads(state["at"])["step"] and state["processes"] != world:
             raise ConfigError(
@@ -285,7 +289,7 @@ class _Files:
         return state
 
     def forget_after(self, epoch: int) -> None:
-        """Lines of an epoch whose state was not saved any more go: it is trained again."""
+        """Removes the lines of epochs whose state was not saved, because they are trained again."""
         if self.log.exists():
             kept = [line for line in self.log.read_text().splitlines(True) if json.loads(line)["epoch"] <= epoch]
             write_whole(self.log, lambda file: file.write("".join(kept).encode()))
@@ -300,19 +304,3 @@ class _Files:
                 for key, value in figures.items():
                     if key != "epoch":
                         writer.add_scalar(f"{self.name}/{key}", value, int(figures["epoch"]))
-
-
-def difference(begun: dict[str, Any], now: dict[str, Any]) -> str:
-    """The first setting in which two runs differ, in words."""
-    before, after = _flat(begun), _flat(now)
-    for key in sorted({*before, *after}):
-        if before.get(key) != after.get(key):
-            return f"was begun with {key} = {before.get(key)!r}, now it is {after.get(key)!r}"
-    return "was begun otherwise"
-
-
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat

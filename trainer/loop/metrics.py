@@ -65,9 +65,9 @@ def calibration_floor(
 ) -> CalibrationFloor:
     """Consistency resampling (Bröcker & Smith 2007, section 3; Vaicenavicius et al. 2019, section 5).
 
-    Labels are drawn from the predicted probabilities, row by row; of these only "is the top label right?" enters ECE,
-    a coin of the top probability. Rows of one dialogue are not independent, so the true floor is rather higher.
-    probabilities (N, C).
+    Labels are drawn from the predicted probabilities, row by row. ECE depends only on whether the top label is right,
+    so a coin with the top probability is enough. Rows of one dialogue are not independent, so the true floor is rather
+    higher. probabilities (N, C).
     """
     rng = np.random.default_rng(seed)
     confidence = probabilities.max(1)

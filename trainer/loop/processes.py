@@ -36,8 +36,8 @@ def accelerator(device: str = "cpu") -> Accelerator:
 
 
 def share(batches: Iterable[Item], rank: int, world: int) -> Iterator[Item]:
-    """The batches of process `rank`: of every `world` batches one each. The last round is filled up from its own
-    start, so that all processes make the same number of steps."""
+    """The batches of process `rank`: one of every `world`. The last round is filled up from its own start, so that all
+    processes make the same number of steps."""
     if world == 1:
         yield from batches
         return
@@ -64,8 +64,8 @@ def same_start(module: nn.Module) -> None:
 
 
 def average_gradients(parameters: list[nn.Parameter]) -> None:
-    """Mean gradient over the processes. Explicit, so that a stage may call any part of its networks: no wrapper, and
-    a parameter that one process' batch did not reach counts there as zero."""
+    """Mean gradient over the processes. No wrapper does it, so that a stage may call any part of its networks; a
+    parameter that one process' batch did not reach counts there as zero."""
     process = accelerator()
     if process.num_processes == 1:
         return

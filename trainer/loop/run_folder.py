@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from livemerc.errors import ConfigError
-from trainer.loop.fit import difference
+from trainer.loop.differences import first_difference
 from trainer.loop.saving import save_json
 
 BEGUN = "begun.json"
@@ -43,7 +43,7 @@ class RunFolder:
             raise ConfigError(f"{self.out}: holds no run to resume; leave --resume out to begin one there.")
 
     def overwrite(self, folders: Sequence[str], stages: Sequence[str]) -> None:
-        """Removes these stages' folders. Only below a folder that a run was begun in: never somebody's own files."""
+        """Removes these stages' folders, but only where a run was begun: a user's own files are never removed."""
         if not self.exists:
             if any((self.out / f).exists() for f in folders):
                 raise ConfigError(
@@ -62,7 +62,7 @@ class RunFolder:
         before = self._begun["stages"].get(stage)
         if before is not None and before != settings:
             raise ConfigError(
-                f"{self.out}: stage {stage} {difference(before, settings)}; name another --out, or --overwrite."
+                f"{self.out}: stage {stage} {first_difference(before, settings)}; name another --out, or --overwrite."
             )
         if before is None:
             self._begun["stages"][stage] = settings

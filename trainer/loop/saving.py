@@ -32,7 +32,7 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
 
 def append_line(value: dict[str, Any], path: Path) -> None:
-    """One line of JSON more."""
+    """Appends one line of JSON. Raises `LivemercError` when there is no room."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as file:

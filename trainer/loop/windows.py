@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -26,6 +26,16 @@ class DialogueFeatures:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+
+def without_speech(dialogue: DialogueFeatures) -> DialogueFeatures:
+    """The same dialogue as if nobody's voice had been heard."""
+    return replace(dialogue, has_speech=np.zeros(len(dialogue), bool))
+
+
+def without_text(dialogue: DialogueFeatures) -> DialogueFeatures:
+    """The same dialogue as if nothing had been understood."""
+    return replace(dialogue, has_text=np.zeros(len(dialogue), bool))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""The paper's full-size model, stage by stage."""
+"""The recipe of the paper's full-size model, stage by stage."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from livemerc.errors import ConfigError
+from trainer.loop.config_file import read_toml
 
 Count = Annotated[int, Meta(ge=1)]
 Whole = Annotated[int, Meta(ge=0)]
@@ -57,7 +58,7 @@ class OptimisedSection(_Strict, frozen=True, kw_only=True):
     class_weights: Literal["none", "balanced"] = "none"
 
 
-class StatedSection(OptimisedSection, frozen=True, kw_only=True):
+class ExtraTermsSection(OptimisedSection, frozen=True, kw_only=True):
     """Terms over a stage's states, off by default: `contrastive` and `sentiment` are weights of their terms."""
 
     contrastive: Amount = 0.0
@@ -71,7 +72,7 @@ class PretrainSection(OptimisedSection, frozen=True, kw_only=True):
     dev_share: Annotated[float, Meta(gt=0, lt=1)]
 
 
-class TextSection(StatedSection, frozen=True, kw_only=True):
+class TextSection(ExtraTermsSection, frozen=True, kw_only=True):
     """Stage I, text. `encoder`, `weights`: as of `trainer.fronts.encoders`; `max_tokens`: longer texts are cut."""
 
     encoder: str
@@ -79,7 +80,7 @@ class TextSection(StatedSection, frozen=True, kw_only=True):
     max_tokens: Annotated[int, Meta(ge=4, le=512)]
 
 
-class SpeechSection(StatedSection, frozen=True, kw_only=True):
+class SpeechSection(ExtraTermsSection, frozen=True, kw_only=True):
     """Stage I, speech: a light head (`embedding` wide) over the frozen `front`."""
 
     front: str
@@ -88,7 +89,7 @@ class SpeechSection(StatedSection, frozen=True, kw_only=True):
     dropout: Share
 
 
-class ConversationSection(StatedSection, frozen=True, kw_only=True):
+class ConversationSection(ExtraTermsSection, frozen=True, kw_only=True):
     """Stage II, one modality. `hidden`: width of the GRU in each direction."""
 
     hidden: Count
@@ -111,7 +112,7 @@ class FusionSection(OptimisedSection, frozen=True, kw_only=True):
     modality_dropout: Share = 0.0
 
 
-class FullConfig(_Strict, frozen=True, kw_only=True):
+class MeritsLConfig(_Strict, frozen=True, kw_only=True):
     """A whole file."""
 
     recipe: Literal["merits-l"]
@@ -124,19 +125,11 @@ class FullConfig(_Strict, frozen=True, kw_only=True):
     fusion: FusionSection
 
 
-def read_recipe(path: Path) -> str:
-    """The recipe that a configuration is for: "merits-l", or "compact" where it names none. Raises `ConfigError`."""
-    recipe = _decode(path).get("recipe", "compact")
-    if recipe not in ("compact", "merits-l"):
-        raise ConfigError(f'{path}: recipe {recipe!r} is unknown; it is "merits-l", or left out for the compact model.')
-    return str(recipe)
-
-
-def read_full_config(path: Path) -> FullConfig:
+def read_config(path: Path) -> MeritsLConfig:
     """A configuration of the full-size recipe. Raises `ConfigError` that names the key with its path."""
-    tree = _decode(path)
+    tree = read_toml(path)
     try:
-        config = msgspec.convert(tree, FullConfig)
+        config = msgspec.convert(tree, MeritsLConfig)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {_with_path(str(error))}.") from error
     for name, section, width in (
@@ -147,15 +140,6 @@ def read_full_config(path: Path) -> FullConfig:
         if width % section.heads:
             raise ConfigError(f"{path}: {name}.heads = {section.heads} does not divide the width of {width}.")
     return config
-
-
-def _decode(path: Path) -> dict[str, Any]:
-    try:
-        return msgspec.toml.decode(path.read_bytes())
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); name a file of configs/.") from error
-    except msgspec.DecodeError as error:
-        raise ConfigError(f"{path}: {error}.") from error
 
 
 def _with_path(message: str) -> str:

@@ -16,7 +16,7 @@ from livemerc.model.merits import ConversationModel
 from trainer.loop.fit import LoopOptions, fit
 from trainer.loop.losses import ExtraTerms, balanced_class_weights, window_loss
 from trainer.loop.windows import DialogueFeatures, WindowBatch, batches, judge, random_cuts
-from trainer.merits_l.config import ConversationSection, FullConfig, FusionSection, RunSection
+from trainer.merits_l.config import ConversationSection, FusionSection, MeritsLConfig, RunSection
 from trainer.merits_l.data import dev_figures, loop_options
 
 Modality = Literal["text", "speech"]
@@ -28,7 +28,7 @@ class Dialogues:
     dev: Sequence[DialogueFeatures]
 
 
-def build(config: FullConfig, text_width: int, speech_width: int, labels: int) -> ConversationModel:
+def build(config: MeritsLConfig, text_width: int, speech_width: int, labels: int) -> ConversationModel:
     """Stages II and III, freshly drawn from the run's seed."""
     torch.manual_seed(config.run.seed)
 
@@ -123,7 +123,7 @@ def train_conversation(
 
 
 def drop_modalities(batch: WindowBatch, share: float) -> WindowBatch:
-    """Each window loses its words or its voice, either alike, with chance `share`; never what has the other missing.
+    """Each window loses its words or its voice, equally often, with chance `share`; nothing loses its only modality.
 
     Drawn from torch's generator, which a resumed run restores.
     """

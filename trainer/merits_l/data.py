@@ -59,7 +59,10 @@ class Split:
 
 
 def make_split(corpus: Corpus, name: str) -> Split:
-    """Raises `InputError` where the split is missing, empty, without a label, or (for training) of one class only."""
+    """The split `name` of a corpus, as arrays.
+
+    Raises `InputError` where it is missing, empty, without a label, or (for training) of one class only.
+    """
     dialogues = [d for d in corpus.splits.get(name, []) if d]
     utterances = [u for d in dialogues for u in d]
     if not utterances:

@@ -1,58 +1,53 @@
-"""A finished run of the full-size recipe: its table, and its checkpoint."""
+"""A finished run -> the checkpoint folder that `livemerc run --checkpoint` loads: no network, no pickle."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import nn
 
-from livemerc.errors import ConfigError
+from livemerc.errors import ConfigError, LivemercError
 from livemerc.model.calibration import Temperatures
-from livemerc.model.checkpoint import Manifest
+from livemerc.model.checkpoint import FORMAT, MANIFEST, Abstention, Manifest, Part, file_sha256, pack_state
+from livemerc.model.frozen_speech import FrozenSpeech, front_config
 from livemerc.model.merits import ConversationModel
-from livemerc.model.speech_head import SpeechHead
+from livemerc.model.speech_head import FrozenSpeechBranch, SpeechHead
 from livemerc.model.text import TextEncoder
 from trainer.loop.saving import load_state
-from trainer.merits_l.config import FullConfig, read_full_config
+from trainer.merits_l.config import MeritsLConfig, read_config
+from trainer.merits_l.stages import STAGES
 from trainer.merits_l.text import load_text
 
-STAGES = ("pretrain", "text", "speech", "conversation", "fusion")
-FOLDERS = {"conversation": ("conversation-text", "conversation-speech")}
-"""Folders of a stage that has not one of its own name."""
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Licence of one part's weights and the data they were trained on; shown by every session and in the manifest."""
+
+    licence: str
+    data: list[str]
 
 
-def summary(out: Path) -> list[str]:
-    """What is trained so far: parameters that each stage trains, those frozen below it, and dev weighted F1."""
-    records = {
-        name: json.loads((out / name / "stage.json").read_text())
-        for name in (s for stage in STAGES for s in FOLDERS.get(stage, (stage,)))
-        if (out / name / "stage.json").exists()
-    }
-    trained = {name: record["trained"] for name, record in records.items()}
-    front = records.get("speech", {}).get("front_parameters", 0)
-    below = {
-        "pretrain": 0, "text": 0, "speech": front, "conversation-text": trained.get("text", 0),
-        "conversation-speech": front + trained.get("speech", 0),
-        "fusion": front + sum(v for k, v in trained.items() if k not in ("pretrain", "fusion")),
-    }  # fmt: skip
-    lines = [f"{'stage':22}{'trained':>14}{'frozen below':>14}{'dev weighted F1':>17}"]
-    for name, record in records.items():
-        lines.append(f"{name:22}{trained[name]:>14,}{below[name]:>14,}{record['best']['weighted_f1']:>17.4f}")
-    for name, figures in records.get("fusion", {}).get("dev", {}).items():
-        lines.append(f"dev, {name:25} weighted F1 {figures['weighted_f1']:.4f}  UAR {figures['uar']:.4f}")
-    return lines
+class Origins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `Origin` a part."""
+
+    text: Origin
+    speech: Origin
+    speech_front: Origin
+    fusion: Origin
 
 
-def export_full_run(config: Path, runs: Path, out: Path, name: str) -> Manifest:
+def export_run(config: Path, runs: Path, out: Path, name: str) -> Manifest:
     """The checkpoint of a finished run. Raises `ConfigError` where a stage is missing or the front end is another one
     than the run's, or cannot be stored."""
     from trainer.fronts.encoders import build_speech_frontend
-    from trainer.merits_l.checkpoint import export_full
 
-    settings = read_full_config(config)
+    settings = read_config(config)
     for stage in (*STAGES[1:3], "fusion"):
         if not (runs / stage / "stage.json").exists():
             raise ConfigError(
@@ -70,7 +65,7 @@ def export_full_run(config: Path, runs: Path, out: Path, name: str) -> Manifest:
     front = build_speech_frontend(settings.speech.front, weights=settings.speech.weights)
     if front.fingerprint != json.loads((runs / "speech" / "stage.json").read_text())["front"]:
         raise ConfigError(f"{settings.speech.front}: other weights than those the run was trained on; restore them.")
-    return export_full(
+    return write_checkpoint(
         out,
         checkpoint_id=name,
         labels=model["labels"],
@@ -91,11 +86,93 @@ def _tokenizer(path: Path) -> Any:
     return Tokenizer.from_file(str(path))
 
 
-def _origins(settings: FullConfig, front_name: str) -> Any:
+def _origins(settings: MeritsLConfig, front_name: str) -> Origins:
     """Whose data the weights hold. The licence is the corpus owner's to say, so it is not guessed."""
-    from trainer.merits_l.checkpoint import Origin, Origins
-
     corpus = settings.corpus.name
     own = Origin(licence=f"as the licence of {corpus} allows", data=[corpus])
     front = Origin(licence=f"as the licence of {front_name} allows", data=[front_name])
     return Origins(text=own, speech=own, speech_front=front, fusion=own)
+
+
+def write_checkpoint(
+    out: Path,
+    *,
+    checkpoint_id: str,
+    labels: Sequence[str],
+    prior: Sequence[float],
+    text: TextEncoder,
+    tokenizer: Any,
+    front: FrozenSpeech,
+    head: SpeechHead,
+    conversation: ConversationModel,
+    origins: Origins,
+    temperatures: Temperatures | None = None,
+    abstention: Abstention | None = None,
+    s1: Literal["logits", "embedding"] = "embedding",
+    speech_trust: float = 1.0,
+    half: bool = True,
+) -> Manifest:
+    """Writes `out` (made if need be) and returns its manifest.
+
+    `labels`, `prior` (shares, summing to 1) in the order of the logits; `tokenizer`: a `tokenizers.Tokenizer`;
+    `s1`: what Stage II speech was trained on; `half`: float16 weights (half the room; T1 and S1 move by about 1e-3),
+    else float32. The manifest is written last, so a folder with one is whole.
+
+    Raises `ConfigError` (exit 2) where the parts do not fit one another or the front end cannot be stored (CARE),
+    `LivemercError` (exit 6) on a full disk.
+    """
+    conversation_config = conversation.config
+    try:
+        FrozenSpeechBranch(front, head)
+        stored_front = front_config(front)
+    except ValueError as error:
+        raise ConfigError(f"{error}; choose another speech front end for a checkpoint that runs live.") from error
+    speech_width = len(labels) if s1 == "logits" else head.dimension
+    _fits("labels of the text encoder", text.config["labels"], len(labels))
+    _fits("labels of the speech head", head.config["labels"], len(labels))
+    _fits("labels of Stages II and III", conversation_config["labels"], len(labels))
+    _fits("shares of the prior", len(prior), len(labels))
+    _fits("width of Stage II text", conversation_config["text"]["width"], text.dimension)
+    _fits("width of Stage II speech", conversation_config["speech"]["width"], speech_width)
+
+    def part(name: str, module: nn.Module, config: dict[str, Any], origin: Origin) -> Part:
+        file = out / f"{name}.safetensors"
+        save_file({k: v.cpu() for k, v in pack_state(module.state_dict(), half=half).items()}, file)
+        file.chmod(0o644)  # safetensors writes for the owner alone
+        return Part(
+            file=file.name, sha256=file_sha256(file), config=config, licence=origin.licence, data=list(origin.data)
+        )
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / MANIFEST).unlink(missing_ok=True)
+        (out / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
+        manifest = Manifest(
+            format=FORMAT,
+            id=checkpoint_id,
+            labels=list(labels),
+            prior=[float(p) for p in prior],
+            text=part("text", text, text.config, origins.text),
+            speech=part("speech", head, head.config, origins.speech),
+            speech_front=part("speech-front", front, stored_front, origins.speech_front),
+            fusion=part("fusion", conversation, conversation_config, origins.fusion),
+            tokenizer="tokenizer.json",
+            tokenizer_sha256=file_sha256(out / "tokenizer.json"),
+            temperatures=temperatures or Temperatures(),
+            abstention=abstention or Abstention(),
+            speech_trust=speech_trust,
+            s1=s1,
+        )
+        (out / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
+    except (OSError, SafetensorError) as error:
+        raise LivemercError(
+            f"{out}: the checkpoint cannot be written ({error}); free some room and export again."
+        ) from error
+    return manifest
+
+
+def _fits(what: str, value: int, wanted: int) -> None:
+    if value != wanted:
+        raise ConfigError(
+            f"{what}: {value}, where the rest of the checkpoint has {wanted}; export what was trained together."
+        )

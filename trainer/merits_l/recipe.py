@@ -25,21 +25,23 @@ from livemerc.model.checkpoint import MANIFEST, file_sha256
 from livemerc.model.merits import ConversationModel
 from livemerc.model.speech_head import SpeechHead
 from livemerc.model.text import TextEncoder
-from trainer.compact.compose import without_speech, without_text
 from trainer.corpora.corpus import SENTIMENTS
 from trainer.loop import processes
 from trainer.loop.calibrate import fit_temperatures
-from trainer.loop.fit import LoopOptions, difference
+from trainer.loop.differences import first_difference
+from trainer.loop.fit import LoopOptions
+from trainer.loop.options import TrainOptions, chosen_stages
 from trainer.loop.run_folder import RunFolder
 from trainer.loop.saving import load_state, save_arrays, save_json, save_state
+from trainer.loop.windows import without_speech, without_text
 from trainer.merits_l import conversation as conversation_stages
 from trainer.merits_l import speech as speech_stage
 from trainer.merits_l import text as text_stage
-from trainer.merits_l.config import ConversationSection, read_full_config
+from trainer.merits_l.config import ConversationSection, read_config
 from trainer.merits_l.data import check_finite, check_modalities, dev_figures, fingerprint, make_split
-from trainer.merits_l.export import FOLDERS, STAGES, export_full_run, summary
+from trainer.merits_l.export import export_run
 from trainer.merits_l.speech_features import speech_features
-from trainer.recipe import TrainOptions, chosen_stages
+from trainer.merits_l.stages import FOLDERS, STAGES, summary
 
 SPLITS = ("train", "dev")
 
@@ -58,20 +60,20 @@ class RunOptions:
     tensorboard: bool = False
 
 
-def train_full(config: Path, data: Path, out: Path, options: TrainOptions) -> None:
-    """The chosen stages; then, where the last one is done, figures, parameter table and a checkpoint in OUT."""
+def train(config: Path, data: Path, out: Path, options: TrainOptions) -> None:
+    """Trains the chosen stages; after the last one, prints figures and parameters and writes a checkpoint to `out`."""
     stages = chosen_stages(options.stage, STAGES)
     process = processes.accelerator(options.device or "auto")
     folder = RunFolder(out, "merits-l")
     if options.resume:
         folder.resume()
-    read_full_config(config)  # a mistake in it costs nothing yet
+    read_config(config)  # a mistake in it costs nothing yet
     if process.is_main_process:
         if options.overwrite:
             folder.overwrite([f for s in stages for f in FOLDERS.get(s, (s,))], [])
         folder.begin("all", {})
     process.wait_for_everyone()
-    run = FullRun(
+    run = Run(
         RunOptions(
             config, data, out, options.cache or out / "cache", options.device or "auto", options.pseudo_labels,
             options.max_steps, options.tracker == "tensorboard",
@@ -83,19 +85,19 @@ def train_full(config: Path, data: Path, out: Path, options: TrainOptions) -> No
         for line in summary(out):
             print(line)
         if "fusion" in run.trained or ("fusion" in stages and not (out / "checkpoint" / MANIFEST).exists()):
-            export_full_run(config, out, out / "checkpoint", f"merits-l-{run.config.corpus.name}")
+            export_run(config, out, out / "checkpoint", f"merits-l-{run.config.corpus.name}")
             print(f"{out / 'checkpoint'}: a checkpoint for `livemerc run --checkpoint`")
     process.wait_for_everyone()
 
 
-class FullRun:
+class Run:
     """One run: its configuration, corpus and folder. Every method leaves its files below `options.out`."""
 
     def __init__(self, options: RunOptions):
         from trainer.corpora.registry import read_corpus
 
         self.options = options
-        self.config = read_full_config(options.config)
+        self.config = read_config(options.config)
         self.process = processes.accelerator(options.device)
         self.device: torch.device = self.process.device
         corpus_options: dict[str, Any] = self.config.corpus.options
@@ -106,22 +108,22 @@ class FullRun:
         self.labels = len(self.corpus.labels)
         self.seed = self.config.run.seed
         self.trained: list[str] = []
-        """Stages that this process did not find done."""
+        """Stages that this process trained; the others were done before."""
 
     def run(self, stage: str) -> None:
-        """One of `STAGES`. Raises `ConfigError` where an earlier one is missing or the folder was begun otherwise."""
+        """Runs one of `STAGES`. Raises `ConfigError` where an earlier one is missing or `out` was begun otherwise."""
         {"pretrain": self.pretrain, "text": self.text, "speech": self.speech, "conversation": self.conversation,
          "fusion": self.fusion}[stage]()  # fmt: skip
 
     # Stage 0
 
     def pretrain(self) -> None:
-        """The text encoder on pseudo-labels; nothing where none are given, as in the paper's ablation."""
+        """Trains the text encoder on pseudo-labels; does nothing where none are given, as in the paper's ablation."""
         source = self.options.pseudo_labels
         if source is None:
             self._say("stage pretrain: no --pseudo-labels FILE, so Stage I starts from the encoder as it is")
             return
-        from trainer.pseudo_labels.run import read_pseudo_labels
+        from trainer.pseudo_labels.labelled_corpus import read_pseudo_labels
 
         rows = read_pseudo_labels(source)
         section = self.config.pretrain
@@ -246,8 +248,8 @@ class FullRun:
     def _stage(
         self, name: str, begun: dict[str, Any], work: Callable[[Path, LoopOptions], dict[str, Any]], made: str
     ) -> None:
-        """`work` once; its record, and what it was begun with, in NAME/stage.json. `made`: the file that the next
-        stages build on."""
+        """Runs `work` unless it is done, and writes NAME/stage.json: its record, and what it was begun with. `made`:
+        the file that the next stages build on."""
         out = self.options.out / name
         begun = json.loads(json.dumps(
             {**begun, "run": _plain(self.config.run), "corpus": _plain(self.config.corpus),
@@ -257,7 +259,7 @@ class FullRun:
         if record.exists():
             before = json.loads(record.read_text())["begun_with"]
             if before != begun:
-                raise ConfigError(f"{record}: {difference(before, begun)}; name another --out, or --overwrite.")
+                raise ConfigError(f"{record}: {first_difference(before, begun)}; name another --out, or --overwrite.")
             self._say(f"stage {name}: done before")
             return
         self._say(f"stage {name}")

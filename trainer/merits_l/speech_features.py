@@ -47,8 +47,9 @@ def speech_features(
 ) -> SpeechFeatures:
     """Extracts what the cache in `folder` lacks and reads all of it. Raises `InputError` where no audio of a split
     can be used, `ConfigError` where the cache belongs to another front end, `ModelError` where that is missing."""
-    from trainer.fronts.cache import FeatureCache, Item
+    from trainer.fronts.cache import FeatureCache
     from trainer.fronts.encoders import build_speech_frontend
+    from trainer.fronts.items import Item
 
     torch.manual_seed(seed)  # random weights, where those are asked for, are the same in every run
     front = build_speech_frontend(section.front, weights=section.weights).to(device)

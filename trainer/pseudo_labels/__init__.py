@@ -1,1 +1,1 @@
-"""Labels from teachers for what nobody has labelled."""
+"""Texts that nobody has labelled get labels from a teacher, to pre-train the text encoder on."""

@@ -1,6 +1,7 @@
 """What teachers and recognisers have said so far: SQLite beside the output, one commit an answer, safe against kill -9.
 
-Keyed by content, so a text is asked once whatever corpus it comes from, and a second run asks only what is missing.
+Answers lie under the content of what was asked, so a text is asked once whatever corpus it comes from, and a second
+run asks only for what is missing.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class Journal:
         self._db.close()
 
     def answers(self, keys: Iterable[str]) -> dict[str, Answer]:
-        """What is known of `keys`."""
+        """The answers to those of `keys` that have one."""
         found: dict[str, Answer] = {}
         wanted = list(keys)
         with self._errors():
@@ -107,7 +108,7 @@ class Journal:
                 raise
 
     def forget(self, keys: Sequence[str]) -> None:
-        """These will be asked again."""
+        """Removes these answers, so that they are asked for again."""
         with self._errors():
             self._db.executemany("DELETE FROM answers WHERE key = ?", [(key,) for key in keys])
 

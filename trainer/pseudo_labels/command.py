@@ -11,7 +11,9 @@ from typing import Any
 from livemerc.errors import ConfigError
 from trainer.corpora.corpus import SENTIMENTS
 from trainer.pseudo_labels.agreement import agreement_lines
-from trainer.pseudo_labels.run import Outputs, Prices, pseudo_label
+from trainer.pseudo_labels.cost import Prices
+from trainer.pseudo_labels.labelled_corpus import Outputs
+from trainer.pseudo_labels.run import pseudo_label
 from trainer.pseudo_labels.teachers import Teacher
 from trainer.pseudo_labels.texts import Columns, SourceText, corpus_texts, read_texts
 
@@ -77,13 +79,13 @@ def make_teacher(options: Options) -> Teacher:
 
         label_map = None if options.label_map is None else read_label_map(options.label_map)
         return Classifier(options.model, label_map, options.device)
-    from trainer.pseudo_labels.crowd import Patience
     from trainer.pseudo_labels.endpoint import Endpoint, EndpointTeacher
+    from trainer.pseudo_labels.request_pool import RetryPolicy
 
-    patience = Patience(concurrency=options.concurrency, retries=options.retries, stop_after=options.stop_after)
+    policy = RetryPolicy(concurrency=options.concurrency, retries=options.retries, stop_after=options.stop_after)
     endpoint = Endpoint(
         model=options.model, base_url=options.base_url, key_env=options.key_env, timeout_s=options.timeout_s,
-        patience=patience,
+        retries=policy,
     )  # fmt: skip
     return EndpointTeacher(endpoint, os.environ)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from livemerc.errors import ConfigError, LivemercError, ModelError
-from trainer.pseudo_labels.crowd import Crowd, Fatal, Patience, Transient, retry_after
+from trainer.pseudo_labels.request_pool import Fatal, RequestPool, RetryPolicy, Transient, retry_after
 from trainer.pseudo_labels.teachers import PROMPT, Answer, Record, Teacher, identity, parse_label
 
 if TYPE_CHECKING:
@@ -34,15 +34,15 @@ class Endpoint:
     base_url: str | None = None
     key_env: str | None = None
     timeout_s: float = 60.0
-    patience: Patience = field(default_factory=Patience)
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
 
 
 class EndpointTeacher(Teacher):
     """System message, temperature 0, at most 4 tokens; the user's message is the text.
 
-    The key comes from an environment variable and goes nowhere but into the request's header: out of messages and
-    stored answers it is taken, should an endpoint echo it. The base URL is no part of the identity: the same model on
-    another port has the same answers.
+    The key comes from an environment variable and goes only into the request's header. Where an endpoint echoes it, it
+    is taken out of messages and stored answers. The base URL is no part of the identity, because the same model on
+    another port gives the same answers.
 
     Raises `ConfigError` for an impossible URL or a missing key.
     """
@@ -53,7 +53,7 @@ class EndpointTeacher(Teacher):
         self._settings = endpoint
         self.base_url = (endpoint.base_url or OPENAI_URL).rstrip("/")
         self._check_url()
-        # Another host gets a key only if told which: the one of OpenAI is not for everybody.
+        # OpenAI's key goes to OpenAI alone; another host gets a key only where --key-env names one.
         at_openai = urlsplit(self.base_url).hostname == "api.openai.com"
         self._key_env = endpoint.key_env or (OPENAI_KEY if at_openai else None)
         self._key = environ.get(self._key_env, "").strip() if self._key_env else ""
@@ -99,23 +99,23 @@ class EndpointTeacher(Teacher):
         self._client = openai.AsyncOpenAI(
             base_url=self.base_url,
             api_key=self._key or "none",  # the client wants one; local servers look at none
-            max_retries=0,  # see `trainer.pseudo_labels.crowd`
+            max_retries=0,  # see `trainer.pseudo_labels.request_pool`
             timeout=self._settings.timeout_s,
         )
-        crowd = Crowd(self, self._settings.patience, f"the endpoint {self.base_url}", texts, record, forget)
+        pool = RequestPool(self, self._settings.retries, f"the endpoint {self.base_url}", texts, record, forget)
 
         async def run() -> None:
             async with self._client:
-                await crowd.run()
+                await pool.run()
 
         asyncio.run(run())
-        if crowd.broken is not None:
-            raise crowd.broken
-        if crowd.interrupted:
+        if pool.broken is not None:
+            raise pool.broken
+        if pool.interrupted:
             raise KeyboardInterrupt
-        if crowd.fatal is not None:
-            raise LivemercError(crowd.fatal)
-        return len(crowd.given_up)
+        if pool.fatal is not None:
+            raise LivemercError(pool.fatal)
+        return len(pool.given_up)
 
     async def ask(self, text: str) -> Answer:
         """One request. Raises `Transient` and `Fatal`."""

@@ -1,124 +1,28 @@
-"""LLM-supervised pre-training, first half: unlabelled texts -> a teacher -> a corpus of positive / negative / neutral.
+"""Labels texts: asks a teacher, keeps its answers, writes the labelled corpus (`livemerc-train pseudo-label`).
 
 MERITS-L, section 3.1 (arXiv 2501.11468): transcripts of unlabelled speech, labelled by a large language model, on which
-the text encoder is trained before it sees an emotion. `livemerc-train pseudo-label`.
+the text encoder is trained before it sees an emotion.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-from livemerc.errors import ConfigError, InputError, LivemercError
+from livemerc.errors import InputError, LivemercError
 from trainer.corpora.corpus import SENTIMENTS
 from trainer.pseudo_labels.agreement import agreement
 from trainer.pseudo_labels.answers import Journal, answer_key
+from trainer.pseudo_labels.cost import Bill, Prices
+from trainer.pseudo_labels.labelled_corpus import COLUMNS, Outputs, write_csv, write_text
 from trainer.pseudo_labels.progress import Progress
 from trainer.pseudo_labels.teachers import Answer, Teacher, sha256
 from trainer.pseudo_labels.texts import SourceText
 
-COLUMNS = ("text", "label", "source", "teacher", "prompt_sha256")
 APART = ("malformed", "refused", "rejected")
-
-
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """Money for a million tokens, in any currency."""
-
-    prompt: float
-    completion: float
-
-
-class Bill:
-    """Tokens and money so far; None as soon as one answer's are unknown: a partial sum looks like a whole one."""
-
-    def __init__(self, prices: Prices | None) -> None:
-        self._prices = prices
-        self.prompt: int | None = None
-        self.completion: int | None = None
-        self._unknown = False
-
-    def add(self, answers: Iterable[Answer]) -> None:
-        for answer in answers:
-            if answer.status == "rejected":
-                continue  # an error is not charged for
-            if self._unknown or answer.prompt_tokens is None or answer.completion_tokens is None:
-                self._unknown, self.prompt, self.completion = True, None, None
-                return
-            self.prompt = (self.prompt or 0) + answer.prompt_tokens
-            self.completion = (self.completion or 0) + answer.completion_tokens
-
-    @property
-    def cost(self) -> float | None:
-        if self._prices is None or self.prompt is None or self.completion is None:
-            return None
-        return (self.prompt * self._prices.prompt + self.completion * self._prices.completion) / 1e6
-
-    @property
-    def note(self) -> str:
-        """For the progress bar; nothing where no price was given."""
-        if self._prices is None:
-            return ""
-        return "cost unknown" if self.cost is None else f"cost {self.cost:.4f}"
-
-
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """Files of one run, beside each other: `x.csv`, `x.apart.csv`, `x.json`, and the journal of its answers."""
-
-    corpus: Path
-    apart: Path
-    summary: Path
-    journal: Path
-
-    @classmethod
-    def of(cls, out: Path, journal: Path | None) -> Outputs:
-        if out.suffix != ".csv":
-            raise ConfigError(f"--out {out}: the corpus is a .csv file; name it so.")
-        return cls(
-            out,
-            out.with_suffix(".apart.csv"),
-            out.with_suffix(".json"),
-            journal or out.with_suffix(".answers.sqlite"),
-        )
-
-
-def read_pseudo_labels(path: Path) -> list[tuple[str, str]]:
-    """(text, label)s of a labelled corpus in file order; label is "negative", "neutral" or "positive".
-
-    Raises `InputError` naming file and line: columns text and label missing, an unknown label, an empty text, no rows.
-    """
-    pairs = []
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            missing = [c for c in ("text", "label") if c not in (reader.fieldnames or ())]
-            if missing:
-                raise InputError(
-                    f"{path}: column {', '.join(missing)} is missing; `livemerc-train pseudo-label` writes such files."
-                )
-            for row in reader:
-                text, label = (row["text"] or "").strip(), (row["label"] or "").strip()
-                if not text or label not in SENTIMENTS:
-                    raise InputError(
-                        f"{path}, line {reader.line_num}: needs a text and one of {', '.join(SENTIMENTS)}, "
-                        f"not {text[:40]!r} and {label!r}."
-                    )
-                pairs.append((text, label))
-    except OSError as error:
-        raise InputError(f"{path}: the pseudo-labels cannot be read ({error.strerror}); check the path.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: not UTF-8 CSV ({error}); make it with `livemerc-train pseudo-label`.") from error
-    if not pairs:
-        raise InputError(f"{path}: no labelled texts; make the corpus anew with `livemerc-train pseudo-label`.")
-    return pairs
 
 
 def pseudo_label(
@@ -190,20 +94,20 @@ def pseudo_label(
     }
     prompt = sha256(teacher.prompt) if teacher.prompt is not None else ""
     found = [(row, answers.get(key)) for row, key in zip(worded, keys, strict=True)]
-    _write_csv(
+    write_csv(
         outputs.corpus, COLUMNS,
         [(row.text, a.label, row.source, teacher.name, prompt) for row, a in found if a is not None and a.label],
     )  # fmt: skip
     apart = [(row, a) for row, a in found if a is not None and not a.label]
     if apart:
-        _write_csv(
+        write_csv(
             outputs.apart, ("text", "status", "raw", "source", "teacher", "prompt_sha256"),
             [(row.text, a.status, a.raw, row.source, teacher.name, prompt) for row, a in apart],
         )  # fmt: skip
     else:
         outputs.apart.unlink(missing_ok=True)
     summary = {**about, **summary}
-    _write(outputs.summary, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+    write_text(outputs.summary, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
     if unanswered:
         raise LivemercError(
             f"{unanswered} of {len(texts)} texts got no answer ({teacher.last_failure}); {outputs.corpus} holds the "
@@ -247,25 +151,3 @@ def _summary(
         "cost": bill.cost,
         "agreement": agreement([(row.gold, label) for row, label in zip(worded, found, strict=True) if row.gold]),
     }  # fmt: skip
-
-
-def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    _write(path, text.getvalue())
-
-
-def _write(path: Path, text: str) -> None:
-    """Replaced whole: a killed run leaves the file before."""
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise LivemercError(
-            f"{path}: cannot be written ({error.strerror}); free space or change --out, and run the same command again."
-        ) from error

@@ -1,8 +1,7 @@
 """Teachers: who says whether a sentence is positive, negative or neutral, and how their answers are read.
 
-Three kinds: a large language model behind an OpenAI-compatible endpoint (`endpoint`; MERITS-L, section
-3.1: GPT-3.5), any local `transformers` text classifier, and VADER (Hutto & Gilbert 2014), a lexicon that is always
-there.
+There are three kinds: a large language model behind an OpenAI-compatible endpoint (`endpoint`; MERITS-L, section 3.1:
+GPT-3.5), any local `transformers` text classifier, and VADER (Hutto & Gilbert 2014), a lexicon that is always there.
 """
 
 from __future__ import annotations
@@ -214,7 +213,7 @@ class Classifier(LocalTeacher):
         self._device = torch.device(choose_device(device))
         self._model = self._model.eval().to(self._device)
         positions = getattr(config, "max_position_embeddings", 512)
-        # RoBERTa's table holds two more rows than the longest input; the tokenizer knows, where it says anything.
+        # RoBERTa's table holds two more rows than the longest input; the tokenizer knows the length, where it has one.
         self._longest = min(self._tokenizer.model_max_length, positions, 512)
         self.name = f"classifier:{model.rstrip('/').rsplit('/', 1)[-1]}"
         self.identity = identity(

@@ -37,7 +37,7 @@ class Columns:
         return [c for c in (self.text, self.source, self.gold) if c is not None]
 
 
-def fold(text: str) -> str:
+def normalised(text: str) -> str:
     """White space folded, lone surrogates made visible: what teachers get and what counts as the same text."""
     return " ".join(encodable(text).split())
 
@@ -62,7 +62,7 @@ def read_texts(path: Path, columns: Columns, delimiter: str | None = None) -> li
             elif suffix in JSON_LINES:
                 rows = list(_json_lines(path, file, columns))
             else:
-                rows = [SourceText(_line(path, n), fold(line)) for n, line in enumerate(file, start=1)]
+                rows = [SourceText(_line(path, n), normalised(line)) for n, line in enumerate(file, start=1)]
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path.") from error
     except UnicodeDecodeError as error:
@@ -78,7 +78,7 @@ def corpus_texts(corpus: Corpus, split: str | None) -> list[SourceText]:
     if split is not None and split not in corpus.splits:
         raise ConfigError(f"--split {split}: {corpus.name} has {', '.join(corpus.splits)} here.")
     return [
-        SourceText(f"{corpus.name}:{name}:{u.dialogue_id}:{u.utterance_id}", fold(u.text), u.sentiment)
+        SourceText(f"{corpus.name}:{name}:{u.dialogue_id}:{u.utterance_id}", normalised(u.text), u.sentiment)
         for name in ([split] if split is not None else corpus.splits)
         for u in corpus.utterances(name)
     ]
@@ -137,7 +137,7 @@ def _row(path: Path, line: int, value: dict[str, str], columns: Columns) -> Sour
     if gold and gold not in SENTIMENTS:
         raise InputError(f"{path}, line {line}: gold label {gold!r} is none of {', '.join(SENTIMENTS)}; map it first.")
     source = encodable(value[columns.source].strip()) if columns.source is not None else ""
-    return SourceText(source or _line(path, line), fold(value[columns.text]), gold or None)
+    return SourceText(source or _line(path, line), normalised(value[columns.text]), gold or None)
 
 
 def _check_sources(path: Path, rows: list[SourceText]) -> None:

@@ -1,4 +1,4 @@
-"""A folder of recordings -> transcripts, by livemerc's own ears, recognisers and screening."""
+"""A folder of recordings -> transcripts, by the endpointing, recognisers and screening of livemerc."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ import msgspec
 
 from livemerc.asr.screening import screen
 from livemerc.asr.select import choose_engine
-from livemerc.audio.ears import Ears, Utterance
+from livemerc.audio.ears import Ears
 from livemerc.audio.file_source import FileSource
+from livemerc.audio.items import Utterance
 from livemerc.config import Config, load_config
 from livemerc.errors import InputError
 from livemerc.text_safety import encodable
 from trainer.pseudo_labels.answers import Journal
 from trainer.pseudo_labels.progress import Progress
 from trainer.pseudo_labels.teachers import identity, sha256
-from trainer.pseudo_labels.texts import SourceText, fold
+from trainer.pseudo_labels.texts import SourceText, normalised
 
 if TYPE_CHECKING:
     from livemerc.asr.engine import AsrEngine
@@ -32,7 +33,7 @@ SUFFIXES = frozenset(
 
 
 class Heard(msgspec.Struct, array_like=True):
-    """One utterance; times in seconds of the file; `gated`: why its text is none (see `livemerc.asr.screening`)."""
+    """One utterance; times in seconds of the file; `gated`: why its text was screened out, None where it was not."""
 
     start_s: float
     end_s: float
@@ -92,7 +93,9 @@ def transcribe_folder(
                 speech_s += sum(u.end_s - u.start_s for u in heard)
                 gated.update(u.gated for u in heard if u.gated is not None)
                 rows += [
-                    SourceText(f"{name}#{u.start_s:.2f}-{u.end_s:.2f}", fold(u.text)) for u in heard if u.gated is None
+                    SourceText(f"{name}#{u.start_s:.2f}-{u.end_s:.2f}", normalised(u.text))
+                    for u in heard
+                    if u.gated is None
                 ]
                 progress.update(number)
         finally:

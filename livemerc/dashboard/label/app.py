@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
-import sys
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Input
 
-from livemerc.dashboard.keys import LABEL_KEYS, KeyLine, told
+from livemerc.dashboard.keys import LABEL_KEYS, key_help
 from livemerc.dashboard.label.panels import CurrentPanel, HeadPanel, LabelPanel, SavedPanel, UtterancePanel
 from livemerc.dashboard.label.screens import LabelHelpScreen, PickScreen
-from livemerc.dashboard.palette import PALETTES, Palette, palette_for
+from livemerc.dashboard.panels.key_line import KeyLine
 from livemerc.dashboard.state.session import SessionState
-from livemerc.dashboard.terminal import own_signals, own_terminal
-from livemerc.errors import EXIT_OK, LivemercError
-from livemerc.runtime.process import STOP_SIGNALS
+from livemerc.dashboard.terminal_app import TerminalApp
+from livemerc.errors import LivemercError
 from livemerc.sessions.annotation import Annotation
 from livemerc.text_safety import plain_text
 
@@ -38,13 +33,14 @@ _TYPING = (("Enter", "save these words"), ("Esc", "leave them as they are"))
 _ALL_DONE = "every utterance has a label"
 
 
-class LabelApp(App[int]):
-    """One pass. `clip(index)` gives what reads an utterance's audio (None: `silent` says why), `play` plays it."""
+class LabelApp(TerminalApp):
+    """One pass. `clip(index)` gives what reads an utterance's audio; None: `silent` says why there is none.
+    `play` plays it and `hush` stops it."""
 
     CSS_PATH = "label.tcss"
     TITLE = "livemerc label"
     ENABLE_COMMAND_PALETTE = False
-    AUTO_FOCUS = ""  # the editor is there and hidden
+    AUTO_FOCUS = ""  # the editor would take the keys, hidden as it is
     BINDINGS: ClassVar[list[BindingType]] = [*LABEL_KEYS]
 
     def __init__(
@@ -58,33 +54,25 @@ class LabelApp(App[int]):
     ) -> None:
         super().__init__()
         self.annotation = annotation
-        self.palette: Palette = palette_for(os.environ)
-        self.terminal_gone: Callable[[], bool] = lambda: False
-        self.note = silent if clip is None else "? shows the keys"
         self._clip = clip
         self._silent = silent
         self._play = play
         self._hush = hush
         self._editing = False
-        for palette in PALETTES:
-            self.register_theme(palette.theme())
-        self.theme = self.palette.name
+        self._saved = SavedPanel(annotation, silent if clip is None else "? shows the keys", id="saved")
 
     def compose(self) -> ComposeResult:
         yield HeadPanel(self.annotation, id="head")
         yield UtterancePanel(self.annotation, id="utterances")
         yield CurrentPanel(self.annotation, id="current")
         yield Input(id="editor", select_on_focus=False)
-        yield SavedPanel(self.annotation, id="saved")
+        yield self._saved
         yield KeyLine(SessionState(), id="keys", typing=_TYPING)
 
     def on_mount(self) -> None:
         self._panels = [*self.query(LabelPanel), self.query_one(KeyLine)]
         self.set_interval(_LOOK_AT_TERMINAL_EVERY_S, self._leave_without_terminal)
-        if sys.platform != "win32" and threading.current_thread() is threading.main_thread():
-            for number in STOP_SIGNALS:
-                if signal.getsignal(number) is not signal.SIG_IGN:
-                    asyncio.get_running_loop().add_signal_handler(number, self.action_leave)
+        self.leave_on_signals()
 
     def _leave_without_terminal(self) -> None:
         if self.terminal_gone():
@@ -95,14 +83,14 @@ class LabelApp(App[int]):
             panel.redraw()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """While words are being typed, only these."""
+        """While words are being typed, only these actions are offered."""
         return not self._editing or action in ("escape", "leave", "quit")
 
     # -- where ---------------------------------------------------------------------------------------------------------
 
     def _moved(self) -> None:
         self.annotation.trouble = None
-        self.note = ""
+        self._saved.note = ""
         self.redraw()
 
     def action_move(self, by: int) -> None:
@@ -130,13 +118,13 @@ class LabelApp(App[int]):
     # -- what a person says --------------------------------------------------------------------------------------------
 
     def _tell(self, note: str) -> None:
-        self.note = note
+        self._saved.note = note
         self.redraw()
 
     def _judged(self, saved: bool, what: str) -> None:
-        """After a label: on to the next one without."""
+        """After a label, goes on to the next utterance without one."""
         if saved:
-            self.note = f"saved: {what}" if self.annotation.next_open() else f"saved: {what}; {_ALL_DONE}"
+            self._saved.note = f"saved: {what}" if self.annotation.next_open() else f"saved: {what}; {_ALL_DONE}"
         self.redraw()
 
     def _set_emotion(self, label: str | None) -> None:
@@ -160,12 +148,12 @@ class LabelApp(App[int]):
 
     def action_take_back(self) -> None:
         if self.annotation.take_label_back():
-            self.note = "saved: no label"
+            self._saved.note = "saved: no label"
         self.redraw()
 
     def action_undo(self) -> None:
         if self.annotation.undo():
-            self.note = "saved: as it was before"
+            self._saved.note = "saved: as it was before"
         self.redraw()
 
     # -- words and speaker ---------------------------------------------------------------------------------------------
@@ -213,7 +201,7 @@ class LabelApp(App[int]):
 
     def _set_speaker(self, name: str | None) -> None:
         if name is not None and self.annotation.set_speaker(name):
-            self.note = "saved: speaker"
+            self._saved.note = "saved: speaker"
         self.redraw()
 
     # -- sound ---------------------------------------------------------------------------------------------------------
@@ -236,26 +224,22 @@ class LabelApp(App[int]):
     # -- the rest ------------------------------------------------------------------------------------------------------
 
     def action_next_theme(self) -> None:
-        self.palette = PALETTES[(PALETTES.index(self.palette) + 1) % len(PALETTES)]
-        self.theme = self.palette.name
+        self.wear_next()
         self.redraw()
 
     def action_help(self) -> None:
-        self.push_screen(LabelHelpScreen(told(self)))
+        self.push_screen(LabelHelpScreen(key_help(self)))
 
     def action_leave(self) -> None:
         """Everything that was said is on the disk already."""
         with contextlib.suppress(LivemercError):
             self._hush()
-        self.exit(EXIT_OK)
+        super().action_leave()
 
 
 def run_label(app: LabelApp, theme: str = "auto") -> int:
     """The screen in this process's own terminal. Returns the exit code."""
-    app.palette = palette_for(os.environ, theme)
-    app.theme = app.palette.name
-    with own_terminal() as app.terminal_gone, own_signals():
-        code = app.run()
-    if code is None:  # Textual has shown its traceback
+    code = app.run_in_terminal(theme)
+    if code is None:
         raise LivemercError("The screen failed; what was labelled is saved. Run again with --debug for details.")
     return code

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
-
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
@@ -13,16 +11,13 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from livemerc.dashboard.keys import DIGITS
-from livemerc.dashboard.palette import Palette, glyph
+from livemerc.dashboard.palette import Palette, glyph, palette_of
 from livemerc.dashboard.panels.wrapping import in_cells, wrap
 from livemerc.dashboard.state.course import NOT_SURE
 from livemerc.notation import clock, fraction
 from livemerc.sessions.annotation import Annotation
 from livemerc.sessions.session import RecordedUtterance
 from livemerc.text_safety import sure_width
-
-if TYPE_CHECKING:
-    from livemerc.dashboard.label.app import LabelApp
 
 _SPEAKER_CELLS = 10
 _LABEL_CELLS = 8
@@ -31,7 +26,7 @@ NO_WORDS = "(no words)"
 
 
 class LabelPanel(Widget):
-    """Lines of styled text from the annotation; override `lines`."""
+    """Shows lines of styled text from the annotation; override `lines`."""
 
     can_focus = False
 
@@ -45,12 +40,8 @@ class LabelPanel(Widget):
         return []
 
     @property
-    def label_app(self) -> LabelApp:
-        return cast("LabelApp", self.app)
-
-    @property
     def palette(self) -> Palette:
-        return self.label_app.palette
+        return palette_of(self)
 
     def redraw(self) -> None:
         new = self.lines(self.size.width, self.size.height) if self.size.width else []
@@ -208,7 +199,7 @@ class CurrentPanel(LabelPanel):
         return [text]
 
     def _keys(self, width: int) -> list[Text]:
-        """`1 · neutral  2 ▲ joy ...`, the person's own in reverse; as many rows as it takes."""
+        """`1 · neutral  2 ▲ joy ...`, with the person's own in reverse, in as many rows as it takes."""
         palette, utterance = self.palette, self.annotation.current
         person = utterance.corrected_emotion
         choices = [
@@ -235,11 +226,16 @@ class CurrentPanel(LabelPanel):
 class SavedPanel(LabelPanel):
     """What happened last: saved, not saved, playing, and why not."""
 
+    def __init__(self, annotation: Annotation, note: str, *, id: str) -> None:
+        super().__init__(annotation, id=id)
+        self.note = note
+        """What is said there unless something has gone wrong."""
+
     def lines(self, width: int, height: int) -> list[Text]:
-        palette, app = self.palette, self.label_app
+        palette = self.palette
         if self.annotation.trouble is not None:
             text = Text(f" {sure_width(self.annotation.trouble)}", style=palette.alarm, no_wrap=True)
         else:
-            text = Text(f" {sure_width(app.note)}", style=palette.dim, no_wrap=True)
+            text = Text(f" {sure_width(self.note)}", style=palette.dim, no_wrap=True)
         text.truncate(width, overflow="ellipsis")
         return [text]

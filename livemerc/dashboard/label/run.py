@@ -23,7 +23,7 @@ NO_AUDIO = "no audio was kept: there is nothing to play (record with --record-au
 
 
 def label(directory: Path, *, least_certain_first: bool = False) -> int:
-    """The screen, until the person leaves. Returns the exit code.
+    """Shows the screen until the person leaves. Returns the exit code.
 
     Raises `ConfigError` without a terminal, `InputError` for what cannot be labelled (`Annotation`).
     """
@@ -45,7 +45,7 @@ def label(directory: Path, *, least_certain_first: bool = False) -> int:
 
 
 def _clips(annotation: Annotation) -> tuple[Callable[[int], Callable[[], tuple[np.ndarray, int]]] | None, str]:
-    """What reads an utterance's audio; None and the reason where there is none."""
+    """What reads an utterance's audio, by its index; None and the reason where there is no audio."""
     info = annotation.session.info
     try:
         audio = annotation.session.audio()
@@ -84,7 +84,7 @@ def _hush() -> None:
 
 
 def export(directory: Path, path: Path, *, everything: bool, split: str | None) -> int:
-    """Write the manifest. Returns the exit code. Raises `LivemercError`s."""
+    """Writes the manifest. Returns the exit code. Raises `LivemercError`."""
     from livemerc.export import standing
     from livemerc.export.training_csv import DEFAULT_SPLIT, write_manifest
 

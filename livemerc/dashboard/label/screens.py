@@ -1,9 +1,9 @@
-"""Choosing a name from those there are, or a new one; and the keys."""
+"""The screens over the label screen: one picks a name or takes a new one, one tells the keys."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -13,10 +13,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from livemerc.dashboard.palette import palette_of
 from livemerc.text_safety import plain_text
-
-if TYPE_CHECKING:
-    from livemerc.dashboard.label.app import LabelApp
 
 SIGNS = (
     ("✓", "labelled by a person"),
@@ -67,7 +65,7 @@ class PickScreen(ModalScreen[str | None]):
             options.highlighted = (at + by) % len(self._options)
 
     def action_choose(self) -> None:
-        """What was typed, before what is highlighted."""
+        """What was typed counts before what is highlighted."""
         typed = " ".join(self.query_one(Input).value.split()) if self._typed else ""
         highlighted = self.query_one(OptionList).highlighted
         if typed:
@@ -94,7 +92,7 @@ class LabelHelpScreen(ModalScreen[None]):
         self._keys = keys
 
     def compose(self) -> ComposeResult:
-        palette = cast("LabelApp", self.app).palette
+        palette = palette_of(self)
         text = Text()
         for keys, what in self._keys:
             text.append(f"{keys:<13}", style=palette.style(palette.accent, bold=True))

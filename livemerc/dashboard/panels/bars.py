@@ -10,12 +10,12 @@ from livemerc.dashboard.palette import Palette, glyph
 from livemerc.dashboard.panels.panel import Panel, spread
 from livemerc.dashboard.state.branches import disagree, side_by_side
 from livemerc.dashboard.state.course import NOT_SURE
-from livemerc.dashboard.state.session import Estimate, Utterance, top
+from livemerc.dashboard.state.utterance import Estimate, Utterance, top
 from livemerc.notation import clock, fraction
 from livemerc.text_safety import sure_width
 
 _EIGHTHS = " ▏▎▍▌▋▊▉"
-_TABLE_WIDTH = 40  # cells that the bars with a column each for words and voice need
+_TABLE_WIDTH = 40  # cells; below it there is no room for the columns of words and voice
 
 
 class NowPanel(Panel):
@@ -100,7 +100,7 @@ def _verdict(palette: Palette, utterance: Utterance | None) -> Text:
 
 
 def _why(estimate: Estimate) -> str:
-    """In a word how firm this is."""
+    """How firm the estimate is, in a few words."""
     if estimate.abstained is not None:
         return f"not sure: {sure_width(estimate.abstained)}"
     return {
@@ -127,7 +127,7 @@ def _bar_row(palette: Palette, labels: Sequence[str], index: int, estimate: Esti
 
 
 def share_bar(palette: Palette, colour: str, share: float, width: int) -> Text:
-    """Eighths of a cell: a change of one point is visible at 12 cells."""
+    """A bar in eighths of a cell, so that a change of one point is visible at 12 cells."""
     eighths = max(0, min(width * 8, round(share * width * 8)))
     whole, rest = divmod(eighths, 8)
     line = Text("█" * whole + (_EIGHTHS[rest] if rest else ""), style=palette.style(colour))

@@ -1,11 +1,11 @@
-"""Health: what hears, what judges, how fast, and what is wrong, with its mend."""
+"""Health: what hears, what judges, how fast it is, and what is wrong, with its mend."""
 
 from __future__ import annotations
 
 from rich.text import Text
 
 from livemerc.dashboard.panels.panel import Panel
-from livemerc.dashboard.state.session import LAG_TROUBLE_S
+from livemerc.dashboard.state.vitals import LAG_TROUBLE_S
 from livemerc.notation import clock
 from livemerc.text_safety import sure_width
 
@@ -13,11 +13,12 @@ ROWS = 11
 """What the panel needs in one column."""
 _TWO_COLUMNS = 56
 _NAME_CELLS = 11
-_ELSEWHERE = ("elapsed", "lag, queue")  # on a small screen: they stand in the header and the status line, too
+_ELSEWHERE = ("elapsed", "lag, queue")
+"""Left out on a small screen, because the header and the status line have them, too."""
 
 
 class HealthPanel(Panel):
-    """One figure a row; side by side in two columns where there is no room below."""
+    """One figure a row; in two columns where there are too few rows."""
 
     def lines(self, width: int, height: int) -> list[Text]:
         inner, palette = width - 2, self.palette
@@ -80,7 +81,7 @@ class HealthPanel(Panel):
         elif state.recording is None:
             recording = Text("nothing is kept", style=palette.text)
         else:
-            recording = Text(f"● {state.recording}", style=palette.style(palette.trouble, bold=True))
+            recording = Text(f"● {sure_width(state.recording)}", style=palette.style(palette.trouble, bold=True))
         given_up = sure_width(health.given_up) if health.given_up else "nothing given up"
         return [
             ("source", plain(source)),

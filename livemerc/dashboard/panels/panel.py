@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from rich.segment import Segment
 from rich.style import Style
@@ -14,15 +14,13 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
-from livemerc.dashboard.palette import Palette
+from livemerc.dashboard.palette import Palette, palette_of
 from livemerc.dashboard.state.session import SessionState
-
-if TYPE_CHECKING:
-    from livemerc.dashboard.app import DashboardApp
 
 
 def filters_needed(widget: Widget) -> list[LineFilter]:
-    """Textual's, less the one that makes a terminal's own colours true ones: here all are, and it copies each row."""
+    """Textual's, without the one that turns a terminal's own colours into true ones: it copies each row, and here all
+    colours are true already."""
     return [line_filter for line_filter in widget.get_line_filters() if not isinstance(line_filter, ANSIToTruecolor)]
 
 
@@ -35,7 +33,7 @@ class Panel(Widget):
         super().__init__(id=id)
         self.state = state
         self._lines: list[Text] = []
-        self._width = 0  # `size` asks many for its answer
+        self._width = 0  # kept, because `size` asks many ancestors
         self._drawn_for = Size(0, 0)  # of the last `redraw`
         self._key: object = None
         self._ground: tuple[str, Style] | None = None
@@ -47,15 +45,15 @@ class Panel(Widget):
         return []
 
     def key(self) -> object:
-        """Where `lines` is costly: what it depends on besides size and palette; None = draw every time."""
+        """What `lines` depends on besides size and palette, where it is costly; None = draw every time."""
         return None
 
     @property
     def palette(self) -> Palette:
-        return cast("DashboardApp", self.app).palette
+        return palette_of(self)
 
     def redraw(self) -> None:
-        """Nothing is sent to the terminal for lines that are as before."""
+        """Sends nothing to the terminal for lines that are as before."""
         key, size = self.key(), self.size
         resized = size != self._drawn_for
         self._width, self._drawn_for = size.width, size
@@ -89,7 +87,7 @@ class Panel(Widget):
         self._strips.clear()
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """Past the cache of styled widgets, as the transcript: a panel has neither border nor padding."""
+        """Bypasses the cache of styled widgets, as the transcript does: a panel has neither border nor padding."""
         # a new size is drawn before `on_resize` hears of it: a row too short would leave what stood there
         self._width = width = self.size.width
         filters = filters_needed(self)
@@ -116,22 +114,22 @@ class Panel(Widget):
         return Strip(_segments(self._lines[y], ground)).adjust_cell_length(self._width, ground)
 
     def _ground_style(self) -> Style:
-        """`rich_style`, which asks all ancestors, once a theme."""
+        """`rich_style`, which asks all ancestors, is asked once a theme."""
         if self._ground is None or self._ground[0] != self.app.theme:
             self._ground = (self.app.theme, self.rich_style)
         return self._ground[1]
 
 
 def _alike(a: Text, b: Text) -> bool:
-    """Text, spans and, what rich leaves out, the style of the whole."""
+    """Compares text, spans and the style of the whole, which Rich leaves out."""
     return a == b and a.style == b.style
 
 
 def _segments(line: Text, ground: Style) -> list[Segment]:
-    """What `Text.render` gives, in half the time. Styles are `Style`s, no names of such."""
+    """What `Text.render` gives, in half the time. Every style must be a `Style`, not the name of one."""
     base = ground + cast("Style", line.style) if line.style else ground
     plain, spans = line.plain, line.spans
-    if all(a.end <= b.start for a, b in pairwise(spans)):  # nearly always: one after the other
+    if all(a.end <= b.start for a, b in pairwise(spans)):  # nearly always they follow one another
         return _one_by_one(plain, spans, base)
     cuts = sorted({0, len(plain), *(span.start for span in spans), *(span.end for span in spans)})
     segments = []

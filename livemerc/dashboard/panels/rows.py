@@ -12,7 +12,7 @@ from rich.style import Style
 from livemerc.dashboard.palette import Palette, glyph
 from livemerc.dashboard.panels.wrapping import in_cells, wrap
 from livemerc.dashboard.state.course import NOT_SURE
-from livemerc.dashboard.state.session import Utterance
+from livemerc.dashboard.state.utterance import Utterance
 from livemerc.notation import clock, fraction
 from livemerc.text_safety import sure_width
 
@@ -45,11 +45,11 @@ Run = tuple[str, str]  # text and its role: words, partial, doubtful, doubt, was
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """What is marked on an utterance: a bookmark, the reader's choice, what was searched for (in lower case)."""
+    """What is marked on an utterance: a bookmark, the reader's choice, what is searched for (in lower case)."""
 
     bookmark: bool = False
     selected: bool = False
-    sought: str = ""
+    query: str = ""
 
 
 UNMARKED = Marked()
@@ -57,7 +57,7 @@ BOOKMARK = "★"
 
 
 def runs(utterance: Utterance) -> list[Run]:
-    """What stands in the words' column, in pieces that are styled alike."""
+    """What stands in the words' column, cut into pieces of one style each."""
     words = sure_width(utterance.text)
     estimate = utterance.estimate
     if not utterance.final:
@@ -80,7 +80,7 @@ def runs(utterance: Utterance) -> list[Run]:
 
 
 def height(utterance: Utterance, columns: Columns) -> int:
-    """Rows that `render` gives; cheap, so that thousands can be measured after a resize."""
+    """How many rows `render` gives. It is cheap, so that thousands can be measured after a resize."""
     return len(wrap(" ".join(text for text, _ in runs(utterance)), columns.words))
 
 
@@ -101,7 +101,7 @@ def render(utterance: Utterance, columns: Columns, palette: Palette, marked: Mar
         at += len(piece) + 1
         spans.append((at, styles[role]))
     rows: list[list[Segment]] = []
-    found = _found(text, marked.sought)
+    found = _found(text, marked.query)
     for start, end in wrap(text, columns.words):
         head = _head(utterance, columns, palette, marked) if not rows else [Segment(" " * columns.words_at)]
         rows.append(head + _lit(_cut(text, start, end, spans), start, found, palette))
@@ -110,25 +110,25 @@ def render(utterance: Utterance, columns: Columns, palette: Palette, marked: Mar
     return rows
 
 
-def matches(utterance: Utterance, sought: str) -> bool:
-    """Whether its words, its speaker or its label hold `sought` (lower case)."""
+def matches(utterance: Utterance, query: str) -> bool:
+    """Whether its words, its speaker or its label hold `query` (lower case)."""
     label = utterance.estimate.shown if utterance.estimate is not None else ""
-    return any(sought in sure_width(text).lower() for text in (utterance.text, utterance.speaker or "", label))
+    return any(query in sure_width(text).lower() for text in (utterance.text, utterance.speaker or "", label))
 
 
-def _found(text: str, sought: str) -> list[tuple[int, int]]:
+def _found(text: str, query: str) -> list[tuple[int, int]]:
     lower = text.lower()
-    if not sought or len(lower) != len(text):  # a few characters change their length: then nothing is lit
+    if not query or len(lower) != len(text):  # where a character changes its length in lower case, nothing is lit
         return []
-    found, at = [], lower.find(sought)
+    found, at = [], lower.find(query)
     while at >= 0:
-        found.append((at, at + len(sought)))
-        at = lower.find(sought, at + len(sought))
+        found.append((at, at + len(query)))
+        at = lower.find(query, at + len(query))
     return found
 
 
 def _lit(segments: list[Segment], at: int, found: list[tuple[int, int]], palette: Palette) -> list[Segment]:
-    """What was found stands out, also without colour: reversed."""
+    """What was found stands out also without colour, because it is reversed."""
     if not found:
         return segments
     lit = []

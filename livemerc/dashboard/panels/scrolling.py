@@ -13,9 +13,9 @@ from livemerc.dashboard.panels.panel import filters_needed
 
 
 class QuietScrollBar(ScrollBar):
-    """Textual's, which is asked to draw itself with each row that comes, and in a long session hardly ever moves.
+    """Textual's bar is drawn again with each row that comes, although in a long session it hardly ever moves.
 
-    Its rows are kept, and those that differ alone are sent: a third of what a new row costs otherwise.
+    This one keeps its rows and sends only those that differ: drawing it was a third of what a new row costs.
     """
 
     def __init__(self, vertical: bool = True, name: str | None = None, *, thickness: int = 1) -> None:
@@ -38,7 +38,7 @@ class QuietScrollBar(ScrollBar):
         return self
 
     def _drawn(self) -> list[Strip]:
-        """A row each cell of height, the very `Strip` of before where it looks as before."""
+        """A row for each cell of height: the same `Strip` object as before where it looks as before."""
         height = self.size.height
         look = (
             height, self.window_virtual_size, self.window_size, self.position, self.mouse_over, self.grabbed,

@@ -6,13 +6,13 @@ from rich.text import Text
 
 from livemerc.dashboard.palette import Palette
 from livemerc.dashboard.panels.panel import Panel, spread
-from livemerc.dashboard.state.session import LAG_TROUBLE_S, Playback
+from livemerc.dashboard.state.vitals import LAG_TROUBLE_S, Playback
 from livemerc.notation import clock
 from livemerc.text_safety import sure_width
 
 _SEPARATOR = " · "
 _PATH_CHARACTERS = 18
-"""Of a folder's path its end: with the words before it there is room on 60 columns."""
+"""How much of a folder's path is shown, from its end: on 60 columns there is room for this beside the words."""
 _PAUSED = "PAUSED: nothing is being heard. Space goes on."
 _PAUSED_THEN = "PAUSED HERE: nothing was heard."
 
@@ -90,7 +90,7 @@ def _watching(palette: Palette, playback: Playback, following: bool) -> Text:
 
 
 class StatusLine(Panel):
-    """What hears, what judges, on what, how fast: figures in grey, those out of order in red."""
+    """What hears, what judges, on what, and how fast: figures in grey, those out of order in red."""
 
     def lines(self, width: int, height: int) -> list[Text]:
         names, figures = self._items()
@@ -103,7 +103,7 @@ class StatusLine(Panel):
         return lines[:height]
 
     def _flow(self, items: list[Text], width: int) -> list[Text]:
-        """One after the other, in as many lines as they need."""
+        """The items one after the other, in as many lines as they need."""
         lines: list[Text] = []
         for item in items:
             line = lines[-1] if lines else None
@@ -125,7 +125,7 @@ class StatusLine(Panel):
             items += [sure_width(asr), sure_width(start.device), sure_width(start.checkpoint.id)]
         names = [Text(item, style=palette.dim) for item in items or ["no model yet"]]
         if state.recording is not None:
-            names.insert(0, Text(f"● {state.recording}", style=palette.style(palette.trouble, bold=True)))
+            names.insert(0, Text(f"● {sure_width(state.recording)}", style=palette.style(palette.trouble, bold=True)))
         p50, p95 = state.latency_ms(0.5), state.latency_ms(0.95)
         latency = "-" if p50 is None or p95 is None else f"{p50:.0f}/{p95:.0f} ms"
         figures = [Text.assemble(("latency ", palette.dim), (latency, palette.text))]

@@ -7,7 +7,7 @@ from rich.text import Text
 from livemerc.dashboard.palette import Palette, glyph
 from livemerc.dashboard.panels.bars import share_bar
 from livemerc.dashboard.panels.panel import Panel, spread
-from livemerc.dashboard.state.session import Utterance
+from livemerc.dashboard.state.utterance import Utterance
 from livemerc.notation import clock, fraction
 from livemerc.text_safety import sure_width
 
@@ -48,7 +48,7 @@ class SummaryPanel(Panel):
         left.append(f"{count} utterance{'s' if count != 1 else ''}", style=palette.text)
         shifts, minutes = len(state.shifts_s()), state.duration_s / 60
         right = Text(f"{shifts} shift{'s' if shifts != 1 else ''}", style=palette.text)
-        if minutes >= 0.25:  # of less, a rate says nothing
+        if minutes >= 0.25:  # in less time a rate says nothing
             right.append(f", {shifts / minutes:.1f}/min", style=palette.dim)
         return spread(left, right, width)
 

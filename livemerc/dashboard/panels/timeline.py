@@ -25,7 +25,7 @@ _MANY = (1, 2, 4)
 _GUTTER = 11  # more where names are longer and there is room
 Cell = tuple[str, Style]
 _UP, _DOWN = " ▄█", " ▀█"
-"""By halves of a cell: finer blocks from the top down are in few fonts."""
+"""Bars grow by halves of a cell, because few fonts have finer blocks from the top down."""
 
 
 class _TimePanel(Panel):
@@ -42,10 +42,10 @@ class _TimePanel(Panel):
     _span_s = 0.0
 
     def key(self) -> object:
-        """Twice a second is often enough for time alone: the finest column."""
+        """Time alone counts twice a second, which is the finest column."""
         state = self.state
-        spans = [(span.kind, span.start_s, span.end_s) for span in state.spans]
-        return state.version, int(2 * state.duration_s), len(state.bookmarks), len(state.lost), spans
+        spans = [(span.kind, span.start_s, span.end_s) for span in state.gaps.spans]
+        return state.version, int(2 * state.duration_s), len(state.bookmarks), len(state.gaps.lost), spans
 
     def on_click(self, event: events.Click) -> None:
         t_s = (event.x - self._left + 0.5) * self._span_s
@@ -53,7 +53,7 @@ class _TimePanel(Panel):
             self.post_message(self.Chosen(min(t_s, self.state.duration_s)))
 
     def _marks(self, count: int, *, shifts: bool) -> list[str]:
-        """The sign of each column: what somebody marked before what was lost before what shifted."""
+        """The sign of each column. A bookmark goes before lost audio, and that goes before a shift."""
         signs = [""] * count
         state, span_s = self.state, self._span_s
 
@@ -66,9 +66,9 @@ class _TimePanel(Panel):
             for column in range(count):
                 shifted = bisect_left(times_s, (column + 1) * span_s) - bisect_left(times_s, column * span_s)
                 signs[column] = next((SHIFTS[n] for n in (2, 1, 0) if shifted >= _MANY[n]), "")
-        for span in state.spans:
+        for span in state.gaps.spans:
             put(PAUSE if span.kind == "pause" else GAP, span.start_s, span.end_s)
-        for lost in state.lost:
+        for lost in state.gaps.lost:
             put(GAP, lost.t_s - lost.lost_s, lost.t_s)
         for bookmark in state.bookmarks:
             put(BOOKMARK, bookmark.t_s, bookmark.t_s)
@@ -103,7 +103,7 @@ class CoursePanel(_TimePanel):
     @property
     def has_marks(self) -> bool:
         state = self.state
-        return bool(state.bookmarks or state.lost or state.spans or state.shifts_s())
+        return bool(state.bookmarks or state.gaps.lost or state.gaps.spans or state.shifts_s())
 
     def lines(self, width: int, height: int) -> list[Text]:
         palette, state = self.palette, self.state
@@ -154,7 +154,7 @@ class CoursePanel(_TimePanel):
         return line.append(scale, palette.dim)
 
     def _curve(self, values: list[float | None], rows: int) -> list[list[Cell]]:
-        """Bars from the middle: up for pleasant, down for unpleasant, a line where it is even."""
+        """Bars from the middle: up for pleasant, down for unpleasant, and a line where it is even."""
         if not rows:
             return []
         palette, half = self.palette, rows // 2
@@ -192,7 +192,7 @@ def _strip(palette: Palette, columns: list[Column]) -> list[Cell]:
 
 
 def _drawn(name: str, style: Style, cells: list[Cell]) -> Text:
-    """The name and then the cells, those that look alike in one piece: hundreds of columns are drawn often."""
+    """The name and then the cells. Cells that look alike are one span, because hundreds of columns are drawn often."""
     begin = at = len(name)
     spans = [Span(0, at, style)]
     if not cells:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from typing import TYPE_CHECKING, cast
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -18,15 +17,13 @@ from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollBar
 from textual.strip import Strip
 
-from livemerc.dashboard.palette import Palette
+from livemerc.dashboard.palette import Palette, palette_of
 from livemerc.dashboard.panels.panel import filters_needed
 from livemerc.dashboard.panels.rows import Columns, Marked, height, matches, render
 from livemerc.dashboard.panels.scrolling import QuietScrollBar
-from livemerc.dashboard.state.session import SessionState, Utterance
+from livemerc.dashboard.state.session import SessionState
+from livemerc.dashboard.state.utterance import Utterance
 from livemerc.text_safety import sure_width
-
-if TYPE_CHECKING:
-    from livemerc.dashboard.app import DashboardApp
 
 NOTICES = (
     "Shown: emotion expressed, not felt; not a diagnosis. With the consent of everyone heard only: not covertly, "
@@ -34,7 +31,7 @@ NOTICES = (
     "Expressed, not felt; no diagnosis. With consent only: not covertly, not at work.",
     "Expressed, not felt. No diagnosis. With consent only.",
 )
-"""The longest that fits is the first row."""
+"""The longest one that fits stands in the first row."""
 _SPEAKER_CELLS = (10, 24)  # at most: on a narrow screen, on a wide one
 _RENDERED_KEPT = 160  # more rows than any screen has; each weighs kilobytes, and the collector looks through them
 
@@ -44,7 +41,7 @@ class Transcript(ScrollView):
 
     can_focus = False  # the app's keys scroll it
     virtual_size = Reactive(Size(0, 0), layout=False)
-    """Growing moves no other widget: without a layout of the whole screen a new row costs a third."""
+    """It grows without a layout of the whole screen, because no other widget moves: so a new row costs a third."""
 
     class Opened(Message):
         """The utterance that is selected was clicked again, or asked for."""
@@ -67,14 +64,14 @@ class Transcript(ScrollView):
         self._ends: list[int] = []  # row after the last row of each utterance; row 0 is the notice
         self._rendered: LRUCache[tuple[str, int, Marked, int], list[Strip]] = LRUCache(_RENDERED_KEPT)
         self._selected: str | None = None
-        self._sought = ""
+        self._query = ""
         self._bookmarks_s: list[float] = []
         self._hint = ""
-        self._look: object = None  # what rows as they were drawn depend on besides their key
+        self._look: object = None  # what drawn rows depend on besides their key
 
     @property
     def vertical_scrollbar(self) -> ScrollBar:
-        """Made when first asked for, as Textual's."""
+        """Made when it is first asked for, as Textual's is."""
         if self._vertical_scrollbar is None:
             self._vertical_scrollbar = QuietScrollBar(name="vertical", thickness=self.scrollbar_size_vertical)
             self._vertical_scrollbar.display = False
@@ -95,7 +92,7 @@ class Transcript(ScrollView):
 
     @property
     def palette(self) -> Palette:
-        return cast("DashboardApp", self.app).palette
+        return palette_of(self)
 
     # -- what is marked ------------------------------------------------------------------------------------------------
 
@@ -115,7 +112,7 @@ class Transcript(ScrollView):
             self.refresh()
 
     def select_next(self, step: int) -> None:
-        """From the selected utterance on, or from the last one in sight."""
+        """Select the utterance that is `step` from the selected one; without one, the last in sight."""
         utterances = self.state.utterances
         if not utterances:
             return
@@ -147,21 +144,22 @@ class Transcript(ScrollView):
             self.select(utterances[max(0, index)])
 
     @property
-    def sought(self) -> str:
-        return self._sought
+    def query_text(self) -> str:
+        """What is searched for, in lower case; "" while nothing is."""
+        return self._query
 
-    def seek(self, text: str) -> None:
+    def search(self, text: str) -> None:
         """Light up `text` wherever it stands, regardless of case; "" ends that."""
-        if text.lower() != self._sought:
-            self._sought = text.lower()
+        if text.lower() != self._query:
+            self._query = text.lower()
             self.refresh()
 
     def found(self) -> list[Utterance]:
-        """All utterances that hold what is sought."""
-        return [u for u in self.state.utterances if matches(u, self._sought)] if self._sought else []
+        """All utterances that hold what is searched for."""
+        return [u for u in self.state.utterances if matches(u, self._query)] if self._query else []
 
     def find_next(self, step: int) -> None:
-        """Select the next (`step` 1) or the one before (-1) that holds what is sought; round at the ends."""
+        """Select the next (`step` 1) or the one before (-1) that holds what is searched for; goes round at the ends."""
         found = self.found()
         if not found:
             return
@@ -176,7 +174,7 @@ class Transcript(ScrollView):
         self.select(found[index])
 
     def _index_of(self, utterance: Utterance) -> int:
-        """Rows are in order of their time, and few begin at the same."""
+        """Utterances are in order of time, and few begin at the same moment."""
         index = bisect_left(self.state.utterances, utterance.start_s, key=lambda u: u.start_s)
         while index < len(self.state.utterances) and self.state.utterances[index] is not utterance:
             index += 1
@@ -189,7 +187,7 @@ class Transcript(ScrollView):
         since_s = utterance.start_s if index else 0.0
         at = bisect_left(self._bookmarks_s, since_s)
         bookmark = at < len(self._bookmarks_s) and self._bookmarks_s[at] < until_s
-        return Marked(bookmark, utterance.utterance_id == self._selected, self._sought)
+        return Marked(bookmark, utterance.utterance_id == self._selected, self._query)
 
     # -- layout --------------------------------------------------------------------------------------------------------
 
@@ -262,8 +260,8 @@ class Transcript(ScrollView):
     # -- drawing -------------------------------------------------------------------------------------------------------
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """The visible rows. Past the cache of styled widgets: there is no border, and a row that only moved is the same
-        `Strip`, which keeps its escape sequences."""
+        """The visible rows. They bypass the cache of styled widgets: there is no border, and a row that has only moved
+        is the same `Strip`, which keeps its escape sequences."""
         first = round(self.scroll_y) + crop.y
         ground, filters = self.rich_style, filters_needed(self)
         if self._look != (look := (self.app.theme, filters)):
@@ -302,7 +300,7 @@ class Transcript(ScrollView):
         return strips[min(row - self._top(index), len(strips) - 1)]
 
     def _nothing_yet(self) -> str:
-        """What stands where no words are."""
+        """What stands there while there are no words."""
         playback = self.state.playback
         if playback is not None and not (playback.ended and playback.behind_s is None):
             return "Nothing has been said yet."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -11,25 +11,23 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from livemerc.dashboard.palette import Palette, glyph
+from livemerc.dashboard.palette import Palette, glyph, palette_of
 from livemerc.dashboard.panels.bars import share_bar
 from livemerc.dashboard.panels.panel import spread
+from livemerc.dashboard.panels.transcript import Transcript
 from livemerc.dashboard.state.branches import disagree, side_by_side
 from livemerc.dashboard.state.course import NOT_SURE
-from livemerc.dashboard.state.session import Estimate, SessionState, Utterance
-from livemerc.dashboard.state.utterance import Vector
+from livemerc.dashboard.state.session import SessionState
+from livemerc.dashboard.state.utterance import Estimate, Utterance, Vector
 from livemerc.notation import clock, fraction
 from livemerc.text_safety import sure_width
-
-if TYPE_CHECKING:
-    from livemerc.dashboard.app import DashboardApp
 
 _NAME_CELLS = 11
 _STATUS = {"partial": "while speaking", "provisional": "first", "revised": "revised", "frozen": "settled"}
 
 
 class DetailScreen(ModalScreen[None]):
-    """Follows what becomes of the utterance; goes on to its neighbours."""
+    """The utterance that is selected in `transcript`: its estimates as they are revised, its neighbours by key."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter", "dismiss", "Back", key_display="Esc"),
@@ -41,14 +39,11 @@ class DetailScreen(ModalScreen[None]):
         Binding("q", "app.leave", show=False),  # a modal screen hides the app's own keys
     ]
 
-    def __init__(self, state: SessionState) -> None:
+    def __init__(self, state: SessionState, transcript: Transcript) -> None:
         super().__init__()
         self._state = state
+        self._transcript = transcript
         self._shown: tuple[str, int, int, str] | None = None
-
-    @property
-    def _dashboard(self) -> DashboardApp:
-        return cast("DashboardApp", self.app)
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="detail", can_focus=False):
@@ -61,20 +56,18 @@ class DetailScreen(ModalScreen[None]):
         self.redraw()
 
     def redraw(self) -> None:
-        """Drawn again only if something has changed."""
-        utterance = self._dashboard.selected
+        """Draws only what has changed since the last time."""
+        utterance, palette = self._transcript.selected, palette_of(self)
         width = max(30, min(self.app.size.width, 100) - 6)
         if utterance is None or not self.is_mounted:  # the app draws also before this has its widgets
             return
-        shown = (utterance.utterance_id, utterance.version, width, self._dashboard.palette.name)
+        shown = (utterance.utterance_id, utterance.version, width, palette.name)
         if shown != self._shown:
             self._shown = shown
-            self.query_one("#detail-text", Static).update(
-                detail(self._state, utterance, self._dashboard.palette, width)
-            )
+            self.query_one("#detail-text", Static).update(detail(self._state, utterance, palette, width))
 
     def action_neighbour(self, step: int) -> None:
-        self._dashboard.select_next(step)
+        self._transcript.select_next(step)
         self.query_one("#detail", VerticalScroll).scroll_home(animate=False)
         self.redraw()
 

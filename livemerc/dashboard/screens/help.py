@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -11,12 +11,9 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from livemerc.dashboard.palette import Palette, glyph
+from livemerc.dashboard.palette import Palette, glyph, palette_of
 from livemerc.dashboard.panels.timeline import GAP, PAUSE, SHIFTS
 from livemerc.text_safety import sure_width
-
-if TYPE_CHECKING:
-    from livemerc.dashboard.app import DashboardApp
 
 _COLUMN = 56
 SIGNS = (
@@ -63,8 +60,7 @@ class HelpScreen(ModalScreen[None]):
             return
         wide = self.app.size.width >= 2 * _COLUMN + 6
         self.query_one("#help-box").styles.width = 2 * _COLUMN + 4 if wide else _COLUMN + 6
-        palette = cast("DashboardApp", self.app).palette
-        self.query_one("#help", Static).update(_help(palette, self._labels, self._keys, wide))
+        self.query_one("#help", Static).update(_help(palette_of(self), self._labels, self._keys, wide))
 
     def action_scroll(self, step: int) -> None:
         self.query_one("#help-box", VerticalScroll).scroll_relative(y=step, animate=False)

@@ -1,4 +1,4 @@
-"""The inputs there are now, to go on with another one."""
+"""The inputs that there are now, so that the session can go on with another one."""
 
 from __future__ import annotations
 

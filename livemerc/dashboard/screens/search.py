@@ -1,4 +1,4 @@
-"""The line to search in, above the keys; not there while nobody searches."""
+"""The line to search in, above the keys; it is hidden while nobody searches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class SearchLine(Horizontal):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "give_up", show=False)]
 
-    class Sought(Message):
+    class Changed(Message):
         """The text has changed. Pending ones replace each other."""
 
         def __init__(self, text: str) -> None:
@@ -24,10 +24,10 @@ class SearchLine(Horizontal):
             self.text = text
 
         def can_replace(self, message: Message) -> bool:
-            return isinstance(message, SearchLine.Sought)
+            return isinstance(message, SearchLine.Changed)
 
     class Closed(Message):
-        """Done: with what is sought, or without."""
+        """The search is done: `keep` what was found, or forget it."""
 
         def __init__(self, keep: bool) -> None:
             super().__init__()
@@ -44,13 +44,13 @@ class SearchLine(Horizontal):
         words.value = ""
         words.focus()
 
-    def tell(self, found: int | None) -> None:
-        """How many rows hold it; None: nothing is sought."""
+    def show_count(self, found: int | None) -> None:
+        """How many utterances were found; None: nothing is searched for."""
         self.query_one("#search-count", Static).update("" if found is None else f"{found or 'none'} found")
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
-        self.post_message(self.Sought(event.value.strip()))
+        self.post_message(self.Changed(event.value.strip()))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()

@@ -20,7 +20,7 @@ _EXPRESSED = {
     "disgust": "disgusted",
 }
 _MOODS = (("tense", ("anger", "fear")), ("lively", ("joy", "surprise")), ("low", ("sadness", "disgust")))
-"""What two labels have in common: said where neither alone is clear but both together are."""
+"""What two labels have in common. It is said where neither alone is clear and both together are."""
 
 
 def expressed(labels: Sequence[str], vector: Vector | None) -> str:

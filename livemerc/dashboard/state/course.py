@@ -23,8 +23,8 @@ class Course:
         self.columns: list[Column] = []
         self.totals_s: Column = {}
         self._max_columns = max_columns
-        self._merged_by: tuple[int, list[Column]] = (0, [])  # for the screen: columns and how many are in each
-        self._changed = 0  # the first column that is another since
+        self._merged_by: tuple[int, list[Column]] = (0, [])  # for the screen: how many columns are one, and those
+        self._changed = 0  # the first column that has changed since
         self._valence_sums: list[float] = []  # of valence times seconds, a column each
         self._valence_s: list[float] = []  # seconds that have a valence
 
@@ -53,7 +53,7 @@ class Course:
         _count(self.totals_s, label, sign * (end_s - start_s))
 
     def copy(self) -> Course:
-        """One that goes its own way."""
+        """One that changes on its own."""
         other = Course(self._max_columns, self.column_s)
         other.columns = [dict(column) for column in self.columns]
         other.totals_s = dict(self.totals_s)
@@ -67,14 +67,14 @@ class Course:
         return self.columns_of(self.column_s * factor, -(-needed // factor)), self.column_s * factor
 
     def columns_of(self, span_s: float, count: int) -> list[Column]:
-        """For reading: the first `count` columns of `span_s`, which is a multiple of `column_s`."""
+        """The first `count` columns of `span_s`, which is a multiple of `column_s`. They are for reading only."""
         factor = max(1, round(span_s / self.column_s))
         columns = self.columns
         if factor > 1:
             known, columns = self._merged_by
             if known != factor:
                 columns, self._changed = [], 0
-            begin = min(self._changed // factor, len(columns))  # what was merged before and has not changed is kept
+            begin = min(self._changed // factor, len(columns))  # what was merged before stays where nothing has changed
             columns[begin:] = _merged(self.columns[begin * factor :], factor)
             self._merged_by, self._changed = (factor, columns), len(self.columns)
         return columns[:count] + [{} for _ in range(count - len(columns))]

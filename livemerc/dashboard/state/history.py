@@ -1,4 +1,4 @@
-"""Any moment of a replayed session at once: copies of the state along the way, and the few events since the last."""
+"""Any moment of a replayed session at once, from copies of the state along the way and the few events since one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from livemerc.dashboard.state.session import SessionState
 from livemerc.events import Event
 
 EVENTS_APART = 2000
-"""Between two copies: applying as many takes about 20 ms, and a copy holds the session's rows, no words."""
+"""How many events lie between two copies. To apply as many takes about 20 ms; a copy holds the rows, no words."""
 
 
 class History:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from livemerc.dashboard.state.utterance import Utterance
 
 _LOOK_BACK = 500
-"""A speaker who said nothing for so many utterances begins anew."""
+"""A speaker who has said nothing for so many utterances begins anew."""
 _CANDIDATES = 32
 SHORTEST_S = 0.5
 """Less voice than this is no moment to point at, however sure the model is."""
@@ -17,12 +17,12 @@ SHORTEST_S = 0.5
 class Shifts:
     """Utterances whose label is another than that of the same speaker's one before; abstained ones do not count.
 
-    Found again from the first change on, so that the ten-thousandth utterance costs what the tenth does.
+    They are found again from the first change on, so that the ten-thousandth utterance costs what the tenth does.
     """
 
     def __init__(self) -> None:
         self._times_s: list[float] = []
-        self._rows: list[int] = []  # index into the utterances, of each of the last times
+        self._rows: list[int] = []  # the utterance of each of the last times, by index
         self._from: int | None = 0  # the first that changed since; None = none did
         self._speakers: set[str | None] = set()
 
@@ -36,7 +36,7 @@ class Shifts:
         self._from = None if self._from is None else max(0, self._from - count)
 
     def look(self, utterances: Sequence[Utterance]) -> list[float]:
-        """When each of them began, in order."""
+        """When each shift began, in order."""
         if self._from is None:
             return self._times_s
         begin = min(self._from, len(utterances))
@@ -90,7 +90,7 @@ class Strongest:
         return [utterance for utterance in self._kept if _strength(utterance) > 0][:count]
 
     def moved(self, copies: dict[str, Utterance]) -> Strongest:
-        """The same of the copies, by id."""
+        """The same moments among copies of the utterances, which are found by id."""
         other = Strongest()
         other._kept = [copies[u.utterance_id] for u in self._kept if u.utterance_id in copies]
         return other

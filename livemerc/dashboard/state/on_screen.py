@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from livemerc.dashboard.state.session import Estimate, SessionState, Utterance
-from livemerc.dashboard.state.utterance import Vector
+from livemerc.dashboard.state.session import SessionState
+from livemerc.dashboard.state.utterance import Estimate, Utterance, Vector
 from livemerc.events import EmotionEvent, Event, FinalAsr, Modality, SessionEnd, UtteranceFinal
 
 

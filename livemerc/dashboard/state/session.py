@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from bisect import insort
 from collections import deque
 from dataclasses import replace
 from sys import intern
@@ -10,19 +11,15 @@ from typing import Literal
 
 import msgspec
 
-from livemerc.dashboard.state.course import NOT_SURE, Course
+from livemerc.dashboard.state.course import Course
+from livemerc.dashboard.state.gaps import Gaps
 from livemerc.dashboard.state.moments import Shifts, Strongest
-from livemerc.dashboard.state.utterance import Estimate, Utterance, Vector, top
+from livemerc.dashboard.state.utterance import Estimate, Utterance, Vector
 from livemerc.dashboard.state.vitals import (
     CLIPPING_DBFS,
-    CLIPPING_HELD_S,
-    LAG_TROUBLE_S,
     GaugesLike,
     Health,
-    Lost,
     Playback,
-    Span,
-    SpanKind,
 )
 from livemerc.emotions import LABELS
 from livemerc.events import (
@@ -36,22 +33,16 @@ from livemerc.events import (
 )
 from livemerc.sessions.bookmarks import Bookmark
 
-__all__ = [
-    "CLIPPING_HELD_S", "LAG_TROUBLE_S", "NOT_SURE", "Estimate", "GaugesLike", "Health", "Phase", "Playback",
-    "SessionState", "Utterance", "top",
-]  # fmt: skip
-
 Phase = Literal["loading", "live", "finishing", "finished"]
 
 UTTERANCES_KEPT = 20_000
-"""On the screen; a session of a day has fewer. Older ones leave it in lots, and the first row says so."""
+"""How many stay on the screen; a session of a day has fewer. Older ones leave it in lots, and the first row says so."""
 _LOT = 1000
 SPEAKERS_APART = 8
-"""Speakers that have a course of their own; more are no conversation but a damaged file."""
+"""How many speakers have a course of their own; where there are more, it is no conversation but a damaged file."""
 _LATENCIES_KEPT = 500
 _LEVELS_KEPT = 600  # a minute at 10 polls a second
 _CHANGES_KEPT = 8
-_MARKS_KEPT = 1000
 
 
 class SessionState:
@@ -68,10 +59,9 @@ class SessionState:
         self.utterances: list[Utterance] = []
         self.health = Health()
         self.course = Course()
-        self.courses: dict[str, Course] = {}  # of the first speakers that are known
+        self.courses: dict[str, Course] = {}  # of each of the first speakers
         self.bookmarks: list[Bookmark] = []
-        self.lost: deque[Lost] = deque(maxlen=_MARKS_KEPT)
-        self.spans: deque[Span] = deque(maxlen=_MARKS_KEPT)  # in which nothing was heard
+        self.gaps = Gaps()
         self.version = 0  # grows with every change of an utterance
         self.forgotten = 0  # utterances that are no longer on the screen
         self.revisions = 0
@@ -86,10 +76,8 @@ class SessionState:
         self._latencies_ms: deque[float] = deque(maxlen=_LATENCIES_KEPT)
         self._changed_from: int | None = None
         self._left = 0
-        self._lost_s = 0.0
         self._shifts = Shifts()
         self._strongest = Strongest()
-        self._open_span: Span | None = None
 
     # -- what widgets ask ---------------------------------------------------------------------------------------------
 
@@ -97,6 +85,11 @@ class SessionState:
         """Index of the first utterance that changed since the last call; None: no change."""
         changed, self._changed_from = self._changed_from, None
         return changed
+
+    @property
+    def has_words(self) -> bool:
+        """Whether there is anything to write to a file."""
+        return any(utterance.final for utterance in self.utterances[:2])
 
     def take_left(self) -> int:
         """How many utterances have left the beginning of the list since the last call."""
@@ -137,7 +130,7 @@ class SessionState:
     # -- moments of a replay -------------------------------------------------------------------------------------------
 
     def copy(self) -> SessionState:
-        """One that goes its own way."""
+        """One that changes on its own."""
         other = SessionState()
         other.start, other.end, other.phase = self.start, self.end, self.phase
         other.labels, other.speakers = list(self.labels), set(self.speakers)
@@ -146,21 +139,18 @@ class SessionState:
         other.newest = None if self.newest is None else other._by_id[self.newest.utterance_id]
         other.health, other.course = replace(self.health), self.course.copy()
         other.courses = {speaker: course.copy() for speaker, course in self.courses.items()}
-        other.lost, other.spans = self.lost.copy(), deque(map(copy.copy, self.spans), maxlen=_MARKS_KEPT)
-        other._open_span = other.spans[-1] if self._open_span is not None and other.spans else None
-        other._lost_s = self._lost_s
+        other.gaps = self.gaps.copy()
         other.forgotten, other.revisions, other.judged = self.forgotten, self.revisions, self.judged
         other._strongest = self._strongest.moved(other._by_id)
         other._latencies_ms = self._latencies_ms.copy()
         return other
 
     def become(self, other: SessionState) -> None:
-        """Take over everything of `other`, which is not to be used any more. Rows that are the same stay in place."""
+        """Take over everything of `other`, which must not be used afterwards. Rows that are the same stay in place."""
         before = self.utterances
         for name in (
             "start", "end", "phase", "labels", "speakers", "utterances", "newest", "health", "course", "courses",
-            "lost", "spans", "forgotten", "revisions", "judged", "_by_id", "_latencies_ms", "_shifts", "_strongest",
-            "_open_span", "_lost_s",
+            "gaps", "forgotten", "revisions", "judged", "_by_id", "_latencies_ms", "_shifts", "_strongest",
         ):  # fmt: skip
             setattr(self, name, getattr(other, name))
         self.version += 1
@@ -192,12 +182,12 @@ class SessionState:
             self._status(event)
         else:
             self.end = event
-            self._note_lost(event.duration_s, event.dropped_s)
+            self.gaps.note_lost(event.duration_s, event.dropped_s)
             self.health.dropped_s, self.health.overruns = event.dropped_s, event.overruns
             self.finished()
 
     def apply_gauges(self, gauges: GaugesLike) -> None:
-        """A poll of the monitor, ten a second. After the end there is nothing to be well or ill any more."""
+        """Takes in a poll of the monitor (ten a second). After the end it says nothing any more."""
         if self.phase == "finished":
             return
         health = self.health
@@ -212,6 +202,9 @@ class SessionState:
         self._level(gauges.level_dbfs)
         self.levels_dbfs.append(-120.0 if gauges.level_dbfs is None else gauges.level_dbfs)
         self.voiced.append(gauges.speaking)
+
+    def add_bookmark(self, bookmark: Bookmark) -> None:
+        insort(self.bookmarks, bookmark, key=lambda other: other.t_s)
 
     def changed_source(self, name: str) -> None:
         """The session goes on with another microphone."""
@@ -302,29 +295,13 @@ class SessionState:
     def _status(self, event: Status) -> None:
         health = self.health
         health.t_s, health.lag_s, health.queued = max(health.t_s, event.t_s), event.lag_s, event.queued
-        self._note_lost(event.t_s, event.dropped_s)
+        self.gaps.note_lost(event.t_s, event.dropped_s)
         health.dropped_s, health.overruns = max(health.dropped_s, event.dropped_s), max(health.overruns, event.overruns)
         health.mic, health.degraded = event.mic, event.degraded
         if event.level_dbfs is not None:
             self._level(event.level_dbfs)
         deaf = event.mic is not None and not event.mic.ok
-        self._note_span("pause" if health.paused else "deaf" if deaf else None, event.t_s)
-
-    def _note_lost(self, t_s: float, dropped_s: float) -> None:
-        if dropped_s > self._lost_s + 1e-6:
-            self.lost.append(Lost(t_s, dropped_s - self._lost_s))
-            self._lost_s = dropped_s
-
-    def _note_span(self, kind: SpanKind | None, t_s: float) -> None:
-        """In what state of deafness the session is at `t_s`, if in any."""
-        span = self._open_span
-        if span is not None:
-            span.end_s = max(span.end_s, t_s)
-        if kind != (span.kind if span is not None else None):
-            self._open_span = None
-            if kind is not None:
-                self._open_span = Span(kind, t_s, t_s)
-                self.spans.append(self._open_span)
+        self.gaps.note_hearing("pause" if health.paused else "deaf" if deaf else None, event.t_s)
 
     def _level(self, level_dbfs: float | None) -> None:
         self.health.level_dbfs = level_dbfs

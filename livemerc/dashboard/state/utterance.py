@@ -9,12 +9,14 @@ from math import isnan, nan
 from struct import pack, unpack
 from sys import intern
 
+import msgspec
+
 from livemerc.dashboard.state.course import NOT_SURE
 from livemerc.emotions import expected_valence
 from livemerc.events import EmotionStatus, Timing
 
 REVISED_BY = 0.05
-"""A probability that moved by less is no revision worth telling."""
+"""A probability that has moved by less is no revision worth telling."""
 
 _TIMES = Timing.__struct_fields__
 _TIMING = f"{len(_TIMES)}d"
@@ -73,7 +75,7 @@ class Estimate:
         return _unpacked(self._branches[length * place : length * (place + 1)])
 
     def once_replaced(self, by: Estimate) -> Estimate:
-        """What is kept of it then: words and voice apart only if they are still the same, in memory once."""
+        """What is kept of this one then. Words and voice apart are kept, once, only if they are still the same."""
         if self._branches == by._branches:
             by._branches = self._branches
             return self
@@ -138,8 +140,8 @@ class Utterance:
 
     @timing.setter
     def timing(self, timing: Timing | None) -> None:
-        told = None if timing is None else [getattr(timing, name) for name in _TIMES]
-        self._timing = None if told is None else pack(_TIMING, *(nan if ms is None else ms for ms in told))
+        times = () if timing is None else msgspec.structs.astuple(timing)
+        self._timing = None if timing is None else pack(_TIMING, *(nan if ms is None else ms for ms in times))
 
     @property
     def was(self) -> str | None:

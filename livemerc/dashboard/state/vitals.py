@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
 from livemerc.events import MicState
-from livemerc.runtime.gauges import PAUSED
+from livemerc.runtime.notices import is_paused, less_pause
 
 CLIPPING_DBFS = -3.0
 """RMS of a full-scale sine is -3 dBFS: a louder block has its peaks cut."""
 CLIPPING_HELD_S = 1.5
-"""How long the clipping mark stays: a glance must be able to catch it."""
+"""How long the clipping mark stays, so that somebody who looks up still sees it."""
 LAG_TROUBLE_S = 5.0
 """Lag beyond which the screen says so in red: the words on screen are no longer what is being said."""
 
@@ -67,14 +67,12 @@ class Health:
     @property
     def paused(self) -> bool:
         """Somebody has paused the session: nothing is being heard."""
-        return self.degraded is not None and PAUSED in self.degraded
+        return is_paused(self.degraded)
 
     @property
     def given_up(self) -> str | None:
         """What is degraded, less the pause, which is somebody's wish."""
-        if self.degraded is None:
-            return None
-        return "; ".join(part for part in self.degraded.split("; ") if part != PAUSED) or None
+        return less_pause(self.degraded)
 
     def troubles(self) -> list[str]:
         """What a person must see at once, the worst first; each a plain sentence."""
@@ -106,23 +104,3 @@ class Playback:
     waiting: str | None = None  # for a session in this folder
     behind_s: float | None = None  # None = at the newest event
     trouble: str | None = None
-
-
-SpanKind = Literal["pause", "deaf"]
-
-
-@dataclass(slots=True)
-class Span:
-    """A stretch in which nothing was heard: by somebody's wish, or for trouble with the microphone."""
-
-    kind: SpanKind
-    start_s: float
-    end_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """Audio that was lost: noticed at `t_s`, `lost_s` long."""
-
-    t_s: float
-    lost_s: float

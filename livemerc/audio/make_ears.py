@@ -1,0 +1,24 @@
+"""Which ears hear a source."""
+
+from __future__ import annotations
+
+from livemerc.audio.channels import ChannelEars
+from livemerc.audio.ears import AnyEars, Ears
+from livemerc.audio.source import BringsEars, InOwnTime, Source, speakers_of
+from livemerc.config import Config
+
+
+def make_ears(
+    config: Config, source: Source, snapshot_every_s: float | None = None, *, endings: bool = False
+) -> AnyEars:
+    """Ears for `source`: one detector and endpointer, or one for each of its speakers; or those that it brings.
+
+    `snapshot_every_s` and `endings` as `Ears` takes them.
+    """
+    if isinstance(source, BringsEars):
+        return source.ears(config)
+    speakers = speakers_of(source)
+    if not speakers:
+        return Ears(config, source.rate_hz, snapshot_every_s, endings=endings)
+    in_step = source.in_step if isinstance(source, InOwnTime) else True
+    return ChannelEars(config, source.rate_hz, speakers, snapshot_every_s, in_step=in_step, endings=endings)

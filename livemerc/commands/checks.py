@@ -1,0 +1,21 @@
+"""Flags of several commands that exclude each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from livemerc.errors import ConfigError
+
+
+def check_output(*, json: bool, plain: bool) -> None:
+    """Raises `ConfigError` where two outputs are asked for."""
+    if json and plain:
+        raise ConfigError("--json and --plain exclude each other; choose one.")
+
+
+def check_recognition(transcript: Path | None, asr: str | None, *, text_only: bool) -> None:
+    """Raises `ConfigError` for two sources of words, or where neither words nor voice are left to be judged."""
+    if transcript is not None and asr not in (None, "transcript"):
+        raise ConfigError(f"--transcript and --asr {asr} exclude each other; leave one out.")
+    if text_only and asr == "none":
+        raise ConfigError("--text-only and --asr none leave nothing to judge; leave one out.")
