@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers.command_line import PROJECT
+from helpers.paths import PROJECT
 
 VIOLATIONS = {
     # up, from each layer to the next: (module that imports, what it imports)

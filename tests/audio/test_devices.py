@@ -1,12 +1,13 @@
+"""The inputs that there are, named as people name them."""
+
 from __future__ import annotations
 
-import ctypes.util
 import sys
 from types import SimpleNamespace
 
 import pytest
+from helpers import scripted_portaudio
 
-from livemerc.audio.microphone import devices
 from livemerc.audio.microphone.devices import InputDevice, find_input, list_inputs, portaudio
 from livemerc.errors import EXIT_MICROPHONE, MicrophoneError
 
@@ -34,8 +35,10 @@ class ScriptedPortAudio:
 
 
 @pytest.fixture
-def scripted(monkeypatch):
-    monkeypatch.setattr(devices, "portaudio", ScriptedPortAudio)
+def scripted(monkeypatch) -> ScriptedPortAudio:
+    portaudio = ScriptedPortAudio()
+    scripted_portaudio.put(monkeypatch, portaudio)
+    return portaudio
 
 
 @pytest.mark.usefixtures("scripted")
@@ -67,17 +70,15 @@ def test_an_unknown_input_is_refused_with_the_list_of_those_there_are(device):
     assert caught.value.exit_code == EXIT_MICROPHONE
 
 
-def test_no_input_at_all_is_said_so(monkeypatch):
-    monkeypatch.setattr(ScriptedPortAudio, "rows", ScriptedPortAudio.rows[:1])
-    monkeypatch.setattr(devices, "portaudio", ScriptedPortAudio)
+def test_no_input_at_all_is_said_so(scripted):
+    scripted.rows = scripted.rows[:1]
     with pytest.raises(MicrophoneError, match="No microphone was found"):
         find_input(None)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the mend is another one elsewhere")
 def test_without_the_portaudio_library_the_mend_is_named(monkeypatch):
-    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
-    monkeypatch.setattr(ctypes.util, "find_library", lambda name: None)
+    scripted_portaudio.take_away(monkeypatch)
     with pytest.raises(MicrophoneError, match="apt-get install libportaudio2"):
         portaudio()
     assert "sounddevice" not in sys.modules

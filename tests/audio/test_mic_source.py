@@ -6,10 +6,13 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import av
 import pytest
+from helpers.command_line import running
+from helpers.paths import PROJECT
 
 from livemerc.errors import EXIT_MICROPHONE
 
@@ -17,14 +20,9 @@ pytestmark = pytest.mark.mic
 LISTENER = Path(__file__).with_name("hear_microphone.py")
 
 
-def listen(pulse, seconds: float, *device: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, str(LISTENER), str(seconds), *device],
-        env=pulse.env | {"PYTHONPATH": str(LISTENER.parent.parent.parent)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def listen(pulse, seconds: float, *device: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    command = [sys.executable, str(LISTENER), str(seconds), *device]
+    return running(command, env=pulse.env | {"PYTHONPATH": str(PROJECT)}, text=True)
 
 
 def said(process: subprocess.Popen[str]) -> tuple[list[dict], str]:
@@ -45,12 +43,12 @@ def call_wav(shared_data, tmp_path_factory) -> Path:
 
 @pytest.mark.slow
 def test_a_call_played_into_the_room_is_cut_into_utterances_while_it_plays(pulse, call_wav):
-    listener = listen(pulse, 36)
-    first = json.loads(listener.stdout.readline())
-    assert first["listening"].startswith("mic:")
-    begin_s = time.monotonic()
-    player = pulse.play(call_wav)
-    lines, err = said(listener)
+    with listen(pulse, 36) as listener:
+        first = json.loads(listener.stdout.readline())
+        assert first["listening"].startswith("mic:")
+        begin_s = time.monotonic()
+        player = pulse.play(call_wav)
+        lines, err = said(listener)
     player.wait(timeout=30)
     heard = [line for line in lines if line.get("item") == "Utterance"]
     assert len(heard) >= 3
@@ -65,27 +63,29 @@ def test_a_call_played_into_the_room_is_cut_into_utterances_while_it_plays(pulse
 
 
 def test_close_unblocks_while_the_room_is_silent(pulse):
-    lines, _ = said(listen(pulse, 2))
+    with listen(pulse, 2) as listener:
+        lines, _ = said(listener)
     (unblocked,) = [line for line in lines if "unblocked_after_s" in line]
     assert unblocked["unblocked_after_s"] < 30  # and not never
     assert not [line for line in lines if "item" in line or "flushed" in line]
 
 
 def test_an_unknown_microphone_is_refused_with_the_list(pulse):
-    (line,), _ = said(listen(pulse, 1, "no such microphone"))
+    with listen(pulse, 1, "no such microphone") as listener:
+        (line,), _ = said(listener)
     assert line["exit_code"] == EXIT_MICROPHONE
     assert "`livemerc devices`" in line["error"]
     assert "default" in line["error"]
 
 
 def test_a_sound_server_that_dies_and_comes_back_leaves_a_gap_and_is_heard_again(pulse_alone):
-    listener = listen(pulse_alone, 12)
-    listener.stdout.readline()
-    time.sleep(1.5)
-    pulse_alone.kill()
-    time.sleep(1.5)
-    pulse_alone.start()
-    lines, _ = said(listener)
+    with listen(pulse_alone, 12) as listener:
+        listener.stdout.readline()
+        time.sleep(1.5)
+        pulse_alone.kill()
+        time.sleep(1.5)
+        pulse_alone.start()
+        lines, _ = said(listener)
     assert listener.returncode == 0
     end = lines[-1]
     assert end["t_s"] == pytest.approx(12, abs=2)  # the clock went on without it
@@ -94,11 +94,11 @@ def test_a_sound_server_that_dies_and_comes_back_leaves_a_gap_and_is_heard_again
 
 
 def test_a_sound_server_that_stays_away_stops_nothing(pulse_alone):
-    listener = listen(pulse_alone, 5)
-    listener.stdout.readline()
-    time.sleep(1.5)
-    pulse_alone.kill()
-    lines, _ = said(listener)
+    with listen(pulse_alone, 5) as listener:
+        listener.stdout.readline()
+        time.sleep(1.5)
+        pulse_alone.kill()
+        lines, _ = said(listener)
     assert listener.returncode == 0
     assert lines[-1]["t_s"] > 3.5
     (unblocked,) = [line for line in lines if "unblocked_after_s" in line]

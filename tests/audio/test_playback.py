@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import wav_file
+from helpers import scripted_portaudio, wav_file
 from helpers.paths import DEMO
 
 from livemerc.audio import playback
 from livemerc.audio.flac_writer import FlacWriter
 from livemerc.audio.read import read_samples
-from livemerc.errors import InputError, LivemercError, MicrophoneError
+from livemerc.errors import InputError, LivemercError
 
 
 @pytest.mark.parametrize("start_s", [-0.3, 0.0, 0.0421, 33.333, 74.9])
@@ -64,7 +64,7 @@ def loudspeaker(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
         play=lambda samples, rate_hz: played.append((samples, rate_hz)),
         played=played,
     )
-    monkeypatch.setattr(playback, "portaudio", lambda: fake)
+    scripted_portaudio.put(monkeypatch, fake)
     return fake
 
 
@@ -82,9 +82,6 @@ def test_no_output_and_no_portaudio_are_said(loudspeaker: SimpleNamespace, monke
     with pytest.raises(LivemercError, match="no audio output"):
         playback.play(np.zeros(10, np.float32), 16_000)
 
-    def absent() -> None:
-        raise MicrophoneError("no PortAudio")
-
-    monkeypatch.setattr(playback, "portaudio", absent)
+    scripted_portaudio.take_away(monkeypatch)
     with pytest.raises(LivemercError, match="PortAudio is missing"):
         playback.play(np.zeros(10, np.float32), 16_000)

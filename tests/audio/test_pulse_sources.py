@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers import scripted_portaudio
 
-from livemerc.audio.microphone import devices
 from livemerc.audio.microphone.devices import InputDevice, find_input, list_inputs
 from livemerc.audio.microphone.pulse_sources import chosen, pulse_sources
 
@@ -48,7 +48,7 @@ class PortAudioWithPulse:
 
 def test_sources_are_listed_behind_portaudios_and_opened_through_its_pulse(monkeypatch, tmp_path) -> None:
     install(monkeypatch, tmp_path, json.dumps(SOURCES), SOURCES[0]["name"])
-    monkeypatch.setattr(devices, "portaudio", PortAudioWithPulse)
+    scripted_portaudio.put(monkeypatch, PortAudioWithPulse())
     inputs = list_inputs()
     assert [entry.index for entry in inputs] == [0, 1, 2, 3, 4]
     assert [entry.monitor for entry in inputs] == [False, True, True, True, False]  # what the default is, too

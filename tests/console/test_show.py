@@ -42,16 +42,16 @@ def test_without_a_terminal_settled_labels_are_lines(checkpoint: Path) -> None:
 @posix
 @pytest.mark.parametrize("output", ["--json", "--plain"])
 def test_a_reader_that_leaves_ends_the_session_quietly(checkpoint: Path, output: str) -> None:
-    process = start("run", "--demo", "--speed", "0", "--asr", "transcript", "--checkpoint", str(checkpoint), output)
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdout.readline()
-    process.stdout.close()
-    said = process.stderr.read().decode()
-    assert process.wait(60) == 0, said
+    arguments = ("--demo", "--speed", "0", "--asr", "transcript", "--checkpoint", checkpoint)
+    with start("run", *arguments, output) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read().decode()
+        assert process.wait(60) == 0, said
     assert "Traceback" not in said
     assert "Broken pipe" not in said
-    process.stderr.close()
 
 
 @pytest.mark.parametrize("command", [("replay", "--speed", "0"), ("watch",)])
@@ -102,14 +102,13 @@ def test_an_output_that_is_full_is_one_sentence_and_exit_code_6(
 @pytest.mark.parametrize("output", ["--json", "--plain"])
 def test_a_reader_that_leaves_ends_a_replay_that_waits(tmp_path: Path, output: str) -> None:
     folder = write_session(tmp_path / "call", conversation(5, every_s=1000.0))
-    replaying = start("replay", str(folder), "--from", "1100", output)
-    assert replaying.stdout is not None
-    assert replaying.stderr is not None
-    replaying.stdout.readline()
-    replaying.stdout.close()
-    assert replaying.wait(30) == 0  # the next event is due in a quarter of an hour
-    said = replaying.stderr.read().decode()
-    replaying.stderr.close()
+    with start("replay", folder, "--from", "1100", output) as replaying:
+        assert replaying.stdout is not None
+        assert replaying.stderr is not None
+        replaying.stdout.readline()
+        replaying.stdout.close()
+        assert replaying.wait(60) == 0  # the next event is due in a quarter of an hour
+        said = replaying.stderr.read().decode()
     assert "Traceback" not in said
     assert "Broken pipe" not in said
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from helpers.command_line import PROJECT
 from helpers.documents import read
+from helpers.paths import PROJECT
 
 PAGE = PROJECT / "docs" / "architecture.md"
 TEXT = read(PAGE)

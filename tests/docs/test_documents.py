@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
-from helpers.command_line import PROJECT
 from helpers.documents import DOCS, PAGES, README, anchors, blocks, commands, inline_commands, links, name, read
+from helpers.paths import PROJECT
 
 from livemerc.cli import app
 

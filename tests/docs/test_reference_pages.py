@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from helpers.command_line import PROJECT
 from helpers.documents import read
+from helpers.paths import PROJECT
 
 
 def _page(name: str) -> str:

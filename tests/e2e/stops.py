@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from helpers.command_line import environment, running
 from helpers.paths import DEMO, DEMO_WORDS, PROJECT
 
 SOURCES = ("demo", "file", "fast", "stdin")
@@ -82,18 +83,22 @@ class Outcome:
 
 def stop(plan: Plan, within_s: float) -> Outcome:
     """Runs `plan`. `faults` names what was promised and not kept; `within_s`: the time a stop may take."""
-    env = {key: value for key, value in os.environ.items() if not key.startswith(("LIVEMERC_", "HF_", "XDG_"))}
-    env |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT)}
-    process = subprocess.Popen(
-        plan.command(),
-        stdin=subprocess.PIPE if plan.source == "stdin" else subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, cwd=PROJECT, start_new_session=True,
-    )  # fmt: skip
+    stdin = subprocess.PIPE if plan.source == "stdin" else subprocess.DEVNULL
+    talk: threading.Thread | None = None
+    with running(plan.command(), stdin=stdin, env=environment(), cwd=PROJECT, start_new_session=True) as process:
+        if process.stdin is not None:
+            talk = threading.Thread(target=_talk, args=(process.stdin,), daemon=True)
+            talk.start()
+        outcome = _stopped(process, plan, within_s)
+        if talk is not None:
+            talk.join(GIVE_UP_S)  # it closes its end
+    return outcome
+
+
+def _stopped(process: subprocess.Popen[bytes], plan: Plan, within_s: float) -> Outcome:
     assert process.stdout is not None
     assert process.stderr is not None
     out, err = _Reader(process.stdout), _Reader(process.stderr)
-    if plan.source == "stdin":
-        threading.Thread(target=_talk, args=(process.stdin,), daemon=True).start()
     _until_it_catches_signals(process)
     ended_by_itself = _ends(process, plan.moment_s)
     began_s = time.monotonic()
@@ -176,11 +181,10 @@ class _Reader:
         return bytes(self._taken)
 
 
-def _talk(stream: IO[bytes] | None) -> None:
+def _talk(stream: IO[bytes]) -> None:
     """The demo into standard input, as fast as one speaks."""
     from livemerc.audio.read import read_samples
 
-    assert stream is not None
     pcm = (read_samples(DEMO, 16_000, 0.0, 40.0) * 32767).astype("<i2").tobytes()
     with contextlib.suppress(OSError), stream:  # stopped
         for i in range(0, len(pcm), 3200):

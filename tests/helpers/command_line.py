@@ -8,7 +8,10 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 from helpers.paths import PROJECT
 from helpers.warm import Warm
@@ -86,12 +89,21 @@ def sentence(done: subprocess.CompletedProcess[bytes]) -> str:
     return lines[0]
 
 
-def start(*arguments: str) -> subprocess.Popen[bytes]:
-    """`livemerc` with these arguments and piped streams; the test waits for its end."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "livemerc", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment(),
-    )
+def start(*arguments: str | Path) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """`livemerc` with these arguments, as `running` has it."""
+    return running([sys.executable, "-m", "livemerc", *map(str, arguments)], env=environment())
+
+
+@contextmanager
+def running(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[Any]]:
+    """A process with piped output and no input, unless `options` (of `Popen`) say otherwise.
+
+    Whatever becomes of the test, in the end it is killed if it still runs, and its pipes are closed: left to the
+    garbage collector they fail the test in which they happen to be collected.
+    """
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **{**streams, **options}) as process:
+        try:
+            yield process
+        finally:
+            process.kill()

@@ -6,7 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
-from helpers.command_line import PROJECT
+from helpers.paths import PROJECT
 
 README = PROJECT / "README.md"
 DOCS = sorted((PROJECT / "docs").glob("*.md"))

@@ -5,6 +5,8 @@ A test says what happens (`say`, `unplug`, `plug`, ...); the source under test r
 
 from __future__ import annotations
 
+import ctypes.util
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -188,11 +190,21 @@ class World:
             threading.Event().wait(0.005)
 
 
+def put(monkeypatch: pytest.MonkeyPatch, scripted: Any) -> None:
+    """In the place of the `sounddevice` module, which this project imports where it needs it."""
+    monkeypatch.setitem(sys.modules, "sounddevice", scripted)
+
+
+def take_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine without the PortAudio library."""
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
+    monkeypatch.setattr(ctypes.util, "find_library", lambda name: None)
+
+
 def install(monkeypatch: pytest.MonkeyPatch, *scripted: Device) -> World:
     """A world whose devices the microphone sources of this process hear."""
     world = World(list(scripted)) if scripted else World()
-    for module in (devices, mic_source):
-        monkeypatch.setattr(module, "portaudio", lambda: world)
+    put(monkeypatch, world)
     for module in (mic_source, mic_group):
         monkeypatch.setattr(module, "time", world)
     monkeypatch.setattr(mic_source, "inputs_now", lambda given_up: fresh(world))

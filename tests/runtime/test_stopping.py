@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.command_line import environment, start
+from helpers.command_line import environment, running, start
 from helpers.paths import PROJECT
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals and terminals")
@@ -21,16 +22,16 @@ posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals and terminals"
 @posix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_signal_flushes_the_last_utterance_and_exits_0(checkpoint: Path, number: signal.Signals) -> None:
-    process = start("run", "--demo", "--asr", "transcript", "--checkpoint", str(checkpoint), "--json")
-    assert process.stdout is not None
     events: list[dict[str, Any]] = []
-    for line in process.stdout:
-        events.append(json.loads(line))
-        if events[-1]["type"] == "utterance.partial" or len(_of(events, "utterance.final")) == 2:
-            break
-    time.sleep(0.3)  # into the next utterance
-    process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    with start("run", "--demo", "--asr", "transcript", "--checkpoint", checkpoint, "--json") as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            events.append(json.loads(line))
+            if events[-1]["type"] == "utterance.partial" or len(_of(events, "utterance.final")) == 2:
+                break
+        time.sleep(0.3)  # into the next utterance
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     events += [json.loads(line) for line in out.splitlines()]
     assert events[-1]["type"] == "session.end"
@@ -55,24 +56,23 @@ with process.StopOnSignal() as signals:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_calls_stop_and_the_second_leaves_at_once(number: signal.Signals) -> None:
     prepare = "signals.call(lambda: print('stopping', flush=True))"
-    process = _start_code(_WAITING.format(prepare=prepare))
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"ready\n"
-    process.send_signal(number)
-    assert process.stdout.readline() == b"stopping\n"
-    assert process.poll() is None
-    process.send_signal(number)
-    assert process.wait(30) == 130
-    process.communicate()
+    with _running_code(_WAITING.format(prepare=prepare)) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(number)
+        assert process.stdout.readline() == b"stopping\n"
+        assert process.poll() is None
+        process.send_signal(number)
+        assert process.wait(60) == 130
 
 
 @posix
 def test_a_signal_while_nothing_is_heard_yet_interrupts() -> None:
-    process = _start_code(_WAITING.format(prepare="pass"))
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"ready\n"
-    process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=30)
+    with _running_code(_WAITING.format(prepare="pass")) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
     assert err.rstrip().endswith(b"KeyboardInterrupt")
 
 
@@ -94,11 +94,11 @@ with process.StopOnSignal() as signals:
             time.sleep(0.01)
     print(stopped.wait(30), flush=True)
 """
-    process = _start_code(code)
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"ready\n"
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    with _running_code(code) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
     assert out == b"True\n", err
 
 
@@ -134,21 +134,17 @@ def test_on_a_terminal_the_dashboard_opens_and_q_leaves(checkpoint: Path) -> Non
     import pty
 
     terminal, inside = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", _OWN_TERMINAL, "run", "--demo", "--asr", "transcript", "--checkpoint", str(checkpoint)],
-        stdin=inside,
-        stdout=inside,
-        stderr=inside,
-        env=environment() | {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"},
-        start_new_session=True,
-    )
-    os.close(inside)
-    seen = _read_until(terminal, b"Good morning")
-    assert b"\x1b[?1049h" in seen
-    os.write(terminal, b"q")
-    rest = _read_until(terminal, None)
-    os.close(terminal)
-    assert process.wait(60) == 0, rest[-2000:]
+    command = [sys.executable, "-c", _OWN_TERMINAL, "run", "--demo", "--asr", "transcript"]
+    env = environment(TERM="xterm-256color", COLUMNS="100", LINES="30")
+    streams = {"stdin": inside, "stdout": inside, "stderr": inside}
+    with running([*command, "--checkpoint", str(checkpoint)], env=env, start_new_session=True, **streams) as process:
+        os.close(inside)
+        seen = _read_until(terminal, b"Good morning")
+        assert b"\x1b[?1049h" in seen
+        os.write(terminal, b"q")
+        rest = _read_until(terminal, None)
+        os.close(terminal)
+        assert process.wait(60) == 0, rest[-2000:]
     assert b"\x1b[?1049l" in rest
 
 
@@ -156,10 +152,8 @@ def _of(events: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     return [event for event in events if event["type"] == kind]
 
 
-def _start_code(code: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
-    )
+def _running_code(code: str) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    return running([sys.executable, "-c", code], env=environment())
 
 
 def _read_until(terminal: int, wanted: bytes | None) -> bytes:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers.command_line import PROJECT, livemerc
+from helpers.command_line import livemerc
+from helpers.paths import PROJECT
 
 RECORDINGS = PROJECT / "tests" / "recordings"
 OLD = sorted(path.name for path in RECORDINGS.iterdir())

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from helpers import chromium
 from helpers.chromium import Chromium
-from helpers.command_line import environment
+from helpers.command_line import environment, running
 from helpers.paths import DEMO_WORDS, PROJECT
 from helpers.sessions import HOSTILE, conversation, write_session
 
@@ -28,18 +28,10 @@ def words_of_demo() -> list[str]:
     return [re.sub(r"<[^>]*>", "", line).strip() for line in said]
 
 
-@contextmanager
-def started(home: Path, *arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
+def started(home: Path, *arguments: str | Path) -> AbstractContextManager[subprocess.Popen[str]]:
     """`livemerc ARGUMENTS`, killed in the end."""
     command = [sys.executable, "-m", "livemerc", *map(str, arguments)]
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=PROJECT,
-        env=environment(home),
-    ) as process:  # fmt: skip
-        try:
-            yield process
-        finally:
-            process.kill()
+    return running(command, stderr=subprocess.DEVNULL, text=True, cwd=PROJECT, env=environment(home))
 
 
 def the_demo(home: Path, folder: Path) -> AbstractContextManager[subprocess.Popen[str]]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import resource
-import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers.command_line import PROJECT
+from helpers.command_line import running
+from helpers.paths import PROJECT
 from helpers.trainer.tiny_merits_l import tiny_front, tiny_text, voices
 from helpers.wav_file import write as write_wav
 
@@ -164,12 +163,10 @@ def test_kill_in_mid_extraction_then_resume(tmp_path: Path, front: Any, items: l
         "FeatureCache(folder / 'cache', shard_size=2).extract(items, front, batch=1)\n"
     )
     paths = [str(PROJECT / "tests"), str(PROJECT)]
-    process = subprocess.Popen([sys.executable, str(program), str(tmp_path), *paths], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "seven\n"
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+    with running([sys.executable, str(program), str(tmp_path), *paths], stderr=None, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "seven\n"
+        process.kill()
     (tmp_path / "cache/half-written.999999999.part").write_bytes(b"x")
     counting = Counting(front)
     report = FeatureCache(tmp_path / "cache").extract(items, counting)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.command_line import PROJECT, environment
+from helpers.command_line import environment
+from helpers.paths import PROJECT
 from helpers.trainer.dialogues import random_dialogue
 from helpers.trainer.small_fit import same
 from helpers.trainer.windowed_fit import Tiny, run_tiny

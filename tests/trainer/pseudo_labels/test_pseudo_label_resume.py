@@ -11,12 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
+from helpers.command_line import running
 from helpers.paths import PROJECT
 from helpers.trainer.scripted_endpoint import Reply, scripted_endpoint
 from helpers.trainer.tiny_models import causal_lm
@@ -29,7 +30,7 @@ TEXTS = [f"sentence number {i}" for i in range(60)]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1"}
 
 
-def command(folder: Path, base_url: str, *flags: str) -> subprocess.Popen[str]:
+def command(folder: Path, base_url: str, *flags: str) -> AbstractContextManager[subprocess.Popen[str]]:
     """The labelling of `folder/texts.txt` to `folder/out.csv`, started."""
     table = folder / "texts.txt"
     if not table.exists():
@@ -37,10 +38,8 @@ def command(folder: Path, base_url: str, *flags: str) -> subprocess.Popen[str]:
     arguments = ["--teacher", "endpoint", "--base-url", base_url, "--out", str(folder / "out.csv")]
     if "--model" not in flags:
         arguments += ["--model", "m"]
-    return subprocess.Popen(
-        [sys.executable, "-m", "trainer", "pseudo-label", str(table), *arguments, *flags],
-        cwd=PROJECT, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    words = [sys.executable, "-m", "trainer", "pseudo-label", str(table), *arguments, *flags]
+    return running(words, cwd=PROJECT, env=ENVIRONMENT, text=True)
 
 
 def kept(folder: Path) -> set[str]:
@@ -58,17 +57,22 @@ def finish(process: subprocess.Popen[str], code: int = 0) -> str:
     return err
 
 
+def labelled(folder: Path, base_url: str, *flags: str, code: int = 0) -> str:
+    """What the labelling says, which ends with `code`."""
+    with command(folder, base_url, *flags) as process:
+        return finish(process, code)
+
+
 def test_kill_9_in_the_middle_asks_nothing_kept_again(tmp_path: Path) -> None:
     with scripted_endpoint(lambda t, n: Reply(delay_s=0.05)) as endpoint:
-        process = command(tmp_path, endpoint.base_url, "--concurrency", "4")
-        endpoint.wait_for(25)
-        process.kill()
-        process.communicate()
+        with command(tmp_path, endpoint.base_url, "--concurrency", "4") as process:
+            endpoint.wait_for(25)
+            process.kill()
         assert process.returncode == -signal.SIGKILL
         before = kept(tmp_path)
         assert len(before) >= 25 - 1 - 4  # all but what was under way
         asked_before = dict(endpoint.asked)
-        finish(command(tmp_path, endpoint.base_url, "--concurrency", "4"))
+        labelled(tmp_path, endpoint.base_url, "--concurrency", "4")
     assert all(endpoint.asked[text] == 1 for text in before)
     # The others were under way when it died: no answer of theirs had come in.
     again = [text for text in TEXTS if endpoint.asked[text] > 1]
@@ -80,23 +84,25 @@ def test_kill_9_in_the_middle_asks_nothing_kept_again(tmp_path: Path) -> None:
 
 def test_a_signal_waits_for_what_is_under_way_so_nothing_is_asked_twice(tmp_path: Path) -> None:
     with scripted_endpoint(lambda t, n: Reply(delay_s=0.1)) as endpoint:
-        process = command(tmp_path, endpoint.base_url, "--concurrency", "4")
-        endpoint.wait_for(15)
-        process.send_signal(signal.SIGINT)
-        err = finish(process, 130)
+        with command(tmp_path, endpoint.base_url, "--concurrency", "4") as process:
+            endpoint.wait_for(15)
+            process.send_signal(signal.SIGINT)
+            err = finish(process, 130)
         assert "answers are kept" in err
         assert not (tmp_path / "out.csv").exists()
         assert len(kept(tmp_path)) == sum(endpoint.asked.values())
-        finish(command(tmp_path, endpoint.base_url))
+        labelled(tmp_path, endpoint.base_url)
     assert set(endpoint.asked.values()) == {1}
     assert len(endpoint.asked) == len(TEXTS)
 
 
 def test_two_runs_on_one_journal_do_not_both_ask(tmp_path: Path) -> None:
-    with scripted_endpoint(lambda t, n: Reply(delay_s=0.2)) as endpoint:
-        first = command(tmp_path, endpoint.base_url)
+    with (
+        scripted_endpoint(lambda t, n: Reply(delay_s=0.2)) as endpoint,
+        command(tmp_path, endpoint.base_url) as first,
+    ):
         endpoint.wait_for(3)
-        assert "another run" in finish(command(tmp_path, endpoint.base_url), 6)
+        assert "another run" in labelled(tmp_path, endpoint.base_url, code=6)
         finish(first)
     assert set(endpoint.asked.values()) == {1}
 
@@ -125,13 +131,13 @@ def test_a_full_disk_keeps_what_is_in_the_journal(tmp_path: Path) -> None:
 @contextmanager
 def transformers_serve(model: Path, home: Path, port: int) -> Iterator[subprocess.Popen[str]]:
     (home / "hub").mkdir(parents=True, exist_ok=True)  # its list of models wants a cache folder
-    log = (home / "log").open("a")
-    process = subprocess.Popen(
-        [str(Path(sys.executable).with_name("transformers")), "serve", str(model), "--host", "127.0.0.1",
-         "--port", str(port)],
-        env={**ENVIRONMENT, "HF_HOME": str(home)}, stdout=log, stderr=log, text=True,
-    )  # fmt: skip
-    try:
+    words = [str(Path(sys.executable).with_name("transformers")), "serve", str(model), "--host", "127.0.0.1"]
+    with (
+        (home / "log").open("a") as log,
+        running(
+            [*words, "--port", str(port)], env={**ENVIRONMENT, "HF_HOME": str(home)}, stdout=log, stderr=log
+        ) as process,
+    ):
         end = time.monotonic() + 120
         while True:
             try:
@@ -142,11 +148,6 @@ def transformers_serve(model: Path, home: Path, port: int) -> Iterator[subproces
                 assert time.monotonic() < end, "transformers serve does not come up"
                 time.sleep(0.2)
         yield process
-    finally:
-        process.send_signal(signal.SIGCONT)
-        process.kill()
-        process.wait()
-        log.close()
 
 
 @pytest.mark.slow
@@ -159,7 +160,7 @@ def test_a_real_server_that_babbles_hangs_and_crashes(tmp_path: Path) -> None:
         port = probe.getsockname()[1]
     log = tmp_path / "home" / "log"
 
-    def run(*flags: str) -> subprocess.Popen[str]:
+    def run(*flags: str) -> AbstractContextManager[subprocess.Popen[str]]:
         quick = ("--concurrency", "2", "--timeout-s", "2", "--retries", "1", "--stop-after", "2")
         return command(tmp_path, f"http://127.0.0.1:{port}/v1", "--model", str(model), *quick, *flags)
 
@@ -174,17 +175,18 @@ def test_a_real_server_that_babbles_hangs_and_crashes(tmp_path: Path) -> None:
             time.sleep(0.01)
 
     with transformers_serve(model, tmp_path / "home", port) as server:
-        labelling = run()
-        wait_for_answers(3, labelling)
-        server.send_signal(signal.SIGSTOP)  # hangs: its socket is open, and nothing comes any more
-        assert "does not answer within 2 s" in finish(labelling, 6)
+        with run() as labelling:
+            wait_for_answers(3, labelling)
+            server.send_signal(signal.SIGSTOP)  # hangs: its socket is open, and nothing comes any more
+            assert "does not answer within 2 s" in finish(labelling, 6)
         hung = kept(tmp_path)
         assert 2 <= len(hung) < len(texts)
         assert not (tmp_path / "out.csv").exists()
         server.send_signal(signal.SIGCONT)
 
         # What a random model says is no label, whatever it says.
-        assert f"none of {len(texts)} answers is a label" in finish(run(), 6)
+        with run() as labelling:
+            assert f"none of {len(texts)} answers is a label" in finish(labelling, 6)
         figures = json.loads((tmp_path / "out.json").read_text())
         assert figures["apart"] == {"malformed": len(texts), "refused": 0, "rejected": 0}
         assert figures["from_journal"] == len(hung)
@@ -192,12 +194,13 @@ def test_a_real_server_that_babbles_hangs_and_crashes(tmp_path: Path) -> None:
         assert figures["tokens"]["completion"] > 0
         assert figures["endpoint"]["answered_by"] == [f"{model}@main"]
 
-        labelling = run("--ask-again")
-        wait_for_answers(3, labelling)
-        server.kill()
-        assert "cannot be reached" in finish(labelling, 6)
+        with run("--ask-again") as labelling:
+            wait_for_answers(3, labelling)
+            server.kill()
+            assert "cannot be reached" in finish(labelling, 6)
         crashed = kept(tmp_path)
         assert 2 <= len(crashed) < len(texts)
-    err = finish(run(), 6)
+    with run() as labelling:
+        err = finish(labelling, 6)
     assert f"{len(crashed)} of {len(texts)} answers are kept" in err
     assert kept(tmp_path) == crashed
