@@ -19,10 +19,10 @@ class NoAnswer(Enum):
 
 
 GATED = {
-    NoAnswer.FAILED: "recogniser failed",
-    NoAnswer.HUNG: "recogniser does not answer",
-    NoAnswer.BEHIND: "behind: words later",
-    NoAnswer.STOPPED: "stopped before it was transcribed",
+    NoAnswer.FAILED: "not transcribed: the recogniser failed",
+    NoAnswer.HUNG: "not transcribed: the recogniser does not answer",
+    NoAnswer.BEHIND: "not transcribed in time",
+    NoAnswer.STOPPED: "not transcribed: the session was stopped",
 }
 """What `utterance.final` says in `asr.gated`."""
 

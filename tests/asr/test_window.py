@@ -144,16 +144,16 @@ def test_a_voice_of_this_whisper_refuses_a_short_window(random_whisper: Path) ->
     )
     config = load_config(overrides={"asr.window": "adaptive"}, environ={})
     with pytest.raises(ConfigError, match="--asr-window") as raised:
-        with_voice(engine(random_whisper, window="adaptive"), identity, config)
+        with_voice(engine(random_whisper, window="adaptive", compute_type="float32"), identity, config)
     assert raised.value.exit_code == 2
 
 
 def test_second_looks_are_counted_and_told_when_there_are_many(random_whisper: Path) -> None:
     config = load_config(overrides={"asr.window": "adaptive", "asr.language": "en"}, environ={})
-    told: dict[str, str | None] = {}
+    told: dict[Notice, str | None] = {}
     recogniser = Recogniser(engine(random_whisper, window="adaptive"), config, tell=told.__setitem__)
     for i in range(8):
-        assert told.get("asr window") is None
+        assert told.get(Notice.ASR_WINDOW) is None
         recogniser.hear(utterance(noise(0.4, seed=i)), fast=False, give_up=lambda _: None)
     assert recogniser.second_passes == 8
     assert "--asr-window" in (told[Notice.ASR_WINDOW] or "")

@@ -15,7 +15,7 @@ from livemerc.audio.read import read_samples
 from livemerc.bench import live as bench_live
 from livemerc.bench import whisper as bench_whisper
 from livemerc.config import SAMPLE_RATE_HZ, Config
-from livemerc.errors import ConfigError
+from livemerc.errors import ConfigError, ModelError
 
 
 def test_the_wait_after_the_endpoint_is_what_the_events_say(tmp_path: Path, configured: Callable[..., Config]) -> None:
@@ -61,8 +61,8 @@ def test_a_start_that_fails_says_why() -> None:
         bench_live.start(1, DEMO, ("--asr", "faster-whisper", "--model", "/no/such"))
 
 
-def test_a_size_that_nobody_knows_is_refused() -> None:
-    with pytest.raises(ConfigError, match="base"):
+def test_a_model_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(ModelError, match="unknown Whisper model"):
         bench_live.main(model="enormous")
     with pytest.raises(ConfigError, match="at least one run"):
         bench_live.main(repeats=0)

@@ -70,7 +70,7 @@ def test_a_recogniser_that_raises_costs_that_utterances_words(configured: Callab
         (first, *_) = watched.emotions(final.utterance_id)
         assert first.modality.speech is not None
         if number in (2, 4):
-            assert (final.text, final.asr.gated) == ("", "recogniser failed")
+            assert (final.text, final.asr.gated) == ("", "not transcribed: the recogniser failed")
             assert first.modality.text is None
         else:
             assert final.text
@@ -95,7 +95,7 @@ def test_a_recogniser_that_always_raises_ends_the_session_with_everything_flushe
     watched.keeps_the_contract()
     assert len(watched.finals) >= 3
     assert asr.calls == 3
-    assert all(final.asr.gated == "recogniser failed" for final in watched.finals)
+    assert all(final.asr.gated == "not transcribed: the recogniser failed" for final in watched.finals)
     assert isinstance(watched.error, LivemercError)
     assert watched.error.exit_code == 6
     assert "RuntimeError: the decoder lost its way" in str(watched.error)
@@ -131,7 +131,7 @@ def test_a_recogniser_that_hangs_costs_words_until_it_comes_back(
     watched.keeps_the_contract(UTTERANCES)
     gated = [final.asr.gated for final in watched.finals]
     assert gated[0] is None
-    assert gated[1:4] == ["recogniser does not answer"] * 3
+    assert gated[1:4] == ["not transcribed: the recogniser does not answer"] * 3
     assert gated[-1] is None  # it came back
     assert watched.said("has not answered for over 0 s")
     assert len(asr.threads) == 1
@@ -144,7 +144,7 @@ def test_a_recogniser_that_never_comes_back_does_not_keep_the_session(
     asr = ScriptedAsr(on(1, do=held.wait), Recited())
     watched = Watched(Monitor(Talk(TALK_S), configured(asr__time_limit_s=0.2), engine=asr))
     watched.keeps_the_contract(UTTERANCES)
-    assert all(final.asr.gated == "recogniser does not answer" for final in watched.finals)
+    assert all(final.asr.gated == "not transcribed: the recogniser does not answer" for final in watched.finals)
     assert all(watched.emotions(f.utterance_id)[-1].modality.speech for f in watched.finals)
     assert asr.calls == 1
     no_thread_stays("livemerc-asr")
@@ -339,7 +339,7 @@ def test_stopped_while_the_model_loads_what_was_heard_is_told_and_marked(
     watched = Watched(monitor)
     watched.keeps_the_contract()
     assert watched.finals
-    assert {f.asr.gated for f in watched.finals} == {"stopped before it was transcribed"}
+    assert {f.asr.gated for f in watched.finals} == {"not transcribed: the session was stopped"}
     for final in watched.finals:
         assert {e.abstained for e in watched.emotions(final.utterance_id)} == {"stopped before it was judged"}
     no_thread_stays("livemerc-model")

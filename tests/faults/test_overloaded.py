@@ -69,7 +69,7 @@ def test_five_times_too_slow_the_lag_is_bounded_and_every_second_is_accounted_fo
         if final.text:
             assert final.asr.gated is None
         else:
-            assert final.asr.gated == "behind: words later"
+            assert final.asr.gated == "not transcribed in time"
             assert first.modality.text is None
             assert (last.late_text is None) == (last.modality.text is None)
     # When the talk is over there is time: the utterances that are still open get their words.
@@ -92,7 +92,7 @@ def test_a_recogniser_that_recovers_is_waited_for_again(configured: Callable[...
     watched.keeps_the_contract()
     assert watched.said("judging by the voice alone")
     gated = [final.asr.gated for final in watched.finals]
-    assert "behind: words later" in gated
+    assert "not transcribed in time" in gated
     assert gated[-1] is None
     assert watched.finals[-1].text
     no_thread_stays()
@@ -212,7 +212,7 @@ def test_words_that_come_late_revise_to_what_they_would_have_said_in_time(
     lag_s[0], asr.factor = 12.0, 1000.0
     final, *estimates = processor.handle(spoken[1])
     assert isinstance(final, UtteranceFinal)
-    assert (final.text, final.asr.gated) == ("", "behind: words later")
+    assert (final.text, final.asr.gated) == ("", "not transcribed in time")
     assert isinstance(estimates[-1], EmotionEvent)
     assert estimates[-1].modality.text is None
     assert processor.words_pending

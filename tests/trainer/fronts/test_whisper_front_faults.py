@@ -61,7 +61,7 @@ def test_a_recogniser_that_fails_takes_the_voice_along_and_says_so(
     asr.before = fail
     final, first = processor.handle(spoken[0])
     assert isinstance(final, UtteranceFinal)
-    assert final.asr.gated == "recogniser failed"
+    assert final.asr.gated == "not transcribed: the recogniser failed"
     assert isinstance(first, EmotionEvent)
     assert (first.modality.text, first.modality.speech, first.abstained) == (None, None, "nothing to judge")
     assert "no label" in (sentences[Notice.ASR_FAILED] or "")
@@ -83,7 +83,7 @@ def test_a_recogniser_that_hangs_leaves_neither_words_nor_voice(
     processor = processor_behind(config, asr, [0.0], sentences)
     final, first = processor.handle(spoken[0])
     assert isinstance(final, UtteranceFinal)
-    assert final.asr.gated == "recogniser does not answer"
+    assert final.asr.gated == "not transcribed: the recogniser does not answer"
     assert isinstance(first, EmotionEvent)
     assert first.modality.speech is None
     assert "no labels until it does" in (sentences[Notice.ASR_HANGS] or "")
