@@ -42,10 +42,12 @@ def main(
     from livemerc.bench.against import missing, ratio_table, ratios, read_figures
 
     then = None if against is None else read_figures(against)  # before minutes of measuring
+    if quick and model is not None:
+        raise ConfigError(
+            "--model and --quick exclude each other: --quick hears with the recogniser as configured alone."
+        )
     live.check(model, repeats)
     many.check(streams)
-    if quick and model is not None:
-        raise ConfigError("--model and --quick exclude each other: with --quick no Whisper is made; leave one out.")
     figures = measure(quick, many.STREAMS if streams is None else streams, model or BUNDLED_NAME, repeats)
     lines = table(figures)
     if then is not None:

@@ -48,7 +48,7 @@ class Reciting(FasterWhisperEngine):
     """The real Whisper's passes, with words that stand."""
 
     def __init__(self, folder: Path, config: Config) -> None:
-        super().__init__(folder, config.asr, device="cpu")
+        super().__init__(folder, config.asr, device="cpu", floating=True)
         self.before: Callable[[], None] = lambda: None
 
     def transcribe(self, utterance: Utterance) -> Transcript:

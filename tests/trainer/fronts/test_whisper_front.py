@@ -123,7 +123,9 @@ def test_what_the_model_gets_live_is_what_training_cached(
     live: list[torch.Tensor] = []
     real = Encoders.encoded_speech
     monkeypatch.setattr(Encoders, "encoded_speech", lambda *a: live.append(real(*a)) or live[-1])
-    processor = processor_with(FasterWhisperEngine(random_whisper, configured().asr, device="cpu"), configured())
+    processor = processor_with(
+        FasterWhisperEngine(random_whisper, configured().asr, device="cpu", floating=True), configured()
+    )
     heard(processor, spoken)
     parts["head"].eval()
     expected = parts["head"](parts["front"].features([u.samples for u in spoken]))
@@ -182,7 +184,9 @@ def test_gated_words_take_nothing_from_the_voice(
     config = load_config(
         overrides={"model.checkpoint": str(tmp_path / "checkpoint"), "model.device": "cpu"}, environ={}
     )
-    events = heard(processor_with(FasterWhisperEngine(german_whisper, config.asr, device="cpu"), config), spoken[:1])
+    events = heard(
+        processor_with(FasterWhisperEngine(german_whisper, config.asr, device="cpu", floating=True), config), spoken[:1]
+    )
     (final,) = [e for e in events if isinstance(e, UtteranceFinal)]
     assert final.asr.gated == "language de"
     for emotion in emotions(events):
@@ -195,7 +199,7 @@ def test_gated_words_take_nothing_from_the_voice(
 
 def test_another_whisper_is_refused(configured: Callable[..., Config], other_whisper: Path) -> None:
     with pytest.raises(ModelError, match="is another Whisper; give the folder of that one with --model") as error:
-        processor_with(FasterWhisperEngine(other_whisper, configured().asr, device="cpu"), configured())
+        processor_with(FasterWhisperEngine(other_whisper, configured().asr, device="cpu", floating=True), configured())
     assert error.value.exit_code == 3
     with pytest.raises(ModelError, match="is another Whisper"):
         processor_with(NoAsr(), configured(asr__model=str(other_whisper)))
@@ -204,7 +208,7 @@ def test_another_whisper_is_refused(configured: Callable[..., Config], other_whi
 def test_another_type_of_weights_is_refused(configured: Callable[..., Config], random_whisper: Path) -> None:
     config = configured(asr__compute_type="int8")
     with pytest.raises(ModelError, match=r"asr\.compute_type: .*; leave the key at default"):
-        processor_with(FasterWhisperEngine(random_whisper, config.asr, device="cpu"), config)
+        processor_with(FasterWhisperEngine(random_whisper, config.asr, device="cpu", floating=True), config)
 
 
 def test_auto_takes_the_one_that_the_voice_needs_under_whatever_name(
