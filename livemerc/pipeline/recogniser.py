@@ -20,7 +20,7 @@ from livemerc.errors import LivemercError, ModelError
 from livemerc.model.whisper_identity import WhisperIdentity
 from livemerc.pipeline.late_words import Call, LateWords
 from livemerc.pipeline.no_answer import GATED, NoAnswer
-from livemerc.pipeline.rtf import RATED_S, RealTimeFactor
+from livemerc.pipeline.pace import Pace
 from livemerc.runtime.notices import Notice, Tell, tell_nobody
 from livemerc.runtime.worker import GiveUp, Worker, never
 
@@ -30,6 +30,8 @@ _WORDS_ALONE = "behind: a faster Whisper than the checkpoint's, so the words alo
 _TWICE = "many utterances need Whisper's full window after all: leave --asr-window at full"
 _TWICE_OF = 8  # utterances
 _TWICE_SHARE = 0.25  # a short look and then a full one: beyond this it is no gain, and a sign of the wrong model
+_WORTH_FAST_S = 1.0
+"""With less audio left than this, another recogniser would be no faster."""
 _LITTLE_S = 0.2
 """A recogniser that decodes along has hardly anything left to do below this."""
 
@@ -74,8 +76,8 @@ class Recogniser:
         self._fast: AsrEngine | None = None
         self._fast_sought = False
         self._failures = 0
-        self._rtf = RealTimeFactor()
-        self._late: LateWords[Heard] = LateWords(self._expected_s, config.overload.retry_words_every_s)
+        self._pace = Pace()
+        self._late: LateWords[Heard] = LateWords(self._utterance_s, config.overload.retry_words_every_s)
         self._looked: deque[bool] = deque(maxlen=_TWICE_OF)  # whether a second, full look was needed
 
     def bring_voice(self, identity: WhisperIdentity, give_up: Patience = never) -> NoAnswer | None:
@@ -97,7 +99,7 @@ class Recogniser:
         if give_up(0.0) is NoAnswer.STOPPED:  # nor is the little time wasted on asking
             return self._nothing(NoAnswer.STOPPED)
         reason = self._worker.until_free(give_up)
-        if reason is None and self._expected_s(utterance) > _AT_ONCE_S and give_up(0.0) is NoAnswer.BEHIND:
+        if reason is None and self.expected_s(utterance.samples) > _AT_ONCE_S and give_up(0.0) is NoAnswer.BEHIND:
             reason = NoAnswer.BEHIND  # nobody would wait: `begin_late` decides whether it is worth beginning
         if reason is not None:
             if reason is not NoAnswer.STOPPED:
@@ -110,6 +112,10 @@ class Recogniser:
             self._late.keep(call)
             return self._nothing(reason)
         return self._outcome(call)
+
+    def expected_s(self, samples: np.ndarray) -> float:
+        """How long the words of `samples` will probably take, as things go."""
+        return self._pace.expected_s(self._unheard_s(samples))
 
     @property
     def following(self) -> bool:
@@ -129,18 +135,18 @@ class Recogniser:
                 return False
             left_s = engine.unheard_s(samples)
             if left_s < unheard_s:  # it may be with another speaker
-                self._learn(unheard_s - left_s, job.ran_s)
+                self._pace.learn(unheard_s - left_s, job.ran_s)
             unheard_s = left_s
         return unheard_s < _LITTLE_S
 
     def partial(self, samples: np.ndarray, *, budget_s: float, give_up: Patience) -> str:
         """A hypothesis, if it can be had within the budget: whatever it takes, a final may have to wait for it."""
         length_s = self._unheard_s(samples)
-        if self.failure is not None or self._worker.busy or self._rtf.expected_s(length_s) > budget_s:
+        if self.failure is not None or self._worker.busy or self.expected_s(samples) > budget_s:
             return ""
         job = self._worker.start(lambda: self.engine.partial(samples))
         if job.wait(give_up) is not None:
-            self._learn(length_s, job.ran_s)
+            self._pace.learn(length_s, job.ran_s)
             return ""
         took_s = job.ran_s
         try:
@@ -149,7 +155,7 @@ class Recogniser:
             self._tell(Notice.ASR_FAILED, self._failed(error))
             return ""
         if text or not self.following:  # one that is with another speaker answers at once
-            self._learn(length_s, took_s)
+            self._pace.learn(length_s, took_s)
         return text
 
     def speculate(self, utterance: Utterance, *, budget_s: float, give_up: Patience) -> Heard | None:
@@ -157,12 +163,12 @@ class Recogniser:
         budget; they are those that `hear` would give. A failure counts for nothing: the final will say."""
         if self.failure is not None or self.pending or self._worker.busy or not is_repeatable(self.engine):
             return None
-        if self._expected_s(utterance) > budget_s:
+        if self.expected_s(utterance.samples) > budget_s:
             return None
         length_s = self._unheard_s(utterance.samples)
         job = self._worker.start(lambda: self._transcribe(utterance, fast=False))
         reason = job.wait(give_up)
-        self._learn(length_s, job.ran_s)
+        self._pace.learn(length_s, job.ran_s)
         if reason is not None:
             return None
         try:
@@ -295,12 +301,12 @@ class Recogniser:
     # -- outcome ---------------------------------------------------------------------------------------------------
 
     def _begin(self, utterance: Utterance, fast: bool) -> Call[Heard]:
-        fast = fast and self._unheard_s(utterance.samples) > RATED_S  # else nothing is faster than to go on
+        fast = fast and self._unheard_s(utterance.samples) > _WORTH_FAST_S  # else nothing is faster than to go on
         unheard_s = self._unheard_s(utterance.samples, fast)
         return Call(utterance, self._worker.start(lambda: self._transcribe(utterance, fast)), unheard_s)
 
     def _outcome(self, call: Call[Heard]) -> Heard:
-        self._learn(call.unheard_s, call.job.ran_s)
+        self._pace.learn(call.unheard_s, call.job.ran_s)
         try:
             heard = call.job.result()
         except Exception as error:  # noqa: BLE001 - the boundary of a part: native libraries, each with its own errors
@@ -321,8 +327,8 @@ class Recogniser:
         left = "no label" if self._encodes else "judged by the voice alone"
         return f"the recogniser failed ({_what(error)}): {left}"
 
-    def _expected_s(self, utterance: Utterance) -> float:
-        return self._rtf.expected_s(self._unheard_s(utterance.samples))
+    def _utterance_s(self, utterance: Utterance) -> float:
+        return self.expected_s(utterance.samples)
 
     def _unheard_s(self, samples: np.ndarray, fast: bool = False) -> float:
         """Seconds of audio that the recogniser has to hear for the words of `samples`."""
@@ -330,9 +336,6 @@ class Recogniser:
         if isinstance(self.engine, Following) and not another:
             return self.engine.unheard_s(samples)
         return len(samples) / SAMPLE_RATE_HZ
-
-    def _learn(self, audio_s: float, took_s: float) -> None:
-        self._rtf.learn(audio_s, took_s, rest=self.following)
 
 
 def _what(error: BaseException) -> str:
