@@ -155,8 +155,9 @@ class DialogueConfig(_Section, frozen=True):
 
 
 class LiveConfig(_Section, frozen=True):
-    partial_every_s: Annotated[float, Meta(ge=0.2, le=10)] = 1.0
-    """How often a partial hypothesis is tried while speech goes on and the recogniser is idle."""
+    partial_every_s: Annotated[float, Meta(ge=0.2, le=10)] = 0.5
+    """How often a partial hypothesis is tried while speech goes on and the recogniser is idle; more rarely where that
+    would take more than half of its time."""
     partial_budget_ms: Annotated[float, Meta(ge=0, le=10_000)] = 400.0
     """A partial is tried only if the recogniser's speed so far says that it takes no longer, for it must not delay a
     final."""
