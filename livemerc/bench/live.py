@@ -12,16 +12,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from livemerc.asr.engine import AsrEngine
 from livemerc.audio.file_source import FileSource
-from livemerc.audio.items import Utterance
 from livemerc.bench import whisper
 from livemerc.bench.measuring import DEMO, Stages, machine, machine_line, over, over_runs, progress
 from livemerc.config import SAMPLE_RATE_HZ, Config, load_config
@@ -31,7 +28,7 @@ from livemerc.pipeline.monitor import Monitor
 from livemerc.text_safety import encodable, plain_text
 
 QUICK_S = 25.0
-WHISPER = "base"
+WHISPER = whisper.BUNDLED_NAME
 _PATIENCE_S = 120.0
 _MORE_THAN_A_PIPE_BYTES = 1 << 21
 
@@ -39,7 +36,7 @@ _MORE_THAN_A_PIPE_BYTES = 1 << 21
 def main(
     files: Sequence[Path] = (), model: str | None = None, quick: bool = False, json: bool = False, repeats: int = 1
 ) -> int:
-    """Measures the user's recogniser and a Whisper `model` (a size of `whisper.SIZES`, default base) in both its
+    """Measures the user's recogniser and a Whisper `model` (a size at hand or a folder, default tiny.en) in both its
     windows, `repeats` times each, and prints a table or one JSON object. Raises `ConfigError`, `InputError`."""
     check(model, repeats)
     figures = measure(list(files) or [DEMO], load_config(), model or WHISPER, quick, repeats)
@@ -52,45 +49,34 @@ def main(
 
 def check(model: str | None, repeats: int) -> None:
     """Raises `ConfigError` for what cannot be measured, before anything is."""
-    if model is not None and model not in whisper.SIZES:
-        raise ConfigError(f"--model of this benchmark is one of {', '.join(whisper.SIZES)}.")
+    if model is not None:
+        whisper.folder_of(model)
     if repeats < 1:
         raise ConfigError(f"--repeats {repeats}: at least one run is needed.")
 
 
-def measure(files: Sequence[Path], config: Config, size: str, quick: bool, repeats: int = 1) -> dict[str, Any]:
+def measure(files: Sequence[Path], config: Config, model: str, quick: bool, repeats: int = 1) -> dict[str, Any]:
     """`start` as `start` gives it, and `rows` and `gpu_memory_mb` as `measure_rows` does."""
     figures: dict[str, Any] = {"machine": machine(), "files": [encodable(file.name) for file in files]}
     progress("from the start of the program to listening")
     figures["start"] = start(1 if quick else 5, files[0])
     windows = ("adaptive",) if quick else ("adaptive", "full")
-    return figures | measure_rows(files, config, size, windows, QUICK_S if quick else None, repeats)
+    return figures | measure_rows(files, config, model, windows, QUICK_S if quick else None, repeats)
 
 
 def measure_rows(
-    files: Sequence[Path], config: Config, size: str, windows: Sequence[str], most_s: float | None, repeats: int
+    files: Sequence[Path], config: Config, model: str, windows: Sequence[str], most_s: float | None, repeats: int
 ) -> dict[str, Any]:
-    """`rows`, as `waits` gives them, by the recogniser's name: the user's own, and in each of `windows` a Whisper of
-    `size` with random weights; `gpu_memory_mb` (None without a GPU)."""
+    """`rows`, as `waits` gives them, by the recogniser's name: the user's own, and in each of `windows` the Whisper
+    `model`; `gpu_memory_mb` (None without a GPU)."""
     pace = f"at real speed, {repeats} times" if repeats > 1 else "at real speed"
     progress(f"the conversation {pace}, with the recogniser as configured")
     found = [waits(files, config, None, most_s, repeats)]
-    if windows:
-        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
-            progress(f"a Whisper of size {size} with random weights is made")
-            converted = whisper.build(size, Path(folder))
-            for window in windows:
-                progress(f"the conversation {pace}, with that Whisper, {window} window")
-                looking = msgspec.structs.replace(config, asr=msgspec.structs.replace(config.asr, window=window))
-                make_asr = partial(_random_whisper, converted, size, looking)
-                found.append(waits(files, looking, make_asr, most_s, repeats))
+    for window in windows:
+        progress(f"the conversation {pace}, with Whisper {plain_text(model)}, {window} window")
+        config_of_it = whisper.looking(config, window)
+        found.append(waits(files, config_of_it, whisper.maker(model, config_of_it), most_s, repeats))
     return {"rows": {_title(row): row for row in found}, "gpu_memory_mb": _gpu_memory_mb()}
-
-
-def _random_whisper(converted: Path, size: str, config: Config) -> AsrEngine:
-    asr = whisper.RandomWhisper(converted, size, config.asr)
-    asr.transcribe(Utterance("u1", np.zeros(SAMPLE_RATE_HZ, np.float32), 0.0, 0.0, 1.0, 1.0, False))  # warm-up
-    return asr
 
 
 def _title(row: dict[str, Any]) -> str:
