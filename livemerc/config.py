@@ -93,10 +93,11 @@ class AsrConfig(_Section, frozen=True):
     English. Text in a language that the checkpoint's text branch has not learnt is shown, and not judged."""
     beam_size: Annotated[int, Meta(ge=1, le=10)] = 1
     """1 = greedy: half the time of beam 5 for a fraction of a point of word error on short utterances."""
-    window: Literal["full", "adaptive"] = "full"
+    window: Literal["auto", "full", "adaptive"] = "auto"
     """Whisper: full = its window of 30 s, whatever is in it. adaptive = the utterance and a margin, a fraction of the
-    time, and the full window where that went wrong; for models that were trained for it (ACFT): a plain one says
-    sentences twice now and then. Both on your own files: `livemerc bench asr` (docs/performance.md)."""
+    time, and the full window where that looks wrong. auto = adaptive, but full where the checkpoint judges the voice
+    with Whisper's encoder. With tiny.en and base adaptive hears nearly as well, and only so the words are there when
+    the hangover ends (docs/performance.md). Both on your own files: `livemerc bench asr`."""
     compute_type: str = "default"
     word_timestamps: bool = False
     transcript: str | None = None

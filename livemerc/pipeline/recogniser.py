@@ -27,9 +27,11 @@ from livemerc.runtime.worker import GiveUp, Worker, never
 _AT_ONCE_S = 0.05
 """Words that take no longer are waited for even where the session is behind."""
 _WORDS_ALONE = "behind: a faster Whisper than the checkpoint's, so the words alone are judged"
-_TWICE = "many utterances need Whisper's full window after all: leave --asr-window at full"
+_TWICE = "most utterances need Whisper's full window after all: choose --asr-window full"
 _TWICE_OF = 8  # utterances
-_TWICE_SHARE = 0.25  # a short look and then a full one: beyond this it is no gain, and a sign of the wrong model
+_TWICE_SHARE = (
+    0.75  # a short look takes a fifth of a full one: beyond this it is no gain, and a sign of the wrong model
+)
 _WORTH_FAST_S = 1.0
 """With less audio left than this, another recogniser would be no faster."""
 _LITTLE_S = 0.2
@@ -67,7 +69,7 @@ class Recogniser:
         self.engine = engine
         self.failure: LivemercError | None = None
         self.second_passes = 0
-        """Utterances for which a Whisper's short window (`asr.window` adaptive) was not enough."""
+        """Utterances for which a Whisper's short window (`asr.window`) was not enough."""
         self._config = config
         self._languages = languages
         self._tell = tell
@@ -265,7 +267,7 @@ class Recogniser:
         return Heard(transcript, engine.engine, engine.model, time.perf_counter() - began)
 
     def _count_looks(self, transcript: Transcript) -> None:
-        if self._config.asr.window != "adaptive":
+        if self._config.asr.window == "full" or self._encodes:
             return
         self.second_passes += transcript.second_pass is not None
         self._looked.append(transcript.second_pass is not None)
