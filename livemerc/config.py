@@ -97,10 +97,11 @@ class AsrConfig(_Section, frozen=True):
     English. Text in a language that the checkpoint's text branch has not learnt is shown, and not judged."""
     beam_size: Annotated[int, Meta(ge=1, le=10)] = 1
     """1 = greedy: half the time of beam 5 for a fraction of a point of word error on short utterances."""
-    window: Literal["full", "adaptive"] = "full"
+    window: Literal["auto", "full", "adaptive"] = "auto"
     """Whisper: full = its window of 30 s, whatever is in it. adaptive = the utterance and a margin, a fraction of the
-    time, and the full window where that went wrong; for models that were trained for it (ACFT): a plain one says
-    sentences twice now and then. Both on your own files: `livemerc bench asr` (docs/performance.md)."""
+    time, and the full window where that looks wrong. auto = adaptive, but full where the checkpoint judges the voice
+    with Whisper's encoder. With tiny.en and base adaptive hears nearly as well, and only so the words are there when
+    the hangover ends (docs/performance.md). Both on your own files: `livemerc bench asr`."""
     compute_type: str = "default"
     """CTranslate2's; default = int8 on a CPU (half of the memory and two thirds of the time of float32 for the same
     words but one in a hundred), float16 on a GPU."""
@@ -161,8 +162,9 @@ class DialogueConfig(_Section, frozen=True):
 
 
 class LiveConfig(_Section, frozen=True):
-    partial_every_s: Annotated[float, Meta(ge=0.2, le=10)] = 1.0
-    """How often a partial hypothesis is tried while speech goes on and the recogniser is idle."""
+    partial_every_s: Annotated[float, Meta(ge=0.2, le=10)] = 0.5
+    """How often a partial hypothesis is tried while speech goes on and the recogniser is idle; more rarely where that
+    would take more than half of its time."""
     partial_budget_ms: Annotated[float, Meta(ge=0, le=10_000)] = 400.0
     """A partial is tried only if the recogniser's speed so far says that it takes no longer, for it must not delay a
     final."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from livemerc.asr.engine import GpuMemoryError, Transcript, Word
 from livemerc.asr.models import is_complete
-from livemerc.asr.window import doubt, most_tokens, window_frames
+from livemerc.asr.window import doubt, most_tokens, runs_on, window_frames
 from livemerc.config import SAMPLE_RATE_HZ, AsrConfig, ScreeningConfig
 from livemerc.errors import ConfigError, ModelError
 
@@ -37,8 +37,8 @@ class FasterWhisperEngine:
     `encodes`: transcripts bring the voice's encoding, of the encoder pass that the words come from; then the window is
     the full one, as in the voice's training.
 
-    `asr.window` adaptive: only the utterance and a margin are looked at, and the full window where what came of that
-    looks wrong (`livemerc.asr.window`); `Transcript.second_pass` then says why.
+    `asr.window` auto and adaptive: only the utterance and a margin are looked at, and the full window where what came
+    of that looks wrong (`livemerc.asr.window`); `Transcript.second_pass` then says why.
 
     Raises `ModelError` when the folder is missing or broken, or the GPU libraries are; `GpuMemoryError` when the GPU's
     memory is full.
@@ -130,17 +130,18 @@ class FasterWhisperEngine:
     def _look_at(self, samples: int) -> bool:
         """Sets the window for so many samples: whether it is a short one."""
         short = None
-        if self._config.window == "adaptive" and not self.encodes:
+        if self._config.window != "full" and not self.encodes:
             short = window_frames(samples, self._whisper.feature_extractor.nb_max_frames)
         self._whisper.window_frames = short
         return short is not None
 
     def partial(self, samples: np.ndarray) -> str:
-        """Greedy, whatever the beam of finals; one look."""
-        short = self._look_at(len(samples))
-        return self._decode(
-            samples, 1, most_tokens(len(samples) / SAMPLE_RATE_HZ, self._screening) if short else None
-        ).text
+        """Greedy, whatever the beam of finals; one look. "" where a short window made it go on and on."""
+        if not self._look_at(len(samples)):
+            return self._decode(samples, 1).text
+        length_s = len(samples) / SAMPLE_RATE_HZ
+        heard = self._decode(samples, 1, most_tokens(length_s, self._screening))
+        return "" if runs_on(heard, length_s, self._screening) else heard.text
 
     def encode(self, samples: np.ndarray) -> np.ndarray:
         """(n,) float32 at 16 kHz, n >= 1 -> (D,) float32: the mean of the encoder's last states over the frames that

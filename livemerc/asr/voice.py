@@ -64,10 +64,10 @@ def with_voice(asr: AsrEngine, identity: WhisperIdentity, config: Config) -> Asr
     if not is_whisper(asr.folder, identity):
         raise another(identity, asr.model)
     _check_type(asr, identity)
-    if config.asr.window != "full":
+    if config.asr.window == "adaptive":
         raise ConfigError(
             "asr.window: the checkpoint judges the voice with this Whisper's encoder, as trained on its full window; "
-            "leave --asr-window at full, or leave the voice out with --text-only."
+            "leave --asr-window at auto or full, or leave the voice out with --text-only."
         )
     asr.encodes = True
     return asr

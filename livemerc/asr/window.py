@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 
 FRAMES_PER_SECOND = 100
 """Of Whisper's mel spectrogram."""
-MARGIN_S = 1.0
-"""Padding behind the utterance, as all the examples that Whisper has learnt from had: its sign that nothing follows."""
-FLOOR_S = 5.0
-"""ACFT models have seen nothing shorter than 3.2 s; below that even they repeat themselves."""
+MARGIN_S = 5.0
+"""Padding behind the utterance, as all the examples that Whisper has learnt from had: its sign that nothing follows.
+With 1 s it leaves out words of long utterances, and every tenth full stop; 5 s cost little more (docs/performance.md).
+"""
+FLOOR_S = 8.0
+"""Below it even models that were trained for short windows repeat themselves."""
 STEP_S = 1.0
 """Windows come in few lengths: a GPU's kernels and its allocator like that."""
+DOUBTED_LOG_PROBABILITY = -0.7
+"""Mean log-probability below which a short look is not trusted: there it differs most from what the full one hears."""
 _LEAST_TOKENS = 12
 _SHORTEST_RATED_S = 0.5
 _LONGEST_PHRASE_WORDS = 24
@@ -45,20 +49,25 @@ def most_tokens(voiced_s: float, config: ScreeningConfig) -> int:
 
 
 def doubt(transcript: Transcript, voiced_s: float, config: ScreeningConfig) -> str | None:
-    """Why a look at a short window may have gone wrong: "nothing heard", "low probability", "too fast" or
-    "repetition"; None = it looks right. Stricter than screening: a second look costs time and no words."""
+    """Why a look at a short window may have gone wrong: "nothing heard", "too fast", "repetition" or "low
+    probability"; None = it looks right. Stricter than screening: a second look costs time and no words."""
     heard = words(transcript.text)
     if not heard:
         return "nothing heard"
-    log_probability = transcript.mean_log_probability
-    if log_probability is not None and log_probability < config.mean_log_probability:
-        return "low probability"
     if transcript.tokens is not None and transcript.tokens >= most_tokens(voiced_s, config):
         return "too fast"
     data = transcript.text.encode("utf-8", "surrogatepass")
     if len(data) / len(zlib.compress(data)) > config.compression_ratio or ends_twice(heard):
         return "repetition"
+    log_probability = transcript.mean_log_probability
+    if log_probability is not None and log_probability < DOUBTED_LOG_PROBABILITY:
+        return "low probability"
     return None
+
+
+def runs_on(transcript: Transcript, voiced_s: float, config: ScreeningConfig) -> bool:
+    """Whether a short look did not know where to stop: nothing of that is to be shown, not even for a moment."""
+    return doubt(transcript, voiced_s, config) in ("too fast", "repetition")
 
 
 def ends_twice(words: list[str]) -> bool:

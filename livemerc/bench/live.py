@@ -19,8 +19,8 @@ import msgspec
 
 from livemerc.asr.engine import AsrEngine
 from livemerc.asr.models import BUNDLED_NAME
-from livemerc.asr.select import find_engine
 from livemerc.audio.file_source import FileSource
+from livemerc.bench import whisper
 from livemerc.bench.measuring import DEMO, Stages, machine, machine_line, over, over_runs, progress
 from livemerc.config import SAMPLE_RATE_HZ, Config, load_config
 from livemerc.errors import ConfigError
@@ -29,6 +29,7 @@ from livemerc.pipeline.monitor import Monitor
 from livemerc.text_safety import encodable, plain_text
 
 QUICK_S = 25.0
+WHISPER = whisper.BUNDLED_NAME
 _PATIENCE_S = 120.0
 _MORE_THAN_A_PIPE_BYTES = 1 << 21
 
@@ -36,9 +37,8 @@ _MORE_THAN_A_PIPE_BYTES = 1 << 21
 def main(
     files: Sequence[Path] = (), model: str | None = None, quick: bool = False, json: bool = False, repeats: int = 1
 ) -> int:
-    """Measures the user's recogniser, and `model` (a Whisper's name or folder, default the one that ships) in both its
-    windows, `repeats` times each, and prints a table or one JSON object. Raises `ConfigError`, `InputError`,
-    `ModelError`."""
+    """Measures the user's recogniser and a Whisper `model` (a size at hand or a folder, default tiny.en) in both its
+    windows, `repeats` times each, and prints a table or one JSON object. Raises `ConfigError`, `InputError`."""
     check(model, repeats)
     figures = measure(list(files) or [DEMO], load_config(), model or BUNDLED_NAME, quick, repeats)
     if json:
@@ -49,9 +49,9 @@ def main(
 
 
 def check(model: str | None, repeats: int) -> None:
-    """Raises `ConfigError` or `ModelError` for what cannot be measured, before anything is."""
+    """Raises `ConfigError` for what cannot be measured, before anything is."""
     if model is not None:
-        find_engine(_with_whisper(load_config(), model, "full"))
+        whisper.folder_of(model)
     if repeats < 1:
         raise ConfigError(f"--repeats {repeats}: at least one run is needed.")
 
@@ -68,22 +68,16 @@ def measure(files: Sequence[Path], config: Config, model: str, quick: bool, repe
 def measure_rows(
     files: Sequence[Path], config: Config, model: str, windows: Sequence[str], most_s: float | None, repeats: int
 ) -> dict[str, Any]:
-    """`rows`, as `waits` gives them, by the recogniser's name: the user's own, and the Whisper `model` in each of
-    `windows` but the one that the user has anyway; `gpu_memory_mb` (None without a GPU)."""
+    """`rows`, as `waits` gives them, by the recogniser's name: the user's own, and in each of `windows` the Whisper
+    `model`; `gpu_memory_mb` (None without a GPU)."""
     pace = f"at real speed, {repeats} times" if repeats > 1 else "at real speed"
     progress(f"the conversation {pace}, with the recogniser as configured")
     found = [waits(files, config, None, most_s, repeats)]
     for window in windows:
-        if _title(found[0]) == f"faster-whisper {model}, {window} window":
-            continue
-        progress(f"the conversation {pace}, with Whisper {model}, {window} window")
-        found.append(waits(files, _with_whisper(config, model, window), None, most_s, repeats))
+        progress(f"the conversation {pace}, with Whisper {plain_text(model)}, {window} window")
+        config_of_it = whisper.looking(config, window)
+        found.append(waits(files, config_of_it, whisper.maker(model, config_of_it), most_s, repeats))
     return {"rows": {_title(row): row for row in found}, "gpu_memory_mb": _gpu_memory_mb()}
-
-
-def _with_whisper(config: Config, model: str, window: str) -> Config:
-    asr = msgspec.structs.replace(config.asr, engine="faster-whisper", model=model, window=window)
-    return msgspec.structs.replace(config, asr=asr)
 
 
 def _title(row: dict[str, Any]) -> str:

@@ -34,9 +34,8 @@ def main(
 ) -> int:
     """Measures and prints a table, or one JSON object. `quick`: one run instead of five, the growth up to utterance
     500, the demo's first 25 s, and live the user's recogniser alone. `against`: figures of an earlier `--json`, to
-    which the ratios are printed. `streams`, `model` (a Whisper's size) and `repeats` are those of the benchmarks
+    which the ratios are printed. `streams`, `model` (a Whisper at hand) and `repeats` are those of the benchmarks
     `streams` and `live`. Raises `ConfigError`."""
-    from livemerc.asr.models import BUNDLED_NAME
     from livemerc.bench import live
     from livemerc.bench import streams as many
     from livemerc.bench.against import missing, ratio_table, ratios, read_figures
@@ -44,11 +43,11 @@ def main(
     then = None if against is None else read_figures(against)  # before minutes of measuring
     if quick and model is not None:
         raise ConfigError(
-            "--model and --quick exclude each other: --quick hears with the recogniser as configured alone."
+            "--model and --quick exclude each other: with --quick no second Whisper is heard; leave one out."
         )
     live.check(model, repeats)
     many.check(streams)
-    figures = measure(quick, many.STREAMS if streams is None else streams, model or BUNDLED_NAME, repeats)
+    figures = measure(quick, many.STREAMS if streams is None else streams, model or live.WHISPER, repeats)
     lines = table(figures)
     if then is not None:
         found = ratios(figures, then)
@@ -178,7 +177,7 @@ def table(f: dict[str, Any]) -> list[str]:
         "",
         "What somebody who speaks waits for",
         *live.row_lines(f["live"]),
-        *(["a Whisper: not with --quick"] if f["quick"] else []),
+        *(["a Whisper in another window: not with --quick"] if f["quick"] else []),
         "",
         *live.start_lines(f["start"]),
         f"  --help {s['help_s']:.2f} s, import livemerc {s['import_s']:.2f} s, torch {s['import_torch_s']:.2f} s, "

@@ -30,7 +30,7 @@ def bench(
     what
         vad: false and missed speech in noise. soak: one long session at real speed.
         ui: the dashboard in a session of 10,000 utterances.
-        asr: word errors and time of the recogniser, of a Whisper in both its windows.
+        asr: word errors, labels and time of the Whispers at hand, each in both its windows.
         live: from the end of speech to the emotion, first words, start-up, memory; at real speed.
         streams: many conversations at once.
         None of them: all that concerns speed and memory, in eight minutes: from the end of speech to the emotion,
@@ -45,9 +45,9 @@ def bench(
     reference
         asr: what was said in each --file, in the same order: VTT, SRT, STM or plain text.
     model
-        asr: Whisper size or the path of a converted model (default: the recogniser as configured).
-        live, and plain bench: the same, measured in both its windows beside the recogniser as configured (default:
-        tiny.en, which ships).
+        A cached Whisper size or the path of a converted model; nothing is fetched.
+        asr: beside tiny.en, which ships (default: base, where it is cached).
+        live, and plain bench: beside the recogniser as configured (default: tiny.en).
     streams
         streams, and plain bench: how many conversations (default 40).
     repeats

@@ -25,7 +25,7 @@ def rerun(
     transcript: Path | None = None,
     model: str | None = None,
     language: str | None = None,
-    asr_window: Literal["full", "adaptive"] | None = None,
+    asr_window: Literal["auto", "full", "adaptive"] | None = None,
     vad: Literal["webrtc", "silero"] | None = None,
     checkpoint: Path | None = None,
     device: Literal["auto", "cpu", "cuda"] | None = None,
@@ -60,7 +60,8 @@ def rerun(
     language
         Language code of the speech for Whisper.
     asr_window
-        What Whisper looks at: its full 30 s, or adaptive, the utterance and a margin, for models trained for that.
+        What Whisper looks at: its full 30 s, or adaptive, the utterance and a margin (default auto: adaptive, but full
+        where the checkpoint's voice needs that).
     vad
         Voice activity detector.
     checkpoint

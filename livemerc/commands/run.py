@@ -40,7 +40,7 @@ def run(
     transcript: Annotated[Path | None, Parameter(group=_speech)] = None,
     model: Annotated[str | None, Parameter(group=_speech)] = None,
     language: Annotated[str | None, Parameter(group=_speech)] = None,
-    asr_window: Annotated[Literal["full", "adaptive"] | None, Parameter(group=_speech)] = None,
+    asr_window: Annotated[Literal["auto", "full", "adaptive"] | None, Parameter(group=_speech)] = None,
     checkpoint: Annotated[Path | None, Parameter(group=_model)] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"] | None, Parameter(group=_model)] = None,
     context: Annotated[int | None, Parameter(group=_model)] = None,
@@ -85,7 +85,8 @@ def run(
     language
         Language code of the speech for Whisper (default: detected).
     asr_window
-        What Whisper looks at: its full 30 s, or adaptive, the utterance and a margin, for models trained for that.
+        What Whisper looks at: its full 30 s, or adaptive, the utterance and a margin (default auto: adaptive, but full
+        where the checkpoint's voice needs that).
     checkpoint
         Folder of an emotion checkpoint (default: the compact one that ships).
     device

@@ -21,9 +21,10 @@ from livemerc.errors import LivemercError
 from livemerc.events import EmotionEvent, Event, FinalAsr, Timing, UtteranceFinal, UtterancePartial
 from livemerc.pipeline.abstention import Cues, unjudged_estimate
 from livemerc.pipeline.estimator import Estimator, Unjudged
+from livemerc.pipeline.hypotheses import Hypotheses
 from livemerc.pipeline.no_answer import NoAnswer
 from livemerc.pipeline.overload import SENTENCES, SENTENCES_OF_WHISPER_VOICE, Level
-from livemerc.pipeline.partials import Every, PartialEstimates
+from livemerc.pipeline.partials import PartialEstimates
 from livemerc.pipeline.patience import Patience, Situation
 from livemerc.pipeline.recogniser import Heard, Recogniser
 from livemerc.pipeline.speculation import Rows, Speculated, Speculation
@@ -95,7 +96,7 @@ class Processor:
         sentences = SENTENCES if self._whisper is None else SENTENCES_OF_WHISPER_VOICE
         self._patience = Patience(config, situation, recogniser, sentences)
         self._partials = PartialEstimates(config, estimator)
-        self._hypotheses = Every(config.live.partial_every_s)
+        self._hypotheses = Hypotheses(config.live.partial_every_s)
         self._last_decided_s: float | None = None
         self._spacing_s = 4.0  # between utterances, the newest counting half
         self.speculation = Speculation()
@@ -197,10 +198,11 @@ class Processor:
         estimate = None if self._dialogue is None else self._partials.estimate(speech, self._dialogue)
         if estimate is not None:
             yield estimate
-        if not self._hypotheses.due(speech):
+        if not self._hypotheses.due(speech, self._recogniser.expected_s(speech.samples)):
             return
         budget_s = self._config.live.partial_budget_ms / 1000
-        text = self._recogniser.partial(speech.samples, budget_s=budget_s, give_up=self._patience.for_hypothesis)
+        heard = self._recogniser.partial(speech.samples, budget_s=budget_s, give_up=self._patience.for_hypothesis)
+        text = self._hypotheses.shown(speech, heard)
         if text:
             yield UtterancePartial(utterance_id=speech.utterance_id, start_s=speech.start_s, text=text)
 

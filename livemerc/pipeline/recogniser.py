@@ -20,16 +20,17 @@ from livemerc.errors import LivemercError, ModelError
 from livemerc.model.whisper_identity import WhisperIdentity
 from livemerc.pipeline.late_words import Call, LateWords
 from livemerc.pipeline.no_answer import GATED, NoAnswer
-from livemerc.pipeline.rtf import RealTimeFactor
+from livemerc.pipeline.pace import Pace
 from livemerc.runtime.notices import Notice, Tell, tell_nobody
 from livemerc.runtime.worker import GiveUp, Worker, never
 
 _AT_ONCE_S = 0.05
 """Words that take no longer are waited for even where the session is behind."""
 _WORDS_ALONE = "behind: a faster Whisper than the checkpoint's, so the words alone are judged"
-_TWICE = "many utterances need Whisper's full window after all: leave --asr-window at full"
+_TWICE = "most utterances need Whisper's full window after all: choose --asr-window full"
 _TWICE_OF = 8  # utterances
-_TWICE_SHARE = 0.25  # a short look and then a full one: beyond this it is no gain, and a sign of the wrong model
+_TWICE_SHARE = 0.75
+"""A short look takes a fifth of a full one: beyond this it is no gain, and a sign of the wrong model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Recogniser:
         self.engine = engine
         self.failure: LivemercError | None = None
         self.second_passes = 0
-        """Utterances for which a Whisper's short window (`asr.window` adaptive) was not enough."""
+        """Utterances for which a Whisper's short window (`asr.window`) was not enough."""
         self._config = config
         self._languages = languages
         self._tell = tell
@@ -69,8 +70,8 @@ class Recogniser:
         self._fast: AsrEngine | None = None
         self._fast_sought = False
         self._failures = 0
-        self._rtf = RealTimeFactor()
-        self._late: LateWords[Heard] = LateWords(self._expected_s, config.overload.retry_words_every_s)
+        self._pace = Pace()
+        self._late: LateWords[Heard] = LateWords(self._utterance_s, config.overload.retry_words_every_s)
         self._looked: deque[bool] = deque(maxlen=_TWICE_OF)  # whether a second, full look was needed
 
     def bring_voice(self, identity: WhisperIdentity, give_up: GiveUp[NoAnswer] = never) -> NoAnswer | None:
@@ -92,7 +93,7 @@ class Recogniser:
         if give_up(0.0) is NoAnswer.STOPPED:  # nor is the little time wasted on asking
             return self._nothing(NoAnswer.STOPPED)
         reason = self._worker.until_free(give_up)
-        if reason is None and self._expected_s(utterance) > _AT_ONCE_S and give_up(0.0) is NoAnswer.BEHIND:
+        if reason is None and self.expected_s(utterance.samples) > _AT_ONCE_S and give_up(0.0) is NoAnswer.BEHIND:
             reason = NoAnswer.BEHIND  # nobody would wait: `begin_late` decides whether it is worth beginning
         if reason is not None:
             if reason is not NoAnswer.STOPPED:
@@ -106,14 +107,18 @@ class Recogniser:
             return self._nothing(reason)
         return self._outcome(call)
 
+    def expected_s(self, samples: np.ndarray) -> float:
+        """How long the words of `samples` will probably take, as things go."""
+        return self._pace.expected_s(len(samples) / SAMPLE_RATE_HZ)
+
     def partial(self, samples: np.ndarray, *, budget_s: float, give_up: GiveUp[NoAnswer]) -> str:
         """A hypothesis, if it can be had within the budget: whatever it takes, a final may have to wait for it."""
         length_s = len(samples) / SAMPLE_RATE_HZ
-        if self.failure is not None or self._worker.busy or self._rtf.expected_s(length_s) > budget_s:
+        if self.failure is not None or self._worker.busy or self.expected_s(samples) > budget_s:
             return ""
         job = self._worker.start(lambda: self.engine.partial(samples))
         if job.wait(give_up) is not None:
-            self._rtf.learn(length_s, job.ran_s)
+            self._pace.learn(length_s, job.ran_s)
             return ""
         took_s = job.ran_s
         try:
@@ -121,7 +126,7 @@ class Recogniser:
         except Exception as error:  # noqa: BLE001 - the boundary of a part: the final will say whether it is broken
             self._tell(Notice.ASR_FAILED, self._failed(error))
             return ""
-        self._rtf.learn(length_s, took_s)
+        self._pace.learn(length_s, took_s)
         return text
 
     def speculate(self, utterance: Utterance, *, budget_s: float, give_up: GiveUp[NoAnswer]) -> Heard | None:
@@ -129,12 +134,12 @@ class Recogniser:
         budget; they are those that `hear` would give. A failure counts for nothing: the final will say."""
         if self.failure is not None or self.pending or self._worker.busy or not is_repeatable(self.engine):
             return None
-        if self._expected_s(utterance) > budget_s:
+        if self.expected_s(utterance.samples) > budget_s:
             return None
         length_s = _length_s(utterance)
         job = self._worker.start(lambda: self._transcribe(utterance, fast=False))
         reason = job.wait(give_up)
-        self._rtf.learn(length_s, job.ran_s)
+        self._pace.learn(length_s, job.ran_s)
         if reason is not None:
             return None
         try:
@@ -231,7 +236,7 @@ class Recogniser:
         return Heard(transcript, engine.engine, engine.model, time.perf_counter() - began)
 
     def _count_looks(self, transcript: Transcript) -> None:
-        if self._config.asr.window != "adaptive":
+        if self._config.asr.window == "full" or self._encodes:
             return
         self.second_passes += transcript.second_pass is not None
         self._looked.append(transcript.second_pass is not None)
@@ -270,7 +275,7 @@ class Recogniser:
         return Call(utterance, self._worker.start(lambda: self._transcribe(utterance, fast)))
 
     def _outcome(self, call: Call[Heard]) -> Heard:
-        self._rtf.learn(_length_s(call.utterance), call.job.ran_s)
+        self._pace.learn(_length_s(call.utterance), call.job.ran_s)
         try:
             heard = call.job.result()
         except Exception as error:  # noqa: BLE001 - the boundary of a part: native libraries, each with its own errors
@@ -291,8 +296,8 @@ class Recogniser:
         left = "no label" if self._encodes else "judged by the voice alone"
         return f"the recogniser failed ({_what(error)}): {left}"
 
-    def _expected_s(self, utterance: Utterance) -> float:
-        return self._rtf.expected_s(_length_s(utterance))
+    def _utterance_s(self, utterance: Utterance) -> float:
+        return self.expected_s(utterance.samples)
 
 
 def _length_s(utterance: Utterance) -> float:

@@ -31,16 +31,16 @@ def engine(folder: Path, **asr: Any) -> FasterWhisperEngine:
 
 def test_a_window_holds_the_utterance_a_margin_and_no_less_than_the_floor() -> None:
     for seconds, expected in (
-        (0.0, 500),
-        (1.0, 500),
-        (4.0, 500),
-        (4.01, 600),
-        (12.7, 1400),
-        (28.5, None),
+        (0.0, 800),
+        (1.0, 800),
+        (3.0, 800),
+        (3.01, 900),
+        (12.7, 1800),
+        (24.5, None),
         (60.0, None),
     ):
         assert window_frames(round(seconds * 16_000), 3000) == expected
-    assert all((window_frames(n, 3000) or 3000) >= 100 * n / 16_000 + 100 for n in range(0, 29 * 16_000, 777))
+    assert all((window_frames(n, 3000) or 3000) >= 100 * n / 16_000 + 500 for n in range(0, 25 * 16_000, 777))
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,8 @@ def test_a_window_holds_the_utterance_a_margin_and_no_less_than_the_floor() -> N
         ("no no that is not what i said", {}, None),
         ("", {}, "nothing heard"),
         (" ... ", {}, "nothing heard"),
-        ("we missed the last train", {"mean_log_probability": -1.2}, "low probability"),
+        ("we missed the last train", {"mean_log_probability": -0.75}, "low probability"),
+        ("we missed the last train we missed the last train", {"mean_log_probability": -1.2}, "repetition"),
         ("we missed the last train", {"tokens": 36}, "too fast"),
         ("please increase the limit please increase the limit", {}, "repetition"),
         ("and then he went he went he went he went he went he went he went he went", {}, "repetition"),
@@ -69,9 +70,23 @@ def test_a_repeated_end_is_found_and_a_word_said_twice_is_none() -> None:
     assert not ends_twice([])
 
 
-def test_by_default_it_looks_at_all_of_its_window(random_whisper: Path, encoded_frames: list[int]) -> None:
-    engine(random_whisper).transcribe(utterance(noise(2.0)))
+def test_by_default_it_looks_at_the_utterance_and_a_margin(random_whisper: Path, encoded_frames: list[int]) -> None:
+    engine(random_whisper).partial(noise(2.0))
+    assert encoded_frames == [800]
+
+
+def test_all_of_its_window_where_that_is_asked_for(random_whisper: Path, encoded_frames: list[int]) -> None:
+    engine(random_whisper, window="full").transcribe(utterance(noise(2.0)))
     assert set(encoded_frames) == {3000}
+
+
+def test_a_look_that_goes_on_and_on_is_not_shown(random_whisper: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = engine(random_whisper)
+    text = "gave me the job gave me the job"
+    monkeypatch.setattr(one, "_decode", lambda *_: Transcript(text, tokens=9, mean_log_probability=-0.2))
+    assert one.partial(noise(2.0)) == ""
+    text = "gave me the job"
+    assert one.partial(noise(2.0)) == text
 
 
 def test_what_looks_wrong_is_looked_at_again_and_is_then_what_the_full_window_gives(
@@ -79,9 +94,9 @@ def test_what_looks_wrong_is_looked_at_again_and_is_then_what_the_full_window_gi
 ) -> None:
     said = utterance(noise(2.0))
     heard = engine(random_whisper, window="adaptive").transcribe(said)
-    assert encoded_frames == [500, 3000]
+    assert encoded_frames == [800, 3000]
     assert heard.second_pass == "nothing heard"
-    full = engine(random_whisper).transcribe(said)
+    full = engine(random_whisper, window="full").transcribe(said)
     assert heard == replace(full, second_pass=heard.second_pass)
     assert full.second_pass is None
 
@@ -118,9 +133,9 @@ def test_each_utterance_gets_its_own_window(
     for seconds in (1.0, 6.5, 31.0, 1.5):
         one.transcribe(utterance(noise(seconds, seed=round(seconds * 2))))
     one.partial(noise(7.5))
-    assert encoded_frames[:2] == [500, 800]
+    assert encoded_frames[:2] == [800, 1200]
     assert set(encoded_frames[2:-2]) == {3000}
-    assert encoded_frames[-2:] == [500, 900]
+    assert encoded_frames[-2:] == [800, 1300]
 
 
 def test_the_voice_is_never_heard_through_another_window(random_whisper: Path, encoded_frames: list[int]) -> None:
@@ -142,6 +157,8 @@ def test_a_voice_of_this_whisper_refuses_a_short_window(random_whisper: Path) ->
     identity = WhisperIdentity(
         name="random", dimension=64, quantised=False, model_bytes=size, model_sha256=model_sha256(random_whisper)
     )
+    config = load_config(environ={})
+    assert with_voice(engine(random_whisper), identity, config).encodes, "auto: in its full one"
     config = load_config(overrides={"asr.window": "adaptive"}, environ={})
     with pytest.raises(ConfigError, match="--asr-window") as raised:
         with_voice(engine(random_whisper, window="adaptive", compute_type="float32"), identity, config)

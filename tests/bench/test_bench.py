@@ -140,6 +140,7 @@ def test_bench_prints_one_object_with_every_figure() -> None:
     [
         (("--repeats", "0"), "at least one run"),
         (("--streams", "0"), "at least one stream"),
+        (("--model", "enormous"), "unknown Whisper"),
         (("--quick", "--model", "base"), "exclude each other"),
         (("vad", "--repeats", "2"), "`livemerc bench live` or `livemerc bench`"),
     ],

@@ -1,4 +1,4 @@
-"""`livemerc bench asr`: word errors as jiwer counts them, both windows of a Whisper, and files that do not pair."""
+"""`livemerc bench asr`: word errors as jiwer counts them, both windows of each Whisper, and files that do not pair."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from helpers.paths import DEMO, DEMO_WORDS
 
 from livemerc.asr.sidecar import read_cues
 from livemerc.audio.read import read_samples
-from livemerc.bench.asr import edits, main, reference_words
+from livemerc.bench import asr as bench_asr
+from livemerc.bench import whisper as bench_whisper
+from livemerc.bench.asr import Edits, edits, main, reference_words
 from livemerc.config import SAMPLE_RATE_HZ
 from livemerc.errors import ConfigError, InputError
 
@@ -24,9 +26,14 @@ def test_word_errors_are_those_of_jiwer() -> None:
     for _ in range(200):
         said, heard = ([chance.choice("abcde") for _ in range(chance.randint(n, 30))] for n in (1, 0))
         counted = jiwer.process_words(" ".join(said), " ".join(heard))
-        assert edits(said, heard) == counted.substitutions + counted.deletions + counted.insertions
-    assert edits([], ["a"]) == 1
-    assert edits([], []) == 0
+        found = edits(said, heard)
+        assert found.all == counted.substitutions + counted.deletions + counted.insertions
+        assert found.lost <= counted.deletions
+        assert found.lost - found.added == len(said) - len(heard)
+        assert found.added >= 0
+    assert edits([], ["a"]) == Edits(1, 0, 1)
+    assert edits(["a", "b"], ["b"]) == Edits(1, 1, 0)
+    assert edits([], []) == Edits(0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -69,30 +76,68 @@ def excerpt(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return wav_file.write(folder / "talk.wav", samples, SAMPLE_RATE_HZ), folder / "said.txt"
 
 
-def test_a_whisper_is_measured_in_both_windows(
-    excerpt: tuple[Path, Path], random_whisper: Path, capsys: pytest.CaptureFixture[str]
+def test_the_bundled_whisper_is_measured_in_both_windows(
+    excerpt: tuple[Path, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(bench_asr, "NOISE_CLIPS", 1)
+    monkeypatch.setattr(bench_whisper, "cached_path", lambda _: None)
+    assert main([excerpt[0]], [excerpt[1]], json=True) == 0
+    figures = json.loads(capsys.readouterr().out)
+    full, adaptive = figures["rows"]
+    assert [row["asr"] for row in figures["rows"]] == ["faster-whisper tiny.en"] * 2
+    assert (full["window"], adaptive["window"]) == ("full", "adaptive")
+    assert full["second_passes"] == 0
+    assert full["labels_as_full"] == 1.0
+    for row in figures["rows"]:
+        assert row["wer"] == row["word_errors"] / figures["words"] <= 0.1
+        assert row["added"] - row["lost"] + figures["words"] >= 0
+        assert row["closed"] == 1.0
+        assert row["doubled"] == 0
+        assert row["ms"]["n"] == figures["utterances"] == 2
+        assert 0 <= row["invented"] <= figures["noise_clips"] == 4
+    lines = bench_asr.table(figures)
+    assert any("tiny.en, full" in line for line in lines)
+    assert any("tiny.en, adaptive" in line for line in lines)
+
+
+def test_a_folder_is_measured_beside_the_bundled_one(
+    excerpt: tuple[Path, Path],
+    random_whisper: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bench_asr, "NOISE_CLIPS", 0)
+    monkeypatch.setattr(bench_whisper, "at_hand", lambda model: {model: Path(model)})  # the other one has its own test
     given = [excerpt[0]], [excerpt[1]], str(random_whisper)
     assert main(*given, json=True) == 0
     figures = json.loads(capsys.readouterr().out)
     full, adaptive = figures["rows"]
-    assert (full["window"], adaptive["window"]) == ("full", "adaptive")
     assert (full["second_passes"], adaptive["second_passes"]) == (0, 2), "random weights say nothing"
     assert full["wer"] == adaptive["wer"] == 1.0
-    assert full["word_errors"] == figures["words"] > 10
-    assert adaptive["rtf"] > 0
-    assert main(*given) == 0
-    table = capsys.readouterr().out
-    assert "again because of nothing heard: 2" in table
-    assert table.count("1.000") == 2
+    assert full["lost"] == full["word_errors"] == figures["words"] > 10
+    assert adaptive["labels_as_full"] == 1.0, "the same words are the same labels"
+    assert "again because of nothing heard: 2" in "\n".join(bench_asr.table(figures))
 
 
-def test_another_recogniser_has_no_window(
-    excerpt: tuple[Path, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LIVEMERC_ASR_ENGINE", "faster-whisper")
-    assert main([excerpt[0]], [excerpt[1]], json=True) == 0
-    (row,) = json.loads(capsys.readouterr().out)["rows"]
-    assert row["window"] is None
-    assert row["ms"]["n"] == 2
-    assert row["asr"].startswith("faster-whisper")
+def test_what_is_not_here_is_not_fetched(tmp_path: Path) -> None:
+    for model, named in (
+        ("enormous", "tiny.en"),
+        ("large-v2", "livemerc models pull large-v2"),
+        (str(tmp_path), "complete"),
+    ):
+        with pytest.raises(ConfigError, match=named):
+            main(model=model)
+
+
+def test_base_is_measured_where_it_is_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(bench_whisper.at_hand("tiny.en")) == ["tiny.en"]
+    monkeypatch.setattr(bench_whisper, "cached_path", lambda name: tmp_path / name)
+    assert bench_whisper.at_hand() == {"tiny.en": bench_whisper.BUNDLED, "base": tmp_path / "base"}
+    monkeypatch.setattr(bench_whisper, "cached_path", lambda name: None)
+    assert list(bench_whisper.at_hand()) == ["tiny.en"]
+
+
+def test_phrases_said_again_at_once_are_counted() -> None:
+    assert bench_asr.doubled(["no", "no", "that", "is", "not", "what", "i", "said"]) == 0
+    assert bench_asr.doubled(["gave", "me", "the", "job", "gave", "me", "the", "job", "and", "so", "and", "so"]) == 6
+    assert bench_asr.doubled([]) == 0

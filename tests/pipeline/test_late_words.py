@@ -7,12 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from livemerc.audio.items import Utterance
 from livemerc.pipeline.late_words import Call, LateWords
-from livemerc.pipeline.rtf import RealTimeFactor
 from livemerc.runtime.worker import Worker
 
 
@@ -67,21 +64,3 @@ def test_a_call_in_progress_is_taken_when_it_has_ended_and_nothing_else_is_begun
     assert late.pending  # u2
     late.prune(lambda _: False)
     assert not late.pending
-
-
-@given(st.lists(st.tuples(st.floats(0.01, 30.0), st.floats(0.0, 60.0)), min_size=1, max_size=30))
-def test_the_real_time_factor_lies_between_what_was_seen(calls: list[tuple[float, float]]) -> None:
-    rtf = RealTimeFactor()
-    seen = [rtf.seconds]
-    for audio_s, took_s in calls:
-        rtf.learn(audio_s, took_s)
-        seen.append(took_s / max(audio_s, 0.1))
-        assert min(seen) <= rtf.seconds <= max(seen)
-
-
-def test_a_faster_call_counts_at_once_and_a_slower_one_half() -> None:
-    rtf = RealTimeFactor(0.4)
-    rtf.learn(2.0, 0.4)
-    assert rtf.seconds == pytest.approx(0.2)
-    rtf.learn(2.0, 1.2)
-    assert rtf.seconds == pytest.approx(0.4)
