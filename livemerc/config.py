@@ -58,6 +58,12 @@ class EndpointConfig(_Section, frozen=True):
     room's hiss."""
     offset_threshold: Annotated[float, Meta(ge=0, lt=1)] = 0.3
     """Speech probability under which a frame counts towards the hangover (hysteresis: below the onset threshold)."""
+    hold_threshold: Annotated[float, Meta(ge=0, le=1)] = 0.05
+    """Speech probability from which a frame behind speech still belongs to it, for `hold_ms`: far from the microphone
+    the ends of words lie below `offset_threshold`. """
+    hold_ms: Annotated[float, Meta(ge=0, le=2000)] = 300.0
+    """So long behind the last frame above `offset_threshold`; `hangover_ms` less 100 ms adds nothing to the wait. With
+    webrtc 0: it says yes or no."""
     onset_ms: Annotated[float, Meta(ge=10, le=1000)] = 96.0
     """Window of the onset decision; a longer one loses short, quiet words. With webrtc 140, for it makes a click 80 ms
     long."""
@@ -80,7 +86,7 @@ class EndpointConfig(_Section, frozen=True):
     """The quietest point is looked for in this last stretch before the maximum."""
 
 
-_WEBRTC_ENDPOINT = {"onset_threshold": 0.6, "onset_ms": 140.0, "min_utterance_s": 0.25}
+_WEBRTC_ENDPOINT = {"onset_threshold": 0.6, "hold_ms": 0.0, "onset_ms": 140.0, "min_utterance_s": 0.25}
 """webrtcvad says yes or no, and says yes to hiss and clicks: its defaults where they differ (docs/noise.md)."""
 
 

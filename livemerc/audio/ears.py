@@ -20,6 +20,8 @@ _FOLLOWED_S = 0.001
 """Less than this is rounding: the times of a file are those of its samples."""
 _SLEW = 0.01
 """The count of the samples follows the clock by this share of the time: a drift at once, jitter hardly."""
+_SOUNDING_DB = 3.0
+"""So far above the noise floor a frame sounds: less is the floor's own unrest."""
 _LEVEL_SAMPLES = SAMPLE_RATE_HZ // 10
 
 _Timed = tuple[float, EarItem]
@@ -56,6 +58,9 @@ class Ears:
         self._vad = make_vad(config.vad)
         frame_s = self._vad.frame_samples / SAMPLE_RATE_HZ
         self._gate = make_gate(config.vad, frame_s)
+        self._soft = config.vad.engine == "silero"  # a probability, not yes or no
+        self._offset_threshold = config.endpoint.offset_threshold
+        self._hold_threshold = config.endpoint.hold_threshold
         self._framer = Framer(self._vad.frame_samples)
         self._endpointer = Endpointer(
             config.endpoint, frame_s, config.dialogue.freeze_after_s, snapshot_every_s, endings=endings
@@ -159,8 +164,14 @@ class Ears:
         self._framed_end_s = end_s = max(start_s, self.framed_s)
         audio = frame[:real]
         heard = self._vad.probability(frame)  # always: the detector keeps its own account of the past
-        probability = heard if self._gate.is_open(audio) else 0.0
-        return [(end_s, item) for item in self._endpointer.step(audio, probability, start_s, end_s)]
+        if self._gate.is_open(audio):
+            probability = heard
+        else:
+            # Silent, yet Silero is sure: the closure of a stop is as quiet as a pause, and no end of a word.
+            probability = self._hold_threshold if self._soft and heard >= self._offset_threshold else 0.0
+        sounding = self._soft and self._gate.above_floor_db >= _SOUNDING_DB
+        step = self._endpointer.step(audio, probability, start_s, end_s, sounding=sounding)
+        return [(end_s, item) for item in step]
 
     def _measure(self, samples: np.ndarray) -> None:
         self._tail = np.concatenate((self._tail, samples[-_LEVEL_SAMPLES:]))[-_LEVEL_SAMPLES:]

@@ -1,7 +1,10 @@
 """Endpointing: frames and their speech probabilities in, utterances out.
 
 Hysteresis: an utterance opens when the mean probability over `onset_ms` reaches `onset_threshold`, and ends when no
-frame was voiced for `hangover_ms`. Everything is counted in frames, so the result is a function of the samples alone.
+frame reached `offset_threshold` for `hangover_ms`. Frames between `hold_threshold` and `offset_threshold` are weak:
+the closure of a stop, a breath, the end of a word in a reverberant room. They belong to the utterance for `hold_ms`
+behind its last strong frame, and no utterance ends inside a run of them. Everything is counted in frames, so the
+result is a function of the samples alone.
 """
 
 from __future__ import annotations
@@ -15,7 +18,11 @@ from livemerc.audio.items import Dropped, EarItem, Ending, Onset, Quiet, Speech,
 from livemerc.config import EndpointConfig
 
 _SUPPORT_MS = 100.0
-"""A frame counts as voiced only if its last 100 ms do on average: a single flicker must not prolong a hangover."""
+"""A frame is strong only if its last 100 ms are on average: a single flicker must not prolong a hangover."""
+_WORD_GAP_MS = 96.0
+"""An utterance ends only where so long not even a weak frame came: the closure of a stop consonant is shorter."""
+_LEAD_POWER = 1e-3
+"""What leads to the first voiced frame is at most 30 dB weaker than the onset: consonants are, the room is not."""
 _QUIETNESS_MS = 80.0
 """Span over which energies are averaged around a candidate cut: shorter finds the closure of a stop consonant."""
 
@@ -26,7 +33,10 @@ class _Frame:
     start_s: float
     end_s: float
     probability: float
+    strong: bool
     voiced: bool
+    """Strong, or weak and held."""
+    sounding: bool
     power: float
 
 
@@ -48,6 +58,8 @@ class Endpointer:
     ) -> None:
         self._onset_threshold = config.onset_threshold
         self._offset_threshold = config.offset_threshold
+        self._hold_threshold = config.hold_threshold
+        self._hold_frames = round(config.hold_ms / 1000 / frame_s)
         self._onset_frames = _frames(config.onset_ms / 1000, frame_s)
         self._support_frames = _frames(_SUPPORT_MS / 1000, frame_s)
         self._pre_roll_frames = -int(-config.pre_roll_ms / 1000 // frame_s)  # rounded up: "at least"
@@ -55,6 +67,7 @@ class Endpointer:
         self._tail_frames = _frames(config.tail_ms / 1000, frame_s)
         self._long_frames = config.long_utterance_s / frame_s
         self._long_hangover_frames = min(self._hangover_frames, _frames(config.long_hangover_ms / 1000, frame_s))
+        self._word_gap_frames = min(self._long_hangover_frames, _frames(_WORD_GAP_MS / 1000, frame_s))
         self._min_frames = config.min_utterance_s / frame_s - 1e-6
         self._max_frames = max(1, int(config.max_utterance_s / frame_s + 1e-6))
         self._search_frames = _frames(config.cut_search_s, frame_s)
@@ -66,8 +79,10 @@ class Endpointer:
         self._recent: deque[_Frame] = deque(maxlen=self._pre_roll_frames + self._onset_frames)
         self._support: deque[float] = deque(maxlen=self._support_frames)
         self._open: list[_Frame] | None = None
-        self._first = 0  # index in _open of the first voiced frame
+        self._first = 0  # index in _open of the first frame that belongs to it
+        self._voiced_from = 0  # of the first voiced one
         self._last = 0  # and of the last one
+        self._strong = 0  # and of the last strong one
         self._continued = False
         self._since_snapshot = 0
         self._finals = 0
@@ -77,15 +92,22 @@ class Endpointer:
     def speaking(self) -> bool:
         return self._open is not None
 
-    def step(self, samples: np.ndarray, probability: float, start_s: float, end_s: float) -> list[EarItem]:
-        """One frame, (n,) float32 at 16 kHz, that lasts from `start_s` to `end_s`."""
+    def step(
+        self, samples: np.ndarray, probability: float, start_s: float, end_s: float, *, sounding: bool = False
+    ) -> list[EarItem]:
+        """One frame, (n,) float32 at 16 kHz, that lasts from `start_s` to `end_s`.
+
+        `sounding`: it stands out of the noise floor. Such frames next to the voiced ones belong to the utterance, as
+        far as its samples reach anyway: consonants, which no detector calls voiced.
+        """
         self._support.append(probability)
-        voiced = (
+        strong = (
             probability >= self._offset_threshold
             and sum(self._support) / self._support_frames >= self._offset_threshold
         )
         power = float(np.dot(samples, samples)) / max(1, len(samples))
-        frame = _Frame(samples, start_s, end_s, probability, voiced, power)
+        voiced = strong or self._held(probability)
+        frame = _Frame(samples, start_s, end_s, probability, strong, voiced, sounding, power)
         items: list[EarItem] = []
         if self._open is None:
             self._recent.append(frame)
@@ -107,6 +129,17 @@ class Endpointer:
         items.extend(self._quiet(t_s))
         return items
 
+    def _held(self, probability: float) -> bool:
+        """Whether a frame behind the newest of the open utterance is its weak continuation. What is not yet long enough
+        to be an utterance has none: a click in a noise must not become one."""
+        return (
+            self._open is not None
+            and probability >= self._hold_threshold
+            and len(self._open) - self._last <= self._word_gap_frames
+            and len(self._open) - self._strong <= self._hold_frames
+            and not self._too_short()
+        )
+
     def _onset(self) -> bool:
         newest = list(self._recent)[-self._onset_frames :]
         return sum(frame.probability for frame in newest) / self._onset_frames >= self._onset_threshold
@@ -118,11 +151,18 @@ class Endpointer:
         voiced = [i for i in window if frames[i].probability >= self._offset_threshold]
         keep_from = max(0, voiced[0] - self._pre_roll_frames)
         self._open = frames[keep_from:]
-        self._first, self._last = voiced[0] - keep_from, voiced[-1] - keep_from
+        self._first = self._voiced_from = voiced[0] - keep_from
+        least_power = _LEAD_POWER * max(frame.power for frame in self._open[self._voiced_from :])
+        while self._first > 0 and self._leads(self._open[self._first - 1], least_power):
+            self._first -= 1
+        self._strong = self._last = voiced[-1] - keep_from
         self._continued = False
         self._since_snapshot = 0
         self._ending = None
         return Onset(self._id, self._open[self._first].start_s)
+
+    def _leads(self, frame: _Frame, least_power: float) -> bool:
+        return frame.sounding and frame.power >= least_power
 
     def _continue(self, frames: list[_Frame]) -> list[EarItem]:
         now = len(frames) - 1
@@ -130,11 +170,13 @@ class Endpointer:
             if now + 1 - self._first > self._max_frames:
                 return self._cut(frames)
             self._last = now
-        elif now - self._last >= self._hangover():
+            if frames[now].strong:
+                self._strong = now
+        elif now >= self._ends_at():
             return [self._close(frames[now].end_s)]
-        elif self._endings and now - self._last == self._tail_frames and not self._too_short():
+        elif self._endings and self._is_ending(now):
             self._ending = self._last, self._until_tail(frames, frames[now].end_s)
-            left_s = (self._hangover() - self._tail_frames) * (frames[now].end_s - frames[now].start_s)
+            left_s = (self._ends_at() - now) * (frames[now].end_s - frames[now].start_s)
             return [Ending(self._ending[1], left_s)]
         self._since_snapshot += 1
         if self._snapshot_frames is not None and self._since_snapshot >= self._snapshot_frames:
@@ -154,19 +196,36 @@ class Endpointer:
     def _settled(self, frames: list[_Frame]) -> int:
         """Samples that the open utterance will begin with: nobody may speak again, and it ends with the tail; or go on
         for too long, and it is cut."""
-        settled = min(self._last + 1 + self._tail_frames, self._cut_from(self._first + self._max_frames))
+        settled = min(self._tail_end(), self._cut_from(self._first + self._max_frames))
         return sum(len(frame.samples) for frame in frames[:settled])
 
-    def _hangover(self) -> int:
-        return (
-            self._long_hangover_frames if self._last + 1 - self._first >= self._long_frames else self._hangover_frames
-        )
+    def _ends_at(self) -> int:
+        """The frame with which the utterance ends if none before it is voiced."""
+        long = self._strong + 1 - self._first >= self._long_frames
+        hangover = self._long_hangover_frames if long else self._hangover_frames
+        return max(self._strong + hangover, self._last + self._word_gap_frames)
+
+    def _tail_end(self) -> int:
+        """So many frames the utterance has if nobody says more."""
+        return max(self._strong + self._tail_frames, self._last) + 1
+
+    def _end(self, frames: list[_Frame]) -> int:
+        """Index of its last frame if nobody says more."""
+        end = self._last
+        limit = min(len(frames), self._tail_end(), self._first + self._max_frames)
+        while end + 1 < limit and frames[end + 1].sounding:
+            end += 1
+        return end
+
+    def _is_ending(self, now: int) -> bool:
+        told = self._ending is not None and self._ending[0] == self._last
+        return not told and now + 1 >= self._tail_end() and not self._too_short()
 
     def _close(self, decided_s: float) -> EarItem:
         frames, self._open = self._open, None
         assert frames is not None
-        # what follows the last voiced frame may be the next one's pre-roll; voiced audio never is
-        self._recent.extend(frames[self._last + 1 :])
+        # what follows the utterance may be the next one's pre-roll; what belongs to it never is
+        self._recent.extend(frames[self._end(frames) + 1 :])
         if self._too_short():
             return Dropped(self._id, decided_s, "too short")
         if self._ending is not None and self._ending[0] == self._last:
@@ -174,21 +233,22 @@ class Endpointer:
         return self._counted(self._until_tail(frames, decided_s))
 
     def _too_short(self) -> bool:
-        return self._last + 1 - self._first < self._min_frames and not self._continued
+        return self._strong + 1 - self._voiced_from < self._min_frames and not self._continued
 
     def _until_tail(self, frames: list[_Frame], decided_s: float) -> Utterance:
         """Not the whole hangover: how long nobody spoke says nothing, and what is there early can be heard early."""
-        return self._as_utterance(frames[: self._last + 1 + self._tail_frames], decided_s, forced_cut=False)
+        return self._as_utterance(frames[: self._tail_end()], self._end(frames), decided_s, forced_cut=False)
 
     def _cut(self, frames: list[_Frame]) -> list[EarItem]:
         """The newest frame is voiced and one too many: end before the quietest boundary, go on behind it."""
         at = self._quietest(frames)
         rest = frames[at:]
         self._last = max(i for i in range(at) if frames[i].voiced or i == self._first)
-        final = self._counted(self._as_utterance(frames[:at], frames[-1].end_s, forced_cut=True))
+        final = self._counted(self._as_utterance(frames[:at], self._last, frames[-1].end_s, forced_cut=True))
         self._open = rest
-        self._first = next(i for i, frame in enumerate(rest) if frame.voiced)
+        self._first = self._voiced_from = next(i for i, frame in enumerate(rest) if frame.voiced)
         self._last = len(rest) - 1
+        self._strong = max((i for i, frame in enumerate(rest) if frame.strong), default=self._last)
         self._continued = True
         self._ending = None
         self._since_snapshot = 0
@@ -209,13 +269,13 @@ class Endpointer:
         """The first frame before which an utterance may be cut that has become too long at frame `newest`."""
         return max(newest - self._search_frames, self._first + max(1, self._max_frames // 4))
 
-    def _as_utterance(self, frames: list[_Frame], decided_s: float, *, forced_cut: bool) -> Utterance:
+    def _as_utterance(self, frames: list[_Frame], end: int, decided_s: float, *, forced_cut: bool) -> Utterance:
         return Utterance(
             utterance_id=self._id,
             samples=_joined(frames),
             samples_start_s=frames[0].start_s,
             start_s=frames[self._first].start_s,
-            end_s=frames[self._last].end_s,
+            end_s=frames[end].end_s,
             decided_s=decided_s,
             forced_cut=forced_cut,
         )

@@ -51,9 +51,9 @@ class Utterance:
     """(n,) float32 at 16 kHz, with the pre-roll and `endpoint.tail_ms` behind the last voiced frame."""
     samples_start_s: float
     start_s: float
-    """First voiced frame."""
+    """First voiced frame, or the beginning of the sound that leads to it."""
     end_s: float
-    """End of the last voiced frame."""
+    """End of the last voiced frame, or of the sound behind it; never beyond the samples."""
     decided_s: float
     """Audio time at which the endpointer decided."""
     forced_cut: bool

@@ -48,12 +48,17 @@ class WebRtcVad:
         self._vad = self._make()
 
 
+_State = tuple[np.ndarray, np.ndarray]
+"""h and c, each (1, 1, 128) float32."""
+
+
 class SileroVad:
     """Silero VAD v6: the ONNX file that faster-whisper carries, through onnxruntime, 32 ms frames.
 
     The network sees each frame with the last 64 samples before it, and keeps its recurrent state (h, c).
-    `forget_after_s`: the state begins anew after so long a stretch without speech (None: never). Over a conversation
-    it drifts: whole utterances that it finds when it hears them alone are missed (`livemerc bench vad`).
+    `forget_after_s`: a second state begins anew after so long a stretch without speech, and the larger of the two
+    probabilities counts (None: one state, never renewed). Over a conversation the first one drifts: whole utterances
+    that it finds when it hears them alone are missed (`livemerc bench vad`). A new one is deaf to soft beginnings.
     """
 
     frame_samples = 512
@@ -75,8 +80,8 @@ class SileroVad:
             str(path or silero_file()), providers=["CPUExecutionProvider"], sess_options=options
         )
         self._context: np.ndarray
-        self._h: np.ndarray
-        self._c: np.ndarray
+        self._remembering: _State
+        self._renewed: _State
         frames = None if forget_after_s is None else max(1, round(forget_after_s * SAMPLE_RATE_HZ / self.frame_samples))
         self._forget_after_frames = frames
         self._quiet_frames = 0
@@ -85,22 +90,29 @@ class SileroVad:
     def probability(self, frame: np.ndarray) -> float:
         # a fresh input each time: the caller's frame must not be touched
         window = np.concatenate((self._context, frame)).astype(np.float32, copy=False)[None, :]
-        probabilities, self._h, self._c = self._session.run(None, {"input": window, "h": self._h, "c": self._c})
         self._context = window[0, -self._CONTEXT_SAMPLES :].copy()
-        probability = float(probabilities.reshape(-1)[0])
-        self._quiet_frames = self._quiet_frames + 1 if probability < self._QUIET else 0
+        remembered, self._remembering = self._run(window, self._remembering)
+        if self._forget_after_frames is None:
+            return remembered
+        renewed, self._renewed = self._run(window, self._renewed)
+        self._quiet_frames = self._quiet_frames + 1 if renewed < self._QUIET else 0
         if self._quiet_frames == self._forget_after_frames:
-            self._forget()
-        return probability
+            self._quiet_frames, self._renewed = 0, _new_state()
+        return max(remembered, renewed)
 
     def reset(self) -> None:
         self._context = np.zeros(self._CONTEXT_SAMPLES, np.float32)
-        self._forget()
-
-    def _forget(self) -> None:
         self._quiet_frames = 0
-        self._h = np.zeros((1, 1, 128), np.float32)
-        self._c = np.zeros((1, 1, 128), np.float32)
+        self._remembering = _new_state()
+        self._renewed = _new_state()
+
+    def _run(self, window: np.ndarray, state: _State) -> tuple[float, _State]:
+        probabilities, h, c = self._session.run(None, {"input": window, "h": state[0], "c": state[1]})
+        return float(probabilities.reshape(-1)[0]), (h, c)
+
+
+def _new_state() -> _State:
+    return np.zeros((1, 1, 128), np.float32), np.zeros((1, 1, 128), np.float32)
 
 
 class FloorGate:
@@ -122,18 +134,21 @@ class FloorGate:
         self._depth_db = depth_db
         self._rise_db = self._RISE_DB_PER_S * frame_s
         self._floor_dbfs = self._smooth_dbfs = self._peak_dbfs = self._LOWEST_DBFS
+        self.above_floor_db = 0.0
+        """How far the newest frame stands out of the floor."""
 
     def is_open(self, frame: np.ndarray) -> bool:
         """Of one frame, (n,) float32, in order."""
-        if self._margin_db <= 0:
-            return True
         level_dbfs = 10.0 * math.log10(float(np.dot(frame, frame)) / max(1, len(frame)) + 1e-12)
         self._smooth_dbfs = 0.5 * (self._smooth_dbfs + level_dbfs)
         self._floor_dbfs = max(self._LOWEST_DBFS, min(self._smooth_dbfs, self._floor_dbfs + self._rise_db))
         self._peak_dbfs = max(self._smooth_dbfs, self._peak_dbfs - self._rise_db)
+        self.above_floor_db = level_dbfs - self._floor_dbfs
+        if self._margin_db <= 0:
+            return True
         if self._depth_db is not None and level_dbfs >= self._peak_dbfs - self._depth_db:
             return True
-        return level_dbfs >= self._floor_dbfs + self._margin_db
+        return self.above_floor_db >= self._margin_db
 
 
 def silero_file() -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Container
 from itertools import pairwise
 
 import numpy as np
@@ -25,6 +26,7 @@ def run(
     *,
     endings: bool = False,
     powers: np.ndarray | None = None,
+    sounding: Container[int] = (),
 ) -> list[EarItem]:
     """`pattern`: stretches of (probability, frames). All samples of frame i have the value i: none is anonymous."""
     endpointer = Endpointer(config or EndpointConfig(), FRAME_S, 10.0, snapshot_every_s, endings=endings)
@@ -33,7 +35,8 @@ def run(
     for probability, count in pattern:
         for _ in range(count):
             samples = np.full(SIZE, index if powers is None else powers[index], np.float32)
-            items += endpointer.step(samples, probability, index * FRAME_S, (index + 1) * FRAME_S)
+            times = index * FRAME_S, (index + 1) * FRAME_S
+            items += endpointer.step(samples, probability, *times, sounding=index in sounding)
             index += 1
     return items + endpointer.interrupt(index * FRAME_S)
 
@@ -84,6 +87,44 @@ def test_hysteresis_a_middling_probability_keeps_open_but_does_not_open():
     assert utterance.end_s == pytest.approx(70 * FRAME_S)
 
 
+def test_a_weak_frame_behind_speech_belongs_to_it_and_makes_nobody_wait_longer():
+    (plain,) = finals(run([(1, 50), (0, 50)]))
+    (weak,) = finals(run([(1, 50), (0.1, 10), (0, 40)]))
+    assert plain.end_s == pytest.approx(1.0)
+    assert weak.end_s == pytest.approx(1.2)
+    assert weak.decided_s == plain.decided_s
+    assert len(weak.samples) == 60 * SIZE  # the tail of 100 ms is within them
+    (held,) = finals(run([(1, 50), (0.1, 100)]))
+    assert held.end_s == pytest.approx(1.3)  # hold_ms
+    assert held.decided_s == plain.decided_s
+
+
+def test_a_long_utterance_does_not_end_inside_a_weak_run_or_a_short_closure():
+    closure = [(1, 300), (0.05, 10), (1, 50), (0, 40)]  # as long as `long_hangover_ms`: the x of "Texas"
+    assert len(finals(run(closure))) == 1
+    assert len(finals(run([(1, 300), (0, 12), (1, 50), (0, 40)]))) == 2
+
+
+def test_a_click_does_not_grow_into_an_utterance_by_weak_frames():
+    items = run([(0, 50), (1, 7), (0.1, 40), (0, 40)])
+    assert [type(item) for item in items] == [Onset, Dropped]
+
+
+def test_the_sound_beside_voiced_frames_belongs_to_the_utterance_as_far_as_its_samples_reach():
+    """A consonant before, a release behind; the samples and the decision are the same."""
+    pattern = [(0.0, 50), (1.0, 50), (0.0, 50)]
+    (silent,) = finals(run(pattern, powers=np.ones(150, np.float32)))
+    (sounding,) = finals(run(pattern, powers=np.ones(150, np.float32), sounding=range(44, 200)))
+    assert sounding.start_s == pytest.approx(0.88)
+    assert sounding.end_s == pytest.approx(2.1)  # tail 100 ms
+    assert np.array_equal(sounding.samples, silent.samples)
+    assert sounding.decided_s == silent.decided_s
+    weak = np.ones(150, np.float32)
+    weak[:50] = 0.01  # 40 dB down: a room, no consonant
+    (room,) = finals(run(pattern, powers=weak, sounding=range(200)))
+    assert room.start_s == silent.start_s
+
+
 def test_too_short_is_dropped_and_its_id_goes_to_the_next():
     items = run([(0, 20), (1, 7), (0, 40), (1, 40), (0, 40)])
     assert [type(item) for item in items] == [Onset, Dropped, Onset, Utterance]
@@ -112,7 +153,7 @@ def test_speech_past_the_maximum_is_cut_at_its_quietest_point():
 
 @settings(max_examples=150, deadline=None)
 @given(
-    pattern=st.lists(st.tuples(st.sampled_from([0.0, 0.3, 0.5, 1.0]), st.integers(1, 400)), min_size=1, max_size=12),
+    pattern=st.lists(st.tuples(st.sampled_from([0.0, 0.1, 0.4, 1.0]), st.integers(1, 400)), min_size=1, max_size=12),
     seed=st.integers(0, 5),
     max_s=st.sampled_from([2.0, 3.3, 12.0]),
     search_s=st.sampled_from([0.1, 1.0, 10.0]),
@@ -121,7 +162,8 @@ def test_whatever_comes_utterances_are_ordered_bounded_and_share_no_voiced_sampl
     config = EndpointConfig(max_utterance_s=max_s, cut_search_s=search_s)
     count = sum(frames for _, frames in pattern)
     order = np.random.default_rng(seed).permutation(count).astype(np.float32) + 1
-    items = run(pattern, config, powers=order)
+    sounding = set(np.flatnonzero(np.random.default_rng(seed).random(count) < seed / 5))
+    items = run(pattern, config, powers=order, sounding=sounding)
     position = {value: index for index, value in enumerate(order)}
     utterances = finals(items)
     assert [u.utterance_id for u in utterances] == [f"u{i + 1}" for i in range(len(utterances))]
@@ -230,13 +272,13 @@ def test_when_speech_goes_on_it_ends_otherwise():
 
 @settings(max_examples=100, deadline=None)
 @given(
-    pattern=st.lists(st.tuples(st.sampled_from([0.0, 0.3, 0.5, 1.0]), st.integers(1, 200)), min_size=1, max_size=12),
+    pattern=st.lists(st.tuples(st.sampled_from([0.0, 0.1, 0.5, 1.0]), st.integers(1, 200)), min_size=1, max_size=12),
     tail_ms=st.sampled_from([20.0, 100.0, 500.0]),
     max_s=st.sampled_from([2.0, 12.0]),
 )
 def test_whether_endings_are_asked_for_changes_no_utterance(pattern, tail_ms, max_s):
     config = EndpointConfig(tail_ms=tail_ms, max_utterance_s=max_s)
-    asked, silent = (run(pattern, config, endings=endings) for endings in (True, False))
+    asked, silent = (run(pattern, config, endings=endings, sounding=range(0, 999, 3)) for endings in (True, False))
     told = [item for item in asked if not isinstance(item, Ending)]
     assert [type(item) for item in told] == [type(item) for item in silent]
     for one, other in zip(finals(told), finals(silent), strict=True):
