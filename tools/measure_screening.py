@@ -26,7 +26,7 @@ from livemerc.asr.engine import Transcript
 from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
 from livemerc.asr.screening import voiced_level
 from livemerc.audio.ears import Ears
-from livemerc.audio.items import Utterance
+from livemerc.audio.items import Quiet, Utterance
 from livemerc.audio.read import read_samples
 from livemerc.audio.source import Block
 from livemerc.config import SAMPLE_RATE_HZ, Config, load_config
@@ -286,9 +286,7 @@ def measure(processor: Processor, noted: Noted, config: Config, chunks: Clips, n
         judge(ears.feed(Block(chunk, t_s)))
         t_s += len(chunk) / SAMPLE_RATE_HZ
     judge(ears.flush())
-    for event in processor._freeze_all():
-        if isinstance(event, EmotionEvent):
-            count(event)
+    judge([Quiet(t_s)])
     tally.audio_s = t_s
     return tally
 
