@@ -14,6 +14,7 @@ import unicodedata
 import zlib
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from livemerc.config import SAMPLE_RATE_HZ
@@ -36,6 +37,9 @@ LOOP_SHARE = 0.6  # share of the text that the loop makes up
 NEAR_SILENCE_DB = 15.0  # above `silence_dbfs`: where closing phrases are invented
 SHORT_S = 1.0
 LONG_S = 1.5  # from here on text that is gated is as likely another language as no speech
+TALK_S = 10.0  # so long after a sentence a word alone is probably an answer
+TALK_UTTERANCES = 8
+TALK_SHARE = 0.4  # of the limits of what must have been said
 LEAST_NO_SPEECH = 0.1  # below it somebody speaks, whatever he says
 FEW_WORDS = 3  # what a cry or a tune is taken for
 LENGTH_EXPONENT = 0.19  # how the confidence that an English-only Whisper has in English grows with seconds of speech
@@ -66,13 +70,41 @@ _CLOSING = re.compile(rf"(?:(?:and|{'|'.join(CLOSING_PHRASES)}) ?)+")  # phrase 
 # What is written where somebody laughs, cries, sighs or hums: "Ah, ah!", "Ha ha", "Hmm", "Whoa".
 _SOUND = re.compile(
     r"a+h*|a+w+|e+h*|e+w+|o+h*|o+w+|u+h+|u+m+|u+g+h+|m+h*m*|h+m+|h+u+h|f+u+h+|r+|(w+h?o+a*h*)+o*|w+o+w+|phe+w+|ya+y+|"
-    r"(a*h+[aeou]+)+h*|ye+a+h*|h+e+y+|ye+ha+w*|du+h+|sh+|ps+t|uh ?huh|mm ?hm+"
+    r"(a*h+[aeou]+)+h*|ye+a+h*|ye+ha+w*|du+h+|sh+|ps+t|uh ?huh|mm ?hm+"
 )
 # What people say to show that they listen, and what a Whisper writes first for a sound that is no word.
 _BACKCHANNELS = frozenset(
-    words("a bye good go hello hey hi i in no nope now ok okay see so thanks the this well what who yep yes you")
+    words("a bye good go hey hi i in no nope now ok okay see so thanks the this well what who yep yes you")
 )
 _ANNOTATION = re.compile(r"\[[^\[\]]*+\]|\([^()]*+\)|\*[^*]*+\*|[♪♫♩♬]")
+
+
+class Talk:
+    """Where people are talking: a word alone is believed sooner right after a sentence than after a cry.
+
+    One for each conversation. What an utterance is believed for depends on earlier ones alone, so that one that is
+    heard twice (ahead of its end, and then as the final) is judged in the same way.
+    """
+
+    def __init__(self) -> None:
+        self._ends_s: dict[str, float] = {}  # of utterances with sentences that the recogniser is sure of
+
+    def heard(self, utterance: Utterance, transcript: Transcript, config: ScreeningConfig) -> None:
+        """Takes in a screened transcript; the last one of an utterance counts."""
+        self._ends_s.pop(utterance.utterance_id, None)
+        confidence = transcript.confidence
+        sure = transcript.gated is None and confidence is not None and confidence >= config.sure_confidence
+        if sure and len(words(transcript.text)) > FEW_WORDS:
+            self._ends_s[utterance.utterance_id] = utterance.end_s
+            self._ends_s = dict(list(self._ends_s.items())[-TALK_UTTERANCES:])
+
+    def near(self, utterance: Utterance) -> bool:
+        """Whether somebody has just talked."""
+        return any(
+            utterance.start_s - end_s <= TALK_S
+            for utterance_id, end_s in self._ends_s.items()
+            if utterance_id != utterance.utterance_id
+        )
 
 
 def screen(
@@ -83,6 +115,7 @@ def screen(
     words_are_given: bool = False,
     languages: Collection[str] | None = None,
     spoken: str | None = None,
+    amid_talk: bool = False,
 ) -> Transcript:
     """The transcript with `gated` set to a reason, or unchanged when it passes or is gated already.
 
@@ -91,10 +124,13 @@ def screen(
     `words_are_given`: the text is a person's transcript, no recogniser's guess; then only "empty" and the language
     apply. `languages`: codes of what the text branch has learnt (None: any); `spoken`: the language
     that the user declared, which outranks the recogniser's.
+    `amid_talk`: somebody has just talked (`Talk`), so few words need less support.
     """
     if transcript.gated is not None:
         return transcript
     foreign = _foreign(transcript, config, languages, spoken)
+    if amid_talk:
+        config = _amid_talk(config)
     reason = _reason(transcript, utterance, config, words_are_given, foreign, spoken is not None)
     return transcript if reason is None else dataclasses.replace(transcript, gated=reason)
 
@@ -221,6 +257,15 @@ def _doubt(
     if tokens > config.tokens_per_second * max(voiced_s, SHORTEST_RATED_S):
         return "too fast"
     return None
+
+
+def _amid_talk(config: ScreeningConfig) -> ScreeningConfig:
+    return msgspec.structs.replace(
+        config,
+        said_probability=TALK_SHARE * config.said_probability,
+        said_probability_of_backchannels=TALK_SHARE * config.said_probability_of_backchannels,
+        said_probability_of_sounds=TALK_SHARE * config.said_probability_of_sounds,
+    )
 
 
 def _are_said(heard: list[str], log_probability: float, no_speech: float, config: ScreeningConfig) -> bool:

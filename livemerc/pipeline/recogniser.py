@@ -11,7 +11,7 @@ import numpy as np
 
 from livemerc.asr.engine import AsrEngine, Following, GpuMemoryError, Interruptible, Transcript, is_repeatable
 from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
-from livemerc.asr.screening import doubts_english, screen
+from livemerc.asr.screening import Talk, doubts_english, screen
 from livemerc.asr.select import engine_on_cpu, fastest_engine
 from livemerc.asr.voice import WithVoice, gives_voice, like, with_voice
 from livemerc.audio.items import Utterance
@@ -73,6 +73,8 @@ class Recogniser:
         self.failure: LivemercError | None = None
         self.second_passes = 0
         """Utterances for which a Whisper's short window (`asr.window` adaptive) was not enough."""
+        self.talk = Talk()
+        """Of the conversation in hand; whoever shares a recogniser among several sets theirs before each call."""
         self._config = config
         self._languages = languages
         self._tell = tell
@@ -263,8 +265,9 @@ class Recogniser:
         given = engine.engine == "transcript"  # a person wrote these words: nothing was hallucinated
         transcript = screen(
             transcript, utterance, self._config.screening, words_are_given=given,
-            languages=self._languages, spoken=self._config.asr.language,
+            languages=self._languages, spoken=self._config.asr.language, amid_talk=self.talk.near(utterance),
         )  # fmt: skip
+        self.talk.heard(utterance, transcript, self._config.screening)
         return Heard(transcript, engine.engine, engine.model, time.perf_counter() - began)
 
     def _count_looks(self, transcript: Transcript) -> None:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livemerc.asr.engine import NoAsr, Transcript
-from livemerc.asr.screening import is_closing_phrase, screen, voiced_level
+from livemerc.asr.screening import Talk, is_closing_phrase, screen, voiced_level
+from livemerc.audio.items import Utterance
 from livemerc.config import ScreeningConfig
 
 CONFIG = ScreeningConfig()
@@ -284,3 +285,30 @@ def test_long_hostile_text_is_repetition():
     assert reason("and so " * 2000 + "x", 0.5) == "repetition"
     assert reason("thank you for watching " * 500 + "x", 0.5) == "repetition"
     assert reason("thank you for watching" + " and so you" * 7 + " x", 0.5) == "repetition"
+
+
+def at(number: int, start_s: float, seconds: float = 0.6) -> Utterance:
+    return dataclasses.replace(utterance(noise(seconds), start_s), utterance_id=f"u{number}")
+
+
+def test_a_word_alone_is_believed_sooner_right_after_a_sentence():
+    sentence = Transcript("I think that we should go home now.", confidence=0.8)
+    word = Transcript("Right.", confidence=0.38, mean_log_probability=-0.97, no_speech_probability=0.6, tokens=2)
+    talk = Talk()
+    assert not talk.near(at(1, 0.0))
+    talk.heard(at(1, 0.0, 2.0), sentence, CONFIG)
+    assert talk.near(at(2, 5.0))
+    assert not talk.near(at(2, 60.0))
+    assert not talk.near(at(1, 0.0, 3.0))  # its own words are no support: it may be heard twice
+    assert screen(word, at(2, 5.0), CONFIG).gated == "no speech"
+    assert screen(word, at(2, 5.0), CONFIG, amid_talk=True).gated is None
+    talk.heard(at(1, 0.0, 3.0), dataclasses.replace(sentence, gated="repetition"), CONFIG)
+    assert not talk.near(at(2, 5.0))
+
+
+def test_neither_a_cry_nor_a_doubtful_sentence_is_talk():
+    talk = Talk()
+    talk.heard(at(1, 0.0), Transcript("Go off!", confidence=0.72), CONFIG)
+    talk.heard(at(2, 1.0), Transcript("I think that we should go home now.", confidence=0.5), CONFIG)
+    talk.heard(at(3, 2.0), Transcript("I think that we should go home now."), CONFIG)
+    assert not talk.near(at(4, 3.0))
