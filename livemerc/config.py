@@ -130,11 +130,28 @@ class ScreeningConfig(_Section, frozen=True):
     compression_ratio: Annotated[float, Meta(gt=1)] = 2.4
     """zlib ratio of the text above which it is a loop (Whisper's own threshold)."""
     silence_dbfs: float = -60.0
-    """RMS of the voiced stretch below which any text is invented."""
+    """RMS of the voiced stretch below which text is invented, unless the recogniser is sure of it."""
+    sure_confidence: Annotated[float, Meta(ge=0, le=1)] = 0.6
+    """From this confidence on the level counts for nothing: quiet words were right at .78 and .84."""
+    said_probability: Annotated[float, Meta(ge=0, le=1)] = 0.25
+    """Whisper: text is gated below this confidence times the probability of speech (1 - no-speech probability). This
+    limit and the next four were chosen on half of the data in docs/screening.md, and measured on the other half."""
+    said_probability_of_backchannels: Annotated[float, Meta(ge=0, le=1)] = 0.45
+    """The same for text of nothing but yes, no, okay, so, what: a Whisper writes these on cries."""
+    said_probability_of_sounds: Annotated[float, Meta(ge=0, le=1)] = 0.55
+    """The same for text of nothing but oh, ha ha, hmm."""
+    english_only_confidence: Annotated[float, Meta(ge=0, le=1)] = 0.37
+    """An English-only Whisper writes English whatever is spoken, with little confidence: below this after a second of
+    speech (more after longer) text of two words or more is gated."""
+    unsupported_no_speech_probability: Annotated[float, Meta(ge=0, le=1)] = 0.3
+    """Text that is gated for another reason than its language is no speech at all above this no-speech probability;
+    then the voice is not judged either."""
+    own_language_probability: Annotated[float, Meta(ge=0, le=1)] = 0.2
+    """Whisper: text is gated (the voice is still judged) where the languages that the checkpoint's text branch has
+    learnt have less than this probability together. English of a word or two, which Whisper often takes for another
+    language, has more. A language that is given (`asr.language`) is certain."""
     language_probability: Annotated[float, Meta(ge=0, le=1)] = 0.5
-    """Whisper: from this probability of a language on that the checkpoint's text branch has not learnt, text is gated
-    (the voice is still judged). Below, on a word or two, Whisper guesses: English "no" and "okay" would be lost. A
-    language that is given (`asr.language`) is certain. 0 = whatever Whisper guesses counts."""
+    """The same for a recogniser that tells the probability of its one guess alone: gated from this on."""
 
 
 class ModelConfig(_Section, frozen=True):

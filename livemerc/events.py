@@ -15,6 +15,8 @@ Probabilities = dict[str, float]
 
 NOTHING_TO_JUDGE = "nothing to judge"
 """`EmotionEvent.abstained` where there is neither text nor speech; also what a person may find in a recorded one."""
+NO_SPEECH = "no speech"
+"""`FinalAsr.gated` and `EmotionEvent.abstained` where nobody speaks: a sound that is no speech has no emotion."""
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):

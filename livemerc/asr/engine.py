@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from livemerc.events import NO_SPEECH
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
 
     from livemerc.audio.items import Utterance
@@ -30,6 +34,8 @@ class Transcript:
     speaker: str | None = None  # only from sidecar transcripts
     language: str | None = None
     language_probability: float | None = None
+    language_probabilities: Mapping[str, float] | None = field(default=None, hash=False)
+    """Of every language that the engine knows, by code, where it has guessed one."""
     no_speech_probability: float | None = None
     mean_log_probability: float | None = None  # natural log, mean over tokens
     tokens: int | None = None
@@ -38,6 +44,11 @@ class Transcript:
     second_pass: str | None = None  # why a Whisper's short window was not enough and the full one was looked at
     encoding: np.ndarray | None = field(default=None, compare=False, repr=False)
     """(D,) float32, the voice as the checkpoint's own Whisper encodes it; counts whatever becomes of the text."""
+
+    @property
+    def no_speech(self) -> bool:
+        """Whether screening found that nobody speaks: then the voice must not be judged either."""
+        return self.gated == NO_SPEECH
 
 
 class GpuMemoryError(Exception):

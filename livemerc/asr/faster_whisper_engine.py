@@ -237,6 +237,7 @@ class FasterWhisperEngine:
             confidence=None if log_probability is None else min(1.0, math.exp(log_probability)),
             language=info.language,
             language_probability=float(info.language_probability),
+            language_probabilities=None if info.all_language_probs is None else dict(info.all_language_probs),
             no_speech_probability=no_speech,
             mean_log_probability=log_probability,
             tokens=total,

@@ -1,7 +1,8 @@
 """Screening between recogniser and emotion model: text that nobody said must not be judged.
 
-Recognisers write "Thanks for watching!" on near-silence and fall into loops on noise. Screened text is kept for the
-screen and marked with a reason; it never reaches the model or the context of later utterances.
+Recognisers write "Thanks for watching!" on near-silence, fall into loops on noise, and write "Oh." for a cry. Screened
+text is kept for the screen and marked with a reason; it never reaches the model or the context of later utterances.
+Where the reason is that nobody speaks, the voice is not judged either. docs/screening.md has the limits' figures.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+import unicodedata
 import zlib
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from livemerc.config import SAMPLE_RATE_HZ
+from livemerc.events import NO_SPEECH
 from livemerc.notation import words
 
 if TYPE_CHECKING:
@@ -32,6 +36,19 @@ LONGEST_LOOP_WORDS = 8
 LOOP_SHARE = 0.6  # share of the text that the loop makes up
 NEAR_SILENCE_DB = 15.0  # above `silence_dbfs`: where closing phrases are invented
 SHORT_S = 1.0
+LONG_S = 1.5  # from here on text that is gated is as likely another language as no speech
+TALK_S = 10.0  # so long after a sentence a word alone is probably an answer
+TALK_UTTERANCES = 8
+TALK_SHARE = 0.4  # of the limits of what must have been said
+LEAST_NO_SPEECH = 0.1  # below it somebody speaks, whatever he says
+FEW_WORDS = 3  # what a cry or a tune is taken for
+LENGTH_EXPONENT = 0.19  # how the confidence that an English-only Whisper has in English grows with seconds of speech
+LATIN = frozenset(re.findall(
+    r"\w+",
+    "af az bs ca cs cy da de en es et eu fi fo fr gl hr ht hu id is it la lb ln lt lv mg mi ms mt nl nn no oc pl pt ro "
+    "sk sl sn so sq su sv sw tk tl tr uz vi yo",
+))  # fmt: skip
+"""Codes of languages that are written in Latin letters."""
 
 # What Whisper has learnt from subtitles and writes where it hears nothing.
 VIDEO_PHRASES = (
@@ -42,12 +59,52 @@ VIDEO_PHRASES = (
     r"(the )?amara org community",
 )
 # The same, but people say them too: gated only when the audio or the recogniser itself gives little support.
-CLOSING_PHRASES = (r"thank you( very much| so much)?", r"thanks", r"bye( bye)?", r"you", r"the end", r"so", r"okay")
+CLOSING_PHRASES = (
+    r"thank you( very much| so much| all)?", r"thanks", r"(good ?)?bye( bye)?", r"you", r"the end", r"so", r"okay",
+    r"good night", r"see you( later| soon| again)?",
+)  # fmt: skip
 
 _VIDEO = re.compile(rf"(?:(?:and|so|{'|'.join(VIDEO_PHRASES)}|{'|'.join(CLOSING_PHRASES)}) ?)+")
 _VIDEO_ONCE = re.compile("|".join(VIDEO_PHRASES))
-_CLOSING = re.compile("|".join(CLOSING_PHRASES))
+_CLOSING = re.compile(rf"(?:(?:and|{'|'.join(CLOSING_PHRASES)}) ?)+")  # phrase by phrase: "Okay, bye."
+# What is written where somebody laughs, cries, sighs or hums: "Ah, ah!", "Ha ha", "Hmm", "Whoa".
+_SOUND = re.compile(
+    r"a+h*|a+w+|e+h*|e+w+|o+h*|o+w+|u+h+|u+m+|u+g+h+|m+h*m*|h+m+|h+u+h|f+u+h+|r+|(w+h?o+a*h*)+o*|w+o+w+|phe+w+|ya+y+|"
+    r"(a*h+[aeou]+)+h*|ye+a+h*|ye+ha+w*|du+h+|sh+|ps+t|uh ?huh|mm ?hm+"
+)
+# What people say to show that they listen, and what a Whisper writes first for a sound that is no word.
+_BACKCHANNELS = frozenset(
+    words("a bye good go hey hi i in no nope now ok okay see so thanks the this well what who yep yes you")
+)
 _ANNOTATION = re.compile(r"\[[^\[\]]*+\]|\([^()]*+\)|\*[^*]*+\*|[♪♫♩♬]")
+
+
+class Talk:
+    """Where people are talking: a word alone is believed sooner right after a sentence than after a cry.
+
+    One for each conversation. What an utterance is believed for depends on earlier ones alone, so that one that is
+    heard twice (ahead of its end, and then as the final) is judged in the same way.
+    """
+
+    def __init__(self) -> None:
+        self._ends_s: dict[str, float] = {}  # of utterances with sentences that the recogniser is sure of
+
+    def heard(self, utterance: Utterance, transcript: Transcript, config: ScreeningConfig) -> None:
+        """Takes in a screened transcript; the last one of an utterance counts."""
+        self._ends_s.pop(utterance.utterance_id, None)
+        confidence = transcript.confidence
+        sure = transcript.gated is None and confidence is not None and confidence >= config.sure_confidence
+        if sure and len(words(transcript.text)) > FEW_WORDS:
+            self._ends_s[utterance.utterance_id] = utterance.end_s
+            self._ends_s = dict(list(self._ends_s.items())[-TALK_UTTERANCES:])
+
+    def near(self, utterance: Utterance) -> bool:
+        """Whether somebody has just talked."""
+        return any(
+            utterance.start_s - end_s <= TALK_S
+            for utterance_id, end_s in self._ends_s.items()
+            if utterance_id != utterance.utterance_id
+        )
 
 
 def screen(
@@ -58,18 +115,23 @@ def screen(
     words_are_given: bool = False,
     languages: Collection[str] | None = None,
     spoken: str | None = None,
+    amid_talk: bool = False,
 ) -> Transcript:
     """The transcript with `gated` set to a reason, or unchanged when it passes or is gated already.
 
-    Reasons: "empty", "silence", "no speech", "low probability", "language CODE", "too fast", "repetition",
-    "closing phrase". `words_are_given`: the text is a person's transcript, no recogniser's guess; then only "empty"
-    and "language" apply. `languages`: codes of what the text branch has learnt (None: any); `spoken`: the language
+    Reasons: "empty", "silence", "no speech", "low probability", "language CODE", "script NAME", "too fast",
+    "repetition", "closing phrase". Of these "no speech" says that the voice must not be judged either.
+    `words_are_given`: the text is a person's transcript, no recogniser's guess; then only "empty" and the language
+    apply. `languages`: codes of what the text branch has learnt (None: any); `spoken`: the language
     that the user declared, which outranks the recogniser's.
+    `amid_talk`: somebody has just talked (`Talk`), so few words need less support.
     """
     if transcript.gated is not None:
         return transcript
     foreign = _foreign(transcript, config, languages, spoken)
-    reason = _reason(transcript, utterance, config, words_are_given, foreign)
+    if amid_talk:
+        config = _amid_talk(config)
+    reason = _reason(transcript, utterance, config, words_are_given, foreign, spoken is not None)
     return transcript if reason is None else dataclasses.replace(transcript, gated=reason)
 
 
@@ -87,12 +149,36 @@ def voiced_level(utterance: Utterance) -> tuple[float, float]:
 def _foreign(
     transcript: Transcript, config: ScreeningConfig, languages: Collection[str] | None, spoken: str | None
 ) -> str | None:
-    """The code of the text's language if the text branch has not learnt it."""
+    """ "language CODE" or "script NAME" if the text branch has not learnt the text's language."""
     if languages is None:
         return None
+    known = set(map(_primary, languages))
     code = _primary(spoken or transcript.language or "")
-    unsure = spoken is None and (transcript.language_probability or 0.0) < config.language_probability
-    return None if not code or unsure or code in map(_primary, languages) else code
+    if spoken is not None:
+        return None if code in known else f"language {code}"
+    script = _foreign_script(transcript.text, known)
+    if script is not None:
+        return f"language {code}" if code and code not in known else f"script {script}"
+    if not code:
+        return None
+    probabilities = transcript.language_probabilities
+    if probabilities is None:
+        sure = (transcript.language_probability or 0.0) >= config.language_probability
+        return f"language {code}" if sure and code not in known else None
+    own = sum(p for language, p in probabilities.items() if _primary(language) in known)
+    if own >= config.own_language_probability:
+        return None
+    guess = max((c for c in probabilities if _primary(c) not in known), key=probabilities.__getitem__, default=code)
+    return f"language {guess}"
+
+
+def _foreign_script(text: str, languages: Collection[str]) -> str | None:
+    """The script of most letters, if no language of the text branch is written in it; None where that is not known."""
+    if not languages or not LATIN.issuperset(languages):
+        return None
+    scripts = [unicodedata.name(letter, "?").split(" ", 1)[0].lower() for letter in text if letter.isalpha()]
+    others = [script for script in scripts if script not in ("latin", "modifier", "feminine", "masculine")]
+    return max(set(others), key=others.count) if len(others) > len(scripts) / 2 else None
 
 
 def _primary(code: str) -> str:
@@ -101,33 +187,67 @@ def _primary(code: str) -> str:
 
 
 def _reason(
-    transcript: Transcript, utterance: Utterance, config: ScreeningConfig, words_are_given: bool, foreign: str | None
+    transcript: Transcript,
+    utterance: Utterance,
+    config: ScreeningConfig,
+    words_are_given: bool,
+    foreign: str | None,
+    declared: bool,
 ) -> str | None:
     # [Music], (applause), ♪: descriptions of sounds, no words
     heard = words(_ANNOTATION.sub(" ", transcript.text))
+    if words_are_given:
+        return foreign if heard else "empty"
+    voiced_s, level_dbfs = voiced_level(utterance)
+    reason = _doubt(transcript, heard, voiced_s, level_dbfs, config, foreign, declared)
+    if reason is None and not declared and doubts_english(transcript, voiced_s, config):
+        return "low probability"
+    no_speech = transcript.no_speech_probability
+    if no_speech is None or reason is None or reason == foreign:
+        return reason
+    unsupported = voiced_s < LONG_S or len(heard) <= FEW_WORDS
+    limit = config.unsupported_no_speech_probability if unsupported else config.no_speech_probability
+    return NO_SPEECH if no_speech > limit or (heard and are_sounds(heard)) else reason
+
+
+def _doubt(
+    transcript: Transcript,
+    heard: list[str],
+    voiced_s: float,
+    level_dbfs: float,
+    config: ScreeningConfig,
+    foreign: str | None,
+    declared: bool,
+) -> str | None:
+    """What is wrong with the text, whether anybody spoke or not."""
     if not heard:
         return "empty"
-    if words_are_given:
-        return foreign and f"language {foreign}"
-    voiced_s, level_dbfs = voiced_level(utterance)
-    if level_dbfs < config.silence_dbfs:
+    confidence, no_speech = transcript.confidence, transcript.no_speech_probability
+    log_probability = transcript.mean_log_probability
+    sure = confidence is not None and confidence >= config.sure_confidence
+    if level_dbfs < config.silence_dbfs and not sure:
         return "silence"
-    no_speech, log_probability = transcript.no_speech_probability, transcript.mean_log_probability
     if log_probability is not None:
         if log_probability < config.hopeless_log_probability:
-            return "low probability"
+            return NO_SPEECH if no_speech is not None and _like_a_sound(heard, no_speech) else "low probability"
         if (
             no_speech is not None
             and no_speech > config.no_speech_probability
             and log_probability < config.mean_log_probability
         ):
-            return "no speech"
-    if foreign:
-        return f"language {foreign}"
+            return NO_SPEECH
+    if foreign:  # one word of another language, and not a sure one: that is how a cry is written down
+        return NO_SPEECH if not declared and len(heard) == 1 and _is_a_sound_at_best(transcript, config) else foreign
+    if (
+        log_probability is not None
+        and no_speech is not None
+        and not _are_said(heard, log_probability, no_speech, config)
+    ):
+        return NO_SPEECH if _like_a_sound(heard, no_speech) else "low probability"
     if is_loop(heard) or _compression_ratio(transcript.text) > config.compression_ratio:
         return "repetition"
     weak = (
-        level_dbfs < config.silence_dbfs + NEAR_SILENCE_DB
+        (level_dbfs < config.silence_dbfs + NEAR_SILENCE_DB and not sure)
         or (no_speech is not None and no_speech > config.no_speech_probability / 2)
         or (log_probability is not None and log_probability < config.mean_log_probability * 0.7)
     )
@@ -137,6 +257,55 @@ def _reason(
     if tokens > config.tokens_per_second * max(voiced_s, SHORTEST_RATED_S):
         return "too fast"
     return None
+
+
+def _amid_talk(config: ScreeningConfig) -> ScreeningConfig:
+    return msgspec.structs.replace(
+        config,
+        said_probability=TALK_SHARE * config.said_probability,
+        said_probability_of_backchannels=TALK_SHARE * config.said_probability_of_backchannels,
+        said_probability_of_sounds=TALK_SHARE * config.said_probability_of_sounds,
+    )
+
+
+def _are_said(heard: list[str], log_probability: float, no_speech: float, config: ScreeningConfig) -> bool:
+    """Whether the words are likely enough: the more like a mere sound they are, the surer a Whisper must be."""
+    confidence = math.exp(min(0.0, log_probability))
+    if are_sounds(heard):
+        limit = config.said_probability_of_sounds
+    elif _BACKCHANNELS.issuperset(heard):
+        limit = config.said_probability_of_backchannels
+    else:
+        limit = config.said_probability if confidence < config.sure_confidence else 0.0
+    return not confidence * (1.0 - no_speech) < limit
+
+
+def _like_a_sound(heard: list[str], no_speech: float) -> bool:
+    """Whether text that was probably not said is what a cry or a tune is taken for."""
+    few = len(heard) <= FEW_WORDS and no_speech >= LEAST_NO_SPEECH
+    return few or are_sounds(heard) or _BACKCHANNELS.issuperset(heard)
+
+
+def _is_a_sound_at_best(transcript: Transcript, config: ScreeningConfig) -> bool:
+    confidence, no_speech = transcript.confidence, transcript.no_speech_probability
+    if confidence is None or no_speech is None:
+        return False
+    return confidence * (1.0 - no_speech) < config.said_probability_of_backchannels
+
+
+def doubts_english(transcript: Transcript, voiced_s: float, config: ScreeningConfig) -> bool:
+    """Whether an English-only Whisper is not sure enough for text of two words or more to be English: it writes
+    English whatever is spoken. The longer they took, the surer it is of real English."""
+    log_probability = transcript.mean_log_probability
+    if log_probability is None or transcript.language_probabilities is not None or len(words(transcript.text)) < 2:
+        return False
+    least = config.english_only_confidence * max(voiced_s, SHORTEST_RATED_S / 2) ** LENGTH_EXPONENT
+    return math.exp(min(0.0, log_probability)) < least
+
+
+def are_sounds(words: list[str]) -> bool:
+    """Whether the text is nothing but laughter, cries, sighs and humming, written down."""
+    return all(_SOUND.fullmatch(re.sub("[-'’]", " ", word)) for word in words)
 
 
 def is_closing_phrase(words: list[str], *, weak: bool, short: bool) -> bool:

@@ -57,7 +57,7 @@ class Source(Protocol):
     live: bool
     """True: the pace is the world's (microphone, stdin, file at speed 1). False: as fast as it goes."""
     warnings: list[str]
-    """Sentences for the user, for instance "truncated after 12.3 s"; complete once `blocks()` has ended."""
+    """Sentences for the user, for instance "truncated after 12.3 s"; complete once the session has ended."""
 
     def blocks(self) -> Iterator[Block]:
         """Ends at the end of the input or soon after `close()`."""

@@ -12,9 +12,10 @@ from livemerc.pipeline.no_answer import ABSTAINED, NoAnswer
 
 
 class Doubt(Enum):
-    """Why a label that the model gave is withheld; the value is what `emotion.abstained` says."""
+    """Why a label is withheld, whatever the model makes of it; the value is what `emotion.abstained` says."""
 
     NOTHING_TO_JUDGE = events.NOTHING_TO_JUDGE
+    NO_SPEECH = events.NO_SPEECH
     SHORT = "short"
     WORDS = "words doubtful"
     DISAGREEMENT = "words and voice disagree"
@@ -29,14 +30,15 @@ class Cues:
     asr_confidence: float | None = None
 
 
-def unjudged_estimate(utterance_id: str, prior: Probabilities, reason: NoAnswer) -> EmotionEvent:
+def unjudged_estimate(utterance_id: str, prior: Probabilities, reason: NoAnswer | Doubt) -> EmotionEvent:
     """The estimate of an utterance that the model has not seen: the prior, withheld for `reason`."""
+    abstained = reason.value if isinstance(reason, Doubt) else ABSTAINED[reason]
     total = sum(prior.values())
     prior = {name: share / total for name, share in prior.items()}
     label = max(prior, key=prior.__getitem__)
     return EmotionEvent(
         utterance_id=utterance_id, revision=0, status="provisional", label=label, confidence=prior[label],
-        abstained=ABSTAINED[reason], probabilities=prior, modality=Modality(),
+        abstained=abstained, probabilities=prior, modality=Modality(),
     )  # fmt: skip
 
 

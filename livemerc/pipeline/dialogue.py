@@ -17,7 +17,7 @@ from livemerc.config import DialogueConfig
 from livemerc.events import EmotionEvent, EmotionStatus, Modality, Probabilities
 from livemerc.model.checkpoint import Abstention
 from livemerc.model.merits import MeritsL, Window, WindowProbabilities
-from livemerc.pipeline.abstention import Cues, abstention_reason, unjudged_estimate
+from livemerc.pipeline.abstention import Cues, Doubt, abstention_reason, unjudged_estimate
 from livemerc.pipeline.no_answer import ABSTAINED, NoAnswer
 
 Windows = Callable[[Callable[[], WindowProbabilities]], WindowProbabilities]
@@ -119,9 +119,31 @@ class Dialogue:
         entry = _Entry(utterance_id, False, False, cues, unjudged=reason)
         self._push(entry, None, None)
         self._open.append(entry)
-        prior = dict(zip(self._model.labels, self._model.prior, strict=True))
-        events = [self._event(entry, unjudged_estimate(utterance_id, prior, reason), "provisional")]
+        events = [self._event(entry, unjudged_estimate(utterance_id, self._prior, reason), "provisional")]
         return events + self._freeze_settled()
+
+    def add_no_speech(self, utterance_id: str, cues: Cues) -> list[EmotionEvent]:
+        """An utterance in which nobody speaks: the prior, withheld, and frozen at once. It stands outside of the
+        conversation: all events of the others are those that they would be without it."""
+        return self._no_speech(_Entry(utterance_id, False, False, cues), "provisional")
+
+    def withdraw(self, utterance_id: str) -> list[EmotionEvent]:
+        """Nobody speaks in an open utterance after all, as words that came late tell: its revision to what
+        `add_no_speech` gives, and its freezing. It leaves the window, so later ones are judged without it."""
+        at = next(i for i, entry in enumerate(self._window) if entry.utterance_id == utterance_id)
+        entry = self._window[at]
+        self._window = [*self._window[:at], *self._window[at + 1 :]]
+        self._t1, self._s1 = _less(self._t1, at), _less(self._s1, at)
+        self._open.remove(entry)
+        return self._no_speech(entry, "revised")
+
+    def _no_speech(self, entry: _Entry, status: EmotionStatus) -> list[EmotionEvent]:
+        estimate = unjudged_estimate(entry.utterance_id, self._prior, Doubt.NO_SPEECH)
+        return [self._event(entry, estimate, status), self._freeze(entry)]
+
+    @property
+    def _prior(self) -> Probabilities:
+        return dict(zip(self._model.labels, self._model.prior, strict=True))
 
     def is_open(self, utterance_id: str) -> bool:
         """Whether its estimate may still be revised."""
@@ -253,6 +275,12 @@ class Dialogue:
     def _freeze(self, entry: _Entry) -> EmotionEvent:
         assert entry.last is not None
         return self._event(entry, entry.last, "frozen")
+
+
+def _less(cache: Tensor | None, at: int) -> Tensor:
+    """The cache without the row there."""
+    assert cache is not None
+    return torch.cat([cache[:at], cache[at + 1 :]])
 
 
 def _put(cache: Tensor | None, at: int, row: Tensor | None) -> Tensor | None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from livemerc.audio.ears import FLOOR_DBFS
 from livemerc.audio.items import EarItem
 from livemerc.audio.make_ears import make_ears
 from livemerc.audio.source import Block, Holdable, Source
@@ -27,6 +28,8 @@ class Hearing:
         endings = source.live and config.live.ahead_budget_ms > 0
         self.source = source
         self.ears = make_ears(config, source, snapshots, endings=endings)
+        self.loudest_dbfs = FLOOR_DBFS
+        """RMS over a tenth of a second, so far."""
         self.tap: Tap | None = None
         self.paused = False
         self._clock = clock
@@ -50,6 +53,7 @@ class Hearing:
                 return False
             items = self.ears.feed(block)
             self._clock.heard(self.ears.t_s)
+            self.loudest_dbfs = max(self.loudest_dbfs, self.ears.level_dbfs)
             for item in items:
                 take(item)
             return True

@@ -221,8 +221,9 @@ class Processor:
             self.speculation.wasted_s += recognised - began
             return
         rows = None
-        with contextlib.suppress(Unjudged):  # then it is tried again for the final
-            rows = self._embed(_words_for_model(heard), self._voice(utterance, heard))
+        if not heard.transcript.no_speech:
+            with contextlib.suppress(Unjudged):  # then it is tried again for the final
+                rows = self._embed(_words_for_model(heard), self._voice(utterance, heard))
         encode_ms = (time.perf_counter() - recognised) * 1000
         self.speculation.keep(Speculated(utterance, heard, rows, (recognised - began) * 1000, encode_ms))
 
@@ -258,7 +259,8 @@ class Processor:
     def _estimates(
         self, utterance: Utterance, heard: Heard, timing: Timing, found: Speculated | None
     ) -> Iterator[tuple[EmotionEvent, Timing]]:
-        """The utterance's first estimate and what it revises, or the prior and the reason."""
+        """The utterance's first estimate and what it revises, or the prior and the reason. No speech is no emotion:
+        then neither words nor voice are judged."""
         if self._dialogue is None:
             prior = dict(zip(self.labels, self._estimator.manifest.prior, strict=True))
             first = unjudged_estimate(utterance.utterance_id, prior, NoAnswer.STOPPED)
@@ -266,6 +268,10 @@ class Processor:
             yield msgspec.structs.replace(first, status="frozen", revision=1), timing
             return
         cues = _cues(utterance, heard)
+        if heard.transcript.no_speech:
+            for estimate in self._dialogue.add_no_speech(utterance.utterance_id, cues):
+                yield estimate, timing
+            return
         began = time.perf_counter()
         encoded = None
         try:
@@ -287,9 +293,14 @@ class Processor:
             yield estimate, timing
 
     def _revise(self, utterance: Utterance, heard: Heard) -> Iterator[Event]:
+        if self._dialogue is None or not self._still_open(utterance):
+            return
+        if heard.transcript.no_speech:
+            yield from self._dialogue.withdraw(utterance.utterance_id)
+            return
         text = _words_for_model(heard)
         voice = None if self._whisper is None else self._voice(utterance, heard)
-        if not (text or voice is not None) or self._dialogue is None or not self._still_open(utterance):
+        if not text and voice is None:
             return
         try:
             t1, s1 = self._embed(text, voice)

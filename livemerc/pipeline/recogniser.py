@@ -11,13 +11,14 @@ import numpy as np
 
 from livemerc.asr.engine import AsrEngine, GpuMemoryError, Interruptible, Transcript, is_repeatable
 from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
-from livemerc.asr.screening import screen
+from livemerc.asr.screening import Talk, doubts_english, screen
 from livemerc.asr.select import engine_on_cpu, fastest_engine
 from livemerc.asr.voice import WithVoice, gives_voice, like, with_voice
 from livemerc.audio.items import Utterance
 from livemerc.config import SAMPLE_RATE_HZ, Config
 from livemerc.errors import LivemercError, ModelError
 from livemerc.model.whisper_identity import WhisperIdentity
+from livemerc.notation import words
 from livemerc.pipeline.late_words import Call, LateWords
 from livemerc.pipeline.no_answer import GATED, NoAnswer
 from livemerc.pipeline.pace import Pace
@@ -31,6 +32,12 @@ _TWICE = "most utterances need Whisper's full window after all: choose --asr-win
 _TWICE_OF = 8  # utterances
 _TWICE_SHARE = 0.75
 """A short look takes a fifth of a full one: beyond this it is no gain, and a sign of the wrong model."""
+_ANOTHER_LANGUAGE = (
+    "much of this does not sound like English, and this Whisper knows nothing else: for another language take a "
+    "multilingual one (`livemerc models pull small`, --model small), for English say --language en"
+)
+_DOUBTED_OF = 8  # utterances of two words or more
+_DOUBTED_SHARE = 0.5  # of real English a twentieth, of other languages three quarters and more (docs/screening.md)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,8 @@ class Recogniser:
         self.failure: LivemercError | None = None
         self.second_passes = 0
         """Utterances for which a Whisper's short window (`asr.window`) was not enough."""
+        self.talk = Talk()
+        """Of the conversation in hand; whoever shares a recogniser among several sets theirs before each call."""
         self._config = config
         self._languages = languages
         self._tell = tell
@@ -73,6 +82,7 @@ class Recogniser:
         self._pace = Pace()
         self._late: LateWords[Heard] = LateWords(self._utterance_s, config.overload.retry_words_every_s)
         self._looked: deque[bool] = deque(maxlen=_TWICE_OF)  # whether a second, full look was needed
+        self._doubted: deque[bool] = deque(maxlen=_DOUBTED_OF)  # whether text is probably not English
 
     def bring_voice(self, identity: WhisperIdentity, give_up: GiveUp[NoAnswer] = never) -> NoAnswer | None:
         """From now on transcripts bring the voice's encoding by that Whisper, or none: never another's. None when it is
@@ -228,11 +238,13 @@ class Recogniser:
         self._count_looks(transcript)
         if self._encodes:
             self._tell(Notice.WORDS_ALONE, None if gives_voice(engine) else _WORDS_ALONE)
+        self._count_doubts(transcript, utterance)
         given = engine.engine == "transcript"  # a person wrote these words: nothing was hallucinated
         transcript = screen(
             transcript, utterance, self._config.screening, words_are_given=given,
-            languages=self._languages, spoken=self._config.asr.language,
+            languages=self._languages, spoken=self._config.asr.language, amid_talk=self.talk.near(utterance),
         )  # fmt: skip
+        self.talk.heard(utterance, transcript, self._config.screening)
         return Heard(transcript, engine.engine, engine.model, time.perf_counter() - began)
 
     def _count_looks(self, transcript: Transcript) -> None:
@@ -243,13 +255,24 @@ class Recogniser:
         often = len(self._looked) == _TWICE_OF and sum(self._looked) > _TWICE_SHARE * _TWICE_OF
         self._tell(Notice.ASR_WINDOW, _TWICE if often else None)
 
+    def _count_doubts(self, transcript: Transcript, utterance: Utterance) -> None:
+        """Tells of another language where an English-only Whisper, of which nobody has said that English is spoken,
+        is hardly ever sure."""
+        english_only = transcript.mean_log_probability is not None and transcript.language_probabilities is None
+        if self._config.asr.language is not None or not english_only or len(words(transcript.text)) < 2:
+            return
+        voiced_s = utterance.end_s - utterance.start_s
+        self._doubted.append(doubts_english(transcript, voiced_s, self._config.screening))
+        often = len(self._doubted) == _DOUBTED_OF and sum(self._doubted) > _DOUBTED_SHARE * _DOUBTED_OF
+        self._tell(Notice.ASR_LANGUAGE, _ANOTHER_LANGUAGE if often else None)
+
     def _engine_for(self, fast: bool) -> AsrEngine:
         if not fast:
             return self.engine
         if not self._fast_sought:
             self._fast_sought = True
-            words = self.engine.words if isinstance(self.engine, WithVoice) else self.engine
-            found = fastest_engine(words, self._config)
+            hears_words = self.engine.words if isinstance(self.engine, WithVoice) else self.engine
+            found = fastest_engine(hears_words, self._config)
             self._fast = None if found is None else like(self.engine, found)
         return self._fast or self.engine
 

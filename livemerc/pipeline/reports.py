@@ -6,8 +6,28 @@ import time
 from collections.abc import Callable, Iterator
 
 from livemerc.events import SessionEnd, Status
+from livemerc.notation import clock
 from livemerc.pipeline.hearing import Hearing
 from livemerc.runtime.gauges import Gauges
+
+_LONG_ENOUGH_S = 1.0
+"""A session that lasted less has had no time for an utterance."""
+QUIET_DBFS = -45.0
+"""What is never louder than this, a tenth of a second long, is a microphone that is too low or not the right one."""
+
+
+def nothing_heard(duration_s: float, loudest_dbfs: float) -> str:
+    """A sentence with the mend for a session in which nobody was heard."""
+    if loudest_dbfs >= QUIET_DBFS:
+        return (
+            f"no speech was heard in {clock(duration_s)}, though sounds reached {loudest_dbfs:.0f} dBFS: check that "
+            "this is the right source (`livemerc devices`)."
+        )
+    return (
+        f"nothing rose above the noise floor in {clock(duration_s)}: the loudest was {loudest_dbfs:.0f} dBFS, and "
+        "speech is mostly above -40; raise the microphone's level, speak closer to it, or choose another "
+        "(`livemerc devices`)."
+    )
 
 
 class Reports:
@@ -32,8 +52,11 @@ class Reports:
         )  # fmt: skip
 
     def end(self, utterances: int) -> SessionEnd:
-        """The last event."""
-        health = self._hearing.source.health()
+        """The last event. A session without any utterance also says why, with the source's warnings."""
+        source = self._hearing.source
+        health = source.health()
+        if not utterances and self._hearing.ears.t_s >= _LONG_ENOUGH_S:
+            source.warnings.append(nothing_heard(self._hearing.ears.t_s, self._hearing.loudest_dbfs))
         return SessionEnd(
             duration_s=self._hearing.ears.t_s,
             utterances=utterances,

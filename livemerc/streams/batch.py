@@ -85,7 +85,22 @@ class BatchEstimator:
         return Dialogue(self._model, self._config.dialogue, self._manifest.abstention)
 
     def judge(self, said: Sequence[tuple[Dialogue, Said]]) -> Judged:
-        """One utterance each of several dialogues: what `Dialogue.add` would give each, the prior where it fails."""
+        """One utterance each of several dialogues: what `Dialogue.add` would give each, the prior where it fails, and
+        where nobody speaks."""
+        speech = [pair for pair in said if not pair[1].heard.transcript.no_speech]
+        judged = self._judge(speech)
+        of_speech = iter(judged.events)
+        events = [
+            dialogue.add_no_speech(item.utterance.utterance_id, item.cues())
+            if item.heard.transcript.no_speech
+            else next(of_speech)
+            for dialogue, item in said
+        ]
+        return Judged(events, judged.encode_ms, judged.fuse_ms)
+
+    def _judge(self, said: Sequence[tuple[Dialogue, Said]]) -> Judged:
+        if not said:
+            return Judged([], 0.0, 0.0)
         began = time.perf_counter()
         rows = self._embed([item for _, item in said])
         encoded = time.perf_counter()

@@ -16,7 +16,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,6 +25,7 @@ import msgspec
 
 from livemerc import __version__
 from livemerc.asr.engine import AsrEngine
+from livemerc.asr.screening import Talk
 from livemerc.asr.select import choose_engine
 from livemerc.audio.ears import AnyEars
 from livemerc.audio.items import Quiet, Utterance
@@ -73,6 +74,7 @@ class _Stream:
     source: Source
     ears: AnyEars
     clock: WallClock
+    talk: Talk = field(default_factory=Talk)
     dialogue: Dialogue | None = None
     utterances: int = 0
 
@@ -234,6 +236,7 @@ class Streams:
 
     def _transcribe(self, name: str, recogniser: Recogniser, utterance: Utterance) -> Said:
         limit_s = self._config.asr.time_limit_s
+        recogniser.talk = self._streams[name].talk
         began = time.perf_counter()
         heard = recogniser.hear(utterance, fast=False, give_up=lambda ran_s: NoAnswer.HUNG if ran_s > limit_s else None)
         if recogniser.pending:

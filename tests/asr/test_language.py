@@ -36,6 +36,39 @@ def test_another_language_is_gated_when_whisper_is_sure() -> None:
     assert reason() is None  # an engine that says nothing of languages
 
 
+def test_the_probability_of_the_own_languages_decides_whatever_is_likeliest() -> None:
+    """Danish and Urdu were taken for one of several languages, and English of a word or two for Welsh."""
+    danish = {"da": 0.41, "no": 0.3, "sv": 0.17, "en": 0.12}
+    assert reason(language="da", language_probability=0.41, language_probabilities=danish) == "language da"
+    welsh = {"cy": 0.54, "en": 0.46}
+    assert reason(language="cy", language_probability=0.54, language_probabilities=welsh) is None
+    both = {"de": 0.1, "en": 0.15, "pl": 0.75}
+    assert reason(language="pl", language_probabilities=both) == "language pl"
+    assert reason(language="pl", language_probabilities=both, languages=("de", "en")) is None
+    assert reason(language="pl", language_probabilities=both, spoken="en") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "script"),
+    [("میں ٹھیک ہوں", "arabic"), ("я не знаю", "cyrillic"), ("私は元気です", "cjk"), ("मैं ठीक हूँ", "devanagari")],
+)
+def test_a_script_that_the_text_branch_never_saw_is_foreign_whatever_the_figures(text: str, script: str) -> None:
+    found = reason(text=text, language="en", language_probability=1.0, language_probabilities={"en": 1.0})
+    assert found in {f"script {script}", "script hiragana"}
+    assert reason(text=text, language="ur", language_probabilities={"en": 0.9, "ur": 0.1}) == "language ur"
+    assert reason(text=text, languages=("ru", "en"), language="en", language_probabilities={"en": 1.0}) is None
+    assert (
+        reason(text=f"{text[:2]} naïve café, señor Müller", language="en", language_probabilities={"en": 1.0}) is None
+    )
+
+
+def test_a_cry_is_not_a_word_of_another_language() -> None:
+    cry = {"confidence": 0.4, "no_speech_probability": 0.2, "mean_log_probability": -0.92}
+    assert reason(text="아", language="ko", language_probabilities={"ko": 0.8, "en": 0.05}, **cry) == "no speech"
+    sure = cry | {"confidence": 0.8, "mean_log_probability": -0.22}
+    assert reason(text="Nein.", language="de", language_probabilities={"de": 0.9, "en": 0.1}, **sure) == "language de"
+
+
 def test_a_declared_language_is_certain_and_outranks_the_recogniser() -> None:
     assert reason(spoken="de") == "language de"
     assert reason(spoken="de", language="en", language_probability=1.0) == "language de"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livemerc.asr.engine import NoAsr, Transcript
-from livemerc.asr.screening import is_closing_phrase, screen, voiced_level
+from livemerc.asr.screening import Talk, is_closing_phrase, screen, voiced_level
+from livemerc.audio.items import Utterance
 from livemerc.config import ScreeningConfig
 
 CONFIG = ScreeningConfig()
@@ -75,7 +77,8 @@ def test_the_level_is_that_of_the_voiced_stretch_alone():
 def test_whispers_own_rule_needs_both_figures():
     assert reason("hello there", no_speech_probability=0.9, mean_log_probability=-1.2) == "no speech"
     assert reason("hello there", no_speech_probability=0.9, mean_log_probability=-0.3) is None
-    assert reason("hello there", no_speech_probability=0.1, mean_log_probability=-1.2) is None
+    multilingual = {"language": "en", "language_probabilities": {"en": 1.0}}
+    assert reason("hello there", no_speech_probability=0.1, mean_log_probability=-1.2, **multilingual) is None
 
 
 def test_hopeless_probability_is_gated_whatever_the_rest():
@@ -124,14 +127,104 @@ def test_compressible_text_is_repetition_even_without_an_exact_loop():
 def test_video_phrases_need_support(text):
     assert reason(text, 3.0, -50.0) == "closing phrase"
     assert reason(text, 0.8, no_speech_probability=0.1, mean_log_probability=-0.3) == "closing phrase"
-    assert reason(text, 3.0, no_speech_probability=0.5, mean_log_probability=-0.5) == "closing phrase"
+    assert reason(text, 3.0, no_speech_probability=0.25, mean_log_probability=-0.8) == "closing phrase"
+    few = len(text.split()) <= 3
+    assert reason(text, 3.0, no_speech_probability=0.5, mean_log_probability=-0.5) == (
+        "no speech" if few else "closing phrase"
+    )
     assert reason(text, 3.0, -20.0, **GOOD) is None
 
 
 def test_a_mere_thank_you_is_gated_only_without_support():
     assert reason("Thank you.", 0.5, -52.0) == "closing phrase"
-    assert reason("Thank you.", 0.5, no_speech_probability=0.55, mean_log_probability=-0.9) == "closing phrase"
+    assert reason("Thank you.", 0.5, no_speech_probability=0.25, mean_log_probability=-0.9) == "closing phrase"
+    assert reason("Thank you.", 0.5, no_speech_probability=0.55, mean_log_probability=-0.9) == "no speech"
     assert reason("Thank you.", 0.5, -25.0, **GOOD) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["Okay, bye.", "Thank you. Bye.", "Thanks. See you later. Bye!", "Good night. Goodbye."]
+)
+def test_closing_phrases_are_matched_phrase_by_phrase(text):
+    assert reason(text, 0.5, -52.0) == "closing phrase"
+    assert reason(text, 1.5, -25.0, confidence=0.8, **GOOD) is None
+    assert reason(text + " I said.", 0.8, -52.0) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["Oh!", "Ah, ah, ah!", "Ha ha ha", "Hmm.", "Whoa!", "Woohoo!", "Mm-hmm.", "Aaaaah", "Ugh"]
+)
+def test_a_cry_that_is_written_down_is_no_speech(text):
+    assert reason(text, 0.6, tokens=3, no_speech_probability=0.4, mean_log_probability=-0.9) == "no speech"
+    assert reason(text, 0.6, tokens=3, no_speech_probability=0.1, mean_log_probability=-0.9) == "no speech"
+    assert reason(text, 0.6, tokens=3, no_speech_probability=0.05, mean_log_probability=-0.2) is None
+
+
+@pytest.mark.parametrize("text", ["Okay.", "Yes. Yes.", "What?", "No, no, no, no."])
+def test_a_backchannel_needs_more_support_than_other_words(text):
+    figures = {"tokens": 2, "no_speech_probability": 0.2, "mean_log_probability": -0.9}
+    assert reason(text, 0.6, **figures) == "no speech"
+    assert reason("Chapter 27", 0.6, **figures) is None
+    assert reason(text, 0.6, **GOOD) is None
+
+
+@pytest.mark.parametrize(("text", "expected"), [("[Music]", "empty"), ("", "empty"), ("Thank you.", "closing phrase")])
+def test_whatever_is_wrong_with_the_text_it_is_no_speech_where_the_figures_say_so(text, expected):
+    figures = {"mean_log_probability": -0.8, "language_probabilities": {"en": 1.0}}
+    assert reason(text, 0.6, no_speech_probability=0.28, **figures) == expected
+    assert reason(text, 0.6, no_speech_probability=0.9, **figures) == "no speech"
+
+
+def test_what_is_long_may_be_another_language_and_its_voice_is_judged():
+    figures = {"mean_log_probability": -1.4, "no_speech_probability": 0.4}
+    text = "I'm going to go to the hospital for a while."
+    assert reason(text, 3.0, **figures) == "low probability"
+    assert reason(text, 1.0, **figures) == "no speech"
+
+
+def test_an_english_only_whisper_must_be_the_surer_the_longer_somebody_spoke():
+    text = "We are today's Barcelona, you know."
+    spoken = utterance(noise(3.0, -22))
+    doubtful = Transcript(text, mean_log_probability=-0.85, no_speech_probability=0.1)
+    assert screen(doubtful, spoken, CONFIG).gated == "low probability"
+    assert screen(doubtful, utterance(noise(1.0, -22)), CONFIG).gated is None
+    assert screen(doubtful, spoken, CONFIG, spoken="en", languages=("en",)).gated is None  # somebody has said so
+    multilingual = dataclasses.replace(doubtful, language="en", language_probabilities={"en": 0.9, "pl": 0.1})
+    assert screen(multilingual, spoken, CONFIG, languages=("en",)).gated is None
+
+
+@pytest.mark.parametrize("text", ["I think that we should go home now.", "Thank you.", "Goodbye."])
+def test_level_alone_gates_nothing_that_the_recogniser_is_sure_of(text):
+    sure = {"confidence": 0.8, "no_speech_probability": 0.1, "mean_log_probability": -0.22}
+    assert {reason(text, 3.0, level, **sure) for level in (-20, -45, -67, -80)} == {None}
+    unsure = sure | {"confidence": 0.5, "mean_log_probability": -0.69}
+    assert reason(text, 3.0, -67, **unsure) == "silence"
+
+
+probability = st.floats(0.01, 0.99)
+
+
+@given(
+    text=st.sampled_from(["Oh!", "Okay.", "Thank you. Bye.", "Chapter 27", "I think that we should go home now."]),
+    confidences=st.tuples(probability, probability),
+    no_speeches=st.tuples(probability, probability),
+)
+def test_what_is_better_supported_is_never_gated_where_less_was_enough(text, confidences, no_speeches):
+    """And never called no speech where it was not."""
+    spoken = utterance(noise(1.2))
+
+    def screened(confidence: float, no_speech: float) -> str | None:
+        transcript = Transcript(
+            text, confidence=confidence, mean_log_probability=math.log(confidence), no_speech_probability=no_speech
+        )
+        return screen(transcript, spoken, CONFIG).gated
+
+    worse = screened(min(confidences), max(no_speeches))
+    better = screened(max(confidences), min(no_speeches))
+    if worse is None:
+        assert better is None
+    if better == "no speech":
+        assert worse == "no speech"
 
 
 def test_given_words_are_judged_for_emptiness_only():
@@ -192,3 +285,30 @@ def test_long_hostile_text_is_repetition():
     assert reason("and so " * 2000 + "x", 0.5) == "repetition"
     assert reason("thank you for watching " * 500 + "x", 0.5) == "repetition"
     assert reason("thank you for watching" + " and so you" * 7 + " x", 0.5) == "repetition"
+
+
+def at(number: int, start_s: float, seconds: float = 0.6) -> Utterance:
+    return dataclasses.replace(utterance(noise(seconds), start_s), utterance_id=f"u{number}")
+
+
+def test_a_word_alone_is_believed_sooner_right_after_a_sentence():
+    sentence = Transcript("I think that we should go home now.", confidence=0.8)
+    word = Transcript("Right.", confidence=0.38, mean_log_probability=-0.97, no_speech_probability=0.6, tokens=2)
+    talk = Talk()
+    assert not talk.near(at(1, 0.0))
+    talk.heard(at(1, 0.0, 2.0), sentence, CONFIG)
+    assert talk.near(at(2, 5.0))
+    assert not talk.near(at(2, 60.0))
+    assert not talk.near(at(1, 0.0, 3.0))  # its own words are no support: it may be heard twice
+    assert screen(word, at(2, 5.0), CONFIG).gated == "no speech"
+    assert screen(word, at(2, 5.0), CONFIG, amid_talk=True).gated is None
+    talk.heard(at(1, 0.0, 3.0), dataclasses.replace(sentence, gated="repetition"), CONFIG)
+    assert not talk.near(at(2, 5.0))
+
+
+def test_neither_a_cry_nor_a_doubtful_sentence_is_talk():
+    talk = Talk()
+    talk.heard(at(1, 0.0), Transcript("Go off!", confidence=0.72), CONFIG)
+    talk.heard(at(2, 1.0), Transcript("I think that we should go home now.", confidence=0.5), CONFIG)
+    talk.heard(at(3, 2.0), Transcript("I think that we should go home now."), CONFIG)
+    assert not talk.near(at(4, 3.0))
