@@ -21,7 +21,7 @@ from livemerc.asr.engine import AsrEngine
 from livemerc.asr.models import BUNDLED_NAME
 from livemerc.audio.file_source import FileSource
 from livemerc.bench import whisper
-from livemerc.bench.measuring import DEMO, Stages, machine, machine_line, over, over_runs, progress
+from livemerc.bench.measuring import DEMO, Stages, busy_cores, machine, machine_line, over, over_runs, progress
 from livemerc.config import SAMPLE_RATE_HZ, Config, load_config
 from livemerc.errors import ConfigError
 from livemerc.events import EmotionEvent, SessionStart, UtteranceFinal, UtterancePartial
@@ -68,11 +68,15 @@ def measure(files: Sequence[Path], config: Config, model: str, quick: bool, repe
 def measure_rows(
     files: Sequence[Path], config: Config, model: str, windows: Sequence[str], most_s: float | None, repeats: int
 ) -> dict[str, Any]:
-    """`rows`, as `waits` gives them, by the recogniser's name: the user's own, and in each of `windows` the Whisper
-    `model`; `gpu_memory_mb` (None without a GPU)."""
+    """`rows`, as `waits` gives them, by the recogniser's name: the user's own, on a quiet machine and (unless `most_s`)
+    with all cores kept busy, and in each of `windows` the Whisper `model`; `gpu_memory_mb` (None without a GPU)."""
     pace = f"at real speed, {repeats} times" if repeats > 1 else "at real speed"
     progress(f"the conversation {pace}, with the recogniser as configured")
     found = [waits(files, config, None, most_s, repeats)]
+    if most_s is None:
+        progress(f"the conversation {pace}, with all cores kept busy beside it")
+        with busy_cores():
+            found.append(waits(files, config, None, most_s, repeats) | {"loaded": True})
     for window in windows:
         progress(f"the conversation {pace}, with Whisper {plain_text(model)}, {window} window")
         config_of_it = whisper.looking(config, window)
@@ -81,7 +85,8 @@ def measure_rows(
 
 
 def _title(row: dict[str, Any]) -> str:
-    return row["asr"] + (f", {row['window']} window" if row["window"] else "")
+    window = f", {row['window']} window" if row["window"] else ""
+    return row["asr"] + window + (", all cores busy" if row.get("loaded") else "")
 
 
 def _gpu_memory_mb() -> float | None:

@@ -47,7 +47,7 @@ def main(
         )
     live.check(model, repeats)
     many.check(streams)
-    figures = measure(quick, many.STREAMS if streams is None else streams, model or live.WHISPER, repeats)
+    figures = measure(quick, many.STREAMS if streams is None else streams, model, repeats)
     lines = table(figures)
     if then is not None:
         found = ratios(figures, then)
@@ -64,13 +64,13 @@ def main(
     return 0
 
 
-def measure(quick: bool, streams: int, model: str, repeats: int) -> dict[str, Any]:
+def measure(quick: bool, streams: int, model: str | None, repeats: int) -> dict[str, Any]:
     """All figures: `start_up` (s), `start` and `live` as `livemerc.bench.live` gives them, `streams` as
     `livemerc.bench.streams` does; stages in ms (p50, p95, n), memory in MB, growth in ms at utterance 50, 500, 2000."""
     from livemerc.bench import live
     from livemerc.bench import streams as many
 
-    minutes = "a minute and a half" if quick else f"{3 + 3 * repeats} minutes"
+    minutes = "a minute and a half" if quick else f"{3 + 6 * repeats} minutes"
     progress(f"this takes about {minutes}; it measures best on a machine that does nothing else")
     config = load_config()
     figures: dict[str, Any] = {"machine": machine(), "quick": quick}
@@ -81,8 +81,9 @@ def measure(quick: bool, streams: int, model: str, repeats: int) -> dict[str, An
     figures |= _stages(config, quick, figures)
     seconds, runs = (STREAMS_QUICK_S, 1) if quick else (STREAMS_S, 3)
     figures["streams"] = many.measure(streams, seconds, runs, config)
-    windows, most_s = ((), live.QUICK_S) if quick else (("adaptive",), None)
-    figures["live"] = live.measure_rows([DEMO], config, model, windows, most_s, repeats)
+    most_s = live.QUICK_S if quick else None
+    windows = () if model is None else ("adaptive",)
+    figures["live"] = live.measure_rows([DEMO], config, model or live.WHISPER, windows, most_s, repeats)
     return figures
 
 
