@@ -13,7 +13,7 @@ import numpy as np
 
 from livemerc.asr.engine import GpuMemoryError, Transcript, Word
 from livemerc.asr.models import is_complete
-from livemerc.asr.window import doubt, most_tokens, runs_on, window_frames
+from livemerc.asr.window import closed, doubt, most_tokens, runs_on, window_frames
 from livemerc.config import SAMPLE_RATE_HZ, AsrConfig, ScreeningConfig
 from livemerc.errors import ConfigError, ModelError
 
@@ -107,12 +107,15 @@ class FasterWhisperEngine:
 
     def transcribe(self, utterance: Utterance) -> Transcript:
         """The text with Whisper's own figures. Raises `ModelError` when the GPU libraries fail at the first use."""
-        transcript = self._heard(utterance)
+        heard = self._heard(utterance)
+        transcript = heard
+        if self._whisper.window_frames is not None and not utterance.forced_cut:
+            transcript = replace(heard, text=closed(heard.text, self._whisper.closing_odds))
         if self.encodes and len(utterance.samples):
             transcript = replace(transcript, encoding=self.encode(utterance.samples))
-        if not self._config.word_timestamps or not transcript.text:
+        if not self._config.word_timestamps or not heard.text:
             return transcript
-        return replace(transcript, words=self._words(utterance, transcript.text))
+        return replace(transcript, words=self._words(utterance, heard.text))
 
     def _heard(self, utterance: Utterance) -> Transcript:
         """In the window that `_words` then looks at, too."""

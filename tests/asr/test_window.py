@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers.paths import DEMO
 from helpers.speech import noise, plain, read_audio, utterance
 
 from livemerc.asr import window
 from livemerc.asr.engine import Transcript
 from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
 from livemerc.asr.identify import model_sha256
+from livemerc.asr.models import cached_path
 from livemerc.asr.voice import with_voice
-from livemerc.asr.window import doubt, ends_twice, most_tokens, window_frames
-from livemerc.config import AsrConfig, ScreeningConfig, load_config
+from livemerc.asr.window import CLOSING_ODDS, closed, doubt, ends_twice, most_tokens, window_frames
+from livemerc.audio.read import read_samples
+from livemerc.bench.asr import measure
+from livemerc.bench.whisper import BUNDLED
+from livemerc.config import SAMPLE_RATE_HZ, AsrConfig, ScreeningConfig, load_config
 from livemerc.errors import ConfigError
 from livemerc.model.whisper_identity import WhisperIdentity
 from livemerc.pipeline.recogniser import Recogniser
@@ -68,6 +74,50 @@ def test_a_repeated_end_is_found_and_a_word_said_twice_is_none() -> None:
     assert not ends_twice(["no", "no"])
     assert not ends_twice(["one", "two", "one", "two", "three"])
     assert not ends_twice([])
+
+
+@pytest.mark.parametrize(
+    ("text", "odds", "written"),
+    [
+        ("Hello", CLOSING_ODDS, "Hello."),
+        ("Hello", CLOSING_ODDS - 0.01, "Hello"),
+        ("in 1914", 1.0, "in 1914."),
+        ("Hello.", 1.0, "Hello."),
+        ("What?", 1.0, "What?"),
+        ("and then...", 1.0, "and then..."),
+        ("first,", 1.0, "first,"),
+        ("", 1.0, ""),
+    ],
+)
+def test_a_full_stop_that_was_nearly_written_is_written(text: str, odds: float, written: str) -> None:
+    assert closed(text, odds) == written
+
+
+def test_only_a_short_look_at_an_utterance_that_has_ended_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = engine(BUNDLED)
+    heard = Transcript("Hello", tokens=1, mean_log_probability=-0.2)
+
+    def decode(*_: Any) -> Transcript:
+        one._whisper.closing_odds = 1.0
+        return heard
+
+    monkeypatch.setattr(one, "_decode", decode)
+    said = utterance(noise(2.0))
+    assert one.transcribe(said).text == "Hello."
+    assert one.transcribe(replace(said, forced_cut=True)).text == "Hello", "the speech goes on in the next one"
+    assert one.transcribe(utterance(noise(28.0))).text == "Hello", "the full window is believed"
+
+
+def test_the_end_of_a_real_sentence_is_scored() -> None:
+    samples = read_samples(DEMO, SAMPLE_RATE_HZ, 0.0, 4.2)
+    one = engine(BUNDLED)
+    text = one.transcribe(utterance(samples)).text
+    assert plain(text) == "good morning i am making coffee in the kitchen"
+    assert text.endswith("kitchen.")
+    assert 0.0 < one._whisper.closing_odds < 0.01, "no second full stop"
+    one = engine(BUNDLED, beam_size=2)
+    assert one.transcribe(utterance(samples)).text.startswith("Good morning")
+    assert one._whisper.closing_odds == 0.0, "a beam tells none"
 
 
 def test_by_default_it_looks_at_the_utterance_and_a_margin(random_whisper: Path, encoded_frames: list[int]) -> None:
@@ -195,3 +245,22 @@ def test_a_whisper_taught_on_short_windows_hears_the_same_in_them(tiny_whisper, 
     assert error["adaptive"] <= 0.1
     assert sum(transcript.second_pass is not None for transcript in heard) <= 2
     assert min(encoded_frames) == window.FLOOR_S * 100
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", ["tiny.en", "base"])
+def test_a_published_whisper_hears_the_demo_as_well_in_a_short_window(name: str) -> None:
+    """Base is never fetched for a test: `livemerc models pull base` brings it, or LIVEMERC_TEST_BASE names a folder."""
+    folder = BUNDLED if name == "tiny.en" else os.environ.get("LIVEMERC_TEST_BASE") or cached_path(name)
+    if folder is None:
+        pytest.skip("Whisper base is not cached, and LIVEMERC_TEST_BASE names no folder with it")
+    config = load_config(overrides={"asr.language": "en", "asr.compute_type": "int8"}, environ={})
+    full, adaptive = measure([(DEMO, DEMO.with_suffix(".vtt"))], config, {name: Path(folder)})["rows"]
+    for row in (full, adaptive):
+        assert row["wer"] <= 0.02
+        assert row["doubled"] == row["lost"] == 0
+        assert row["closed"] == 1.0
+    assert adaptive["labels_as_full"] == 1.0
+    assert adaptive["second_passes"] <= 1
+    assert adaptive["asr_s"] < full["asr_s"] / 2
