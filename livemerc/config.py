@@ -135,11 +135,10 @@ class ScreeningConfig(_Section, frozen=True):
     """From this confidence on the level counts for nothing: quiet words were right at .78 and .84."""
     said_probability: Annotated[float, Meta(ge=0, le=1)] = 0.25
     """Whisper: text is gated below this confidence times the probability of speech (1 - no-speech probability). This
-    limit and the next four were chosen on half of the data in docs/screening.md, and measured on the other half."""
-    said_probability_of_backchannels: Annotated[float, Meta(ge=0, le=1)] = 0.45
-    """The same for text of nothing but yes, no, okay, so, what: a Whisper writes these on cries."""
-    said_probability_of_sounds: Annotated[float, Meta(ge=0, le=1)] = 0.55
-    """The same for text of nothing but oh, ha ha, hmm."""
+    limit and the next three were chosen on half of the data in docs/screening.md, and measured on the other half."""
+    said_probability_of_few_words: Annotated[float, Meta(ge=0, le=1)] = 0.6
+    """The same for up to three words, and for oh, ha ha, hmm: a Whisper writes these on cries. A fifth of it where
+    somebody has just talked."""
     english_only_confidence: Annotated[float, Meta(ge=0, le=1)] = 0.37
     """An English-only Whisper writes English whatever is spoken, with little confidence: below this after a second of
     speech (more after longer) text of two words or more is gated."""

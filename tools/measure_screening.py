@@ -1,7 +1,7 @@
 """What screening lets through: non-speech, foreign speech and real English speech, through the whole chain.
 
     python tools/measure_screening.py --data ../shared/data [--model FOLDER] [--vad silero|webrtc] [--half held-out]
-        [--minutes 60] [--sets NAME ...] [--figures FILE]
+        [--minutes 60] [--skip MINUTES] [--sets NAME ...] [--figures FILE]
 
 Nothing is played: each set is fed to ears, recogniser, screening and model as fast as they go. Speakers (of noise: the
 seed) are halved; the limits of `ScreeningConfig` were chosen on the half `chosen-on`, and `held-out` is reported.
@@ -186,11 +186,15 @@ SETS = {
 }
 
 
-def stream(clips: Clips, minutes: float, seed: int) -> Clips:
-    """Clips with the room's noise between them, until there are so many minutes."""
+def stream(clips: Clips, minutes: float, seed: int, skip_minutes: float = 0.0) -> Clips:
+    """Clips with the room's noise between them, from `skip_minutes` on, until there are so many minutes."""
     rng = np.random.default_rng(seed)
     left = round(minutes * 60 * SAMPLE_RATE_HZ)
+    skip = round(skip_minutes * 60 * SAMPLE_RATE_HZ)
     for clip in clips:
+        if skip > 0:
+            skip -= len(clip) + round(PAUSE_S * SAMPLE_RATE_HZ)
+            continue
         if left <= 0:
             return
         for samples in (clip, np.zeros(round(PAUSE_S * SAMPLE_RATE_HZ), np.float32)):
@@ -299,6 +303,7 @@ def main() -> int:
     parser.add_argument("--window", choices=["adaptive", "full"], default="adaptive")
     parser.add_argument("--half", choices=["chosen-on", "held-out"], default="held-out")
     parser.add_argument("--minutes", type=float, default=60.0, help="of non-speech in all")
+    parser.add_argument("--skip", type=float, default=0.0, help="minutes of each set to leave out at its beginning")
     parser.add_argument("--sets", nargs="*", choices=list(SETS), default=list(SETS))
     parser.add_argument("--figures", type=Path)
     options = parser.parse_args()
@@ -319,7 +324,9 @@ def main() -> int:
                 lines.write(json.dumps({"set": name, "kind": kind} | figures) + "\n")
                 lines.flush()
 
-        tally = measure(processor, noted, config, stream(sound.clips(options.data, half), minutes, half), note)
+        tally = measure(
+            processor, noted, config, stream(sound.clips(options.data, half), minutes, half, options.skip), note
+        )
         print(tally.row(name), flush=True)
     processor.close()
     return 0

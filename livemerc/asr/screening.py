@@ -37,10 +37,10 @@ LOOP_SHARE = 0.6  # share of the text that the loop makes up
 NEAR_SILENCE_DB = 15.0  # above `silence_dbfs`: where closing phrases are invented
 SHORT_S = 1.0
 LONG_S = 1.5  # from here on text that is gated is as likely another language as no speech
-TALK_S = 10.0  # so long after a sentence a word alone is probably an answer
+TALK_S = 30.0  # so long after a sentence a word alone is probably an answer; where nobody talks there are none
 TALK_UTTERANCES = 8
-TALK_SHARE = 0.4  # of the limits of what must have been said
-LEAST_NO_SPEECH = 0.1  # below it somebody speaks, whatever he says
+TALK_SHARE = 0.2  # of the limits of what must have been said
+LEAST_NO_SPEECH = 0.03  # below it somebody speaks, whatever he says
 FEW_WORDS = 3  # what a cry or a tune is taken for
 LENGTH_EXPONENT = 0.19  # how the confidence that an English-only Whisper has in English grows with seconds of speech
 LATIN = frozenset(re.findall(
@@ -71,10 +71,6 @@ _CLOSING = re.compile(rf"(?:(?:and|{'|'.join(CLOSING_PHRASES)}) ?)+")  # phrase 
 _SOUND = re.compile(
     r"a+h*|a+w+|e+h*|e+w+|o+h*|o+w+|u+h+|u+m+|u+g+h+|m+h*m*|h+m+|h+u+h|f+u+h+|r+|(w+h?o+a*h*)+o*|w+o+w+|phe+w+|ya+y+|"
     r"(a*h+[aeou]+)+h*|ye+a+h*|ye+ha+w*|du+h+|sh+|ps+t|uh ?huh|mm ?hm+"
-)
-# What people say to show that they listen, and what a Whisper writes first for a sound that is no word.
-_BACKCHANNELS = frozenset(
-    words("a bye good go hey hi i in no nope now ok okay see so thanks the this well what who yep yes you")
 )
 _ANNOTATION = re.compile(r"\[[^\[\]]*+\]|\([^()]*+\)|\*[^*]*+\*|[♪♫♩♬]")
 
@@ -263,18 +259,15 @@ def _amid_talk(config: ScreeningConfig) -> ScreeningConfig:
     return msgspec.structs.replace(
         config,
         said_probability=TALK_SHARE * config.said_probability,
-        said_probability_of_backchannels=TALK_SHARE * config.said_probability_of_backchannels,
-        said_probability_of_sounds=TALK_SHARE * config.said_probability_of_sounds,
+        said_probability_of_few_words=TALK_SHARE * config.said_probability_of_few_words,
     )
 
 
 def _are_said(heard: list[str], log_probability: float, no_speech: float, config: ScreeningConfig) -> bool:
-    """Whether the words are likely enough: the more like a mere sound they are, the surer a Whisper must be."""
+    """Whether the words are likely enough: of few ones, or mere sounds, a Whisper must be surer."""
     confidence = math.exp(min(0.0, log_probability))
-    if are_sounds(heard):
-        limit = config.said_probability_of_sounds
-    elif _BACKCHANNELS.issuperset(heard):
-        limit = config.said_probability_of_backchannels
+    if len(heard) <= FEW_WORDS or are_sounds(heard):
+        limit = config.said_probability_of_few_words
     else:
         limit = config.said_probability if confidence < config.sure_confidence else 0.0
     return not confidence * (1.0 - no_speech) < limit
@@ -283,14 +276,14 @@ def _are_said(heard: list[str], log_probability: float, no_speech: float, config
 def _like_a_sound(heard: list[str], no_speech: float) -> bool:
     """Whether text that was probably not said is what a cry or a tune is taken for."""
     few = len(heard) <= FEW_WORDS and no_speech >= LEAST_NO_SPEECH
-    return few or are_sounds(heard) or _BACKCHANNELS.issuperset(heard)
+    return few or are_sounds(heard)
 
 
 def _is_a_sound_at_best(transcript: Transcript, config: ScreeningConfig) -> bool:
     confidence, no_speech = transcript.confidence, transcript.no_speech_probability
     if confidence is None or no_speech is None:
         return False
-    return confidence * (1.0 - no_speech) < config.said_probability_of_backchannels
+    return confidence * (1.0 - no_speech) < config.said_probability_of_few_words
 
 
 def doubts_english(transcript: Transcript, voiced_s: float, config: ScreeningConfig) -> bool:

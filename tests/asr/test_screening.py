@@ -75,10 +75,12 @@ def test_the_level_is_that_of_the_voiced_stretch_alone():
 
 
 def test_whispers_own_rule_needs_both_figures():
-    assert reason("hello there", no_speech_probability=0.9, mean_log_probability=-1.2) == "no speech"
-    assert reason("hello there", no_speech_probability=0.9, mean_log_probability=-0.3) is None
+    assert reason("hello there, how are you", no_speech_probability=0.9, mean_log_probability=-1.2) == "no speech"
+    assert reason("hello there, how are you", no_speech_probability=0.9, mean_log_probability=-0.3) is None
     multilingual = {"language": "en", "language_probabilities": {"en": 1.0}}
-    assert reason("hello there", no_speech_probability=0.1, mean_log_probability=-1.2, **multilingual) is None
+    assert (
+        reason("hello there, how are you", no_speech_probability=0.1, mean_log_probability=-1.2, **multilingual) is None
+    )
 
 
 def test_hopeless_probability_is_gated_whatever_the_rest():
@@ -127,17 +129,13 @@ def test_compressible_text_is_repetition_even_without_an_exact_loop():
 def test_video_phrases_need_support(text):
     assert reason(text, 3.0, -50.0) == "closing phrase"
     assert reason(text, 0.8, no_speech_probability=0.1, mean_log_probability=-0.3) == "closing phrase"
-    assert reason(text, 3.0, no_speech_probability=0.25, mean_log_probability=-0.8) == "closing phrase"
-    few = len(text.split()) <= 3
-    assert reason(text, 3.0, no_speech_probability=0.5, mean_log_probability=-0.5) == (
-        "no speech" if few else "closing phrase"
-    )
+    expected = "no speech" if len(text.split()) <= 3 else "closing phrase"
+    assert reason(text, 3.0, no_speech_probability=0.5, mean_log_probability=-0.5) == expected
     assert reason(text, 3.0, -20.0, **GOOD) is None
 
 
 def test_a_mere_thank_you_is_gated_only_without_support():
     assert reason("Thank you.", 0.5, -52.0) == "closing phrase"
-    assert reason("Thank you.", 0.5, no_speech_probability=0.25, mean_log_probability=-0.9) == "closing phrase"
     assert reason("Thank you.", 0.5, no_speech_probability=0.55, mean_log_probability=-0.9) == "no speech"
     assert reason("Thank you.", 0.5, -25.0, **GOOD) is None
 
@@ -160,17 +158,19 @@ def test_a_cry_that_is_written_down_is_no_speech(text):
     assert reason(text, 0.6, tokens=3, no_speech_probability=0.05, mean_log_probability=-0.2) is None
 
 
-@pytest.mark.parametrize("text", ["Okay.", "Yes. Yes.", "What?", "No, no, no, no."])
-def test_a_backchannel_needs_more_support_than_other_words(text):
+@pytest.mark.parametrize("text", ["Okay.", "Yes. Yes.", "What?", "Chapter 27"])
+def test_a_few_words_need_more_support_than_a_sentence(text):
     figures = {"tokens": 2, "no_speech_probability": 0.2, "mean_log_probability": -0.9}
     assert reason(text, 0.6, **figures) == "no speech"
-    assert reason("Chapter 27", 0.6, **figures) is None
+    assert reason("Chapter 27 is about a farm.", 1.6, **figures | {"tokens": 8}) is None
     assert reason(text, 0.6, **GOOD) is None
 
 
-@pytest.mark.parametrize(("text", "expected"), [("[Music]", "empty"), ("", "empty"), ("Thank you.", "closing phrase")])
+@pytest.mark.parametrize(
+    ("text", "expected"), [("[Music]", "empty"), ("", "empty"), ("Thank you for watching.", "closing phrase")]
+)
 def test_whatever_is_wrong_with_the_text_it_is_no_speech_where_the_figures_say_so(text, expected):
-    figures = {"mean_log_probability": -0.8, "language_probabilities": {"en": 1.0}}
+    figures = {"tokens": 4, "mean_log_probability": -0.8, "language_probabilities": {"en": 1.0}}
     assert reason(text, 0.6, no_speech_probability=0.28, **figures) == expected
     assert reason(text, 0.6, no_speech_probability=0.9, **figures) == "no speech"
 
@@ -297,7 +297,7 @@ def test_a_word_alone_is_believed_sooner_right_after_a_sentence():
     talk = Talk()
     assert not talk.near(at(1, 0.0))
     talk.heard(at(1, 0.0, 2.0), sentence, CONFIG)
-    assert talk.near(at(2, 5.0))
+    assert talk.near(at(2, 25.0))
     assert not talk.near(at(2, 60.0))
     assert not talk.near(at(1, 0.0, 3.0))  # its own words are no support: it may be heard twice
     assert screen(word, at(2, 5.0), CONFIG).gated == "no speech"
