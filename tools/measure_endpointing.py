@@ -10,7 +10,7 @@ is kept in `--cache` (a temporary folder), so a second run transcribes only what
 The table, a line for each group of files:
 
 - `in`: share of the reference speech (speaker turns, else the active level of the recording) inside utterances;
-  `rest`: share of everything else inside; `n`: utterances
+  `rest`: share of everything else inside; `n`: utterances; `long`: those cut at the maximum length
 - `cut`: utterances that begin or end inside a word of the whole-file transcript, 80 ms of sound on both sides
 - `wait`: ms of audio from the last active 10 ms of the speech to the decision, without forced cuts and ends of files
 - `lost`: words of the whole file that are in no utterance's transcript; `errors`: all edits against the whole file's
@@ -24,6 +24,7 @@ import hashlib
 import json
 import sys
 import tempfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +47,8 @@ from livemerc.notation import words
 WEIGHTS = Path(livemerc.__file__).parent / "weights" / "whisper-tiny.en"
 _INSIDE_FRAMES = 8
 """Whisper's word times are no better than 80 ms."""
+_COMPRESSION = 2.4
+"""Text that packs better says the same again and again; livemerc's screening drops it, too."""
 _RELEASE_S = 0.3
 """Behind the last voiced frame speech may still sound."""
 _FRAME = SAMPLE_RATE_HZ // 100
@@ -80,6 +83,7 @@ class Figures:
     rest: int = 0
     rest_inside: int = 0
     utterances: int = 0
+    forced: int = 0
     cut: int = 0
     waits_ms: list[float] = field(default_factory=list)
     whole_words: int = 0
@@ -104,7 +108,9 @@ class Recogniser:
 
     def text(self, samples: np.ndarray) -> str:
         """Of one utterance, as livemerc's own engine decodes it in the full window."""
-        return str(self._remembered("utterance", samples)[0])
+        text = str(self._remembered("utterance", samples)[0])
+        packed = len(zlib.compress(text.encode()))
+        return "" if len(text.encode()) / packed > _COMPRESSION else text
 
     def whole(self, samples: np.ndarray) -> Words:
         """Of a whole file: (word, start, end)."""
@@ -195,6 +201,7 @@ def measure(clip: Clip, config: Config, recogniser: Recogniser | None, *, talkat
         rest=int((~spoken).sum()),
         rest_inside=int(inside[~spoken].sum()),
         utterances=len(utterances),
+        forced=sum(u.forced_cut for u in utterances),
         waits_ms=_waits_ms(utterances, clip.samples),
     )
     if recogniser is None:
@@ -227,7 +234,7 @@ def table(groups: dict[str, Figures]) -> list[str]:
     for figures in groups.values():
         both.add(figures)
     lines = [
-        f"{'':12}{'files':>6}{'in':>7}{'rest':>6}{'n':>5}{'cut':>5}{'wait p50 / p95 ms':>19}"
+        f"{'':12}{'files':>6}{'in':>7}{'rest':>6}{'n':>5}{'long':>5}{'cut':>5}{'wait p50 / p95 ms':>19}"
         f"{'words':>7}{'lost':>6}{'errors':>8}{'wer':>7}{'whole':>7}"
     ]
     for name, f in [*groups.items(), ("all", both)]:
@@ -235,7 +242,7 @@ def table(groups: dict[str, Figures]) -> list[str]:
         known = f"{f.wrong / f.said:7.3f}{f.whole_wrong / f.said:7.3f}" if f.said and name != "all" else ""
         lines.append(
             f"{name:12}{f.files:6}{f.spoken_inside / f.spoken:7.3f}{f.rest_inside / max(1, f.rest):6.3f}"
-            f"{f.utterances:5}{f.cut:5}{waits['p50']:12.0f} /{waits['p95']:5.0f}"
+            f"{f.utterances:5}{f.forced:5}{f.cut:5}{waits['p50']:12.0f} /{waits['p95']:5.0f}"
             f"{f.whole_words:7}{f.lost:6}{f.errors:8}{known}"
         )
     return lines

@@ -60,7 +60,7 @@ class Ears:
         self._gate = make_gate(config.vad, frame_s)
         self._soft = config.vad.engine == "silero"  # a probability, not yes or no
         self._offset_threshold = config.endpoint.offset_threshold
-        self._hold_threshold = config.endpoint.hold_threshold
+        self._just_weak = math.nextafter(config.endpoint.offset_threshold, 0.0)
         self._framer = Framer(self._vad.frame_samples)
         self._endpointer = Endpointer(
             config.endpoint, frame_s, config.dialogue.freeze_after_s, snapshot_every_s, endings=endings
@@ -164,14 +164,21 @@ class Ears:
         self._framed_end_s = end_s = max(start_s, self.framed_s)
         audio = frame[:real]
         heard = self._vad.probability(frame)  # always: the detector keeps its own account of the past
-        if self._gate.is_open(audio):
-            probability = heard
-        else:
-            # Silent, yet Silero is sure: the closure of a stop is as quiet as a pause, and no end of a word.
-            probability = self._hold_threshold if self._soft and heard >= self._offset_threshold else 0.0
+        is_open = self._gate.is_open(audio)
         sounding = self._soft and self._gate.above_floor_db >= _SOUNDING_DB
+        probability = self._weighed(heard, is_open, sounding)
         step = self._endpointer.step(audio, probability, start_s, end_s, sounding=sounding)
         return [(end_s, item) for item in step]
+
+    def _weighed(self, heard: float, is_open: bool, sounding: bool) -> float:
+        """The detector's probability in the light of the level."""
+        if not self._soft:
+            return heard if is_open else 0.0
+        if heard >= self._offset_threshold:
+            # Silent, yet Silero is sure: the closure of a stop is as quiet as a pause, and no end of a word.
+            return heard if is_open else self._just_weak
+        # Weak, and no louder than the floor: that is the noise behind the word.
+        return heard if is_open and sounding else 0.0
 
     def _measure(self, samples: np.ndarray) -> None:
         self._tail = np.concatenate((self._tail, samples[-_LEVEL_SAMPLES:]))[-_LEVEL_SAMPLES:]

@@ -59,6 +59,7 @@ class Endpointer:
         self._onset_threshold = config.onset_threshold
         self._offset_threshold = config.offset_threshold
         self._hold_threshold = config.hold_threshold
+        self._long_hold_threshold = max(config.hold_threshold, config.offset_threshold / 2)
         self._hold_frames = round(config.hold_ms / 1000 / frame_s)
         self._onset_frames = _frames(config.onset_ms / 1000, frame_s)
         self._support_frames = _frames(_SUPPORT_MS / 1000, frame_s)
@@ -134,7 +135,7 @@ class Endpointer:
         to be an utterance has none: a click in a noise must not become one."""
         return (
             self._open is not None
-            and probability >= self._hold_threshold
+            and probability >= (self._long_hold_threshold if self._long() else self._hold_threshold)
             and len(self._open) - self._last <= self._word_gap_frames
             and len(self._open) - self._strong <= self._hold_frames
             and not self._too_short()
@@ -201,9 +202,11 @@ class Endpointer:
 
     def _ends_at(self) -> int:
         """The frame with which the utterance ends if none before it is voiced."""
-        long = self._strong + 1 - self._first >= self._long_frames
-        hangover = self._long_hangover_frames if long else self._hangover_frames
+        hangover = self._long_hangover_frames if self._long() else self._hangover_frames
         return max(self._strong + hangover, self._last + self._word_gap_frames)
+
+    def _long(self) -> bool:
+        return self._strong + 1 - self._first >= self._long_frames
 
     def _tail_end(self) -> int:
         """So many frames the utterance has if nobody says more."""

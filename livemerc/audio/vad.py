@@ -48,21 +48,20 @@ class WebRtcVad:
         self._vad = self._make()
 
 
-_State = tuple[np.ndarray, np.ndarray]
-"""h and c, each (1, 1, 128) float32."""
-
-
 class SileroVad:
     """Silero VAD v6: the ONNX file that faster-whisper carries, through onnxruntime, 32 ms frames.
 
-    The network sees each frame with the last 64 samples before it, and keeps its recurrent state (h, c).
-    `forget_after_s`: a second state begins anew after so long a stretch without speech, and the larger of the two
-    probabilities counts (None: one state, never renewed). Over a conversation the first one drifts: whole utterances
-    that it finds when it hears them alone are missed (`livemerc bench vad`). A new one is deaf to soft beginnings.
+    The network sees each frame with the last 64 samples before it, and keeps a recurrent state. Two states listen side
+    by side, and the larger probability counts, for each is deaf to something (docs/noise.md):
+
+    - The first remembers all. It drifts over a conversation, and misses whole utterances that it finds alone.
+    - The second begins anew after `forget_after_s` without speech, and misses soft beginnings then. It hears quiet
+      audio raised: whoever is far from the microphone is quieter than the network expects.
+
+    `forget_after_s` None: the first alone.
     """
 
     frame_samples = 512
-    _CONTEXT_SAMPLES = 64
     _QUIET = 0.1
 
     def __init__(self, path: Path | None = None, forget_after_s: float | None = None) -> None:
@@ -79,40 +78,84 @@ class SileroVad:
         self._session: Any = onnxruntime.InferenceSession(
             str(path or silero_file()), providers=["CPUExecutionProvider"], sess_options=options
         )
-        self._context: np.ndarray
-        self._remembering: _State
-        self._renewed: _State
         frames = None if forget_after_s is None else max(1, round(forget_after_s * SAMPLE_RATE_HZ / self.frame_samples))
         self._forget_after_frames = frames
         self._quiet_frames = 0
         self.reset()
 
     def probability(self, frame: np.ndarray) -> float:
-        # a fresh input each time: the caller's frame must not be touched
-        window = np.concatenate((self._context, frame)).astype(np.float32, copy=False)[None, :]
-        self._context = window[0, -self._CONTEXT_SAMPLES :].copy()
-        remembered, self._remembering = self._run(window, self._remembering)
+        remembering = self._remembering.probability(frame)
         if self._forget_after_frames is None:
-            return remembered
-        renewed, self._renewed = self._run(window, self._renewed)
-        self._quiet_frames = self._quiet_frames + 1 if renewed < self._QUIET else 0
+            return remembering
+        forgetful = self._forgetful.probability(self._raiser.raised(frame))
+        self._quiet_frames = self._quiet_frames + 1 if forgetful < self._QUIET else 0
         if self._quiet_frames == self._forget_after_frames:
-            self._quiet_frames, self._renewed = 0, _new_state()
-        return max(remembered, renewed)
+            self._quiet_frames = 0
+            self._forgetful.forget()
+        return max(remembering, forgetful)
 
     def reset(self) -> None:
-        self._context = np.zeros(self._CONTEXT_SAMPLES, np.float32)
+        self._remembering = _Listener(self._session)
+        self._forgetful = _Listener(self._session)
+        self._raiser = _Raiser(self.frame_samples / SAMPLE_RATE_HZ)
         self._quiet_frames = 0
-        self._remembering = _new_state()
-        self._renewed = _new_state()
-
-    def _run(self, window: np.ndarray, state: _State) -> tuple[float, _State]:
-        probabilities, h, c = self._session.run(None, {"input": window, "h": state[0], "c": state[1]})
-        return float(probabilities.reshape(-1)[0]), (h, c)
 
 
-def _new_state() -> _State:
-    return np.zeros((1, 1, 128), np.float32), np.zeros((1, 1, 128), np.float32)
+class _Listener:
+    """The network with one recurrent state."""
+
+    _CONTEXT_SAMPLES = 64
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self._context = np.zeros(self._CONTEXT_SAMPLES, np.float32)
+        self._h: np.ndarray
+        self._c: np.ndarray
+        self.forget()
+
+    def probability(self, frame: np.ndarray) -> float:
+        # a fresh input each time: the caller's frame must not be touched
+        window = np.concatenate((self._context, frame)).astype(np.float32, copy=False)[None, :]
+        probabilities, self._h, self._c = self._session.run(None, {"input": window, "h": self._h, "c": self._c})
+        self._context = window[0, -self._CONTEXT_SAMPLES :].copy()
+        return float(probabilities.reshape(-1)[0])
+
+    def forget(self) -> None:
+        self._h = np.zeros((1, 1, 128), np.float32)
+        self._c = np.zeros((1, 1, 128), np.float32)
+
+
+class _Raiser:
+    """Raises quiet audio until its recent peak is at `_TARGET_DBFS`, by `_MOST_DB` at most."""
+
+    _TARGET_DBFS = -30.0
+    _MOST_DB = 12.0
+
+    def __init__(self, frame_s: float) -> None:
+        self._level = _Level(frame_s)
+
+    def raised(self, frame: np.ndarray) -> np.ndarray:
+        """(n,) float32 -> (n,) float32, its own memory where it is changed."""
+        self._level.hear(frame)
+        gain_db = min(self._MOST_DB, self._TARGET_DBFS - self._level.peak_dbfs)
+        return frame if gain_db <= 0 else np.clip(frame * np.float32(10 ** (gain_db / 20)), -1.0, 1.0)
+
+
+class _Level:
+    """Level of a stream of frames, and its recent peak, which falls 3 dB a second."""
+
+    FALL_DB_PER_S = 3.0
+    LOWEST_DBFS = -80.0
+
+    def __init__(self, frame_s: float) -> None:
+        self._fall_db = self.FALL_DB_PER_S * frame_s
+        self.dbfs = self.smooth_dbfs = self.peak_dbfs = self.LOWEST_DBFS
+        """Of the newest frame; of the last two; and the peak of that."""
+
+    def hear(self, frame: np.ndarray) -> None:
+        self.dbfs = 10.0 * math.log10(float(np.dot(frame, frame)) / max(1, len(frame)) + 1e-12)
+        self.smooth_dbfs = 0.5 * (self.smooth_dbfs + self.dbfs)
+        self.peak_dbfs = max(self.smooth_dbfs, self.peak_dbfs - self._fall_db)
 
 
 class FloorGate:
@@ -126,29 +169,24 @@ class FloorGate:
     Then it finds pauses in speech that stands out, and is not in the way of speech in noise.
     """
 
-    _RISE_DB_PER_S = 3.0
-    _LOWEST_DBFS = -80.0
-
     def __init__(self, margin_db: float, frame_s: float, depth_db: float | None = None) -> None:
         self._margin_db = margin_db
         self._depth_db = depth_db
-        self._rise_db = self._RISE_DB_PER_S * frame_s
-        self._floor_dbfs = self._smooth_dbfs = self._peak_dbfs = self._LOWEST_DBFS
+        self._rise_db = _Level.FALL_DB_PER_S * frame_s
+        self._level = _Level(frame_s)
+        self._floor_dbfs = _Level.LOWEST_DBFS
         self.above_floor_db = 0.0
         """How far the newest frame stands out of the floor."""
 
     def is_open(self, frame: np.ndarray) -> bool:
         """Of one frame, (n,) float32, in order."""
-        level_dbfs = 10.0 * math.log10(float(np.dot(frame, frame)) / max(1, len(frame)) + 1e-12)
-        self._smooth_dbfs = 0.5 * (self._smooth_dbfs + level_dbfs)
-        self._floor_dbfs = max(self._LOWEST_DBFS, min(self._smooth_dbfs, self._floor_dbfs + self._rise_db))
-        self._peak_dbfs = max(self._smooth_dbfs, self._peak_dbfs - self._rise_db)
-        self.above_floor_db = level_dbfs - self._floor_dbfs
-        if self._margin_db <= 0:
+        level = self._level
+        level.hear(frame)
+        self._floor_dbfs = max(_Level.LOWEST_DBFS, min(level.smooth_dbfs, self._floor_dbfs + self._rise_db))
+        self.above_floor_db = level.dbfs - self._floor_dbfs
+        if self._margin_db <= 0 or self.above_floor_db >= self._margin_db:
             return True
-        if self._depth_db is not None and level_dbfs >= self._peak_dbfs - self._depth_db:
-            return True
-        return self.above_floor_db >= self._margin_db
+        return self._depth_db is not None and level.dbfs >= level.peak_dbfs - self._depth_db
 
 
 def silero_file() -> Path:

