@@ -67,10 +67,11 @@ CLOSING_PHRASES = (
 _VIDEO = re.compile(rf"(?:(?:and|so|{'|'.join(VIDEO_PHRASES)}|{'|'.join(CLOSING_PHRASES)}) ?)+")
 _VIDEO_ONCE = re.compile("|".join(VIDEO_PHRASES))
 _CLOSING = re.compile(rf"(?:(?:and|{'|'.join(CLOSING_PHRASES)}) ?)+")  # phrase by phrase: "Okay, bye."
-# What is written where somebody laughs, cries, sighs or hums: "Ah, ah!", "Ha ha", "Hmm", "Whoa".
+# What is written where somebody laughs, cries, sighs or hums: "Ah, ah!", "Ha ha", "Hmm", "Whoa". Possessive, so that
+# no word takes long.
 _SOUND = re.compile(
-    r"a+h*|a+w+|e+h*|e+w+|o+h*|o+w+|u+h+|u+m+|u+g+h+|m+h*m*|h+m+|h+u+h|f+u+h+|r+|(w+h?o+a*h*)+o*|w+o+w+|phe+w+|ya+y+|"
-    r"(a*h+[aeou]+)+h*|ye+a+h*|ye+ha+w*|du+h+|sh+|ps+t|uh ?huh|mm ?hm+"
+    r"a+h*|a+w+|e+h*|e+w+|o+h*|o+w+|u+h+|u+m+|u+g+h+|m+h*m*|h+m+|h+u+h|f+u+h+|r+|(w++h?o++a*+(h++o*+)*+)++|w+o+w+|phe+w+|ya+y+|"
+    r"(a*+h++[aeou]++)++h*|ye+a+h*|ye+ha+w*|du+h+|sh+|ps+t|uh ?huh|mm ?hm+"
 )
 _ANNOTATION = re.compile(r"\[[^\[\]]*+\]|\([^()]*+\)|\*[^*]*+\*|[♪♫♩♬]")
 

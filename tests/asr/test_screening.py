@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livemerc.asr.engine import NoAsr, Transcript
-from livemerc.asr.screening import Talk, is_closing_phrase, screen, voiced_level
+from livemerc.asr.screening import Talk, are_sounds, is_closing_phrase, screen, voiced_level
 from livemerc.audio.items import Utterance
 from livemerc.config import ScreeningConfig
 
@@ -279,6 +279,11 @@ def test_what_can_be_read_in_many_ways_is_judged_and_only_as_long_as_a_phrase_is
     for long in (goodbyes + " bye" * 2, goodbyes + " bye" * 2000, goodbyes + " bye" * 2000 + " x"):
         assert not is_closing_phrase(long.split(), weak=True, short=True)
         assert reason(long, 0.5) == "repetition"
+
+
+@pytest.mark.parametrize("word", ["haa" * 2000, "woh" * 2000, "mhm" * 2000, "aah" * 2000])
+def test_no_word_takes_long_to_look_at(word):
+    assert not are_sounds([word + "x"])
 
 
 def test_long_hostile_text_is_repetition():

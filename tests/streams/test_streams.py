@@ -21,7 +21,7 @@ from livemerc.audio.read import read_samples
 from livemerc.audio.stdin_source import StdinSource
 from livemerc.config import Config
 from livemerc.errors import ConfigError, InputError, ModelError
-from livemerc.events import EmotionEvent, Event, SessionEnd, SessionStart, UtteranceFinal
+from livemerc.events import NO_SPEECH, EmotionEvent, Event, SessionEnd, SessionStart, UtteranceFinal
 from livemerc.model.encoders import Encoders
 from livemerc.model.merits import MeritsL
 from livemerc.pipeline.monitor import Monitor
@@ -83,6 +83,27 @@ def test_each_stream_has_the_events_of_a_session_of_its_own(config: Config) -> N
         assert isinstance(end, SessionEnd)
     assert sum(len(events) for events in found.values()) > 20
     assert not [t for t in threading.enumerate() if t.name.startswith("livemerc-")]
+
+
+class Cries(Speaks):
+    """In every other utterance nobody speaks."""
+
+    def transcribe(self, utterance: Utterance) -> Transcript:
+        if int(utterance.utterance_id.removeprefix("u")) % 2 == 0:
+            return Transcript("", gated=NO_SPEECH)
+        return super().transcribe(utterance)
+
+
+def test_no_speech_is_no_emotion_in_a_stream_as_in_a_session(config: Config) -> None:
+    spans = {name: SPANS[name] for name in ("a", "e")}
+    found = by_stream(
+        list(Streams({name: sample(span) for name, span in spans.items()}, config, engines=Cries()).events())
+    )
+    for name, span in spans.items():
+        same(found[name], list(Monitor(sample(span), config, engine=Cries()).events()))
+        withheld = [e for e in found[name] if isinstance(e, EmotionEvent) and e.abstained == NO_SPEECH]
+        assert withheld
+        assert {e.modality.speech is None for e in withheld} == {True}
 
 
 class Gated(Speaks):
