@@ -39,7 +39,7 @@ class VadConfig(_Section, frozen=True):
     """webrtc takes keys, music and a sudden fan for speech for seconds to minutes an hour, and behind its floor gate
     misses up to a quarter of what is said 10 dB above one; silero does neither, for .005 of a core (docs/noise.md)."""
     silero_forget_after_s: Annotated[float, Meta(ge=0.1, le=60)] = 0.5
-    """One of Silero's two memories begins anew after this long without speech. The other drifts over a conversation, and
+    """One of Silero's two memories begins anew after this long without speech; the other drifts over a conversation and
     alone misses whole utterances (8 % of clean speech instead of 2 %)."""
     webrtc_level: Annotated[int, Meta(ge=0, le=3)] = 2
     """webrtcvad aggressiveness: 3 clips quiet speech, 0-1 call fan noise speech."""
