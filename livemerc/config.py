@@ -58,7 +58,7 @@ class EndpointConfig(_Section, frozen=True):
     room's hiss."""
     offset_threshold: Annotated[float, Meta(ge=0, lt=1)] = 0.3
     """Speech probability under which a frame counts towards the hangover (hysteresis: below the onset threshold)."""
-    hold_threshold: Annotated[float, Meta(ge=0, le=1)] = 0.05
+    hold_threshold: Annotated[float, Meta(gt=0, le=1)] = 0.05
     """Speech probability from which a frame behind speech still belongs to it, for `hold_ms`: far from the microphone
     the ends of words lie below `offset_threshold`. """
     hold_ms: Annotated[float, Meta(ge=0, le=2000)] = 300.0
