@@ -37,16 +37,16 @@ class AudioConfig(_Section, frozen=True):
 class VadConfig(_Section, frozen=True):
     engine: Literal["webrtc", "silero"] = "silero"
     """webrtc takes keys, music and a sudden fan for speech for seconds to minutes an hour, and behind its floor gate
-    misses up to a quarter of what is said 10 dB above one; silero does neither, for .003 of a core (docs/noise.md)."""
+    misses up to a quarter of what is said 10 dB above one; silero does neither, for .005 of a core (docs/noise.md)."""
     silero_forget_after_s: Annotated[float, Meta(ge=0.1, le=60)] = 0.5
-    """Silero's memory begins anew after this long without speech. Else it drifts over a conversation and misses whole
-    utterances (8 % of clean speech instead of 2 %)."""
+    """One of Silero's two memories begins anew after this long without speech; the other drifts over a conversation and
+    alone misses whole utterances (8 % of clean speech instead of 2 %)."""
     webrtc_level: Annotated[int, Meta(ge=0, le=3)] = 2
     """webrtcvad aggressiveness: 3 clips quiet speech, 0-1 call fan noise speech."""
     floor_gate_db: Annotated[float, Meta(ge=0, le=40)] = 6.0
-    """A frame less than this above the noise floor is no speech, whatever the detector says. It takes the tail off the
-    detector's hangover (webrtcvad's own is 100 ms of every endpoint wait); with webrtc it rejects steady noise, too,
-    and speech in it. 0 = off."""
+    """A frame less than this above the noise floor is no speech, whatever the detector says; with silero it still holds
+    an utterance where the detector is sure. It takes the tail off the detector's hangover (webrtcvad's own is 100 ms
+    of every endpoint wait); with webrtc it rejects steady noise, too, and speech in it. 0 = off."""
     pause_depth_db: Annotated[float, Meta(ge=0, le=60)] = 20.0
     """silero: the floor gate closes only on frames that are also this far below the recent peak. Without this it
     misses a quarter of what is said 10 dB above a noise."""
@@ -58,7 +58,7 @@ class EndpointConfig(_Section, frozen=True):
     room's hiss."""
     offset_threshold: Annotated[float, Meta(ge=0, lt=1)] = 0.3
     """Speech probability under which a frame counts towards the hangover (hysteresis: below the onset threshold)."""
-    hold_threshold: Annotated[float, Meta(ge=0, le=1)] = 0.05
+    hold_threshold: Annotated[float, Meta(gt=0, le=1)] = 0.05
     """Speech probability from which a frame behind speech still belongs to it, for `hold_ms`: far from the microphone
     the ends of words lie below `offset_threshold`. """
     hold_ms: Annotated[float, Meta(ge=0, le=2000)] = 300.0
@@ -77,7 +77,8 @@ class EndpointConfig(_Section, frozen=True):
     long_utterance_s: Annotated[float, Meta(gt=0, le=30)] = 5.0
     """From this length on `long_hangover_ms` ends an utterance, so that people who hardly pause are told apart."""
     long_hangover_ms: Annotated[float, Meta(ge=60, le=5000)] = 180.0
-    """Silence that ends a long utterance: a breath between phrases. Never more than `hangover_ms` is waited."""
+    """Silence that ends a long utterance: a breath between phrases, not the closure of a stop, in which Silero stays
+    sure. Never more than `hangover_ms` is waited."""
     min_utterance_s: Annotated[float, Meta(ge=0, le=10)] = 0.15
     """Voiced stretches shorter than this are coughs and clicks; they are dropped and counted. With webrtc .25."""
     max_utterance_s: Annotated[float, Meta(ge=2, le=30)] = 12.0

@@ -52,7 +52,7 @@ class SileroVad:
     """Silero VAD v6: the ONNX file that faster-whisper carries, through onnxruntime, 32 ms frames.
 
     The network sees each frame with the last 64 samples before it, and keeps a recurrent state. Two states listen side
-    by side, and the larger probability counts, for each is deaf to something (docs/noise.md):
+    by side, and the larger probability counts, for each is deaf to something (docs/endpointing.md):
 
     - The first remembers all. It drifts over a conversation, and misses whole utterances that it finds alone.
     - The second begins anew after `forget_after_s` without speech, and misses soft beginnings then. It hears quiet
