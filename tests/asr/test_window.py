@@ -16,7 +16,6 @@ from livemerc.asr import window
 from livemerc.asr.engine import Transcript
 from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
 from livemerc.asr.identify import model_sha256
-from livemerc.asr.models import cached_path
 from livemerc.asr.voice import with_voice
 from livemerc.asr.window import CLOSING_ODDS, closed, doubt, ends_twice, most_tokens, window_frames, without_loop
 from livemerc.audio.read import read_samples
@@ -270,10 +269,10 @@ def test_a_whisper_taught_on_short_windows_hears_the_same_in_them(tiny_whisper, 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", ["tiny.en", "base"])
 def test_a_published_whisper_hears_the_demo_as_well_in_a_short_window(name: str) -> None:
-    """Base is never fetched for a test: `livemerc models pull base` brings it, or LIVEMERC_TEST_BASE names a folder."""
-    folder = BUNDLED if name == "tiny.en" else os.environ.get("LIVEMERC_TEST_BASE") or cached_path(name)
+    """Base is never fetched for a test: the variable WHISPER_BASE names a folder with it."""
+    folder = BUNDLED if name == "tiny.en" else os.environ.get("WHISPER_BASE")
     if folder is None:
-        pytest.skip("Whisper base is not cached, and LIVEMERC_TEST_BASE names no folder with it")
+        pytest.skip("WHISPER_BASE names no folder with Whisper base")
     config = load_config(overrides={"asr.language": "en", "asr.compute_type": "int8"}, environ={})
     full, adaptive = measure([(DEMO, DEMO.with_suffix(".vtt"))], config, {name: Path(folder)})["rows"]
     for row in (full, adaptive):
