@@ -13,7 +13,7 @@ import numpy as np
 
 from livemerc.asr.engine import GpuMemoryError, Transcript, Word
 from livemerc.asr.models import is_complete
-from livemerc.asr.window import closed, doubt, most_tokens, runs_on, window_frames
+from livemerc.asr.window import closed, doubt, most_tokens, window_frames, without_loop
 from livemerc.config import SAMPLE_RATE_HZ, AsrConfig, ScreeningConfig
 from livemerc.errors import ConfigError, ModelError
 
@@ -139,12 +139,13 @@ class FasterWhisperEngine:
         return short is not None
 
     def partial(self, samples: np.ndarray) -> str:
-        """Greedy, whatever the beam of finals; one look. "" where a short window made it go on and on."""
+        """Greedy, whatever the beam of finals; one look. Where a short window made it go on and on: once, or ""."""
         if not self._look_at(len(samples)):
             return self._decode(samples, 1).text
         length_s = len(samples) / SAMPLE_RATE_HZ
         heard = self._decode(samples, 1, most_tokens(length_s, self._screening))
-        return "" if runs_on(heard, length_s, self._screening) else heard.text
+        wrong = doubt(heard, length_s, self._screening)
+        return without_loop(heard.text) if wrong in ("too fast", "repetition") else heard.text
 
     def encode(self, samples: np.ndarray) -> np.ndarray:
         """(n,) float32 at 16 kHz, n >= 1 -> (D,) float32: the mean of the encoder's last states over the frames that

@@ -68,9 +68,18 @@ def doubt(transcript: Transcript, voiced_s: float, config: ScreeningConfig) -> s
     return None
 
 
-def runs_on(transcript: Transcript, voiced_s: float, config: ScreeningConfig) -> bool:
-    """Whether a short look did not know where to stop: nothing of that is to be shown, not even for a moment."""
-    return doubt(transcript, voiced_s, config) in ("too fast", "repetition")
+def without_loop(text: str) -> str:
+    """What a look said before it said the end again and again; "" where it did not, or said nothing else."""
+    said = text.split()
+    heard = [tuple(words(word)) for word in said]
+    kept = len(said)
+    for n in range(1, min(len(said) // 2, _LONGEST_PHRASE_WORDS) + 1):
+        begin = len(said) - n
+        while begin > 0 and heard[begin - 1] == heard[begin - 1 + n]:
+            begin -= 1
+        if len(said) - begin >= max(2 * n, 3):  # said twice at the least, a single word three times
+            kept = min(kept, begin + n)
+    return " ".join(said[:kept]) if kept < len(said) else ""
 
 
 def closed(text: str, closing_odds: float) -> str:

@@ -79,7 +79,7 @@ def test_what_is_the_smallest_already_has_nothing_to_hurry(cached: Path) -> None
 
 @pytest.mark.parametrize("said", ["CUDA failed with error out of memory", "cuBLAS failed: CUBLAS_STATUS_ALLOC_FAILED"])
 def test_a_full_gpu_is_told_apart_and_the_cpu_takes_over(narrow_whisper: Path, said: str) -> None:
-    config = with_whisper(language="en")
+    config = with_whisper(language="en", window="full")
     engine = FasterWhisperEngine(narrow_whisper, config.asr, device="cpu")
     real = engine._whisper
 

@@ -16,9 +16,8 @@ from livemerc.asr import window
 from livemerc.asr.engine import Transcript
 from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
 from livemerc.asr.identify import model_sha256
-from livemerc.asr.models import cached_path
 from livemerc.asr.voice import with_voice
-from livemerc.asr.window import CLOSING_ODDS, closed, doubt, ends_twice, most_tokens, window_frames
+from livemerc.asr.window import CLOSING_ODDS, closed, doubt, ends_twice, most_tokens, window_frames, without_loop
 from livemerc.audio.read import read_samples
 from livemerc.bench.asr import measure
 from livemerc.bench.whisper import BUNDLED
@@ -130,13 +129,32 @@ def test_all_of_its_window_where_that_is_asked_for(random_whisper: Path, encoded
     assert set(encoded_frames) == {3000}
 
 
-def test_a_look_that_goes_on_and_on_is_not_shown(random_whisper: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("text", "once"),
+    [
+        ("Hello? Hello? Hello? Hello? Hello", "Hello?"),
+        ("I said no way. No way. No way. No", "I said no way."),
+        ("They look sneaky. They look sneaky. They look", "They look sneaky."),
+        ("gave me the job gave me the job", "gave me the job"),
+        ("no no", ""),
+        ("we missed the last train", ""),
+        ("", ""),
+    ],
+)
+def test_a_loop_is_said_once(text: str, once: str) -> None:
+    assert without_loop(text) == once
+
+
+def test_a_look_that_goes_on_and_on_is_shown_once(random_whisper: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = engine(random_whisper)
-    text = "gave me the job gave me the job"
-    monkeypatch.setattr(one, "_decode", lambda *_: Transcript(text, tokens=9, mean_log_probability=-0.2))
-    assert one.partial(noise(2.0)) == ""
-    text = "gave me the job"
-    assert one.partial(noise(2.0)) == text
+    for text, tokens, shown in (
+        ("gave me the job gave me the job", 9, "gave me the job"),
+        ("more than anyone says", 99, ""),
+        ("gave me the job", 9, "gave me the job"),
+    ):
+        heard = Transcript(text, tokens=tokens, mean_log_probability=-0.2)
+        monkeypatch.setattr(one, "_decode", lambda *_, heard=heard: heard)
+        assert one.partial(noise(2.0)) == shown
 
 
 def test_what_looks_wrong_is_looked_at_again_and_is_then_what_the_full_window_gives(
@@ -251,10 +269,10 @@ def test_a_whisper_taught_on_short_windows_hears_the_same_in_them(tiny_whisper, 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", ["tiny.en", "base"])
 def test_a_published_whisper_hears_the_demo_as_well_in_a_short_window(name: str) -> None:
-    """Base is never fetched for a test: `livemerc models pull base` brings it, or LIVEMERC_TEST_BASE names a folder."""
-    folder = BUNDLED if name == "tiny.en" else os.environ.get("LIVEMERC_TEST_BASE") or cached_path(name)
+    """Base is never fetched for a test: the variable WHISPER_BASE names a folder with it."""
+    folder = BUNDLED if name == "tiny.en" else os.environ.get("WHISPER_BASE")
     if folder is None:
-        pytest.skip("Whisper base is not cached, and LIVEMERC_TEST_BASE names no folder with it")
+        pytest.skip("WHISPER_BASE names no folder with Whisper base")
     config = load_config(overrides={"asr.language": "en", "asr.compute_type": "int8"}, environ={})
     full, adaptive = measure([(DEMO, DEMO.with_suffix(".vtt"))], config, {name: Path(folder)})["rows"]
     for row in (full, adaptive):
