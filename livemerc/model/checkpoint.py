@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -170,6 +169,7 @@ def load_checkpoint(path: str | Path | None = None, device: str = "cpu") -> Meri
     """The model of a checkpoint folder in evaluation mode on `device`. Raises `ModelError` (exit 3)."""
     from livemerc.model.merits import ConversationModel, MeritsL
     from livemerc.model.text import TextEncoder
+    from livemerc.model.undrawn import Undrawn
 
     manifest = verify_files(path)
     folder = checkpoint_folder(path)
@@ -177,7 +177,7 @@ def load_checkpoint(path: str | Path | None = None, device: str = "cpu") -> Meri
         if manifest.whisper is None or part is not manifest.speech_front:  # no weights: no sizes to fit
             _check_sizes(part, folder / part.file)
     try:
-        with _nothing_drawn(manifest):
+        with Undrawn():
             text = TextEncoder(manifest.text.config, lean=True)
             speech = _speech_branch(manifest)
             conversation = ConversationModel(manifest.fusion.config)
@@ -200,20 +200,6 @@ def load_checkpoint(path: str | Path | None = None, device: str = "cpu") -> Meri
         text, speech, conversation, manifest.temperatures, tuple(manifest.labels), tuple(manifest.prior), manifest.s1
     )
     return model.eval().to(device)
-
-
-def _nothing_drawn(manifest: Manifest) -> AbstractContextManager[None]:
-    """Every weight is read: drawing 450 million at random would take seconds. So does importing what prevents it, which
-    the small networks of a compact checkpoint do without."""
-    from livemerc.model.bert import is_plain_bert
-    from livemerc.model.text import OWN_KEYS
-
-    text = {key: value for key, value in manifest.text.config.items() if key not in OWN_KEYS}
-    if manifest.speech_front is None and is_plain_bert(text):
-        return nullcontext()
-    from transformers.initialization import no_init_weights
-
-    return no_init_weights()
 
 
 def _check_sizes(part: Part, weights: Path) -> None:

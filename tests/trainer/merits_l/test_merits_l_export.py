@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,16 @@ def test_both_encoders_compute_in_bfloat16_and_give_float32(tmp_path: Path, text
         assert {layer.kind for layer in branches[name]} >= kinds
         assert {layer.dtype for layer in branches[name]} == {torch.bfloat16}, name
         rounding.sound(branches[name])
+
+
+def test_loading_it_leaves_other_threads_their_random_weights(folder: Path) -> None:
+    """Loads that overlap, and a network that is built meanwhile."""
+    with ThreadPoolExecutor(2) as pool:
+        loads = [pool.submit(load_checkpoint, folder) for _ in range(8)]
+        while not all(load.done() for load in loads):
+            assert torch.nn.init.normal_(torch.full((3,), math.nan)).isfinite().all()
+    assert all(parameter.isfinite().all() for load in loads for parameter in load.result().parameters())
+    assert torch.nn.init.normal_(torch.full((3,), math.nan)).isfinite().all()
 
 
 def test_the_live_chain_runs_it(folder: Path, excerpt: Path) -> None:
