@@ -226,7 +226,7 @@ def test_a_voice_of_this_whisper_refuses_a_short_window(random_whisper: Path) ->
         name="random", dimension=64, quantised=False, model_bytes=size, model_sha256=model_sha256(random_whisper)
     )
     config = load_config(environ={})
-    assert with_voice(engine(random_whisper), identity, config).encodes, "auto: in its full one"
+    assert with_voice(engine(random_whisper, compute_type="float32"), identity, config).encodes, "auto: in its full one"
     config = load_config(overrides={"asr.window": "adaptive"}, environ={})
     with pytest.raises(ConfigError, match="--asr-window") as raised:
         with_voice(engine(random_whisper, window="adaptive", compute_type="float32"), identity, config)
