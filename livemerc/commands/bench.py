@@ -33,7 +33,7 @@ def bench(
         asr: word errors, labels and time of the Whispers at hand, each in both its windows.
         live: from the end of speech to the emotion, first words, start-up, memory; at real speed.
         streams: many conversations at once.
-        None of them: all that concerns speed and memory, in eight minutes: from the end of speech to the emotion,
+        None of them: all that concerns speed and memory, in eleven minutes: from the end of speech to the emotion,
         first words, start-up, memory, many conversations at once, and the computation stage by stage.
     speech
         vad: folder of clean recordings to be found in the noise (default: the bundled demo); may be repeated.
