@@ -133,7 +133,8 @@ class ScreeningConfig(_Section, frozen=True):
     silence_dbfs: float = -60.0
     """RMS of the voiced stretch below which text is invented, unless the recogniser is sure of it."""
     sure_confidence: Annotated[float, Meta(ge=0, le=1)] = 0.6
-    """From this confidence on the level counts for nothing: quiet words were right at .78 and .84."""
+    """From this confidence on the level counts for nothing (down to -90 dBFS, a step of 16-bit audio): quiet
+    words were right at .78 and .84."""
     said_probability: Annotated[float, Meta(ge=0, le=1)] = 0.25
     """Whisper: text is gated below this confidence times the probability of speech (1 - no-speech probability). This
     limit and the next three were chosen on half of the data in docs/screening.md, and measured on the other half."""

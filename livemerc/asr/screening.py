@@ -34,6 +34,7 @@ LOOP_REPEATS = 4  # "oh my god" three times is human
 SINGLE_WORD_REPEATS = 10  # "no no no no no", "ha ha ha ha ha ha": people do that
 LONGEST_LOOP_WORDS = 8
 LOOP_SHARE = 0.6  # share of the text that the loop makes up
+NOTHING_DBFS = -90.0  # a step of 16-bit audio: below, nothing was recorded, however sure a recogniser is
 NEAR_SILENCE_DB = 15.0  # above `silence_dbfs`: where closing phrases are invented
 SHORT_S = 1.0
 LONG_S = 1.5  # from here on text that is gated is as likely another language as no speech
@@ -222,7 +223,7 @@ def _doubt(
     confidence, no_speech = transcript.confidence, transcript.no_speech_probability
     log_probability = transcript.mean_log_probability
     sure = confidence is not None and confidence >= config.sure_confidence
-    if level_dbfs < config.silence_dbfs and not sure:
+    if level_dbfs < (NOTHING_DBFS if sure else config.silence_dbfs):
         return "silence"
     if log_probability is not None:
         if log_probability < config.hopeless_log_probability:

@@ -199,6 +199,7 @@ def test_level_alone_gates_nothing_that_the_recogniser_is_sure_of(text):
     assert {reason(text, 3.0, level, **sure) for level in (-20, -45, -67, -80)} == {None}
     unsure = sure | {"confidence": 0.5, "mean_log_probability": -0.69}
     assert reason(text, 3.0, -67, **unsure) == "silence"
+    assert reason(text, 3.0, -100, **sure) == "silence"  # less than a step of 16-bit audio: nothing was recorded
 
 
 probability = st.floats(0.01, 0.99)
