@@ -83,18 +83,24 @@ def test_a_recogniser_that_recovers_is_waited_for_again(configured: Callable[...
     # The talk goes four times as fast, and words are tried again as much oftener.
     config = configured(overload__speech_only_after_s=4.0, overload__calm_s=0.1, overload__retry_words_every_s=1.0)
 
+    monitor = Monitor(Talk(400.0, live=True, pace=4.0), config, engine=asr)
+    waited_for: list[UtteranceFinal] = []
+
     def recover(event: Event) -> None:
-        if isinstance(event, UtteranceFinal) and event.utterance_id == "u3":
+        if not isinstance(event, UtteranceFinal):
+            return
+        if event.utterance_id == "u3":
             asr.factor = 0.0
             asr.over.set()
+        elif asr.factor == 0.0 and event.asr.gated is None and event.text:  # a busy machine takes longer until then
+            waited_for.append(event)
+            monitor.stop()
 
-    watched = Watched(Monitor(Talk(60.0, live=True, pace=4.0), config, engine=asr), recover)
+    watched = Watched(monitor, recover)
     watched.keeps_the_contract()
     assert watched.said("judging by the voice alone")
-    gated = [final.asr.gated for final in watched.finals]
-    assert "not transcribed in time" in gated
-    assert gated[-1] is None
-    assert watched.finals[-1].text
+    assert "not transcribed in time" in [final.asr.gated for final in watched.finals]
+    assert waited_for
     no_thread_stays()
 
 
