@@ -191,14 +191,7 @@ class Endpointer:
             _joined(frames),
             frames[self._first].start_s,
             frames[-1].end_s,
-            settled_samples=self._settled(frames),
         )
-
-    def _settled(self, frames: list[_Frame]) -> int:
-        """Samples that the open utterance will begin with: nobody may speak again, and it ends with the tail; or go on
-        for too long, and it is cut."""
-        settled = min(self._tail_end(), self._cut_from(self._first + self._max_frames))
-        return sum(len(frame.samples) for frame in frames[:settled])
 
     def _ends_at(self) -> int:
         """The frame with which the utterance ends if none before it is voiced."""

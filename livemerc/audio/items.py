@@ -38,8 +38,6 @@ class Speech:
     t_s: float
     speaker: str | None = None
     """Whose channel it came from; None = unknown."""
-    settled_samples: int = 0
-    """So many of them the utterance will begin with, however it ends."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -307,8 +307,9 @@ class SessionApp(TerminalApp):
         return False
 
     def keep_bookmark(self, bookmark: Bookmark) -> str:
-        """Keeps it where the session is kept. Returns a sentence about where. Asked only where `can_bookmark`."""
-        raise NotImplementedError
+        """Keeps it where the session is kept, which is nowhere unless a screen knows better. Returns a sentence that
+        says so."""
+        return "Marked on the screen alone"
 
     def action_bookmark(self) -> None:
         selected = self.reader.selected

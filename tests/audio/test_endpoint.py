@@ -227,30 +227,6 @@ def test_snapshots_come_only_when_asked_and_grow():
     assert finals(run(pattern, snapshot_every_s=1.0))[0].decided_s == finals(run(pattern))[0].decided_s
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from([0.0, 0.2, 0.4, 1.0]), st.integers(1, 200)), min_size=1, max_size=14))
-def test_what_is_settled_is_what_the_utterance_begins_with(pattern):
-    """However it ends: after a pause, at its longest, or with the stream."""
-    settled: list[np.ndarray] = []
-    for item in run(pattern, EndpointConfig(max_utterance_s=6.0, cut_search_s=2.0), snapshot_every_s=0.1):
-        if isinstance(item, Speech):
-            assert item.settled_samples <= len(item.samples)
-            settled.append(item.samples[: item.settled_samples])
-        elif isinstance(item, Utterance):
-            for begin in settled:
-                np.testing.assert_array_equal(item.samples[: len(begin)], begin)
-            settled = []
-        elif isinstance(item, Dropped):
-            settled = []
-
-
-def test_all_that_is_said_is_settled_at_once():
-    shots = [item for item in run([(0, 50), (1, 200), (0, 50)], snapshot_every_s=0.5) if isinstance(item, Speech)]
-    while_speaking = [shot for shot in shots if shot.t_s <= 5.0]
-    assert len(while_speaking) >= 6
-    assert all(shot.settled_samples == len(shot.samples) for shot in while_speaking)
-
-
 def test_how_it_would_end_is_told_with_the_tail_and_the_final_brings_the_same_samples():
     items = run([(0, 50), (1, 50), (0, 50)], endings=True)
     assert [type(item) for item in items] == [Onset, Ending, Utterance]

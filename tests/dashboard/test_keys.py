@@ -6,6 +6,7 @@ import pytest
 from helpers.dashboard import shown, talk, until
 from helpers.scripted_monitor import FakeClock, ScriptedMonitor, conversation, end
 from textual.binding import Binding
+from textual.command import CommandList
 from textual.widgets import Static
 
 from livemerc.dashboard.app import DashboardApp
@@ -35,9 +36,7 @@ async def test_the_palette_does_what_the_keys_do() -> None:
     async with app.run_test(size=(100, 30)) as pilot:
         await shown(pilot, app, monitor)
         await pilot.press("ctrl+p", *"theme")
-        await until(
-            pilot, lambda: "Theme" in str(app.screen.query("CommandList").first().get_option_at_index(0).prompt)
-        )  # type: ignore[attr-defined]
+        await until(pilot, lambda: "Theme" in str(app.screen.query_one(CommandList).get_option_at_index(0).prompt))
         await pilot.press("enter")
         await until(pilot, lambda: app.theme == "light")
 

@@ -14,7 +14,7 @@ from livemerc.errors import ConfigError
 
 
 @pytest.mark.parametrize("palette", PALETTES, ids=lambda p: p.name)
-def test_every_emotion_is_legible_on_every_theme(palette) -> None:  # type: ignore[no-untyped-def]
+def test_every_emotion_is_legible_on_every_theme(palette: Palette) -> None:
     from textual.color import Color
 
     for label in LABELS:
