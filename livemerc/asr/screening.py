@@ -150,8 +150,8 @@ def _foreign(
     """ "language CODE" or "script NAME" if the text branch has not learnt the text's language."""
     if languages is None:
         return None
-    known = set(map(_primary, languages))
-    code = _primary(spoken or transcript.language or "")
+    known = set(map(primary_language, languages))
+    code = primary_language(spoken or transcript.language or "")
     if spoken is not None:
         return None if code in known else f"language {code}"
     script = _foreign_script(transcript.text, known)
@@ -163,10 +163,12 @@ def _foreign(
     if probabilities is None:
         sure = (transcript.language_probability or 0.0) >= config.language_probability
         return f"language {code}" if sure and code not in known else None
-    own = sum(p for language, p in probabilities.items() if _primary(language) in known)
+    own = sum(p for language, p in probabilities.items() if primary_language(language) in known)
     if own >= config.own_language_probability:
         return None
-    guess = max((c for c in probabilities if _primary(c) not in known), key=probabilities.__getitem__, default=code)
+    guess = max(
+        (c for c in probabilities if primary_language(c) not in known), key=probabilities.__getitem__, default=code
+    )
     return f"language {guess}"
 
 
@@ -179,7 +181,7 @@ def _foreign_script(text: str, languages: Collection[str]) -> str | None:
     return max(set(others), key=others.count) if len(others) > len(scripts) / 2 else None
 
 
-def _primary(code: str) -> str:
+def primary_language(code: str) -> str:
     """ "en" of "en-US": dialects do not count."""
     return re.split("[-_]", code.strip().lower(), maxsplit=1)[0]
 

@@ -13,6 +13,7 @@ from livemerc.asr.cuda import load_cublas
 from livemerc.asr.engine import AsrEngine, GpuMemoryError, Lightened, Movable, NoAsr
 from livemerc.asr.identify import find_whisper, not_here, voice_of
 from livemerc.asr.models import BUNDLED, BUNDLED_NAME, cached_path, is_complete, local_path, repository_of
+from livemerc.asr.screening import primary_language
 from livemerc.config import Config
 from livemerc.errors import ConfigError, ModelError
 from livemerc.model.whisper_identity import WhisperIdentity
@@ -65,7 +66,7 @@ def find_engine(config: Config) -> Found | None:
         found = _of_the_voice(identity)
     else:
         found = _best(config)
-    if _is_english(found.name) and _primary(config.asr.language or "en") != "en":
+    if _is_english(found.name) and primary_language(config.asr.language or "en") != "en":
         raise ConfigError(
             f"asr.language: Whisper {found.name} knows English alone; fetch one of many languages once with "
             "`livemerc models pull base`, or name one with --model."
@@ -86,10 +87,6 @@ def _best(config: Config) -> Found:
 def _is_english(name: str) -> bool:
     """By its name; a folder's says nothing, and the engine itself will refuse."""
     return name.endswith(".en") and not Path(name).expanduser().is_dir()
-
-
-def _primary(code: str) -> str:
-    return code.strip().lower().replace("_", "-").split("-")[0]
 
 
 def choose_engine(config: Config, *, announce: Announce) -> AsrEngine:
