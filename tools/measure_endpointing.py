@@ -38,7 +38,7 @@ from livemerc.audio.ears import Ears
 from livemerc.audio.items import Utterance
 from livemerc.audio.read import read_samples
 from livemerc.audio.source import Block
-from livemerc.bench.asr import reference_words
+from livemerc.bench.asr import edits, reference_words
 from livemerc.bench.measuring import DEMO, percentiles
 from livemerc.bench.vad import active_frames
 from livemerc.config import SAMPLE_RATE_HZ, Config, load_config
@@ -214,11 +214,12 @@ def measure(clip: Clip, config: Config, recogniser: Recogniser | None, *, talkat
     cut = [_inside_a_word(u, whole, active) for u in utterances]
     figures.cut = sum(cut)
     figures.whole_words = len(whole_words)
-    figures.errors, figures.lost = _edits(whole_words, heard)
+    against_whole = edits(whole_words, heard)
+    figures.errors, figures.lost = against_whole.all, against_whole.lost
     if clip.reference is not None:
         figures.said = len(clip.reference)
-        figures.wrong = _edits(clip.reference, heard)[0]
-        figures.whole_wrong = _edits(clip.reference, whole_words)[0]
+        figures.wrong = edits(clip.reference, heard).all
+        figures.whole_wrong = edits(clip.reference, whole_words).all
     if talkative:
         print(clip.group, clip.name, f"errors {figures.errors} lost {figures.lost}")
         print("  whole:", "".join(word for word, _, _ in whole).strip())
@@ -272,19 +273,6 @@ def _inside_a_word(u: Utterance, whole: Words, active: np.ndarray) -> bool:
             if begin < at < end and min(active[begin:at].sum(), active[at:end].sum()) > _INSIDE_FRAMES:
                 return True
     return False
-
-
-def _edits(reference: Sequence[str], heard: Sequence[str]) -> tuple[int, int]:
-    """(edits, of which words left out): the fewest edits, and of those ways the one that leaves out fewest."""
-    row = [(j, 0) for j in range(len(heard) + 1)]
-    for i, word in enumerate(reference, start=1):
-        above, row = row, [(i, i)]
-        for j, other in enumerate(heard, start=1):
-            same = (above[j - 1][0] + (word != other), above[j - 1][1])
-            left_out = (above[j][0] + 1, above[j][1] + 1)
-            put_in = (row[j - 1][0] + 1, row[j - 1][1])
-            row.append(min(same, left_out, put_in))
-    return row[-1]
 
 
 def _mask(turns: Turns, frames: int) -> np.ndarray:

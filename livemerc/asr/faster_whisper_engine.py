@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 SHORTEST_SAMPLES = 1600  # 0.1 s: below it there is no word to hear; the voice is encoded all the same
 
 
+_TINY_BYTES = 80_000_000
+"""Whisper tiny has 75 MB in float16, the next larger one 145."""
 _PROMPT_TOKENS = 4
 """Start, language, task, no timestamps."""
 
@@ -84,9 +86,8 @@ class FasterWhisperEngine:
                 str(folder),
                 device=device,
                 compute_type=_compute_type(config.compute_type, device, floating),
-                # All cores up to four; more slow short utterances down. OMP_NUM_THREADS is overridden on purpose: it
-                # is set to 1 for torch's small networks, and CTranslate2 does not spin.
-                cpu_threads=min(4, os.cpu_count() or 1),
+                # OMP_NUM_THREADS is overridden on purpose: it is set to 1 for torch's small networks.
+                cpu_threads=_threads(folder, short_window=config.window != "full" and not floating),
                 local_files_only=True,
             )
         # A boundary: three native libraries, each with its own errors; tokenizers raises bare Exception.
@@ -246,6 +247,13 @@ class FasterWhisperEngine:
             mean_log_probability=log_probability,
             tokens=total,
         )
+
+
+def _threads(folder: Path, *, short_window: bool) -> int:
+    """All cores up to four; more slow short utterances down. A tiny Whisper that looks at a short window computes on
+    one: there is too little to share, and of two threads on a busy machine each waits for the other."""
+    tiny = (folder / "model.bin").stat().st_size <= _TINY_BYTES
+    return 1 if tiny and short_window else min(4, os.cpu_count() or 1)
 
 
 def _compute_type(wanted: str, device: str, floating: bool) -> str:

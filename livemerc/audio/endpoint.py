@@ -180,10 +180,16 @@ class Endpointer:
             left_s = (self._ends_at() - now) * (frames[now].end_s - frames[now].start_s)
             return [Ending(self._ending[1], left_s)]
         self._since_snapshot += 1
-        if self._snapshot_frames is not None and self._since_snapshot >= self._snapshot_frames:
+        if self._snapshot_is_due(frames[now]):
             self._since_snapshot = 0
             return [self._snapshot(frames)]
         return []
+
+    def _snapshot_is_due(self, newest: _Frame) -> bool:
+        """Not in a pause where endings are told: the ending has the same words, and somebody may still look at a snapshot
+        when it comes."""
+        due = self._snapshot_frames is not None and self._since_snapshot >= self._snapshot_frames
+        return due and (newest.voiced or not self._endings)
 
     def _snapshot(self, frames: list[_Frame]) -> Speech:
         return Speech(

@@ -127,6 +127,10 @@ def reference_words(path: Path) -> list[str]:
     return found
 
 
+_ABBREVIATED = {"mr": "mister", "mrs": "missus", "dr": "doctor"}
+"""How a Whisper spells what a transcript may write out: another spelling is no error of hearing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Edits:
     """From what was said to what was heard; `lost` and `added` are as few as that many edits allow."""
@@ -137,7 +141,8 @@ class Edits:
 
 
 def edits(reference: Sequence[str], heard: Sequence[str]) -> Edits:
-    """Words put in, left out or changed (Levenshtein); an hour of speech in a second."""
+    """Words put in, left out or changed (Levenshtein); an hour of speech in a second. "Mr" for "mister" is no edit."""
+    reference, heard = ([_ABBREVIATED.get(word, word) for word in one] for one in (reference, heard))
     number = {word: i for i, word in enumerate(dict.fromkeys((*reference, *heard)))}
     one = len(reference) + 1  # an edit; what is left over counts the lost words
     columns = np.arange(len(heard) + 1) * one

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from livemerc.audio.items import Speech
+from livemerc.audio.items import Speech, Utterance
 from livemerc.notation import words
 
 _IDLE_TIMES = 2.0
@@ -50,12 +50,16 @@ class Hypotheses:
         known.looked_s = speech.t_s
         return True
 
-    def shown(self, speech: Speech, text: str) -> str:
+    def looked(self, utterance: Utterance) -> None:
+        """An utterance that has perhaps ended was looked at in another way: a look is due that much later."""
+        self._open.setdefault(_key(utterance), _Open(utterance.decided_s)).looked_s = utterance.decided_s
+
+    def shown(self, speech: Speech | Utterance, text: str) -> str:
         """The stable words and what the look `text` hears after them; "" where there is nothing to show."""
         looked = text.split()
         if not looked:
             return ""
-        known = self._open.setdefault(_key(speech), _Open(speech.t_s))
+        known = self._open.setdefault(_key(speech), _Open(_now_s(speech)))
         end = _end_of(known.stable, looked)
         if end is None:
             known.rest = []
@@ -72,9 +76,13 @@ class Hypotheses:
         return "" if known is None else " ".join(known.stable)
 
 
-def _key(speech: Speech) -> tuple[str | None, float]:
+def _key(speech: Speech | Utterance) -> tuple[str | None, float]:
     """Ids will not do: one goes to the next utterance where nothing came of its own, and to whoever ends first."""
     return speech.speaker, speech.start_s
+
+
+def _now_s(speech: Speech | Utterance) -> float:
+    return speech.t_s if isinstance(speech, Speech) else speech.decided_s
 
 
 def _agreed(before: Sequence[str], now: Sequence[str]) -> int:

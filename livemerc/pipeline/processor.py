@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from livemerc.pipeline.dialogue import Dialogue
 
 _SPECULATION_SHARE = 2.0
-"""Speculation may take so many times the hangover that is left. What takes longer gains little where the utterance
-ends, and where it goes on (at a breath it mostly does) the next thing waits for all of it."""
+"""Speculation may take so many times the hangover that is left, or as long as a hypothesis. What takes longer gains
+little where the utterance ends, and where it goes on (at a breath it mostly does) the next thing waits for it."""
 
 
 def load_processor(
@@ -144,7 +144,7 @@ class Processor:
             yield from self._partial(item)
         elif isinstance(item, Ending):
             with self._patience.in_hand(item.utterance.decided_s):
-                self._speculate(item)
+                yield from self._speculate(item)
 
     def catch_up(self) -> Iterator[Event]:
         """Late words and what they revise; also when nothing has happened, a few times a second: lag is measured."""
@@ -206,20 +206,28 @@ class Processor:
         if text:
             yield UtterancePartial(utterance_id=speech.utterance_id, start_s=speech.start_s, text=text)
 
-    def _speculate(self, ending: Ending) -> None:
-        """While the hangover runs: words and encodings of what will be final if nobody says more. No events."""
+    def _speculate(self, ending: Ending) -> Iterator[Event]:
+        """While the hangover runs: words and encodings of what will be final if nobody says more. The words are shown
+        as a hypothesis: should speech go on, this look was not in vain."""
         utterance = ending.utterance
         self.speculation.discard()
         self._patience.observe()
         if self._dialogue is None or self._patience.level > Level.WELL:
             return
-        budget_s = min(self._config.live.ahead_budget_ms / 1000, _SPECULATION_SHARE * ending.left_s)
+        live = self._config.live
+        worth_s = max(_SPECULATION_SHARE * ending.left_s, live.partial_budget_ms / 1000)
+        budget_s = min(live.ahead_budget_ms / 1000, worth_s)
         began = time.perf_counter()
         heard = self._recogniser.speculate(utterance, budget_s=budget_s, give_up=self._patience.for_words)
         recognised = time.perf_counter()
         if heard is None:
             self.speculation.wasted_s += recognised - began
             return
+        self._hypotheses.looked(utterance)
+        if self._patience.level < Level.NO_PARTIALS and not heard.transcript.gated:
+            text = self._hypotheses.shown(utterance, heard.transcript.text)
+            if text:
+                yield UtterancePartial(utterance_id=utterance.utterance_id, start_s=utterance.start_s, text=text)
         rows = None
         if not heard.transcript.no_speech:
             with contextlib.suppress(Unjudged):  # then it is tried again for the final

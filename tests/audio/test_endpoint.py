@@ -227,6 +227,14 @@ def test_snapshots_come_only_when_asked_and_grow():
     assert finals(run(pattern, snapshot_every_s=1.0))[0].decided_s == finals(run(pattern))[0].decided_s
 
 
+def test_no_snapshot_in_a_pause_that_an_ending_tells_but_as_soon_as_speech_goes_on():
+    pattern = [(0, 50), (1, 45), (0, 15), (1, 40), (0, 50)]
+    shots = [item for item in run(pattern, snapshot_every_s=1.0, endings=True) if isinstance(item, Speech)]
+    assert [shot.t_s for shot in shots] == pytest.approx([2.24])
+    shots = [item for item in run(pattern, snapshot_every_s=1.0) if isinstance(item, Speech)]
+    assert [shot.t_s for shot in shots] == pytest.approx([2.06, 3.06])
+
+
 def test_how_it_would_end_is_told_with_the_tail_and_the_final_brings_the_same_samples():
     items = run([(0, 50), (1, 50), (0, 50)], endings=True)
     assert [type(item) for item in items] == [Onset, Ending, Utterance]

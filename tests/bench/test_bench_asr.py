@@ -34,6 +34,7 @@ def test_word_errors_are_those_of_jiwer() -> None:
     assert edits([], ["a"]) == Edits(1, 0, 1)
     assert edits(["a", "b"], ["b"]) == Edits(1, 1, 0)
     assert edits([], []) == Edits(0, 0, 0)
+    assert edits(["mister", "brown"], ["mr", "brown"]) == Edits(0, 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from livemerc.audio.items import Ending, Utterance
 from livemerc.audio.read import read_samples
 from livemerc.audio.source import Block
 from livemerc.config import Config
-from livemerc.events import EmotionEvent, Event
+from livemerc.events import EmotionEvent, Event, UtteranceFinal, UtterancePartial
 from livemerc.pipeline.patience import Situation
 from livemerc.pipeline.processor import Processor
 from livemerc.runtime.notices import Notice
@@ -36,6 +36,10 @@ def through(samples: np.ndarray, config: Config, processor: Processor, *, ending
     return [msgspec.structs.replace(e, timing=None) if isinstance(e, EmotionEvent) else e for e in events]
 
 
+def without_partials(events: list[Event]) -> list[Event]:
+    return [event for event in events if not isinstance(event, UtterancePartial)]
+
+
 def endings_in(samples: np.ndarray, config: Config) -> tuple[int, int]:
     ears = Ears(config, RATE_HZ, endings=True)
     items = ears.feed(Block(samples, 0.0)) + ears.flush()
@@ -47,7 +51,7 @@ def test_the_events_are_those_of_an_utterance_heard_afterwards(config: Config) -
     plain_asr, early_asr = Numbered(), Numbered()
     plain, early = processor_with(plain_asr, config), processor_with(early_asr, config)
     expected = through(samples, config, plain, endings=False)
-    assert through(samples, config, early, endings=True) == expected
+    assert without_partials(through(samples, config, early, endings=True)) == expected
     told, finals = endings_in(samples, config)
     assert plain.speculation.used == 0
     assert early.speculation.used >= finals - 1 > 2  # the last one is open when the samples end
@@ -66,8 +70,24 @@ def test_what_was_in_vain_is_counted_and_forgotten(config: Config) -> None:
     assert told > 1
     assert processor.speculation.wasted_s > 0
     assert len(asr.asked) == told
-    final = events[0]
+    (final,) = (event for event in events if isinstance(event, UtteranceFinal))
     assert str(asr.asked[-1]) in final.text
+
+
+def test_what_was_heard_in_a_pause_is_shown_whether_speech_goes_on_or_not(config: Config) -> None:
+    samples = np.concatenate((hush(0.5), buzz(1.0), hush(0.25), buzz(1.0, seed=1), hush(1.0)))
+    asr = Numbered()
+    events = through(samples, config, processor_with(asr, config), endings=True)
+    end = next(i for i, event in enumerate(events) if isinstance(event, UtteranceFinal))
+    shown = [event.text for event in events[:end] if isinstance(event, UtterancePartial)]
+    assert shown == [f"well {heard} or so" for heard in asr.asked]
+    assert {event.utterance_id for event in events[: end + 1]} == {"u1"}  # type: ignore[union-attr]  # all of them have one
+
+
+def test_what_screening_holds_back_is_not_shown(config: Config) -> None:
+    samples = np.concatenate((hush(0.5), buzz(1.0), hush(1.0)))
+    events = through(samples, config, processor_with(NoAsr(), config), endings=True)
+    assert without_partials(events) == events
 
 
 def test_a_failure_ahead_of_time_counts_for_nothing(config: Config) -> None:
@@ -77,7 +97,7 @@ def test_a_failure_ahead_of_time_counts_for_nothing(config: Config) -> None:
     processor = processor_with(asr, config, Situation(tell=told.__setitem__))
     events = through(samples, config, processor, endings=True)
     assert len(asr.asked) == 2
-    assert events[0].asr.gated is None
+    assert without_partials(events)[0].asr.gated is None
     assert told.get("asr") is None
     assert processor.speculation.used == 0
 
