@@ -186,8 +186,8 @@ class Endpointer:
         return []
 
     def _snapshot_is_due(self, newest: _Frame) -> bool:
-        """Not in a pause where endings are told: the ending has the same words, and somebody may still look at a snapshot
-        when it comes."""
+        """Not in a pause where endings are told: the ending has the same words, and should not find a look at one
+        in its way."""
         due = self._snapshot_frames is not None and self._since_snapshot >= self._snapshot_frames
         return due and (newest.voiced or not self._endings)
 

@@ -29,7 +29,7 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Speech:
-    """A snapshot of the open utterance, pre-roll included; only if asked for, and in no pause if an `Ending` tells it."""
+    """A snapshot of the open utterance, pre-roll included; only if asked for, in no pause that an `Ending` tells."""
 
     utterance_id: str
     samples: np.ndarray
