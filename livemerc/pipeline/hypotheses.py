@@ -1,7 +1,9 @@
 """Words of an utterance that still goes on: what is shown of one hypothesis after the other, so that it can be read.
 
 A recogniser that looks again and again changes its mind mostly about the newest words. Those on which two looks in a
-row agree are stable: they are never taken back while the utterance is open (local agreement, Liu et al. 2020).
+row agree are stable: they are never taken back while the utterance is open (local agreement, Liu et al. 2020). A pause
+behind enough of them makes all words before it stable, and later looks begin there: a look takes no longer the longer
+somebody speaks.
 """
 
 from __future__ import annotations
@@ -9,22 +11,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from livemerc.audio.items import Speech, Utterance
+from livemerc.config import SAMPLE_RATE_HZ
 from livemerc.notation import words
 
 _IDLE_TIMES = 2.0
 """A look comes no sooner than so many times what it takes, so that the recogniser is free half of the time."""
 _MOST_CHANGED = 0.5
 """A look that hears more than this share of the stable words differently is left out: it went wrong."""
+_SETTLED_S = 4.0
+"""A look at less is not worth sparing, and a recogniser that hears less knows less."""
 _ROUNDING_S = 0.001
 _FORGOTTEN_AFTER_S = 60.0
 
 
 @dataclass(slots=True)
 class _Open:
-    """An open utterance. `stable` and `rest` are words as they were shown last."""
+    """An open utterance. Words as they were shown last: `settled` before its last pause, `stable` and `rest` since."""
 
     looked_s: float
+    settled: list[str] = field(default_factory=list)
+    settled_samples: int = 0
     stable: list[str] = field(default_factory=list)
     rest: list[str] = field(default_factory=list)
 
@@ -50,17 +59,34 @@ class Hypotheses:
         known.looked_s = speech.t_s
         return True
 
-    def looked(self, utterance: Utterance) -> None:
-        """An utterance that has perhaps ended was looked at in another way: a look is due that much later."""
-        self._open.setdefault(_key(utterance), _Open(utterance.decided_s)).looked_s = utterance.decided_s
+    def unsettled(self, speech: Speech | Utterance) -> np.ndarray:
+        """(n,) of its samples: those since the last pause before which all words are settled."""
+        known = self._open.get(_key(speech))
+        return speech.samples[0 if known is None else known.settled_samples :]
 
-    def shown(self, speech: Speech | Utterance, text: str) -> str:
-        """The stable words and what the look `text` hears after them; "" where there is nothing to show."""
+    def shown(self, speech: Speech, text: str) -> str:
+        """The settled and stable words and what the look `text` at `unsettled` hears after them; "" where there is
+        nothing new to show."""
+        known = self._open.setdefault(_key(speech), _Open(speech.t_s))
+        return self._shown(known, known.stable, text)
+
+    def pause(self, utterance: Utterance, text: str, *, whole: bool) -> str:
+        """As `shown`, for an utterance that has perhaps ended; then its words are settled, if they are enough. whole:
+        `text` is all of it, not only what was `unsettled`."""
+        known = self._open.setdefault(_key(utterance), _Open(utterance.decided_s))
+        known.looked_s = utterance.decided_s
+        shown = self._shown(known, [*known.settled, *known.stable] if whole else known.stable, text)
+        if shown and len(utterance.samples) - known.settled_samples >= _SETTLED_S * SAMPLE_RATE_HZ:
+            known.settled, known.stable, known.rest = shown.split(), [], []
+            known.settled_samples = len(utterance.samples)
+        return shown
+
+    def _shown(self, known: _Open, said: Sequence[str], text: str) -> str:
+        """said: what the look should hear first."""
         looked = text.split()
         if not looked:
             return ""
-        known = self._open.setdefault(_key(speech), _Open(_now_s(speech)))
-        end = _end_of(known.stable, looked)
+        end = _end_of(said, looked)
         if end is None:
             known.rest = []
             return ""
@@ -68,21 +94,17 @@ class Hypotheses:
         agreed = _agreed(known.rest, rest)
         known.stable += rest[:agreed]
         known.rest = rest[agreed:]
-        return " ".join((*known.stable, *known.rest))
+        return " ".join((*known.settled, *known.stable, *known.rest))
 
     def stable(self, speech: Speech) -> str:
         """Those of its words that will not be taken back."""
         known = self._open.get(_key(speech))
-        return "" if known is None else " ".join(known.stable)
+        return "" if known is None else " ".join((*known.settled, *known.stable))
 
 
 def _key(speech: Speech | Utterance) -> tuple[str | None, float]:
     """Ids will not do: one goes to the next utterance where nothing came of its own, and to whoever ends first."""
     return speech.speaker, speech.start_s
-
-
-def _now_s(speech: Speech | Utterance) -> float:
-    return speech.t_s if isinstance(speech, Speech) else speech.decided_s
 
 
 def _agreed(before: Sequence[str], now: Sequence[str]) -> int:

@@ -198,17 +198,17 @@ class Processor:
         estimate = None if self._dialogue is None else self._partials.estimate(speech, self._dialogue)
         if estimate is not None:
             yield estimate
-        if not self._hypotheses.due(speech, self._recogniser.expected_s(speech.samples)):
-            return
+        unsettled = self._hypotheses.unsettled(speech)
+        if self._hypotheses.due(speech, self._recogniser.expected_s(unsettled)):
+            yield from _partial(speech, self._hypotheses.shown(speech, self._look(unsettled)))
+
+    def _look(self, samples: np.ndarray) -> str:
         budget_s = self._config.live.partial_budget_ms / 1000
-        heard = self._recogniser.partial(speech.samples, budget_s=budget_s, give_up=self._patience.for_hypothesis)
-        text = self._hypotheses.shown(speech, heard)
-        if text:
-            yield UtterancePartial(utterance_id=speech.utterance_id, start_s=speech.start_s, text=text)
+        return self._recogniser.partial(samples, budget_s=budget_s, give_up=self._patience.for_hypothesis)
 
     def _speculate(self, ending: Ending) -> Iterator[Event]:
-        """While the hangover runs: words and encodings of what will be final if nobody says more. The words are shown
-        as a hypothesis: should speech go on, this look was not in vain."""
+        """While the hangover runs: words and encodings of what will be final if nobody says more; where that would take
+        too long, a look at what was said since the last pause. The words are shown."""
         utterance = ending.utterance
         self.speculation.discard()
         self._patience.observe()
@@ -217,17 +217,18 @@ class Processor:
         live = self._config.live
         worth_s = max(_SPECULATION_SHARE * ending.left_s, live.partial_budget_ms / 1000)
         budget_s = min(live.ahead_budget_ms / 1000, worth_s)
+        if self._recogniser.expected_s(utterance.samples) > budget_s:
+            heard_so_far = self._look(self._hypotheses.unsettled(utterance))
+            yield from _partial(utterance, self._hypotheses.pause(utterance, heard_so_far, whole=False))
+            return
         began = time.perf_counter()
         heard = self._recogniser.speculate(utterance, budget_s=budget_s, give_up=self._patience.for_words)
         recognised = time.perf_counter()
         if heard is None:
             self.speculation.wasted_s += recognised - began
             return
-        self._hypotheses.looked(utterance)
-        if self._patience.level < Level.NO_PARTIALS and not heard.transcript.gated:
-            text = self._hypotheses.shown(utterance, heard.transcript.text)
-            if text:
-                yield UtterancePartial(utterance_id=utterance.utterance_id, start_s=utterance.start_s, text=text)
+        shown = "" if heard.transcript.gated else heard.transcript.text
+        yield from _partial(utterance, self._hypotheses.pause(utterance, shown, whole=True))
         rows = None
         if not heard.transcript.no_speech:
             with contextlib.suppress(Unjudged):  # then it is tried again for the final
@@ -343,6 +344,11 @@ class Processor:
             return judged
 
         return self._estimator.run(finite, self._patience.for_label)
+
+
+def _partial(speech: Speech | Utterance, text: str) -> Iterator[UtterancePartial]:
+    if text:
+        yield UtterancePartial(utterance_id=speech.utterance_id, start_s=speech.start_s, text=text)
 
 
 def _words_for_model(heard: Heard) -> str:

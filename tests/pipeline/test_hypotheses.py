@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livemerc.audio.items import Speech
+from livemerc.audio.items import Speech, Utterance
+from livemerc.config import SAMPLE_RATE_HZ as RATE_HZ
 from livemerc.notation import words
 from livemerc.pipeline.hypotheses import Hypotheses
 
@@ -96,3 +98,54 @@ def test_what_is_over_is_forgotten() -> None:
         assert hypotheses.due(speech, 0.0)
         hypotheses.shown(speech, "good morning")
     assert len(hypotheses._open) <= 7
+
+
+def ended(seconds: float) -> Utterance:
+    """Of somebody who has spoken since 0, and has perhaps ended."""
+    samples = np.arange(seconds * RATE_HZ, dtype=np.float32)
+    return Utterance("u1", samples, 0.0, 0.0, seconds, seconds, forced_cut=False)
+
+
+def test_a_pause_behind_enough_words_settles_them_and_later_looks_begin_there() -> None:
+    hypotheses, speech = Hypotheses(0.5), look(6.0)
+    hypotheses.shown(look(1.0), "I have won")
+    assert hypotheses.pause(ended(5.0), "I have wonderful news.", whole=True) == "I have wonderful news."
+    assert hypotheses.stable(speech) == "I have wonderful news."
+    longer = dataclasses.replace(speech, samples=np.arange(6 * RATE_HZ, dtype=np.float32))
+    assert hypotheses.unsettled(longer).tolist() == list(range(5 * RATE_HZ, 6 * RATE_HZ))
+    assert hypotheses.shown(speech, "They gave") == "I have wonderful news. They gave"
+    # the next pause is heard from where the last one was, or from the beginning
+    assert hypotheses.pause(ended(9.5), "They gave me", whole=False) == "I have wonderful news. They gave me"
+    whole = "I've wonderful news. They gave me the job."
+    assert hypotheses.pause(ended(14.0), whole, whole=True) == "I have wonderful news. They gave me the job."
+
+
+def test_a_pause_behind_few_words_or_one_that_was_misheard_settles_nothing() -> None:
+    hypotheses, speech = Hypotheses(0.5), look(3.0)
+    assert hypotheses.pause(ended(2.0), "I have", whole=True) == "I have"
+    assert hypotheses.stable(speech) == ""
+    assert hypotheses.pause(ended(5.0), "", whole=True) == ""
+    for text in ("I have news", "I have news today"):
+        hypotheses.shown(speech, text)
+    assert hypotheses.pause(ended(6.0), "thank you for watching me", whole=True) == ""
+    assert hypotheses.stable(speech) == "I have news"
+
+
+def test_after_a_pause_the_next_look_comes_as_if_it_had_been_one() -> None:
+    hypotheses = Hypotheses(0.5)
+    hypotheses.pause(ended(1.0), "I have", whole=True)
+    assert [hypotheses.due(look(t_s), 0.0) for t_s in (1.4, 1.5)] == [False, True]
+
+
+@given(st.lists(st.tuples(st.lists(WORDS, max_size=12).map(" ".join), st.sampled_from(["look", "part", "whole"]))))
+def test_whatever_is_heard_in_pauses_stable_words_only_grow(looks: list[tuple[str, str]]) -> None:
+    hypotheses = Hypotheses(0.5)
+    before = ""
+    for i, (text, kind) in enumerate(looks, start=1):
+        if kind == "look":
+            hypotheses.shown(look(float(i)), text)
+        else:
+            hypotheses.pause(ended(float(i)), text, whole=kind == "whole")
+        now = hypotheses.stable(look(float(i)))
+        assert now.split()[: len(before.split())] == before.split()
+        before = now

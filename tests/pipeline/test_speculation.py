@@ -84,6 +84,32 @@ def test_what_was_heard_in_a_pause_is_shown_whether_speech_goes_on_or_not(config
     assert {event.utterance_id for event in events[: end + 1]} == {"u1"}  # type: ignore[union-attr]  # all of them have one
 
 
+class Looks(Numbered):
+    """Remembers how many samples its looks were at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looked: list[int] = []
+
+    def partial(self, samples: np.ndarray) -> str:
+        self.looked.append(len(samples))
+        return f"look {len(self.looked)}"
+
+
+def test_where_all_of_it_would_take_too_long_a_pause_is_looked_at_from_the_last_one_on(config: Config) -> None:
+    samples = np.concatenate((hush(0.5), buzz(4.6), hush(0.25), buzz(1.0, seed=1), hush(1.0)))
+    live = msgspec.structs.replace(config.live, ahead_budget_ms=50.0, partial_budget_ms=5000.0)
+    thrifty = msgspec.structs.replace(config, live=live)
+    asr = Looks()
+    events = through(samples, thrifty, processor_with(asr, thrifty), endings=True)
+    ears = Ears(thrifty, RATE_HZ, endings=True)
+    told = [len(i.utterance.samples) for i in ears.feed(Block(samples, 0.0)) + ears.flush() if isinstance(i, Ending)]
+    assert asr.looked == [told[0], *np.diff(told)]
+    shown = [event.text for event in events if isinstance(event, UtterancePartial)]
+    assert shown[:2] == ["look 1", "look 1 look 2"]
+    assert asr.asked == [told[-1]], "the final is heard whole, and once"
+
+
 def test_what_screening_holds_back_is_not_shown(config: Config) -> None:
     samples = np.concatenate((hush(0.5), buzz(1.0), hush(1.0)))
     events = through(samples, config, processor_with(NoAsr(), config), endings=True)
