@@ -98,7 +98,7 @@ class Looks(Numbered):
 
 def test_where_all_of_it_would_take_too_long_a_pause_is_looked_at_from_the_last_one_on(config: Config) -> None:
     samples = np.concatenate((hush(0.5), buzz(4.6), hush(0.25), buzz(1.0, seed=1), hush(1.0)))
-    live = msgspec.structs.replace(config.live, ahead_budget_ms=50.0, partial_budget_ms=5000.0)
+    live = msgspec.structs.replace(config.live, ahead_budget_ms=1e-6, partial_budget_ms=5000.0)
     thrifty = msgspec.structs.replace(config, live=live)
     asr = Looks()
     events = through(samples, thrifty, processor_with(asr, thrifty), endings=True)
