@@ -61,5 +61,9 @@ class CoAttention(nn.Module):
         return correction + weight[..., :1] * lt + weight[..., 1:] * ls
 
     def _attend(self, attention: nn.MultiheadAttention, query: Tensor, key: Tensor, keys: Tensor) -> Tensor:
-        out, _ = attention(query, key, key, key_padding_mask=attention_block(keys), need_weights=False)
+        # the same as a `key_padding_mask`, which torch checks by what imports SymPy: 30 MB
+        blocked = (
+            attention_block(keys).repeat_interleave(attention.num_heads, 0)[:, None].expand(-1, query.shape[1], -1)
+        )
+        out, _ = attention(query, key, key, attn_mask=blocked, need_weights=False)
         return self.dropout(torch.where(keys.any(1)[:, None, None], out, torch.zeros_like(out)))

@@ -63,11 +63,14 @@ def test_what_it_does_not_understand_whole_is_left_to_transformers(other: dict[s
     assert type(TextEncoder(TEXT_CONFIG | other, lean=True).encoder).__name__ == "BertModel"
 
 
-def test_the_compact_checkpoint_loads_without_models_of_transformers_nor_compilers() -> None:
+def test_the_compact_checkpoint_judges_without_models_of_transformers_nor_compilers() -> None:
     code = (
-        "import sys\nfrom livemerc.model.encoders import load_model\n_, encoders = load_model(None, 'cpu', 1)\n"
-        "assert encoders.text(['hello there']).isfinite().all()\n"
-        "print(*(m for m in ('transformers.modeling_utils', 'torch._dynamo', 'torch._inductor', 'scipy') "
+        "import sys, numpy as np\nfrom livemerc.model.encoders import load_model\n"
+        "from livemerc.model.merits import Window\n"
+        "model, encoders = load_model(None, 'cpu', 1)\n"
+        "t1, s1 = encoders.text(['hello there']), encoders.speech(np.zeros(16_000, np.float32))[None]\n"
+        "(judged,) = model.windows([Window(t1, s1, (True,), (True,))])\nassert judged.fused.isfinite().all()\n"
+        "print(*(m for m in ('transformers.modeling_utils', 'torch._dynamo', 'torch._inductor', 'scipy', 'sympy') "
         "if m in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT, check=True)
