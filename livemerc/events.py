@@ -65,7 +65,8 @@ class FinalAsr(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UtteranceFinal(_Event, tag="utterance.final", frozen=True, kw_only=True):
-    """One endpointed utterance. `start_s` and `end_s` are its first and last voiced frame."""
+    """One endpointed utterance. `start_s` and `end_s` are its first and last voiced frame, with the sound that leads to
+    the one and dies away behind the other; pre-roll and hangover are not in them."""
 
     utterance_id: str
     start_s: float
