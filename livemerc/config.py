@@ -138,8 +138,8 @@ class ScreeningConfig(_Section, frozen=True):
     said_probability: Annotated[float, Meta(ge=0, le=1)] = 0.25
     """Whisper: text is gated below this confidence times the probability of speech (1 - no-speech probability). This
     limit and the next three were chosen on half of the data in docs/screening.md, and measured on the other half."""
-    said_probability_of_few_words: Annotated[float, Meta(ge=0, le=1)] = 0.6
-    """The same for up to three words, and for oh, ha ha, hmm: a Whisper writes these on cries. A fifth of it where
+    said_probability_of_few_words: Annotated[float, Meta(ge=0, le=1)] = 0.7
+    """The same for up to three words, and for oh, ha ha, hmm: a Whisper writes these on cries. A sixth of it where
     somebody has just talked."""
     english_only_confidence: Annotated[float, Meta(ge=0, le=1)] = 0.37
     """An English-only Whisper writes English whatever is spoken, with little confidence: below this after a second of
