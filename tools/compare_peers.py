@@ -134,20 +134,22 @@ def play(peer: Peer, python: Path, clip: Clip) -> dict[str, Any]:
         usage = _Usage(child.pid)
         try:
             if not ready.wait(PATIENCE_S) or not log.ready:
-                raise RuntimeError(_last_line(errors) or "it did not get ready")
+                raise RuntimeError("".join(wrong) or _last_line(errors) or "it did not get ready")
             usage.begin()
             began[0] = time.monotonic()
-            _speak(child, pcm, began[0])
+            taken = _speak(child, pcm, began[0])
             usage.end()
-            child.stdin.close()
+            with contextlib.suppress(BrokenPipeError):  # it has ended, and says why below
+                child.stdin.close()
             listener.join(PATIENCE_S)
-            if child.wait(PATIENCE_S) or wrong:
-                raise RuntimeError("".join(wrong) or _last_line(errors) or f"it ended with {child.returncode}")
+            if child.wait(PATIENCE_S) or wrong or not taken:
+                raise RuntimeError("".join(wrong) or _last_line(errors) or f"it ended early, with {child.returncode}")
         finally:
             usage.close()
             for process in (*usage.children(), child):
                 process.kill()
             child.wait()
+            listener.join(PATIENCE_S)
             child.stdout.close()
             with contextlib.suppress(OSError):
                 child.stdin.close()
@@ -158,7 +160,8 @@ def play(peer: Peer, python: Path, clip: Clip) -> dict[str, Any]:
     }
 
 
-def _speak(child: subprocess.Popen[bytes], pcm: bytes, began_s: float) -> None:
+def _speak(child: subprocess.Popen[bytes], pcm: bytes, began_s: float) -> bool:
+    """Whether all of it was taken."""
     import fcntl
 
     assert child.stdin is not None
@@ -171,7 +174,8 @@ def _speak(child: subprocess.Popen[bytes], pcm: bytes, began_s: float) -> None:
             child.stdin.write(pcm[at : at + size])
             child.stdin.flush()
         except BrokenPipeError:
-            raise RuntimeError("it closed its input before the end") from None
+            return False
+    return True
 
 
 class _Usage:
@@ -318,7 +322,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for clip in clips:
                 print(f"{name}: {clip.name}, {len(clip.samples) / SAMPLE_RATE_HZ:.0f} s", file=sys.stderr, flush=True)
                 rows[name][clip.name] = play(peer, python, clip)
-        except RuntimeError as error:
+        except (RuntimeError, subprocess.TimeoutExpired) as error:
             rows[name] = {"why_not": f"failed: {error}"}
     result = {"machine": machine(), "rows": {name: rows[name] for name in PEERS if name in rows}}
     if asked.results:
