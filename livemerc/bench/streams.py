@@ -226,7 +226,7 @@ def lines(f: dict[str, Any]) -> list[str]:
     behind = real["behind_ms"]
     return [
         f"{f['streams']} conversations of {f['seconds']:.0f} s",
-        f"left out            {'; '.join(f['left_out'])}",
+        *(f"{'left out' if i == 0 else '':19} {one}" for i, one in enumerate(f["left_out"])),
         f"as fast as it goes   {fast['wall_s']:.1f} s: {fast['conversations']:.0f} conversations in real time "
         f"({over(f['runs'])})",
         f"at their own pace    {real['cores']:.2f} cores, {real['utterances']} utterances, "
