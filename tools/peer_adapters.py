@@ -4,7 +4,8 @@
 
 Runs in the peer's own virtual environment, so it imports nothing of livemerc. WEIGHTS is a folder in faster-whisper's
 format; whoever cannot read it brings weights of its own. Every peer runs with its own defaults, but for language
-(English), device (CPU) and hypotheses, which are switched on where there are any. Lines on stdout, and nothing else:
+(English), device (CPU), hypotheses, which are switched on where there are any, and what its adapter says. Lines on
+stdout, and nothing else:
 
 - `{"ready": true}`: the models are there, and samples may come
 - `{"t": ..., "text": ..., "final": true}`: text that is added to what is settled; `t` is the monotonic clock
@@ -31,6 +32,9 @@ BLOCK_SAMPLES = 1_600
 CHUNK_S = 5.0
 FLUSH_S = 20.0
 """How long a peer that does not say when it has finished is waited for after the end of the audio."""
+REALTIMESTT_SILENCE_S = 0.4
+"""What livemerc waits for. Its own .6 s (and .16 s to confirm) are longer than the pauses of the demo, so it would join
+most of the turns."""
 WHISPER_STREAMING_CHUNK_S = 1.0
 """`--min-chunk-size` of the original program."""
 
@@ -140,6 +144,7 @@ def realtimestt(lines: Lines, weights: str) -> None:
         use_microphone=False,
         spinner=False,
         no_log_file=True,
+        post_speech_silence_duration=REALTIMESTT_SILENCE_S,
         enable_realtime_transcription=True,
         on_realtime_transcription_update=lines.partial,
     )
@@ -181,6 +186,8 @@ def whisper_live(lines: Lines, weights: str) -> None:
         raise RuntimeError("WhisperLive's server did not get ready")
     said_at = [time.monotonic()]
 
+    rest = [""]
+
     def hear() -> None:
         settled_s = -1.0
         for message in socket:
@@ -190,13 +197,15 @@ def whisper_live(lines: Lines, weights: str) -> None:
                     settled_s = float(segment["start"])
                     said_at[0] = time.monotonic()
                     lines.final(segment["text"])
-            lines.partial(" ".join(s["text"] for s in segments if not s["completed"]))
+            rest[0] = " ".join(s["text"] for s in segments if not s["completed"])
+            lines.partial(rest[0])
 
     threading.Thread(target=hear, daemon=True).start()
     lines.ready()
     for pcm in pcm_blocks():
         socket.send(pcm)
-    _until_quiet(lambda: said_at[0])
+    _until_quiet(lambda: said_at[0], 12)
+    lines.final(rest[0])  # its client keeps what was never completed, too
 
 
 def whisperlivekit(lines: Lines, weights: str) -> None:

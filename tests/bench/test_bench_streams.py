@@ -37,7 +37,7 @@ def test_a_run_counts_what_was_said_and_how_late_it_was_judged(config: Config, l
             "machine": {"processor": "x", "cores": 2, "memory_gb": 1, "load_1min": 0, "system": "L", "python": "3"},
             "streams": 3, "seconds": 4.5, "runs": 3, "as_fast": {"wall_s": 1.0, "cpu_s": 1.0, "conversations": 18.0},
             "real_pace": found, "left_out": ["the recogniser"],
-            "capacity": capacity({2: 150.0}.__getitem__, 3, {3: 400.0}) | {"probe_s": 20.0},
+            "capacity": capacity({1: 100.0, 2: 150.0}.__getitem__, 3, {3: 400.0}) | {"probe_s": 20.0},
         }  # fmt: skip
         told = "\n".join(table(figures))
         assert "18 conversations in real time (medians of 3 runs)" in told
