@@ -22,6 +22,7 @@ well. Behind the recording there are 3 s of silence. Material: the demo, and wit
 - `wer`: words lost, added or changed (`bench.asr.edits`), of all that was settled
 - `MB`: the most that the child and its children held (sum of RSS, twenty looks a second), `cores`: their CPU seconds a
   second while audio came
+- `others`: cores that everything else on the machine used meanwhile, this script included: above .2 run it again
 """
 
 from __future__ import annotations
@@ -156,6 +157,7 @@ def play(peer: Peer, python: Path, clip: Clip) -> dict[str, Any]:
     return figures(clip, log) | {
         "rss_mb": usage.most_mb,
         "cores": usage.cores,
+        "others": usage.others,
         "lines": [vars(one) for one in log.lines],
     }
 
@@ -184,10 +186,10 @@ class _Usage:
     def __init__(self, pid: int) -> None:
         import psutil
 
-        self.most_mb = self.cores = 0.0
+        self.most_mb = self.cores = self.others = 0.0
         self._process = psutil.Process(pid)
         self._spent: dict[int, float] = {}
-        self._began = (0.0, 0.0)
+        self._began = (0.0, 0.0, 0.0)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
         self._thread.start()
@@ -211,11 +213,20 @@ class _Usage:
             self.most_mb = max(self.most_mb, held / 2**20)
 
     def begin(self) -> None:
-        self._began = (time.monotonic(), sum(self._spent.values()))
+        self._began = (time.monotonic(), sum(self._spent.values()), self._busy_s())
 
     def end(self) -> None:
-        began_s, spent_s = self._began
-        self.cores = (sum(self._spent.values()) - spent_s) / (time.monotonic() - began_s)
+        began_s, spent_s, busy_s = self._began
+        passed_s = time.monotonic() - began_s
+        self.cores = (sum(self._spent.values()) - spent_s) / passed_s
+        self.others = (self._busy_s() - busy_s) / passed_s - self.cores
+
+    @staticmethod
+    def _busy_s() -> float:
+        import psutil
+
+        times = psutil.cpu_times()
+        return float(times.user + times.system)
 
     def close(self) -> None:
         self._ended.set()
@@ -263,8 +274,8 @@ def why_not(name: str, peer: Peer, folder: Path) -> str | None:
 def table(rows: dict[str, dict[str, Any]]) -> list[str]:
     """A Markdown table of what was measured, and what could not be had."""
     lines = [
-        "| s, p50 / p95 | demo: final | seen | WER | call: final | seen | WER | MB | cores |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| s, p50 / p95 | demo: final | seen | WER | call: final | seen | WER | MB | cores | others |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     without = []
     for name, row in rows.items():
@@ -278,12 +289,17 @@ def table(rows: dict[str, dict[str, Any]]) -> list[str]:
             cells += ["-"] * 3 if f is None else [_cell(f["final_s"], f), _cell(f["seen_s"]), f"{f['wer']:.3f}"]
         clips = [row[clip] for clip in ("demo", "call") if clip in row]
         most, cores = max(f["rss_mb"] for f in clips), clips[0]["cores"]
-        lines.append(f"| {title} | {' | '.join(cells)} | {most:.0f} | {cores:.2f} |")
+        lines.append(f"| {title} | {' | '.join(cells)} | {most:.0f} | {cores:.2f} | {_most_of_others(clips)} |")
     for name, row in rows.items():
         for clip in ("demo", "call"):
             if (row.get(clip) or {}).get("emotion_s"):
                 lines += ["", f"{name}, {clip}: to the emotion {_cell(row[clip]['emotion_s'])} s"]
     return [*lines, *(["", "Could not be had:", *without] if without else [])]
+
+
+def _most_of_others(clips: list[dict[str, Any]]) -> str:
+    known = [f["others"] for f in clips if "others" in f]
+    return f"{max(known):.2f}" if known else "-"
 
 
 def _cell(v: dict[str, float] | None, f: dict[str, Any] | None = None) -> str:

@@ -33,8 +33,7 @@ CHUNK_S = 5.0
 FLUSH_S = 20.0
 """How long a peer that does not say when it has finished is waited for after the end of the audio."""
 REALTIMESTT_SILENCE_S = 0.4
-"""What livemerc waits for. Its own .6 s (and .16 s to confirm) are longer than the pauses of the demo, so it would join
-most of the turns."""
+"""What livemerc waits for. By its own .6 s and WebRTC's detector RealtimeSTT joins most of the demo's turns."""
 WHISPER_STREAMING_CHUNK_S = 1.0
 """`--min-chunk-size` of the original program."""
 
@@ -145,6 +144,7 @@ def realtimestt(lines: Lines, weights: str) -> None:
         spinner=False,
         no_log_file=True,
         post_speech_silence_duration=REALTIMESTT_SILENCE_S,
+        silero_deactivity_detection=True,
         enable_realtime_transcription=True,
         on_realtime_transcription_update=lines.partial,
     )

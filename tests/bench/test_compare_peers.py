@@ -118,10 +118,10 @@ def test_the_list_says_what_is_not_here(peers: Any, tmp_path: Path, capsys: pyte
 
 
 def test_the_table_invents_no_figures(tools: dict[str, ModuleType], peers: Any, clip: Any, log: Any) -> None:
-    row = tools["peer_figures"].figures(clip, log) | {"rss_mb": 900.0, "cores": 0.5}
+    row = tools["peer_figures"].figures(clip, log) | {"rss_mb": 900.0, "cores": 0.5, "others": 0.1}
     told = peers.table({"livemerc": {"demo": row}, "vosk": {"why_not": "no package holds English weights"}})
     (line,) = (one for one in told if one.startswith("| livemerc"))
-    assert line.endswith("| - | - | - | 900 | 0.50 |"), "no call was played"
+    assert line.endswith("| - | - | - | 900 | 0.50 | 0.10 |"), "no call was played"
     assert "- Vosk: no package holds English weights" in told
     assert not any(one.startswith("| Vosk") for one in told)
 
@@ -147,6 +147,7 @@ def test_a_peer_gets_all_samples_and_silence_behind_them(
     assert found["final_s"]["n"] == 1
     assert found["final_s"]["p50"] > 0.1, "it says so after the silence"
     assert found["rss_mb"] > 0
+    assert "others" in found
 
 
 @pytest.mark.parametrize(
