@@ -1,7 +1,11 @@
 """`livemerc bench streams`: how many conversations this machine follows at once, and how far behind each is.
 
-Everything but the recogniser: voice activity, endpointing, both encoders and Stages II and III run for every stream;
-the words are given, eighteen an utterance. The streams are the bundled conversation, each begun elsewhere in it.
+Voice activity, endpointing, both encoders and Stages II and III run for every stream; the words are given, eighteen an
+utterance. `LEFT_OUT` names what a single session does besides. The streams are the bundled conversation, each begun
+elsewhere in it.
+
+As fast as it goes, utterances pile up and share passes of the model, so more conversations fit than at their own pace:
+how many keep up as they are spoken is measured apart.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -29,6 +33,20 @@ from livemerc.streams.streams import Streams
 
 STREAMS = 40
 SECONDS, SECONDS_QUICK = 60.0, 15.0
+PROBE_S, PROBE_QUICK_S = 20.0, 8.0
+"""How long each number of conversations is tried, in search of the largest that keeps up."""
+LIMIT_MS = 300.0
+"""At their own pace conversations keep up while the label comes so soon after the endpoint, p95 over all."""
+LEFT_OUT = (
+    "the recogniser (words are given)",
+    "hypotheses while somebody speaks",
+    "estimates by voice while somebody speaks",
+    "work ahead during the hangover",
+    "status and the degrade order",
+)
+"""What `Streams` does not do, or what is not measured here; a single session does all of it."""
+_STEP = 16
+"""The search ends when what is too many is within a 16th of what is not."""
 _BLOCK_S = 0.1
 
 
@@ -82,11 +100,11 @@ class GivenWords:
 
 
 def main(streams: int | None = None, quick: bool = False, json: bool = False) -> int:
-    """Measures and prints a table, or one JSON object. `quick`: 15 s instead of 60, one run instead of five."""
+    """Measures and prints a table, or one JSON object. `quick`: 15 s instead of 60, one run instead of three."""
     check(streams)
-    seconds, runs = (SECONDS_QUICK, 1) if quick else (SECONDS, 5)
+    seconds, probe_s, runs = (SECONDS_QUICK, PROBE_QUICK_S, 1) if quick else (SECONDS, PROBE_S, 3)
     config = load_config()
-    figures = {"machine": machine()} | measure(STREAMS if streams is None else streams, seconds, runs, config)
+    figures = {"machine": machine()} | measure(STREAMS if streams is None else streams, seconds, runs, config, probe_s)
     figures["machine"]["compute"] = f"{_threads()}, {config.model.precision}"
     if json:
         import msgspec
@@ -104,11 +122,12 @@ def check(streams: int | None) -> None:
         raise ConfigError(f"--streams {streams}: at least one stream is needed.")
 
 
-def measure(streams: int, seconds: float, runs: int, config: Config) -> dict[str, Any]:
+def measure(streams: int, seconds: float, runs: int, config: Config, probe_s: float | None = None) -> dict[str, Any]:
     """`real_pace`: `streams` conversations of `seconds` as they are spoken; `as_fast`: the same as fast as it goes,
-    the median of `runs`, which says how many there could be."""
+    the median of `runs`: how many there could be if nobody minded when; `capacity` (with `probe_s`): how many keep up
+    at their own pace, as `capacity` finds it; `left_out`: what is in none of them."""
     samples = read_samples(DEMO, SAMPLE_RATE_HZ)
-    figures: dict[str, Any] = {"streams": streams, "seconds": seconds, "runs": runs}
+    figures: dict[str, Any] = {"streams": streams, "seconds": seconds, "runs": runs, "left_out": list(LEFT_OUT)}
     one_run(config, samples, 2, 5.0, live=False)  # warm-up
     fast = []
     for run in range(runs):
@@ -118,7 +137,42 @@ def measure(streams: int, seconds: float, runs: int, config: Config) -> dict[str
     figures["as_fast"]["conversations"] = streams * seconds / figures["as_fast"]["wall_s"]
     progress(f"{streams} conversations at once, at their own pace, {seconds:.0f} s")
     figures["real_pace"] = one_run(config, samples, streams, seconds, live=True)
+    if probe_s is not None:
+
+        def behind_ms(count: int) -> float:
+            progress(f"{count} conversations at once, at their own pace, {probe_s:.0f} s")
+            return float(one_run(config, samples, count, probe_s, live=True)["behind_ms"]["p95"])
+
+        known = {streams: figures["real_pace"]["behind_ms"]["p95"]}
+        figures["capacity"] = {"probe_s": probe_s} | capacity(
+            behind_ms, max(1, int(figures["as_fast"]["conversations"])), known
+        )
     return figures
+
+
+def capacity(behind_ms: Callable[[int], float], most: int, known: Mapping[int, float]) -> dict[str, Any]:
+    """The largest number of conversations at their own pace whose p95 from the endpoint to the label is at most
+    `LIMIT_MS`, by halving between 0 and `most` (as many as go as fast as it goes: they cannot be more), to within a
+    16th; each number is tried once. `conversations` (0 = not even one), `p95_ms` at that number (None at 0), `tried`.
+
+    behind_ms: the p95 of so many. known: p95 of numbers that were tried already.
+    """
+    tried = dict(known)
+    good = max((n for n, ms in tried.items() if ms <= LIMIT_MS), default=0)
+    too_many = min((n for n, ms in tried.items() if ms > LIMIT_MS), default=max(most, good) + 1)
+    while too_many - good > max(1, good // _STEP):
+        count = (good + too_many) // 2
+        tried[count] = behind_ms(count)
+        if tried[count] <= LIMIT_MS:
+            good = count
+        else:
+            too_many = count
+    return {
+        "conversations": good,
+        "limit_ms": LIMIT_MS,
+        "p95_ms": tried.get(good),
+        "tried": [{"conversations": n, "p95_ms": ms} for n, ms in sorted(tried.items())],
+    }
 
 
 def _threads() -> str:
@@ -171,11 +225,21 @@ def lines(f: dict[str, Any]) -> list[str]:
     fast, real = f["as_fast"], f["real_pace"]
     behind = real["behind_ms"]
     return [
-        f"{f['streams']} conversations of {f['seconds']:.0f} s, words given (no recogniser)",
+        f"{f['streams']} conversations of {f['seconds']:.0f} s",
+        *(f"{'left out' if i == 0 else '':19} {one}" for i, one in enumerate(f["left_out"])),
         f"as fast as it goes   {fast['wall_s']:.1f} s: {fast['conversations']:.0f} conversations in real time "
         f"({over(f['runs'])})",
         f"at their own pace    {real['cores']:.2f} cores, {real['utterances']} utterances, "
         f"{real['mean_batch']:.1f} in a pass of the model",
         f"endpoint to label    p50 {behind['p50']:.0f} ms, p95 {behind['p95']:.0f} ms, "
         f"the slowest stream's p95 {real['slowest_stream_ms']:.0f} ms",
+        *(_capacity_lines(f["capacity"]) if "capacity" in f else []),
+    ]
+
+
+def _capacity_lines(c: dict[str, Any]) -> list[str]:
+    tried = ", ".join(f"{one['conversations']}: {one['p95_ms']:.0f}" for one in c["tried"])
+    return [
+        f"keep up             {c['conversations']} conversations at their own pace: p95 at most {c['limit_ms']:.0f} ms",
+        f"  found by halving, {c['probe_s']:.0f} s each, once; conversations: p95 ms  {tried}",
     ]

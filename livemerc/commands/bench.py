@@ -32,7 +32,7 @@ def bench(
         ui: the dashboard in a session of 10,000 utterances.
         asr: word errors, labels and time of the Whispers at hand, each in both its windows.
         live: from the end of speech to the emotion, first words, start-up, memory; at real speed.
-        streams: many conversations at once.
+        streams: many conversations at once, words given, and how many keep up at their own pace.
         None of them: all that concerns speed and memory, in eleven minutes: from the end of speech to the emotion,
         first words, start-up, memory, many conversations at once, and the computation stage by stage.
     speech

@@ -11,7 +11,8 @@ import pytest
 from helpers.paths import DEMO
 
 from livemerc.audio.read import read_samples
-from livemerc.bench.streams import GivenWords, Rolled, main, one_run, table
+from livemerc.bench import streams
+from livemerc.bench.streams import GivenWords, Rolled, capacity, main, one_run, table
 from livemerc.config import SAMPLE_RATE_HZ, Config
 from livemerc.errors import ConfigError
 
@@ -35,9 +36,44 @@ def test_a_run_counts_what_was_said_and_how_late_it_was_judged(config: Config, l
         figures = {
             "machine": {"processor": "x", "cores": 2, "memory_gb": 1, "load_1min": 0, "system": "L", "python": "3"},
             "streams": 3, "seconds": 4.5, "runs": 3, "as_fast": {"wall_s": 1.0, "cpu_s": 1.0, "conversations": 18.0},
-            "real_pace": found,
+            "real_pace": found, "left_out": ["the recogniser"],
+            "capacity": capacity({1: 100.0, 2: 150.0}.__getitem__, 3, {3: 400.0}) | {"probe_s": 20.0},
         }  # fmt: skip
-        assert "18 conversations in real time (medians of 3 runs)" in "\n".join(table(figures))
+        told = "\n".join(table(figures))
+        assert "18 conversations in real time (medians of 3 runs)" in told
+        assert "left out            the recogniser" in told
+        assert "2 conversations at their own pace: p95 at most 300 ms" in told
+        assert "2: 150, 3: 400" in told
+
+
+@pytest.mark.parametrize("true_most", [0, 1, 2, 15, 39, 40, 41, 63, 88, 89])
+@pytest.mark.parametrize("tried", [[], [40]])
+def test_the_largest_number_that_keeps_up_is_found(true_most: int, tried: list[int]) -> None:
+    asked: list[int] = []
+
+    def behind_ms(count: int) -> float:
+        asked.append(count)
+        return 100.0 if count <= true_most else 301.0
+
+    known = {count: behind_ms(count) for count in tried}
+    asked.clear()
+    found = capacity(behind_ms, 89, known)
+    assert found["conversations"] <= true_most
+    assert true_most - found["conversations"] <= max(1, true_most // 16)
+    assert found["p95_ms"] == (100.0 if found["conversations"] else None)
+    assert len(asked) <= 7
+    assert not set(asked) & set(tried), "what is known is not measured again"
+    assert [one["conversations"] for one in found["tried"]] == sorted({*asked, *tried})
+
+
+def test_what_is_left_out_is_told(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = {"wall_s": 1.0, "cpu_s": 0.5, "utterances": 2, "mean_batch": 1.0, "cores": 0.5, "slowest_stream_ms": 80.0}
+    monkeypatch.setattr(streams, "one_run", lambda *a, **k: run | {"behind_ms": {"p50": 50.0, "p95": 80.0, "n": 2}})
+    figures = streams.measure(2, 5.0, 1, config, probe_s=1.0)
+    for left_out in ("recogniser", "hypotheses", "by voice", "work ahead"):
+        assert any(left_out in one for one in figures["left_out"])
+    assert figures["capacity"]["conversations"] == 10, "no more than go as fast as it goes"
+    assert "capacity" not in streams.measure(2, 5.0, 1, config)
 
 
 def test_nothing_is_heard_before_the_models_are_there() -> None:
