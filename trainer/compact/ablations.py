@@ -24,7 +24,7 @@ from trainer.compact import conversation as stages
 from trainer.compact.compose import clip_pools
 from trainer.compact.config import ConversationStage, FusionStage, read_stage
 from trainer.compact.text_features import TextFeatures
-from trainer.loop.fit import LoopOptions, fit
+from trainer.loop.fit import fit
 from trainer.loop.losses import window_loss
 from trainer.loop.metrics import classification_metrics
 from trainer.loop.saving import save_json
@@ -52,11 +52,8 @@ def end_to_end(
     def loss(batch: WindowBatch) -> Tensor:
         return window_loss(batch.forward(model).fused, batch, batch.has_text | batch.has_speech)
 
-    begun = msgspec.to_builtins(stage) | {"features": text.sha256}
-    options = LoopOptions(average=stage.average, begun_with=begun)
-    return fit(
-        "joint", model, stage.epochs, stage.patience, stage.lr, stage.seed, make, loss, score, out, options=options
-    )
+    plan = stages.window_stage("joint", model, stage, make, loss, score, ["score"])
+    return fit(plan, out, stages.begun_with(stage, text))
 
 
 def stage_one_f1(text: TextFeatures, style: str) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -16,7 +16,7 @@ class _Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class TextStage(_Stage, frozen=True):
-    """Stage I, text."""
+    """Stage I, text. `select`: figures on dev whose mean chooses among the epochs of MELD alone."""
 
     init: str
     pretrain_epochs: int
@@ -35,10 +35,13 @@ class TextStage(_Stage, frozen=True):
     pseudo_labels: str = ""
     pseudo_epochs: int = 0
     pseudo_lr: float = 0.0
+    select: list[Literal["weighted_f1", "weighted_f1_plain"]] = msgspec.field(
+        default_factory=lambda: ["weighted_f1", "weighted_f1_plain"]
+    )
 
 
 class SpeechStage(_Stage, frozen=True):
-    """Stage I, speech."""
+    """Stage I, speech. It selects nothing: what the last epoch leaves is kept."""
 
     channels: int
     embedding: int
@@ -81,14 +84,17 @@ class _WindowStage(_Stage, frozen=True):
 
 
 class ConversationStage(_WindowStage, frozen=True):
-    """Stage II, per modality."""
+    """Stage II, per modality. `select_text`, `select_speech`: figures on dev whose mean chooses the epoch."""
 
     hidden: int
+    select_text: list[Literal["clean", "plain"]] = msgspec.field(default_factory=lambda: ["clean", "plain"])
+    select_speech: list[Literal["weighted_f1", "uar"]] = msgspec.field(default_factory=lambda: ["weighted_f1", "uar"])
 
 
 class FusionStage(_WindowStage, frozen=True):
     """Stage III. `mixture`: shares of words + voices, words alone, voices alone, voices over neutral words in
-    dialogues, the same singly. `reading`: chance that such a draw brings a reader, neutral."""
+    dialogues, the same singly. `reading`: chance that such a draw brings a reader, neutral. `select`: figures on dev
+    whose mean chooses the epoch."""
 
     match: float
     soften: float
@@ -97,6 +103,9 @@ class FusionStage(_WindowStage, frozen=True):
     dev_actors: list[str]
     readers: list[str]
     width: int
+    select: list[Literal["words", "composed", "clips"]] = msgspec.field(
+        default_factory=lambda: ["words", "composed", "clips"]
+    )
 
 
 Stage = TypeVar("Stage", bound=_Stage)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from livemerc.emotions import LABELS
 from livemerc.errors import ConfigError
@@ -20,9 +22,10 @@ from livemerc.model.merits import ConversationModel
 from trainer.compact.compose import ClipPool, TextDialogue, clip_pools, compose, neutral_words, voices_alone
 from trainer.compact.config import ConversationStage, FusionStage, read_stage
 from trainer.compact.text_features import TextFeatures
-from trainer.loop.fit import LoopOptions, fit
+from trainer.loop.fit import fit
 from trainer.loop.losses import window_loss
 from trainer.loop.metrics import classification_metrics
+from trainer.loop.stage import LoopOptions, Phase, Stage, adamw
 from trainer.loop.windows import (
     DialogueFeatures,
     WindowBatch,
@@ -60,8 +63,25 @@ def figures(
     return classification_metrics(logits.softmax(-1).numpy(), truth, LABELS)
 
 
-def _options(stage: ConversationStage | FusionStage, features: str) -> LoopOptions:
-    return LoopOptions(average=stage.average, begun_with=msgspec.to_builtins(stage) | {"features": features})
+def window_stage(
+    name: str,
+    module: nn.Module,
+    settings: ConversationStage | FusionStage,
+    make: Callable[[np.random.Generator], Iterable[WindowBatch]],
+    loss: Callable[[WindowBatch], Tensor],
+    evaluate: Callable[[], dict[str, float]],
+    select: Sequence[str],
+) -> Stage[WindowBatch]:
+    """A stage over windows of dialogues, as `settings` say."""
+    return Stage(
+        name=name, module=module, phases=[Phase(settings.epochs, make, adamw(settings.lr))], loss=loss,
+        evaluate=evaluate, select=select, seed=settings.seed, patience=settings.patience, average=settings.average,
+    )  # fmt: skip
+
+
+def begun_with(settings: ConversationStage | FusionStage, text: TextFeatures, **more: Any) -> LoopOptions:
+    """A run goes on only with the same settings and features."""
+    return LoopOptions(begun_with=msgspec.to_builtins(settings) | {"features": text.sha256} | more)
 
 
 def train_text_context(
@@ -77,14 +97,14 @@ def train_text_context(
 
     def score() -> dict[str, float]:
         clean, plain = (weighted_f1(model, dev[s], stage.context, "text") for s in ("clean", "plain"))
-        return {"clean": clean, "plain": plain, "score": (clean + plain) / 2}
+        return {"clean": clean, "plain": plain}
 
     # `text_context.forward` alone: the other networks are not trained here.
-    return fit(
-        "text", model.text_context, stage.epochs, stage.patience, stage.lr, stage.seed, make,
-        lambda b: window_loss(model.text_context(b.t1, b.has_text, b.lengths)[1], b, b.has_text), score, out,
-        options=_options(stage, text.sha256),
-    )  # fmt: skip
+    def loss(b: WindowBatch) -> Tensor:
+        return window_loss(model.text_context(b.t1, b.has_text, b.lengths)[1], b, b.has_text)
+
+    plan = window_stage("text", model.text_context, stage, make, loss, score, stage.select_text)
+    return fit(plan, out, begun_with(stage, text))
 
 
 def balanced(rng: np.random.Generator) -> TextDialogue:
@@ -114,13 +134,13 @@ def train_speech_context(
 
     def score() -> dict[str, float]:
         f = figures(model, dev, stage.context, "speech")
-        return {"weighted_f1": f["weighted_f1"], "uar": f["uar"], "score": (f["weighted_f1"] + f["uar"]) / 2}
+        return {"weighted_f1": f["weighted_f1"], "uar": f["uar"]}
 
-    return fit(
-        "speech", model.speech_context, stage.epochs, stage.patience, stage.lr, stage.seed, make,
-        lambda b: window_loss(model.speech_context(b.s1, b.has_speech, b.lengths)[1], b, b.has_speech), score, out,
-        options=_options(stage, text.sha256),
-    )  # fmt: skip
+    def loss(b: WindowBatch) -> Tensor:
+        return window_loss(model.speech_context(b.s1, b.has_speech, b.lengths)[1], b, b.has_speech)
+
+    plan = window_stage("speech", model.speech_context, stage, make, loss, score, stage.select_speech)
+    return fit(plan, out, begun_with(stage, text))
 
 
 class Composer:
@@ -177,14 +197,13 @@ def train_fusion(
         return batches(dialogues, all_cuts(dialogues, stage.context), stage.batch * 4, rng)
 
     def score() -> dict[str, float]:
-        scores = {k: weighted_f1(model, d, stage.context, "fused") for k, d in conditions.items()}
-        return {**scores, "score": float(np.mean(list(scores.values())))}
+        return {k: weighted_f1(model, d, stage.context, "fused") for k, d in conditions.items()}
 
-    return fit(
-        "fusion", model.fusion, stage.epochs, stage.patience, stage.lr, stage.seed, make,
-        lambda b: window_loss(b.forward(model).fused, b, b.has_text | b.has_speech), score, out,
-        options=_options(stage, text.sha256),
-    )  # fmt: skip
+    def loss(b: WindowBatch) -> Tensor:
+        return window_loss(b.forward(model).fused, b, b.has_text | b.has_speech)
+
+    plan = window_stage("fusion", model.fusion, stage, make, loss, score, stage.select)
+    return fit(plan, out, begun_with(stage, text))
 
 
 def dev_conditions(

@@ -26,7 +26,7 @@ from trainer.compact.config import ConversationStage, FusionStage, read_stage
 from trainer.compact.text_features import TextFeatures
 from trainer.corpora.corpus import SENTIMENTS
 from trainer.corpora.meld import parse_meld
-from trainer.loop.fit import LoopOptions, fit
+from trainer.loop.fit import fit
 from trainer.loop.losses import ExtraTerms, balanced_class_weights, window_loss
 from trainer.loop.saving import save_json
 from trainer.loop.windows import DialogueFeatures, WindowBatch, all_cuts, batches
@@ -96,11 +96,8 @@ def one_option(
             "score": (clean["weighted_f1"] + plain["weighted_f1"]) / 2,
         }  # fmt: skip
 
-    begun = msgspec.to_builtins(stage) | {"option": msgspec.to_builtins(option), "features": text.sha256}
-    kept = fit(
-        "option", network, stage.epochs, stage.patience, stage.lr, stage.seed, make, loss, score, out,
-        options=LoopOptions(average=stage.average, begun_with=begun),
-    )  # fmt: skip
+    plan = stages.window_stage("option", network, stage, make, loss, score, ["score"])
+    kept = fit(plan, out, stages.begun_with(stage, text, option=msgspec.to_builtins(option)))
     return {k: kept[k] for k in ("clean", "plain", "uar")}
 
 

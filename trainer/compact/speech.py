@@ -1,4 +1,4 @@
-"""Stage I, speech: trains the encoder of `livemerc.model.speech` on acted clips. Resumable after any epoch.
+"""Stage I, speech: trains the encoder of `livemerc.model.speech` on acted clips.
 
     python -m trainer.compact.speech prepare|final|folds|nemo-folds|cross|embed --data ../shared/data --out runs/speech
 
@@ -11,122 +11,101 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.lr_scheduler import OneCycleLR
 
 from livemerc.emotions import LABELS
-from livemerc.errors import ConfigError
 from livemerc.model.speech import SpeechEncoder
 from trainer.compact.config import SpeechStage, read_stage
 from trainer.compact.log_mels import BABBLE_READERS, CLIP_READERS, Features, load, prepare
 from trainer.compact.speech_batches import evaluation_batches, spec_augment, training_batches
 from trainer.corpora.speaker_split import part_of, speaker_split
 from trainer.loop.calibrate import fit_temperature
+from trainer.loop.fit import fit
 from trainer.loop.metrics import classification_metrics
+from trainer.loop.stage import LAST_EPOCH, LoopOptions, Optimisation, Phase, Stage
 
 
 def train_encoder(
-    train: Features,
-    config: SpeechStage,
-    epochs: int,
-    out: Path,
-    monitor: dict[str, Features] | None = None,
-    stop_after: int | None = None,
+    train: Features, config: SpeechStage, epochs: int, out: Path, monitor: dict[str, Features] | None = None
 ) -> SpeechEncoder:
-    """Trains for `epochs` on `train`, resuming from `out/resume.pt`; the weights of the last epoch are returned.
+    """Trains for `epochs` on `train`; the weights of the last epoch are returned. Files and errors as of `fit`.
 
-    After each epoch the UAR of every `monitor` set goes to `out/metrics.jsonl`; nothing is selected by it.
-    `stop_after` ends early after that epoch (to be resumed). Raises `ConfigError` if `out` was begun otherwise.
+    After each epoch the UAR of every `monitor` set is logged; nothing is selected by it.
     """
-    out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     encoder = SpeechEncoder({k: getattr(config, k) for k in ("channels", "embedding", "dropout")})
-    groups: list[dict[str, Any]] = [
-        {"params": [p for p in encoder.parameters() if p.ndim > 1]},
-        {"params": [p for p in encoder.parameters() if p.ndim == 1], "weight_decay": 0.0},
-    ]
-    optimiser = torch.optim.AdamW(groups, lr=config.lr, weight_decay=config.weight_decay, fused=True)
     steps = config.clips_per_epoch // config.batch
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, config.lr, total_steps=max(2, epochs * steps), pct_start=config.warm_up
-    )
-    done = 0
+
+    def optimisation(module: nn.Module) -> Optimisation:
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in module.parameters() if p.ndim > 1]},
+            {"params": [p for p in module.parameters() if p.ndim == 1], "weight_decay": 0.0},
+        ]
+        optimiser = torch.optim.AdamW(groups, lr=config.lr, weight_decay=config.weight_decay, fused=True)
+        total = max(2, epochs * steps)
+        return Optimisation(optimiser, OneCycleLR(optimiser, config.lr, total_steps=total, pct_start=config.warm_up))
+
+    phase = Phase(epochs, partial(_views, encoder, train, config), optimisation, steps)
+    stage = Stage(
+        name="speech", module=encoder, phases=[phase],
+        loss=partial(_loss, encoder, config.label_smoothing), select=LAST_EPOCH, seed=config.seed, clip=config.clip,
+        evaluate=lambda: {f"uar_{name}": figures(encoder, f)["uar"] for name, f in (monitor or {}).items()},
+    )  # fmt: skip
     begun_with = msgspec.to_builtins(config) | {"total_epochs": epochs, "clips": len(train)}
     for mode in ("epochs", "fold_epochs", "cross_epochs"):
         del begun_with[mode]  # this run's own is in total_epochs; the others do not touch it
-    resume = out / "resume.pt"
-    if resume.exists():
-        state = torch.load(resume, weights_only=True)
-        if json.loads(state["begun_with"]) != begun_with:
-            raise ConfigError(f"{out}: was begun with another configuration or other clips; remove it or name another.")
-        encoder.load_state_dict(state["encoder"])
-        optimiser.load_state_dict(state["optimiser"])
-        schedule.load_state_dict(state["schedule"])
-        done = state["done"]
-    for epoch in range(done + 1, min(epochs, stop_after or epochs) + 1):
-        # Seeded by epoch, so that a resumed run draws what an uninterrupted one would.
-        rng = np.random.default_rng([config.seed, epoch])
-        torch.manual_seed(config.seed * 1000 + epoch)
-        encoder.train()
-        started, losses = time.monotonic(), []
-        for log_mel, frames, labels in training_batches(train, config, rng):
-            loss = _loss(encoder, config, rng, log_mel, frames, labels)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(encoder.parameters(), config.clip)
-            optimiser.step()
-            schedule.step()
-            losses.append(loss.item())
-        line: dict[str, Any] = {"epoch": epoch, "loss": float(np.mean(losses)), "train_s": time.monotonic() - started}
-        for name, features in (monitor or {}).items():
-            line[f"uar_{name}"] = figures(encoder, features)["uar"]
-        with (out / "metrics.jsonl").open("a") as log:
-            log.write(json.dumps(line) + "\n")
-        print(json.dumps({k: round(v, 3) for k, v in line.items()}), flush=True)
-        temporary = resume.with_suffix(".part")
-        torch.save(
-            {
-                "encoder": encoder.state_dict(),
-                "optimiser": optimiser.state_dict(),
-                "schedule": schedule.state_dict(),
-                "begun_with": json.dumps(begun_with),
-                "done": epoch,
-            },
-            temporary,
-        )
-        temporary.rename(resume)
+    fit(stage, out, LoopOptions(begun_with=begun_with))
     return encoder.eval()
 
 
-def _loss(
-    encoder: SpeechEncoder,
-    config: SpeechStage,
-    rng: np.random.Generator,
-    log_mel: Tensor,
-    frames: Tensor,
-    labels: Tensor,
-) -> Tensor:
-    views = spec_augment(encoder.front.normalise(log_mel, frames), rng, config)
-    share, other = 1.0, torch.arange(len(labels))
-    if rng.random() < config.mixup:
-        share = float(rng.beta(0.4, 0.4))
-        other = torch.from_numpy(rng.permutation(len(labels)))
-        views = share * views + (1.0 - share) * views[other]
-        frames = torch.maximum(frames, frames[other])
+@dataclass(frozen=True, slots=True)
+class MixedViews:
+    """Augmented views (B, 2, N, M) of `frames` (B,) with labels (B,); row i holds `share` of its own clip and the rest
+    of clip `other` (B,)."""
+
+    views: Tensor
+    frames: Tensor
+    labels: Tensor
+    other: Tensor
+    share: float
+
+
+def _views(
+    encoder: SpeechEncoder, train: Features, config: SpeechStage, rng: np.random.Generator
+) -> Iterator[MixedViews]:
+    """One epoch; deterministic in `rng`."""
+    for log_mel, frames, labels in training_batches(train, config, rng):
+        views = spec_augment(encoder.front.normalise(log_mel, frames), rng, config)
+        share, other = 1.0, torch.arange(len(labels))
+        if rng.random() < config.mixup:
+            share = float(rng.beta(0.4, 0.4))
+            other = torch.from_numpy(rng.permutation(len(labels)))
+            views = share * views + (1.0 - share) * views[other]
+            frames = torch.maximum(frames, frames[other])
+        yield MixedViews(views, frames, labels, other, share)
+
+
+def _loss(encoder: SpeechEncoder, smoothing: float, batch: MixedViews) -> Tensor:
     # bfloat16 halves the time of an epoch on a processor that has it; weights, pooling and loss stay in float32.
     with torch.autocast("cpu", torch.bfloat16):
-        logits = encoder.classify(encoder.encode_views(views, frames))
+        logits = encoder.classify(encoder.encode_views(batch.views, batch.frames))
     logits = logits.float()
-    return share * F.cross_entropy(logits, labels, label_smoothing=config.label_smoothing) + (
-        1.0 - share
-    ) * F.cross_entropy(logits, labels[other], label_smoothing=config.label_smoothing)
+    own, other = (
+        F.cross_entropy(logits, labels, label_smoothing=smoothing)
+        for labels in (batch.labels, batch.labels[batch.other])
+    )
+    return batch.share * own + (1.0 - batch.share) * other
 
 
 @torch.inference_mode()

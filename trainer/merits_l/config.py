@@ -44,7 +44,8 @@ class RunSection(_Strict, frozen=True, kw_only=True):
 
 class OptimisedSection(_Strict, frozen=True, kw_only=True):
     """`accumulate`: batches of a process to a step; `warm_up`: share of the steps in which the rate rises, after which
-    it falls to 0 (0 = constant rate); `patience`: epochs without a better dev weighted F1."""
+    it falls to 0 (0 = constant rate); `select`: figures on dev whose mean chooses the epoch; `patience`: epochs without
+    a better one."""
 
     lr: Positive
     weight_decay: Amount
@@ -54,6 +55,9 @@ class OptimisedSection(_Strict, frozen=True, kw_only=True):
     warm_up: Share = 0.0
     epochs: Count
     patience: Count
+    select: Annotated[list[Literal["weighted_f1", "uar"]], Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: ["weighted_f1"]
+    )
     label_smoothing: Share = 0.0
     class_weights: Literal["none", "balanced"] = "none"
 

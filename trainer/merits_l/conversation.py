@@ -13,13 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from livemerc.model.merits import ConversationModel
-from trainer.loop.fit import LoopOptions, fit
+from trainer.loop.fit import fit
 from trainer.loop.losses import ExtraTerms, balanced_class_weights, window_loss
+from trainer.loop.stage import LoopOptions
 from trainer.loop.windows import DialogueFeatures, WindowBatch, batches, judge, random_cuts
 from trainer.merits_l.config import ConversationSection, FusionSection, MeritsLConfig, RunSection
-from trainer.merits_l.data import dev_figures, loop_options
+from trainer.merits_l.data import dev_figures, make_stage
 
 Modality = Literal["text", "speech"]
+Field = Literal["fused", "text", "speech"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def figures(
     model: ConversationModel,
     dialogues: Sequence[DialogueFeatures],
     context: int,
-    field: Literal["fused", "text", "speech"],
+    field: Field,
     lag: int | None = 0,
 ) -> dict[str, float]:
     """Dev figures of one output. A branch counts only where its modality is there. `lag` None = whole dialogues."""
@@ -61,6 +63,14 @@ def figures(
         there = np.concatenate([d.has_text if field == "text" else d.has_speech for d in dialogues])
         truth = np.where(there, truth, -1)
     return dev_figures(logits, truth)
+
+
+def _live_and_whole(
+    model: ConversationModel, dialogues: Sequence[DialogueFeatures], context: int, field: Field
+) -> dict[str, float]:
+    """Figures at lag 0, as the monitor runs, and weighted F1 on whole dialogues."""
+    whole = figures(model, dialogues, context, field, None)["weighted_f1"]
+    return {**figures(model, dialogues, context, field, 0), "weighted_f1_whole": whole}
 
 
 def _make(
@@ -110,16 +120,14 @@ def train_conversation(
         return loss + extra(states[there], b.labels[there], b.sentiments[there])
 
     def score() -> dict[str, float]:
-        live = figures(model, dialogues.dev, run.context, modality, 0)
-        whole = figures(model, dialogues.dev, run.context, modality, None)
-        return {**live, "weighted_f1_whole": whole["weighted_f1"], "score": live["weighted_f1"]}
+        return _live_and_whole(model, dialogues.dev, run.context, modality)
 
     module = nn.ModuleDict({"network": network, "extra": extra})
-    return fit(
-        f"conversation-{modality}", module, section.epochs, section.patience, section.lr, run.seed,
-        _make(dialogues.train, run, section.batch), loss_of, score, out, section.weight_decay,
-        loop_options(options, section, _count(dialogues.train, run, section.batch)),
+    stage = make_stage(
+        f"conversation-{modality}", module, section, run.seed, _make(dialogues.train, run, section.batch), loss_of,
+        score, _count(dialogues.train, run, section.batch),
     )  # fmt: skip
+    return fit(stage, out, options)
 
 
 def drop_modalities(batch: WindowBatch, share: float) -> WindowBatch:
@@ -166,12 +174,10 @@ def train_fusion(
         return window_loss(fused, b, b.has_text | b.has_speech, weights, section.label_smoothing)
 
     def score() -> dict[str, float]:
-        live = figures(model, dialogues.dev, run.context, "fused", 0)
-        whole = figures(model, dialogues.dev, run.context, "fused", None)
-        return {**live, "weighted_f1_whole": whole["weighted_f1"], "score": live["weighted_f1"]}
+        return _live_and_whole(model, dialogues.dev, run.context, "fused")
 
-    return fit(
-        "fusion", model.fusion, section.epochs, section.patience, section.lr, run.seed,
-        _make(dialogues.train, run, section.batch), loss_of, score, out, section.weight_decay,
-        loop_options(options, section, _count(dialogues.train, run, section.batch)),
+    stage = make_stage(
+        "fusion", model.fusion, section, run.seed, _make(dialogues.train, run, section.batch), loss_of, score,
+        _count(dialogues.train, run, section.batch),
     )  # fmt: skip
+    return fit(stage, out, options)

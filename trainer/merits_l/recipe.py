@@ -29,10 +29,10 @@ from trainer.corpora.corpus import SENTIMENTS
 from trainer.loop import processes
 from trainer.loop.calibrate import fit_temperatures
 from trainer.loop.differences import first_difference
-from trainer.loop.fit import LoopOptions
 from trainer.loop.options import TrainOptions, chosen_stages
 from trainer.loop.run_folder import RunFolder
 from trainer.loop.saving import load_state, save_arrays, save_json, save_state
+from trainer.loop.stage import LoopOptions
 from trainer.loop.windows import without_speech, without_text
 from trainer.merits_l import conversation as conversation_stages
 from trainer.merits_l import speech as speech_stage
