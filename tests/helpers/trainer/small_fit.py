@@ -28,7 +28,7 @@ def one_phase(
     epochs: int = 1,
     **settings: Any,
 ) -> Stage[Any]:
-    """A stage that `score()["score"]` selects in. `settings`: of `Stage`, and `lr`, `weight_decay`, `rate` of `adamw`."""
+    """A stage that `score()["score"]` selects in. `settings`: of `Stage`, and lr, weight_decay, rate of `adamw`."""
     of_adamw = {k: settings.pop(k) for k in ("lr", "weight_decay", "rate") if k in settings}
     optimisation = adamw(**{"lr": 0.1, **of_adamw})
     return Stage(
