@@ -10,13 +10,16 @@ import msgspec
 
 from livemerc.errors import ConfigError
 from livemerc.model.checkpoint import Abstention, Manifest
-from trainer.compact.config import ConversationStage, FusionStage, SpeechStage, TextStage, read_stage
+from trainer.compact.config import ConversationStage, FusionStage, SpeechStage, TextStage, complete, read_stage
 from trainer.loop.config_file import read_toml
 from trainer.loop.options import TrainOptions, chosen_stages
+from trainer.loop.provenance import digests
 from trainer.loop.run_folder import RunFolder
 
 STAGES = ("text", "speech", "context")
 """Stages of the compact recipe."""
+CORPORA = ("meld", "goemotions", "emorynlp", "ravdess", "nemo", "speech", "transcripts")
+"""Folders of `--data` that they read."""
 _FOLDERS = {"text": ("text", "features"), "speech": ("speech",), "context": ("context",)}
 
 
@@ -53,6 +56,7 @@ def train(config: Path, data: Path, out: Path, options: TrainOptions) -> None:
         folder.overwrite([f for s in stages for f in _FOLDERS[s]], stages)
     for stage in stages:
         folder.begin(stage, _settings(config, stage))
+        folder.describe(complete(config), digests(data, CORPORA))
         print(f"livemerc-train: stage {stage}", file=sys.stderr)
         run(stage, config, data, out)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -120,3 +120,12 @@ def read_stage(path: Path, section: str, stage: type[Stage]) -> Stage:
         raise ConfigError(f"{path}: section [{section}] is missing.") from error
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: [{section}] {error}.") from error
+
+
+def complete(path: Path) -> dict[str, Any]:
+    """The sections of a file with every key that it leaves to its default. Raises `ConfigError`."""
+    kinds: dict[str, type[_Stage]] = {
+        "text": TextStage, "speech": SpeechStage, "conversation": ConversationStage, "fusion": FusionStage,
+    }  # fmt: skip
+    there = read_toml(path)
+    return {name: msgspec.to_builtins(read_stage(path, name, kind)) for name, kind in kinds.items() if name in there}

@@ -77,7 +77,7 @@ def train(config: Path, data: Path, out: Path, options: TrainOptions) -> None:
         RunOptions(
             config, data, out, options.cache or out / "cache", options.device or "auto", options.pseudo_labels,
             options.max_steps, options.tracker == "tensorboard",
-        )
+        ), folder,
     )  # fmt: skip
     for stage in stages:
         run.run(stage)
@@ -93,10 +93,10 @@ def train(config: Path, data: Path, out: Path, options: TrainOptions) -> None:
 class Run:
     """One run: its configuration, corpus and folder. Every method leaves its files below `options.out`."""
 
-    def __init__(self, options: RunOptions):
+    def __init__(self, options: RunOptions, folder: RunFolder):
         from trainer.corpora.registry import read_corpus
 
-        self.options = options
+        self.options, self.folder = options, folder
         self.config = read_config(options.config)
         self.process = processes.accelerator(options.device)
         self.device: torch.device = self.process.device
@@ -263,6 +263,8 @@ class Run:
             self._say(f"stage {name}: done before")
             return
         self._say(f"stage {name}")
+        if self.process.is_main_process:
+            self.folder.describe(_plain(self.config), {"utterances": begun["utterances"]})
         options = LoopOptions(
             precision=self.config.run.precision, save_every=self.config.run.save_every, begun_with=begun,
             max_steps=self.options.max_steps,

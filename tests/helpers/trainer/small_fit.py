@@ -37,8 +37,11 @@ def one_phase(
     )  # fmt: skip
 
 
-def run(out: Path, epochs: int = 3, broken_at: int | None = None, **given: Any) -> tuple[nn.Module, dict]:
-    """12 batches an epoch of a learnable problem; `broken_at`: the loss of that batch, counted over all, is NaN.
+def run(
+    out: Path, epochs: int = 3, broken_at: int | None = None, scores: list[float] | None = None, **given: Any
+) -> tuple[nn.Module, dict]:
+    """12 batches an epoch of a learnable problem; `broken_at`: the loss of that batch, counted over all, is NaN;
+    `scores`: of the epochs, instead of the dev loss.
     `given`: fields of `LoopOptions`, and settings of `one_phase`."""
     module = network()
     rng = np.random.default_rng(1)
@@ -55,6 +58,8 @@ def run(out: Path, epochs: int = 3, broken_at: int | None = None, **given: Any) 
         return loss * float("nan") if len(seen) == broken_at else loss
 
     def score() -> dict[str, float]:
+        if scores is not None:
+            return {"score": scores[len(seen) // 12 - 1]}
         module.eval()
         torch.rand(2)  # an evaluation may draw
         return {"score": -float(nn.functional.cross_entropy(module(x), y).detach())}

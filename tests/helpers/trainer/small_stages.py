@@ -77,7 +77,7 @@ class SmallStages:
         def run(out: Path) -> None:
             before = self._whole_run()
             out.mkdir(parents=True, exist_ok=True)
-            shutil.copy(before / "begun.json", out / "begun.json")
+            shutil.copy(before / "run.json", out / "run.json")
             for earlier in MERITS_L[: MERITS_L.index(stage)]:
                 if not (out / earlier).exists():
                     shutil.copytree(before / earlier, out / f"{earlier}.part", dirs_exist_ok=True)

@@ -153,11 +153,20 @@ def test_a_run_begun_otherwise_is_refused_by_its_setting(tmp_path: Path) -> None
         run(tmp_path, begun_with={"text": {"lr": 1e-3, "batch": 8}})
 
 
-def test_a_broken_state_is_named(tmp_path: Path) -> None:
-    run(tmp_path, epochs=1)
-    path = tmp_path / "small.resume.pt"
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(ConfigError, match=r"small\.resume\.pt: cannot be read .*--overwrite"):
+@pytest.mark.parametrize("file", ["small.resume.pt", "small.best.pt"])
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.6, 0.9, 0.999])
+def test_a_truncated_state_is_named_with_its_mend(tmp_path: Path, file: str, share: float) -> None:
+    run(tmp_path, epochs=2, scores=[2.0, 1.0])
+    path = tmp_path / file
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(ConfigError, match=rf"{file}: cannot be read \(.*\); train this stage again with --overwrite"):
+        run(tmp_path, epochs=2, scores=[2.0, 1.0])
+
+
+@pytest.mark.parametrize("state", [{"module": {}}, {"format": 3, "at": "{}"}, [1, 2]])
+def test_a_state_of_another_version_is_named_with_its_mend(tmp_path: Path, state: object) -> None:
+    torch.save(state, tmp_path / "small.resume.pt")
+    with pytest.raises(ConfigError, match=r"small\.resume\.pt: written by another version; .*--overwrite"):
         run(tmp_path)
 
 
