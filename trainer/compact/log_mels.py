@@ -56,14 +56,14 @@ class _Worker:
 
     state: _Worker
 
-    def __init__(self, voices: list[np.ndarray], seed: int) -> None:
-        torch.set_num_threads(1)
+    def __init__(self, voices: list[np.ndarray], seed: int, threads: int) -> None:
+        torch.set_num_threads(threads)  # a process of its own begins with as many as there are cores
         self.front = LogMel(DEFAULT_CONFIG)
         self.voices, self.seed = voices, seed
 
     @classmethod
-    def start(cls, voices: list[np.ndarray], seed: int) -> None:
-        cls.state = cls(voices, seed)
+    def start(cls, voices: list[np.ndarray], seed: int, threads: int) -> None:
+        cls.state = cls(voices, seed, threads)
 
     def features(self, clip: Clip, version: int) -> np.ndarray:
         samples = read_samples(clip.path, SAMPLE_RATE_HZ)
@@ -90,7 +90,8 @@ def prepare(data: Path, cache: Path, corpus: str, versions: int, seed: int, proc
     clips = CLIP_READERS[corpus](data)
     babble = [c for c in read_librispeech(data / "speech/librispeech") if c.speaker in BABBLE_READERS]
     voices = [read_samples(c.path, SAMPLE_RATE_HZ) for c in babble]
-    with multiprocessing.get_context("spawn").Pool(processes, _Worker.start, (voices, seed)) as pool:
+    threads = max(1, torch.get_num_threads() // processes)
+    with multiprocessing.get_context("spawn").Pool(processes, _Worker.start, (voices, seed, threads)) as pool:
         for version in missing:
             arrays = pool.map(_run, [(clip, version) for clip in clips], chunksize=32)
             temporary = cache / f"{corpus}-v{version}.part.npz"

@@ -75,7 +75,7 @@ class SmallStages:
         """The command `train --stage`, over the stages before it as one run left them."""
 
         def run(out: Path) -> None:
-            before = self._whole_run()
+            before = self.prepare_merits_l()
             out.mkdir(parents=True, exist_ok=True)
             shutil.copy(before / "run.json", out / "run.json")
             for earlier in MERITS_L[: MERITS_L.index(stage)]:
@@ -87,7 +87,8 @@ class SmallStages:
         return run
 
     @cache  # noqa: B019
-    def _whole_run(self) -> Path:
+    def prepare_merits_l(self) -> Path:
+        """A run from beginning to end, made once."""
         (self.folder / "iemocap").mkdir()
         write_iemocap(self.folder / "iemocap")
         (self.folder / "merits-l").mkdir()
