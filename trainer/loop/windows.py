@@ -111,17 +111,23 @@ def make_batch(dialogues: Sequence[DialogueFeatures], cuts: Sequence[Cut]) -> Wi
     return WindowBatch(t1, s1, has_text, has_speech, lengths, labels, lag, sentiments)
 
 
+def bucketed(sizes: np.ndarray, batch: int, rng: np.random.Generator, pool: int = 32) -> list[np.ndarray]:
+    """Indices into `sizes` in random batches of about equal size, out of `pool` batches at a time: less padding."""
+    order = rng.permutation(len(sizes))
+    groups = []
+    for start in range(0, len(order), batch * pool):
+        part = order[start : start + batch * pool]
+        part = part[np.argsort(sizes[part], kind="stable")]
+        groups += [part[i : i + batch] for i in range(0, len(part), batch)]
+    return [groups[i] for i in rng.permutation(len(groups))]
+
+
 def batches(
     dialogues: Sequence[DialogueFeatures], cuts: list[Cut], size: int, rng: np.random.Generator
 ) -> Iterator[WindowBatch]:
     """Random batches of windows of about equal length."""
-    order = rng.permutation(len(cuts))
-    groups = []
-    for start in range(0, len(order), size * 16):
-        part = sorted(order[start : start + size * 16], key=lambda i: cuts[i].end - cuts[i].start)
-        groups += [part[i : i + size] for i in range(0, len(part), size)]
-    for group in rng.permutation(len(groups)):
-        yield make_batch(dialogues, [cuts[i] for i in groups[group]])
+    for group in bucketed(np.array([c.end - c.start for c in cuts]), size, rng, 16):
+        yield make_batch(dialogues, [cuts[i] for i in group])
 
 
 def judge(

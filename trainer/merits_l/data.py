@@ -123,17 +123,6 @@ def check_finite(features: np.ndarray, split: Split, rows: np.ndarray, what: str
         )
 
 
-def bucketed(sizes: np.ndarray, batch: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Indices into `sizes` in random batches of about equal size: less padding."""
-    order = rng.permutation(len(sizes))
-    groups = []
-    for start in range(0, len(order), batch * 32):
-        part = order[start : start + batch * 32]
-        part = part[np.argsort(sizes[part], kind="stable")]
-        groups += [part[i : i + batch] for i in range(0, len(part), batch)]
-    return [groups[i] for i in rng.permutation(len(groups))]
-
-
 def make_stage(
     name: str,
     module: nn.Module,

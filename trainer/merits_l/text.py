@@ -18,8 +18,9 @@ from trainer.corpora.corpus import SENTIMENTS
 from trainer.loop.fit import autocast, fit
 from trainer.loop.losses import ExtraTerms, balanced_class_weights, cross_entropy
 from trainer.loop.stage import LoopOptions
+from trainer.loop.windows import bucketed
 from trainer.merits_l.config import PretrainSection, TextSection
-from trainer.merits_l.data import Split, bucketed, dev_figures, make_stage
+from trainer.merits_l.data import Split, dev_figures, make_stage
 
 NAME = "text"
 

@@ -20,7 +20,7 @@ from trainer.corpora.corpus import Corpus, LabelledUtterance
 from trainer.corpora.registry import read_corpus
 from trainer.fronts.encoders import build_text_encoder
 from trainer.loop.stage import LoopOptions
-from trainer.loop.windows import Cut, DialogueFeatures, make_batch, random_cuts
+from trainer.loop.windows import Cut, DialogueFeatures, bucketed, make_batch, random_cuts
 from trainer.merits_l.config import MeritsLConfig, read_config
 from trainer.merits_l.conversation import (
     Dialogues,
@@ -30,7 +30,7 @@ from trainer.merits_l.conversation import (
     train_conversation,
     train_fusion,
 )
-from trainer.merits_l.data import bucketed, check_finite, fingerprint, make_split
+from trainer.merits_l.data import check_finite, fingerprint, make_split
 from trainer.merits_l.speech import encode as encode_speech
 from trainer.merits_l.speech import train_speech
 from trainer.merits_l.text import TextRows, encode, load_text, split_pseudo_labels, train_text
