@@ -183,7 +183,8 @@ class _Run:
         if not self.process.is_main_process:
             return
         numbers = {k: v for k, v in figures.items() if not isinstance(v, str)}
-        print(self.stage.name, {k: round(v, 4) for k, v in numbers.items()}, file=sys.stderr, flush=True)
+        shown = figures | {k: round(v, 4) for k, v in numbers.items()}
+        print(self.stage.name, shown, file=sys.stderr, flush=True)
         if self.options.tracker is not None:
             from torch.utils.tensorboard import SummaryWriter
 
