@@ -88,7 +88,7 @@ class _Run:
                 while self.at.epoch < after:
                     if self._ended() or (phase.selects and self._out_of_patience(first)):
                         return
-                    self._epoch(phase, optimisation, after)
+                    self._epoch(phase, optimisation)
             first = after
 
     def _ended(self) -> bool:
@@ -98,10 +98,10 @@ class _Run:
         best = max(self.best.get("epoch", 0), first - 1)
         return self.stage.patience is not None and self.at.epoch - best > self.stage.patience
 
-    def _epoch(self, phase: Phase[Any], optimisation: Optimisation, after: int) -> None:
+    def _epoch(self, phase: Phase[Any], optimisation: Optimisation) -> None:
         stage, at = self.stage, self.at
         started = time.monotonic() - at.seconds
-        self._steps(phase, optimisation, after, started)
+        self._steps(phase, optimisation, started)
         if at.step == 0:
             raise LivemercError(
                 f"{stage.name}: nothing to train on in epoch {at.epoch}; check the corpus' training split."
@@ -117,7 +117,7 @@ class _Run:
         self._settle()
         self._show(figures)
 
-    def _steps(self, phase: Phase[Any], optimisation: Optimisation, after: int, started: float) -> None:
+    def _steps(self, phase: Phase[Any], optimisation: Optimisation, started: float) -> None:
         """The optimiser steps of an epoch that are not done yet."""
         stage, at, rank = self.stage, self.at, self.process.process_index
         torch.manual_seed(stage.seed * 1000 + at.epoch + 1_000_003 * rank)
@@ -127,7 +127,7 @@ class _Run:
         stage.module.train()
         batches = phase.batches(stage.generator(stage.seed, at.epoch))
         title = f"{stage.name}, {phase.name and phase.name + ' '}epoch {at.epoch} of {stage.epochs}"
-        later = (phase.steps or 0) * (after - at.epoch - 1)
+        later = stage.steps_after(at.epoch)
         with Progress(title, done, phase.steps, later, shown=self.process.is_main_process) as progress:
             shared = processes.share(batches, rank, self.process.num_processes)
             for number, group in enumerate(processes.groups(shared, stage.accumulate), 1):

@@ -107,6 +107,10 @@ class Stage(Generic[Batch]):
     def epochs(self) -> int:
         return sum(phase.epochs for phase in self.phases)
 
+    def steps_after(self, epoch: int) -> int:
+        """Optimiser steps of the epochs after this one, as far as they are known."""
+        return sum([phase.steps or 0 for phase in self.phases for _ in range(phase.epochs)][epoch:])
+
 
 @dataclass(frozen=True, slots=True)
 class LoopOptions:

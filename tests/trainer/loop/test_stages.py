@@ -131,3 +131,9 @@ def test_what_a_kill_left_out_between_state_weights_and_log_is_written_at_the_ne
     assert files.log.read_text() == log
     again = torch.load(files.best, weights_only=True)
     assert all(torch.equal(again[k], kept[k]) for k in kept)
+
+
+def test_the_steps_that_are_left_are_counted_over_all_phases() -> None:
+    phases = [Phase(2, make, adamw(1.0), 5), Phase(1, make, adamw(1.0)), Phase(2, make, adamw(1.0), 7)]
+    stage = staged([{}], LAST_EPOCH, phases=phases)
+    assert [stage.steps_after(epoch) for epoch in range(6)] == [24, 19, 14, 14, 7, 0]
