@@ -16,7 +16,7 @@ from torch import Tensor
 
 from livemerc.audio.read import read_samples, stretch
 from livemerc.config import SAMPLE_RATE_HZ
-from livemerc.errors import InputError
+from livemerc.errors import InputError, cause_of
 from trainer.corpora.corpus import LabelledUtterance
 
 Skipped = list[tuple[str, str]]
@@ -121,7 +121,7 @@ def keys_of(items: Sequence[Item], modality: str, hashes: FileHashes) -> tuple[l
             try:
                 key = _sha(f"{hashes.of(item.audio)}|{item.start_s:.6f}|{item.end_s}")
             except OSError as error:
-                skipped.append((item.name, f"{item.audio}: {error.strerror}"))
+                skipped.append((item.name, f"{item.audio}: {cause_of(error)}"))
         keys.append(key)
     return keys, skipped
 

@@ -25,7 +25,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from livemerc.errors import InputError, ModelError
+from livemerc.errors import InputError, ModelError, cause_of
 from livemerc.model.frozen_speech import FrozenSpeech
 
 SEMANTIC = ":semantic"
@@ -55,7 +55,7 @@ class PrecomputedFeatures(FrozenSpeech):
             self.extra = int(self._arrays.shape(first + SEMANTIC)[0]) if with_semantic else 0
         except OSError as error:
             raise ModelError(
-                f"{path}: cannot be read ({error.strerror or error}); name a .npz or .safetensors file."
+                f"{path}: cannot be read ({cause_of(error)}); name a .npz or .safetensors file."
             ) from error
         except (SafetensorError, ValueError, zipfile.BadZipFile) as error:
             raise ModelError(f"{path}: no .npz or .safetensors file of features ({error}); write it again.") from error

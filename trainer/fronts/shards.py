@@ -20,6 +20,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from livemerc.errors import LivemercError
+from trainer.files import told
 
 PART = ".part"
 
@@ -100,13 +101,9 @@ class ShardWriter:
         self._since = time.monotonic()
         if not keys:
             return
-        try:
+        kept = f"{self._kept} of {self._total} new ones are kept, free some room and run the same command again"
+        with told(LivemercError, f"{self._folder}: features cannot be written", kept):
             path = write_shard(self._folder, keys, torch.cat(rows).to(self._stored))
-        except OSError as error:
-            raise LivemercError(
-                f"{self._folder}: features cannot be written ({error.strerror}); {self._kept} of {self._total} new "
-                "ones are kept, free some room and run the same command again."
-            ) from error
         self._kept += len(keys)
         self._written(path, keys)
 

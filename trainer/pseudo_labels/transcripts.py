@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from livemerc.audio.items import Utterance
 from livemerc.config import Config, load_config
 from livemerc.errors import InputError
 from livemerc.text_safety import encodable
+from trainer.files import told
 from trainer.pseudo_labels.answers import Journal
 from trainer.pseudo_labels.progress import Progress
 from trainer.pseudo_labels.teachers import identity, sha256
@@ -118,11 +118,8 @@ def _settings(config: Config, engine: AsrEngine) -> str:
 
 
 def _digest(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or os.strerror(error.errno or 0)}).") from error
+    with told(InputError, f"{path}: cannot be read", "check its permissions"), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _transcribe(path: Path, engine: AsrEngine, config: Config, progress: Progress) -> list[Heard]:

@@ -1,6 +1,4 @@
-"""What the options that are off by default are worth in Stage II of the text, on cached features: a table of LOG.md.
-
-    python -m trainer.compact.option_ablations --meld ../shared/data/meld --out runs/options runs/features/text.npz ...
+"""What the options that are off by default are worth in Stage II of the text, on cached features.
 
 Each features file is one seed of Stage I; Stage II takes its number as its own seed. Figures are weighted F1 and UAR on
 MELD dev at lag 0.
@@ -8,8 +6,7 @@ MELD dev at lag 0.
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,14 +18,13 @@ from torch import Tensor
 from livemerc.emotions import LABELS
 from livemerc.errors import InputError
 from trainer.compact import conversation as stages
-from trainer.compact.ablations import table
 from trainer.compact.config import ConversationStage, FusionStage, read_stage
 from trainer.compact.text_features import TextFeatures
 from trainer.corpora.corpus import SENTIMENTS
 from trainer.corpora.meld import parse_meld
+from trainer.experiments.results import Rows, over_seeds
 from trainer.loop.fit import fit
 from trainer.loop.losses import ExtraTerms, balanced_class_weights, window_loss
-from trainer.loop.saving import save_json
 from trainer.loop.windows import DialogueFeatures, WindowBatch, all_cuts, batches
 
 
@@ -101,29 +97,16 @@ def one_option(
     return {k: kept[k] for k in ("clean", "plain", "uar")}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m trainer.compact.option_ablations", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument("features", type=Path, nargs="+")
-    parser.add_argument("--config", type=Path, default=Path("configs/compact.toml"))
-    parser.add_argument("--meld", type=Path, required=True, help="folder of MELD's csv files")
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    fusion = read_stage(arguments.config, "fusion", FusionStage)
-    seeds = []
-    for seed, features in enumerate(arguments.features):
-        stage = msgspec.structs.replace(read_stage(arguments.config, "conversation", ConversationStage), seed=seed)
-        text = TextFeatures(features)
-        rows = {}
-        for name, option in OPTIONS.items():
-            folder = arguments.out / f"seed{seed}" / name.replace(" ", "-")
-            rows[name] = one_option(option, text, arguments.meld, stage, fusion, folder)
-        seeds.append(rows)
-        save_json(rows, arguments.out / f"seed{seed}.json")
-    print("\n".join(table(seeds)))
+def run(features: Sequence[Path], meld: Path, config: Path, out: Path) -> list[str]:
+    """All options with every seed: the table. `meld`: folder of MELD's CSV files."""
+    fusion = read_stage(config, "fusion", FusionStage)
+    conversation = read_stage(config, "conversation", ConversationStage)
 
+    def one_seed(seed: int, path: Path, folder: Path) -> Rows:
+        stage, text = msgspec.structs.replace(conversation, seed=seed), TextFeatures(path)
+        return {
+            name: one_option(option, text, meld, stage, fusion, folder / name.replace(" ", "-"))
+            for name, option in OPTIONS.items()
+        }
 
-if __name__ == "__main__":
-    main()
+    return over_seeds(features, out, one_seed)

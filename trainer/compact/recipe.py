@@ -1,0 +1,70 @@
+"""The recipe of the checkpoint that ships, stage by stage; each reads what the one before froze."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from livemerc.errors import ConfigError
+from trainer.compact.config import ConversationStage, FusionStage, SpeechStage, TextStage, read_stage
+from trainer.compact.stages import FOLDERS, STAGES, need
+from trainer.loop.options import TrainOptions, chosen_stages
+from trainer.loop.run_folder import RunFolder
+
+
+def train(config: Path, data: Path, out: Path, options: TrainOptions) -> None:
+    """Trains the chosen stages below `out`, with the corpora in `data`. Raises the errors of `livemerc.errors`."""
+    for name in ("device", "cache", "max_steps", "tracker", "pseudo_labels"):
+        if getattr(options, name) is not None:
+            raise ConfigError(
+                f"--{name.replace('_', '-')} belongs to the recipe merits-l; {config} is the compact one."
+            )
+    stages = chosen_stages(options.stage, STAGES)
+    folder = RunFolder(out, "compact")
+    if options.resume:
+        folder.resume()
+    if options.overwrite:
+        folder.overwrite([f for s in stages for f in FOLDERS[s]], stages)
+    run = {"text": _text, "speech": _speech, "context": _context}
+    for stage in stages:
+        folder.begin(stage, _settings(config, stage))
+        print(f"livemerc-train: stage {stage}", file=sys.stderr)
+        run[stage](config, data, out)
+
+
+def _settings(config: Path, stage: str) -> dict[str, Any]:
+    of: dict[str, dict[str, Any]] = {
+        "text": {"text": TextStage},
+        "speech": {"speech": SpeechStage},
+        "context": {"conversation": ConversationStage, "fusion": FusionStage},
+    }
+    return {
+        f"{name}.{key}": value
+        for name, kind in of[stage].items()
+        for key, value in msgspec.to_builtins(read_stage(config, name, kind)).items()
+    }
+
+
+def _text(config: Path, data: Path, out: Path) -> None:
+    from trainer.compact import text, text_features
+
+    settings = read_stage(config, "text", TextStage)
+    text.train(settings, data, out / "text")
+    text_features.extract(settings, data, out / "text", out / "features")
+
+
+def _speech(config: Path, data: Path, out: Path) -> None:
+    from trainer.compact import speech
+
+    for mode in ("prepare", "final", "embed"):
+        speech.main([mode, "--config", str(config), "--data", str(data), "--out", str(out / "speech")])
+
+
+def _context(config: Path, data: Path, out: Path) -> None:
+    from trainer.compact import conversation
+
+    features = need(out / "features/text.npz", "text")
+    conversation.train(config, features, need(out / "speech/final/embeddings.npz", "speech"), out / "context")

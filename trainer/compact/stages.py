@@ -1,0 +1,17 @@
+"""The stages of the recipe, and the folders that they leave."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from livemerc.errors import ConfigError
+
+STAGES = ("text", "speech", "context")
+FOLDERS = {"text": ("text", "features"), "speech": ("speech",), "context": ("context",)}
+
+
+def need(path: Path, stage: str) -> Path:
+    """`path` itself. Raises `ConfigError` where it is missing: `stage` has not been trained."""
+    if not path.exists():
+        raise ConfigError(f"{path} is missing: run `livemerc-train train ... --stage {stage}` first.")
+    return path
