@@ -9,7 +9,10 @@ from livemerc.errors import InputError
 from trainer.files import told
 
 # In order of preference where an utterance lies there twice: sound files before the video they were cut from.
-EXTENSIONS = (".wav", ".flac", ".opus", ".ogg", ".mp3", ".m4a", ".mp4", ".mkv", ".webm", ".avi")
+EXTENSIONS = (
+    ".wav", ".flac", ".w64", ".aif", ".aiff", ".au", ".caf", ".opus", ".ogg", ".oga", ".mp3", ".m4a", ".aac", ".wma",
+    ".mp4", ".mkv", ".mov", ".webm", ".avi",
+)  # fmt: skip
 
 
 def audio_files(folder: Path, *, deep: bool = False) -> Iterable[Path]:

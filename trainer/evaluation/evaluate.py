@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from livemerc.asr.voice import attach
@@ -20,14 +19,11 @@ from livemerc.config import SAMPLE_RATE_HZ, AsrConfig, Config, DialogueConfig, M
 from livemerc.errors import InputError, ModelError
 from livemerc.model.checkpoint import read_manifest
 from livemerc.model.encoders import Encoders, choose_device, load_model
-from livemerc.model.merits import ConversationModel, MeritsL
-from livemerc.model.temperatures import Temperatures
+from livemerc.model.merits import MeritsL
 from livemerc.pipeline.abstention import Cues
 from livemerc.pipeline.dialogue import Dialogue
 from trainer.corpora.manifest import ManifestRow, read_manifest_dialogues
 from trainer.loop.metrics import classification_metrics
-from trainer.loop.windows import DialogueFeatures
-from trainer.loop.windows import judge as judge_windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,36 +155,6 @@ def evaluate(
     may still change a label. Raises `InputError`, `ModelError`.
     """
     return Evaluation(manifest, split, checkpoint, context, device, threads).judgement(lag).figures()
-
-
-def judge_features(
-    model: ConversationModel,
-    dialogues: Sequence[DialogueFeatures],
-    context: int,
-    lag: int | None,
-    labels: Sequence[str],
-    temperatures: Temperatures | None = None,
-) -> Judgement:
-    """The same on cached features, without encoding anything: for selection and ablations. `lag` None = the whole
-    dialogue. "text" and "speech" are the branches' own heads. Uncalibrated unless `temperatures` are given.
-    """
-    t = temperatures or Temperatures()
-    judged = judge_windows(model, dialogues, context, lag)
-    has_text = np.concatenate([d.has_text for d in dialogues])
-    has_speech = np.concatenate([d.has_speech for d in dialogues])
-    scale = np.where(has_text & has_speech, t.both, np.where(has_text, t.text_only, t.speech_only))
-
-    def softmax(field: str, temperature: np.ndarray | float) -> np.ndarray:
-        logits = torch.cat([getattr(w, field) for w in judged]).double()
-        return (logits / torch.as_tensor(temperature).reshape(-1, 1)).softmax(-1).numpy()
-
-    return Judgement(
-        list(labels), np.concatenate([d.labels for d in dialogues]),
-        np.repeat(np.arange(len(dialogues)), [len(d) for d in dialogues]), has_text, has_speech,
-        softmax("text", t.text_branch) if has_text.all() else None,
-        softmax("speech", t.speech_branch) if has_speech.all() else None,
-        softmax("fused", scale),
-    )  # fmt: skip
 
 
 def encode(dialogues: Sequence[Sequence[ManifestRow]], encoders: Encoders, batch: int = 32) -> list[list[Encoded]]:

@@ -14,51 +14,34 @@ LEAST_RESAMPLES = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateOptions:
-    """The flags of `livemerc-train evaluate`, named as they are.
-
-    Parameters
-    ----------
-    split
-        Only the rows of this split (and the context of their dialogues).
-    lag
-        Later utterances that may still change a label (default 0: judged as soon as it ends).
-    context
-        Utterances the model sees (default 32).
-    bootstrap
-        Resamples for 95 % intervals over dialogues, 100 or more.
-    seed
-        Of resamples, splits and simulated labels (default 0).
-    figures
-        Folder for the confusion matrix, the reliability diagram (PNG) and the per-class table (Markdown).
-    against
-        Folder of another checkpoint: paired comparison on the same rows.
-    calibration_halves
-        Fit temperatures on one half of the dialogues and measure ECE and NLL on the other.
-    ladder
-        From the full dialogue to what is heard live: weighted F1 and latency at each step (lag R: --lag, default 2).
-    asr
-        Recogniser of the ladder (default auto: the best cached Whisper, else tiny.en, which ships).
-    model
-        Whisper size or folder: for the ladder, and for a checkpoint whose voice is a Whisper's encoder.
-    device
-        Where to compute (default auto).
-    threads
-        torch threads.
-    """
+    """The flags of `livemerc-train evaluate`, named as they are."""
 
     split: str | None = None
+    """Only the rows of this split (and the context of their dialogues)."""
     lag: int | None = None
+    """Later utterances that may still change a label (default 0: judged as soon as it ends)."""
     context: int | None = None
+    """Utterances the model sees (default 32)."""
     bootstrap: int | None = None
+    """Resamples for 95 % intervals over dialogues, 100 or more."""
     seed: int = 0
+    """Of resamples, splits and simulated labels (default 0)."""
     figures: Path | None = None
+    """Folder for the confusion matrix, the reliability diagram (PNG) and the per-class table (Markdown)."""
     against: Path | None = None
+    """Folder of another checkpoint: paired comparison on the same rows."""
     calibration_halves: bool = False
+    """Fit temperatures on one half of the dialogues and measure ECE and NLL on the other."""
     ladder: bool = False
+    """From the full dialogue to what is heard live: weighted F1 and latency at each step (lag R: --lag, default 2)."""
     asr: Literal["auto", "faster-whisper"] = "auto"
+    """Recogniser of the ladder (default auto: the best cached Whisper, else tiny.en, which ships)."""
     model: str | None = None
+    """Whisper size or folder: for the ladder, and for a checkpoint whose voice is a Whisper's encoder."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute (default auto)."""
     threads: int = 1
+    """torch threads."""
 
     def check(self, checkpoints: int, *, of_whisper: bool = False) -> None:
         """`of_whisper`: one of them judges the voice with a Whisper's encoder. Raises `ConfigError` that names the

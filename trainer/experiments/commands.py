@@ -24,24 +24,16 @@ experiments = App(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureOptions:
-    """What the experiments on cached features share.
-
-    Parameters
-    ----------
-    features
-        Features of Stage I text, RUNS/features/text.npz, of one seed or several: mean and deviation.
-    out
-        Folder of the experiment.
-    config
-        The compact recipe's configuration; its sections [conversation] and [fusion] are read.
-    threads
-        torch threads (default 1).
-    """
+    """What the experiments on cached features share."""
 
     features: Annotated[list[Path], Parameter(consume_multiple=True)]
+    """Features of Stage I text, RUNS/features/text.npz, of one seed or several: mean and deviation."""
     out: Path
+    """Folder of the experiment."""
     config: Path = Path("configs/compact.toml")
+    """The compact recipe's configuration; its sections [conversation] and [fusion] are read."""
     threads: int = 1
+    """torch threads (default 1)."""
 
     def begin(self) -> None:
         """Raises `ConfigError` where a file is missing."""
@@ -52,30 +44,20 @@ class FeatureOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipOptions:
-    """What the experiments on clips share.
-
-    Parameters
-    ----------
-    data
-        Folder with the corpora, as for `train`.
-    out
-        Folder of the experiment.
-    config
-        The compact recipe's configuration; its section [speech] is read.
-    cache
-        Log-mels of all clips, made once (default: OUT/cache; a training run's are in RUNS/speech/cache).
-    processes
-        Processes that make the log-mels (default 1).
-    threads
-        torch threads (default 1).
-    """
+    """What the experiments on clips share."""
 
     data: Path
+    """Folder with the corpora, as for `train`."""
     out: Path
+    """Folder of the experiment."""
     config: Path = Path("configs/compact.toml")
+    """The compact recipe's configuration; its section [speech] is read."""
     cache: Path | None = None
+    """Log-mels of all clips, made once (default: OUT/cache; a training run's are in RUNS/speech/cache)."""
     processes: int = 1
+    """Processes that make the log-mels (default 1)."""
     threads: int = 1
+    """torch threads (default 1)."""
 
     def begin(self) -> dict[str, Features]:
         """The log-mels of every corpus. Raises the errors of its reader."""

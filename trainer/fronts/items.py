@@ -27,27 +27,26 @@ Skipped = list[tuple[str, str]]
 class Item:
     """One utterance. `name` is for messages, and finds features that the user brings in a file.
 
-    `audio` None or `text` "" = that modality is absent. Times in seconds, `end_s` None = to the file's end.
+    `audio` None = nothing was heard. Times in seconds, `end_s` None = to the file's end.
     """
 
     name: str
     audio: Path | None = None
     start_s: float = 0.0
     end_s: float | None = None
-    text: str = ""
 
     @classmethod
     def of(cls, utterance: LabelledUtterance) -> Item:
         """The item of a corpus' utterance; its name is `dialogue_id/utterance_id`."""
         name = f"{utterance.dialogue_id}/{utterance.utterance_id}"
-        return cls(name, utterance.audio, utterance.start_s, utterance.end_s, utterance.text)
+        return cls(name, utterance.audio, utterance.start_s, utterance.end_s)
 
 
 class Frontend(Protocol):
-    """What can be cached: `livemerc.model.frozen_speech.FrozenSpeech`, `trainer.fronts.encoders.FrozenText`.
+    """What can be cached: `livemerc.model.frozen_speech.FrozenSpeech`.
 
-    `modality`: "speech" (features of samples), "text" (of texts) or "given" (of names: `PrecomputedFeatures`). The
-    word is stored with the cache.
+    `modality`: "speech" (features of samples) or "given" (of names: `PrecomputedFeatures`). The word is stored with
+    the cache.
     """
 
     modality: Any
@@ -106,11 +105,9 @@ class FileHashes:
 def keys_of(items: Sequence[Item], modality: str, hashes: FileHashes) -> tuple[list[str | None], Skipped]:
     """The key of each utterance, None where the modality is absent or the file cannot be read; and the unreadable ones.
 
-    A key is made from the text, from the name ("given"), or from the audio file's content with start and end: an
-    utterance is found again wherever its file lies.
+    A key is made from the name ("given"), or from the audio file's content with start and end: an utterance is found
+    again wherever its file lies.
     """
-    if modality == "text":
-        return [_sha(item.text) if item.text.strip() else None for item in items], []
     if modality == "given":
         return [_sha(item.name) for item in items], []
     keys: list[str | None] = []
@@ -127,9 +124,7 @@ def keys_of(items: Sequence[Item], modality: str, hashes: FileHashes) -> tuple[l
 
 
 def inputs_of(part: Sequence[tuple[str, Item]], frontend: Frontend) -> tuple[list[tuple[str, Item, Any]], Skipped]:
-    """(key, item, what the front end takes: samples, text or name) of a part of the work; and what cannot be used."""
-    if frontend.modality == "text":
-        return [(key, item, item.text) for key, item in part], []
+    """(key, item, what the front end takes: samples or name) of a part of the work; and what cannot be used."""
     if frontend.modality == "given":
         known = cast(NamedFeatures, frontend)
         absent = [(item.name, f"{frontend.name} has no such entry") for _, item in part if item.name not in known]

@@ -17,6 +17,7 @@ from livemerc.audio.items import Utterance
 from livemerc.config import Config, load_config
 from livemerc.errors import InputError
 from livemerc.text_safety import encodable
+from trainer.corpora.audio_index import audio_files
 from trainer.files import told
 from trainer.pseudo_labels.answers import Journal
 from trainer.pseudo_labels.progress import Progress
@@ -25,11 +26,6 @@ from trainer.pseudo_labels.texts import SourceText, normalised
 
 if TYPE_CHECKING:
     from livemerc.asr.engine import AsrEngine
-
-SUFFIXES = frozenset(
-    (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".wma", ".aif", ".aiff", ".au", ".caf", ".w64",
-     ".mp4", ".mkv", ".mov", ".webm", ".avi")
-)  # fmt: skip
 
 
 class Heard(msgspec.Struct, array_like=True):
@@ -57,7 +53,7 @@ def transcribe_folder(
     every setting that they depend on. A file that does not decode is named, counted and passed over; `bad_files` of
     them raise `InputError`, as a folder without audio does. No model is fetched.
     """
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    files = sorted(audio_files(folder, deep=True))
     if not files:
         raise InputError(f"{folder}: no audio in this folder (.wav, .flac, .mp3, ...); check the path.")
     overrides = {"asr.engine": asr, "asr.model": model, "asr.language": language, "model.device": device}
