@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from livemerc.asr.voice import attach
-from livemerc.audio.read import read_samples, stretch
-from livemerc.config import SAMPLE_RATE_HZ, AsrConfig, Config, DialogueConfig, ModelConfig
+from livemerc.config import AsrConfig, Config, DialogueConfig, ModelConfig
 from livemerc.errors import InputError, ModelError
 from livemerc.model.checkpoint import read_manifest
 from livemerc.model.encoders import Encoders, choose_device, load_model
@@ -23,6 +21,7 @@ from livemerc.model.merits import MeritsL
 from livemerc.pipeline.abstention import Cues
 from livemerc.pipeline.dialogue import Dialogue
 from trainer.corpora.manifest import ManifestRow, read_manifest_dialogues
+from trainer.corpora.recordings import Recordings
 from trainer.loop.metrics import classification_metrics
 
 
@@ -181,21 +180,16 @@ def encode(dialogues: Sequence[Sequence[ManifestRow]], encoders: Encoders, batch
 
 
 class RowAudio:
-    """The samples of rows. A long recording is decoded once and not anew, from its start, for each of its rows."""
+    """The samples of a manifest's rows."""
 
     def __init__(self, rows: Sequence[ManifestRow]):
-        self._shared = {path for path, n in Counter(r.audio for r in rows).items() if path is not None and n > 1}
-        self._whole: tuple[Path, np.ndarray] | None = None
+        self._recordings = Recordings(row.audio for row in rows)
 
     def samples(self, row: ManifestRow) -> np.ndarray:
         """(n,) float32 at 16 kHz, n >= 1, of a row that has audio. Raises `InputError` that names the line."""
         assert row.audio is not None
         try:
-            if row.audio not in self._shared:
-                return read_samples(row.audio, SAMPLE_RATE_HZ, row.start_s, row.end_s)
-            if self._whole is None or self._whole[0] != row.audio:
-                self._whole = (row.audio, read_samples(row.audio, SAMPLE_RATE_HZ))
-            return stretch(self._whole[1], SAMPLE_RATE_HZ, row.start_s, row.end_s, row.audio)
+            return self._recordings.samples(row.audio, row.start_s, row.end_s)
         except InputError as error:
             raise InputError(f"line {row.line} of the manifest: {error}") from error
 

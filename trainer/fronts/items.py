@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,10 @@ from typing import Any, Protocol, cast
 import numpy as np
 from torch import Tensor
 
-from livemerc.audio.read import read_samples, stretch
-from livemerc.config import SAMPLE_RATE_HZ
 from livemerc.errors import InputError, cause_of
+from livemerc.model.checkpoint import file_sha256
 from trainer.corpora.corpus import LabelledUtterance
+from trainer.corpora.recordings import Recordings
 
 Skipped = list[tuple[str, str]]
 """(name, reason) of each utterance that cannot be used."""
@@ -84,8 +83,7 @@ class FileHashes:
         known = self._known.get(name)
         if known is not None and known[:2] == [status.st_size, status.st_mtime_ns]:
             return known[2]
-        with file.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        digest = file_sha256(file)
         self._known[name] = [status.st_size, status.st_mtime_ns, digest]
         return digest
 
@@ -133,20 +131,14 @@ def inputs_of(part: Sequence[tuple[str, Item]], frontend: Frontend) -> tuple[lis
 
 
 def _decoded(part: Sequence[tuple[str, Item]]) -> tuple[list[tuple[str, Item, Any]], Skipped]:
-    """Samples (n,) float32 at 16 kHz of each utterance; a long recording is decoded once, not for each utterance."""
+    """Samples (n,) float32 at 16 kHz of each utterance."""
     inputs: list[tuple[str, Item, Any]] = []
     skipped: Skipped = []
-    times = Counter(item.audio for _, item in part)
-    whole: tuple[Path | None, np.ndarray] = (None, np.zeros(0, np.float32))
+    recordings = Recordings(item.audio for _, item in part)
     for key, item in part:
         assert item.audio is not None
         try:
-            if times[item.audio] > 1:
-                if whole[0] != item.audio:
-                    whole = (item.audio, read_samples(item.audio, SAMPLE_RATE_HZ))
-                samples = stretch(whole[1], SAMPLE_RATE_HZ, item.start_s, item.end_s, item.audio)
-            else:
-                samples = read_samples(item.audio, SAMPLE_RATE_HZ, item.start_s, item.end_s)
+            samples = recordings.samples(item.audio, item.start_s, item.end_s)
             if not np.isfinite(samples).all():
                 raise InputError(f"{item.audio}: holds samples that are not finite.")
         except InputError as error:

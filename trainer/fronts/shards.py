@@ -20,6 +20,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from livemerc.errors import LivemercError
+from livemerc.model.checkpoint import file_sha256
 from trainer.files import told
 
 PART = ".part"
@@ -131,8 +132,7 @@ def read_shard(path: Path) -> Tensor:
 
 def is_whole(path: Path) -> bool:
     """Whether the content is what the name says."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:32] == path.stem
+    return file_sha256(path)[:32] == path.stem
 
 
 def _digest(content: bytes) -> str:

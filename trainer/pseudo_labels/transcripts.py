@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from livemerc.audio.file_source import FileSource
 from livemerc.audio.items import Utterance
 from livemerc.config import Config, load_config
 from livemerc.errors import InputError
+from livemerc.model.checkpoint import file_sha256
 from livemerc.text_safety import encodable
 from trainer.corpora.audio_index import audio_files
 from trainer.files import told
@@ -69,7 +69,8 @@ def transcribe_folder(
             for number, path in enumerate(files, start=1):
                 name = encodable(path.relative_to(folder).as_posix())
                 try:
-                    key = sha256(f"{settings}\n{_digest(path)}")
+                    with told(InputError, f"{path}: cannot be read", "check its permissions"):
+                        key = sha256(f"{settings}\n{file_sha256(path)}")
                     kept = journal.transcript(key)
                     if kept is None:
                         heard = _transcribe(path, engine, config, progress)
@@ -111,11 +112,6 @@ def transcribe_folder(
 def _settings(config: Config, engine: AsrEngine) -> str:
     sections = {name: msgspec.to_builtins(getattr(config, name)) for name in ("vad", "endpoint", "asr", "screening")}
     return identity(recogniser=engine.engine, model=engine.model, **sections)
-
-
-def _digest(path: Path) -> str:
-    with told(InputError, f"{path}: cannot be read", "check its permissions"), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _transcribe(path: Path, engine: AsrEngine, config: Config, progress: Progress) -> list[Heard]:
