@@ -6,7 +6,7 @@ import json as json_module
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
@@ -14,6 +14,7 @@ from livemerc import __version__
 from livemerc.errors import EXIT_OK, ConfigError
 from trainer.evaluation.options import EvaluateOptions
 from trainer.experiments.commands import experiments
+from trainer.loop.options import TrainOptions
 from trainer.pseudo_labels.options import PseudoLabelOptions
 from trainer.torch_settings import set_torch
 
@@ -107,14 +108,7 @@ def train(
     *,
     data: Path,
     out: Path = Path("runs"),
-    stage: str = "all",
-    resume: bool = False,
-    overwrite: bool = False,
-    device: Literal["auto", "cpu", "cuda"] | None = None,
-    cache: Path | None = None,
-    pseudo_labels: Path | None = None,
-    max_steps: int | None = None,
-    tracker: Literal["tensorboard"] | None = None,
+    options: Annotated[TrainOptions, Parameter(name="*")] = TrainOptions(),  # noqa: B008 - it is frozen
     deterministic: bool = False,
     threads: Annotated[int, Parameter(show_default=True)] = 1,
 ) -> int:
@@ -131,23 +125,6 @@ def train(
         the configuration's corpus.
     out
         Folder of the runs.
-    stage
-        compact: text, speech (Stage I), context (Stages II and III). merits-l: pretrain (Stage 0), text, speech,
-        conversation, fusion. Default: all.
-    resume
-        Insist that a run is there to go on with.
-    overwrite
-        Begin the chosen stages anew.
-    device
-        merits-l: where to compute (default auto).
-    cache
-        merits-l: folder of the frozen speech features (default: OUT/cache).
-    pseudo_labels
-        merits-l: corpus written by `pseudo-label`, for Stage 0; without it Stage 0 is left out.
-    max_steps
-        merits-l: end each stage after so many optimiser steps, to try a set-up.
-    tracker
-        merits-l: tensorboard writes to OUT/tensorboard what the JSONL files hold.
     deterministic
         Ask torch for deterministic algorithms: slower on a GPU, equal to the last bit on the same machine.
     threads
@@ -156,10 +133,8 @@ def train(
     if not data.exists():
         raise ConfigError(f"--data {data} is not there; see the README for the corpora it must hold.")
     set_torch(threads, deterministic=deterministic)
-    from trainer.loop.options import TrainOptions
     from trainer.recipe import train as run
 
-    options = TrainOptions(stage, resume, overwrite, device, cache, pseudo_labels, max_steps, tracker)
     run(config, data, out, options)
     return EXIT_OK
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from livemerc.config import read_toml
 from livemerc.errors import ConfigError
 from livemerc.model.checkpoint import Manifest
-from trainer.loop.config_file import read_toml
 from trainer.loop.options import TrainOptions
 
 
 def read_recipe(path: Path) -> str:
     """The recipe that a configuration is for: "merits-l", or "compact" where it names none. Raises `ConfigError`."""
-    recipe = read_toml(path).get("recipe", "compact")
+    recipe = read_toml(path, "name a file of configs/").get("recipe", "compact")
     if recipe not in ("compact", "merits-l"):
         raise ConfigError(f'{path}: recipe {recipe!r} is unknown; it is "merits-l", or left out for the compact model.')
     return str(recipe)

@@ -7,8 +7,8 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from livemerc.config import read_toml
 from livemerc.errors import ConfigError
-from trainer.loop.config_file import read_toml
 
 
 class _Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -113,7 +113,7 @@ Stage = TypeVar("Stage", bound=_Stage)
 
 def read_stage(path: Path, section: str, stage: type[Stage]) -> Stage:
     """Section `section` of a TOML file as `stage`. Raises `ConfigError` that names the key with its path."""
-    tree = read_toml(path)
+    tree = read_toml(path, "name a file of configs/")
     try:
         return msgspec.convert(tree[section], stage)
     except KeyError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -59,8 +60,7 @@ def _text(config: Path, data: Path, out: Path) -> None:
 def _speech(config: Path, data: Path, out: Path) -> None:
     from trainer.compact import speech
 
-    for mode in ("prepare", "final", "embed"):
-        speech.main([mode, "--config", str(config), "--data", str(data), "--out", str(out / "speech")])
+    print(json.dumps(speech.train(read_stage(config, "speech", SpeechStage), data, out / "speech"), indent=2))
 
 
 def _context(config: Path, data: Path, out: Path) -> None:

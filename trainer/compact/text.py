@@ -1,11 +1,7 @@
-"""Stage I, text: fine-tunes the encoder on single utterances.
-
-Run: `python -m trainer.compact.text --data ../shared/data --out runs/text`.
-"""
+"""Stage I, text: fine-tunes the encoder on single utterances."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import random
@@ -23,7 +19,7 @@ from torch import Tensor, nn
 
 from livemerc.model.quantise import quantise_rows
 from livemerc.model.text import TextEncoder, load_tokenizer, tokenize
-from trainer.compact.config import TextStage, read_stage
+from trainer.compact.config import TextStage
 from trainer.corpora.corpus import SENTIMENTS
 from trainer.corpora.text_corpora import TextRow, read_emorynlp, read_goemotions, read_meld
 from trainer.loop.fit import fit
@@ -211,19 +207,3 @@ def load_encoder(folder: Path) -> tuple[TextEncoder, str]:
     state = load_state(folder / "text.best.pt")
     encoder.load_state_dict({k.removeprefix("encoder."): v for k, v in state.items() if k.startswith("encoder.")})
     return encoder.eval(), kept["tokenizer"]
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m trainer.compact.text", description=__doc__.splitlines()[0])
-    parser.add_argument("--config", type=Path, default=Path("configs/compact.toml"))
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--threads", type=int, default=1)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    config = read_stage(arguments.config, "text", TextStage)
-    print(train(config, arguments.data, arguments.out))
-
-
-if __name__ == "__main__":
-    main()

@@ -6,7 +6,7 @@ MELD dev at lag 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from trainer.corpora.meld import parse_meld
 from trainer.experiments.results import Rows, over_seeds
 from trainer.loop.fit import fit
 from trainer.loop.losses import ExtraTerms, balanced_class_weights, window_loss
-from trainer.loop.windows import DialogueFeatures, WindowBatch, all_cuts, batches
+from trainer.loop.windows import DialogueFeatures, WindowBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +52,12 @@ TEMPERATURE = 0.1
 def with_sentiments(dialogues: list[DialogueFeatures], csv: Path) -> list[DialogueFeatures]:
     """The same dialogues with MELD's sentiments; features were extracted in this very order, which labels confirm."""
     read, _ = parse_meld(csv)
-    out = []
-    for features, utterances in zip(dialogues, read, strict=True):
-        if [LABELS.index(u.emotion or "") for u in utterances] != features.labels.tolist():
-            raise InputError(f"{csv}: its rows are not those of the features; extract them again.")
-        sentiments = np.array([-1 if u.sentiment is None else SENTIMENTS.index(u.sentiment) for u in utterances])
-        out.append(replace(features, sentiments=sentiments))
-    return out
+    if [[LABELS.index(u.emotion or "") for u in d] for d in read] != [f.labels.tolist() for f in dialogues]:
+        raise InputError(f"{csv}: its rows are not those of the features; extract them again.")
+    found = [
+        np.array([-1 if u.sentiment is None else SENTIMENTS.index(u.sentiment) for u in dialogue]) for dialogue in read
+    ]
+    return [replace(features, sentiments=own) for features, own in zip(dialogues, found, strict=True)]
 
 
 def one_option(
@@ -66,18 +65,12 @@ def one_option(
 ) -> dict[str, float]:
     """Stage II of the text with `option`; figures of the kept epoch at lag 0."""
     model = stages.build(stage, fusion, text.arrays["train_clean"].shape[1], len(LABELS))
-    train = {
-        s: with_sentiments(stages.text_alone(text.dialogues("train", s), len(LABELS)), meld / "train_sent_emo.csv")
-        for s in ("clean", "plain")
-    }
-    dev = {s: stages.text_alone(text.dialogues("dev", s), len(LABELS)) for s in ("clean", "plain")}
+    styles = stages.both_styles(text, "train", len(LABELS))
+    train = {s: with_sentiments(dialogues, meld / "train_sent_emo.csv") for s, dialogues in styles.items()}
+    dev = stages.both_styles(text, "dev", len(LABELS))
     weights = balanced_class_weights(text.arrays["train_labels"], len(LABELS)) if option.balanced else None
     extra = ExtraTerms(model.text_context.width, option.contrastive, TEMPERATURE, option.sentiment)
     network = torch.nn.ModuleDict({"context": model.text_context, "extra": extra})
-
-    def make(rng: np.random.Generator) -> Iterable[WindowBatch]:
-        chosen = [train["plain" if rng.random() < 0.5 else "clean"][d] for d in range(len(train["clean"]))]
-        return batches(chosen, all_cuts(chosen, stage.context), stage.batch * 4, rng)
 
     def loss(b: WindowBatch) -> Tensor:
         states, logits = model.text_context(b.t1, b.has_text, b.lengths)
@@ -87,12 +80,10 @@ def one_option(
 
     def score() -> dict[str, float]:
         clean, plain = (stages.figures(model, dev[s], stage.context, "text") for s in ("clean", "plain"))
-        return {
-            "clean": clean["weighted_f1"], "plain": plain["weighted_f1"], "uar": clean["uar"],
-            "score": (clean["weighted_f1"] + plain["weighted_f1"]) / 2,
-        }  # fmt: skip
+        return {"clean": clean["weighted_f1"], "plain": plain["weighted_f1"], "uar": clean["uar"]}
 
-    plan = stages.window_stage("option", network, stage, make, loss, score, ["score"])
+    make = stages.either_style(train, stage)
+    plan = stages.window_stage("option", network, stage, make, loss, score, stage.select_text)
     kept = fit(plan, out, stages.begun_with(stage, text, option=msgspec.to_builtins(option)))
     return {k: kept[k] for k in ("clean", "plain", "uar")}
 

@@ -6,13 +6,11 @@ MELD dev (text) and of composed dialogues with actors that no stage heard; mean 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import torch
-from torch import Tensor
 
 from livemerc.emotions import LABELS
 from livemerc.model.merits import ConversationModel
@@ -22,34 +20,10 @@ from trainer.compact.config import ConversationStage, FusionStage, read_stage
 from trainer.compact.text_features import TextFeatures
 from trainer.experiments.results import Rows, over_seeds
 from trainer.loop.fit import fit
-from trainer.loop.losses import window_loss
 from trainer.loop.metrics import classification_metrics
-from trainer.loop.windows import WindowBatch, all_cuts, batches
 
 CONTEXTS = (1, 2, 4, 8, 16, 32)
 LAGS: tuple[int | None, ...] = (0, 1, 2, 4, None)
-
-
-def end_to_end(
-    model: ConversationModel, text: TextFeatures, pools: dict, stage: FusionStage, out: Path
-) -> dict[str, float]:
-    """Trains Stages II and III at once from the fused loss alone, to compare with the paper's staging."""
-    composer = stages.Composer(text, pools, stage)
-    conditions = stages.dev_conditions(text, pools["dev"], stage, stage.seed)
-
-    def make(rng: np.random.Generator) -> Iterable[WindowBatch]:
-        dialogues = composer.draw(rng)
-        return batches(dialogues, all_cuts(dialogues, stage.context), stage.batch * 4, rng)
-
-    def score() -> dict[str, float]:
-        scores = {k: stages.weighted_f1(model, d, stage.context, "fused") for k, d in conditions.items()}
-        return {**scores, "score": float(np.mean(list(scores.values())))}
-
-    def loss(batch: WindowBatch) -> Tensor:
-        return window_loss(batch.forward(model).fused, batch, batch.has_text | batch.has_speech)
-
-    plan = stages.window_stage("joint", model, stage, make, loss, score, ["score"])
-    return fit(plan, out, stages.begun_with(stage, text))
 
 
 def stage_one_f1(text: TextFeatures, style: str) -> float:
@@ -82,7 +56,7 @@ def one_seed(seed: int, features: Path, speech: Path | None, config: Path, out: 
     rows: Rows = {"Stage I": {style: stage_one_f1(text, style) for style in ("clean", "plain")}}
     model = fresh()
     stages.train_text_context(model, text, conversation, out, len(LABELS))
-    dev = {s: stages.text_alone(text.dialogues("dev", s), len(LABELS)) for s in ("clean", "plain")}
+    dev = stages.both_styles(text, "dev", len(LABELS))
 
     def words(context: int, lag: int | None) -> dict[str, float]:
         return {s: stages.weighted_f1(model, dev[s], context, "text", lag) for s in dev}
@@ -105,8 +79,9 @@ def one_seed(seed: int, features: Path, speech: Path | None, config: Path, out: 
     stage_three("staged", fusion)
     both_always = [1.0 - sum(fusion.mixture[3:]), 0.0, 0.0, *fusion.mixture[3:]]
     stage_three("no modality dropout", msgspec.structs.replace(fusion, mixture=both_always))
-    joint = fresh()
-    end_to_end(joint, text, pools, fusion, out / "end to end")
+    joint = fresh()  # Stages II and III from the fused loss alone, to compare with the paper's staging
+    at_once = stages.fused_stage("joint", joint, joint, text, pools, fusion)
+    fit(at_once, out / "end to end", stages.begun_with(fusion, text))
     rows["end to end"] = fused_figures(joint, text, pools, fusion)
     rows["end to end"] |= {s: stages.weighted_f1(joint, dev[s], conversation.context, "fused") for s in dev}
     return rows

@@ -1,4 +1,4 @@
-"""Reads and writes a configuration as tables; each recipe checks its own sections (`config.py` of its room)."""
+"""Writes a configuration as tables; each recipe checks its own sections (`config.py` of its room)."""
 
 from __future__ import annotations
 
@@ -6,20 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from livemerc.errors import ConfigError
+from livemerc.config import read_toml
 from trainer.loop.saving import write_whole
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file. Raises `ConfigError` where it cannot be read or is no TOML."""
-    try:
-        return msgspec.toml.decode(path.read_bytes())
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); name a file of configs/.") from error
-    except msgspec.DecodeError as error:
-        raise ConfigError(f"{path}: {error}.") from error
 
 
 def write_toml(tree: dict[str, Any], path: Path) -> None:

@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from livemerc.config import read_toml
 from livemerc.errors import ConfigError
-from trainer.loop.config_file import read_toml
 
 Count = Annotated[int, Meta(ge=1)]
 Whole = Annotated[int, Meta(ge=0)]
@@ -131,7 +131,7 @@ class MeritsLConfig(_Strict, frozen=True, kw_only=True):
 
 def read_config(path: Path) -> MeritsLConfig:
     """A configuration of the full-size recipe. Raises `ConfigError` that names the key with its path."""
-    tree = read_toml(path)
+    tree = read_toml(path, "name a file of configs/")
     try:
         config = msgspec.convert(tree, MeritsLConfig)
     except msgspec.ValidationError as error:

@@ -12,10 +12,11 @@ import pytest
 import torch
 from helpers.paths import PROJECT
 
+from livemerc.config import read_toml
 from livemerc.errors import ConfigError
 from trainer.compact.config import complete
 from trainer.loop import provenance
-from trainer.loop.config_file import read_toml, write_toml
+from trainer.loop.config_file import write_toml
 from trainer.loop.run_folder import RunFolder
 from trainer.merits_l.config import read_config
 
