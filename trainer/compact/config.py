@@ -9,6 +9,7 @@ import msgspec
 
 from livemerc.config import read_toml
 from livemerc.errors import ConfigError
+from trainer.loop.differences import flat
 
 
 class _Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -122,10 +123,17 @@ def read_stage(path: Path, section: str, stage: type[Stage]) -> Stage:
         raise ConfigError(f"{path}: [{section}] {error}.") from error
 
 
+SECTIONS: dict[str, type[_Stage]] = {
+    "text": TextStage, "speech": SpeechStage, "conversation": ConversationStage, "fusion": FusionStage
+}  # fmt: skip
+
+
+def settings(path: Path, *sections: str) -> dict[str, Any]:
+    """{"section.key": value} of the file's `sections`, defaults included. Raises as `read_stage` does."""
+    return flat({name: msgspec.to_builtins(read_stage(path, name, SECTIONS[name])) for name in sections})
+
+
 def complete(path: Path) -> dict[str, Any]:
     """The sections of a file with every key that it leaves to its default. Raises `ConfigError`."""
-    kinds: dict[str, type[_Stage]] = {
-        "text": TextStage, "speech": SpeechStage, "conversation": ConversationStage, "fusion": FusionStage,
-    }  # fmt: skip
-    there = read_toml(path)
-    return {name: msgspec.to_builtins(read_stage(path, name, kind)) for name, kind in kinds.items() if name in there}
+    there = read_toml(path, "name a file of configs/")
+    return {n: msgspec.to_builtins(read_stage(path, n, kind)) for n, kind in SECTIONS.items() if n in there}

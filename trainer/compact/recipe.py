@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from livemerc.errors import ConfigError
-from trainer.compact.config import ConversationStage, FusionStage, SpeechStage, TextStage, read_stage
-from trainer.compact.stages import FOLDERS, STAGES, need
+from trainer.compact.config import SpeechStage, TextStage, read_stage, settings
+from trainer.compact.stages import FOLDERS, SECTIONS_OF, STAGES, need
 from trainer.loop.options import TrainOptions, chosen_stages
 from trainer.loop.run_folder import RunFolder
 
@@ -31,30 +28,17 @@ def train(config: Path, data: Path, out: Path, options: TrainOptions) -> None:
         folder.overwrite([f for s in stages for f in FOLDERS[s]], stages)
     run = {"text": _text, "speech": _speech, "context": _context}
     for stage in stages:
-        folder.begin(stage, _settings(config, stage))
+        folder.begin(stage, settings(config, *SECTIONS_OF[stage]))
         print(f"livemerc-train: stage {stage}", file=sys.stderr)
         run[stage](config, data, out)
-
-
-def _settings(config: Path, stage: str) -> dict[str, Any]:
-    of: dict[str, dict[str, Any]] = {
-        "text": {"text": TextStage},
-        "speech": {"speech": SpeechStage},
-        "context": {"conversation": ConversationStage, "fusion": FusionStage},
-    }
-    return {
-        f"{name}.{key}": value
-        for name, kind in of[stage].items()
-        for key, value in msgspec.to_builtins(read_stage(config, name, kind)).items()
-    }
 
 
 def _text(config: Path, data: Path, out: Path) -> None:
     from trainer.compact import text, text_features
 
-    settings = read_stage(config, "text", TextStage)
-    text.train(settings, data, out / "text")
-    text_features.extract(settings, data, out / "text", out / "features")
+    stage = read_stage(config, "text", TextStage)
+    text.train(stage, data, out / "text")
+    text_features.extract(stage, data, out / "text", out / "features")
 
 
 def _speech(config: Path, data: Path, out: Path) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 from livemerc.errors import ConfigError
 
 STAGES = ("text", "speech", "context")
+SECTIONS_OF = {"text": ("text",), "speech": ("speech",), "context": ("conversation", "fusion")}
+"""Sections of the configuration that each reads."""
 FOLDERS = {"text": ("text", "features"), "speech": ("speech",), "context": ("context",)}
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from livemerc.errors import EXIT_OK, ConfigError
+from trainer.compact.config import SpeechStage, read_stage, settings
 from trainer.compact.stages import need
 from trainer.torch_settings import set_torch
 
@@ -34,12 +35,17 @@ class FeatureOptions:
     """The compact recipe's configuration; its sections [conversation] and [fusion] are read."""
     threads: int = 1
     """torch threads (default 1)."""
+    overwrite: bool = False
+    """Begin anew."""
 
-    def begin(self) -> None:
-        """Raises `ConfigError` where a file is missing."""
+    def begin(self, name: str) -> None:
+        """Raises `ConfigError` where a file is missing, or `out` was begun with something else."""
         for path in self.features:
             need(path, "text")
         set_torch(self.threads)
+        from trainer.experiments.results import begin
+
+        begin(self.out, name, settings(self.config, "conversation", "fusion"), overwrite=self.overwrite)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,17 +64,21 @@ class ClipOptions:
     """Processes that make the log-mels (default 1)."""
     threads: int = 1
     """torch threads (default 1)."""
+    overwrite: bool = False
+    """Begin anew; the log-mels stay."""
 
-    def begin(self) -> dict[str, Features]:
-        """The log-mels of every corpus. Raises the errors of its reader."""
+    def begin(self, name: str) -> dict[str, Features]:
+        """The log-mels of every corpus. Raises its reader's errors, and `ConfigError` where `out` was begun with
+        something else."""
         if self.processes < 1:
             raise ConfigError("--processes must be 1 or more.")
         set_torch(self.threads)
-        from trainer.compact.config import SpeechStage, read_stage
         from trainer.compact.log_mels import all_clips
+        from trainer.experiments.results import CACHE, begin
 
+        begin(self.out, name, settings(self.config, "speech"), overwrite=self.overwrite)
         stage = read_stage(self.config, "speech", SpeechStage)
-        return all_clips(self.data, self.cache or self.out / "cache", stage, self.processes)
+        return all_clips(self.data, self.cache or self.out / CACHE, stage, self.processes)
 
 
 OnFeatures = Annotated[FeatureOptions, Parameter(name="*")]
@@ -87,7 +97,7 @@ def stage_ablations(*, options: OnFeatures, speech: Path | None = None) -> int:
     """
     if speech is not None:
         need(speech, "speech")
-    options.begin()
+    options.begin("stage-ablations")
     from trainer.experiments.stage_ablations import run
 
     return _show(run(options.features, speech, options.config, options.out))
@@ -102,7 +112,7 @@ def option_ablations(*, options: OnFeatures, data: Path) -> int:
     data
         Folder with the corpora, as for `train`; MELD's sentiments are read.
     """
-    options.begin()
+    options.begin("option-ablations")
     from trainer.experiments.option_ablations import run
 
     return _show(run(options.features, data / "meld", options.config, options.out))
@@ -119,7 +129,7 @@ def ravdess_folds(*, options: OnClips, folds: Folds = None) -> int:
     """
     from trainer.experiments.speech_folds import run
 
-    return _show(run("ravdess", options.config, options.begin(), options.out, folds))
+    return _show(run("ravdess", options.config, options.begin("ravdess-folds"), options.out, folds))
 
 
 @experiments.command
@@ -133,7 +143,7 @@ def nemo_folds(*, options: OnClips, folds: Folds = None) -> int:
     """
     from trainer.experiments.speech_folds import run
 
-    return _show(run("nemo", options.config, options.begin(), options.out, folds))
+    return _show(run("nemo", options.config, options.begin("nemo-folds"), options.out, folds))
 
 
 @experiments.command
@@ -141,7 +151,7 @@ def cross_corpus(*, options: OnClips) -> int:
     """Speech trained on RAVDESS and tested on nEMO, and the other way round, on the six classes that both have."""
     from trainer.experiments.cross_corpus import run
 
-    return _show(run(options.config, options.begin(), options.out))
+    return _show(run(options.config, options.begin("cross-corpus"), options.out))
 
 
 def _show(table: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""What every experiment leaves: `figures.json` in its folder, and a Markdown table for the log."""
+"""What every experiment leaves: what it was begun with, `figures.json`, and a Markdown table for the log."""
 
 from __future__ import annotations
 
@@ -8,12 +8,24 @@ from typing import Any
 
 import numpy as np
 
+from trainer.loop.run_folder import RunFolder
 from trainer.loop.saving import save_json
 
 FIGURES = "figures.json"
+CACHE = "cache"
+"""Folder of the log-mels inside an experiment's own."""
 
 Rows = dict[str, dict[str, float]]
 """{variant: {figure: value}}; a variant may lack figures that others have."""
+
+
+def begin(out: Path, name: str, settings: dict[str, Any], *, overwrite: bool) -> None:
+    """Notes in `out` that experiment `name` was begun with `settings`; `overwrite`: after what it left is removed, but
+    for the cache. Raises `ConfigError` where `out` holds another run, or this one with other settings."""
+    folder = RunFolder(out, f"experiment {name}")
+    if overwrite:
+        folder.overwrite([p.name for p in out.glob("*/") if p.name != CACHE], [name])
+    folder.begin(name, settings)
 
 
 def over_seeds(features: Sequence[Path], out: Path, one_seed: Callable[[int, Path, Path], Rows]) -> list[str]:

@@ -11,8 +11,8 @@ from trainer.corpora.corpus import SENTIMENTS
 from trainer.pseudo_labels.agreement import agreement_lines
 from trainer.pseudo_labels.cost import Prices
 from trainer.pseudo_labels.labelled_corpus import Outputs
+from trainer.pseudo_labels.labelling import pseudo_label
 from trainer.pseudo_labels.options import PseudoLabelOptions
-from trainer.pseudo_labels.run import pseudo_label
 from trainer.pseudo_labels.teachers import Teacher
 from trainer.pseudo_labels.texts import Columns, SourceText, corpus_texts, read_texts
 

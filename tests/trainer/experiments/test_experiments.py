@@ -176,6 +176,27 @@ def test_nemo_folds_hold_out_each_speaker_once(
     assert [tuple(f["speakers"]) for f in figures(tmp_path)["folds"]] == list(FOLDS["nemo"])
 
 
+def test_a_folder_belongs_to_one_experiment_with_one_configuration(
+    capsys: pytest.CaptureFixture[str], config: Path, clips: Path, cache: Path, tmp_path: Path
+) -> None:
+    out, other = tmp_path / "out", tmp_path / "other.toml"
+    other.write_text(config.read_text().replace("mixup = ", "mixup = 0.1 # "))
+    asked = ("--data", clips, "--cache", cache, "--out", out)
+    shown(capsys, "cross-corpus", *asked, "--config", config)
+    before = figures(out), logs(out)
+    for mistake, says in (
+        (("cross-corpus", "--config", other), "speech.mixup"),
+        (("nemo-folds", "--config", config), "cross-corpus"),
+    ):
+        code, _, err = run(capsys, "experiment", *mistake, *asked)
+        assert code == 2
+        assert says in err
+    assert (figures(out), logs(out)) == before
+    shown(capsys, "cross-corpus", *asked, "--config", other, "--overwrite")
+    assert logs(out).keys() == before[1].keys()
+    assert logs(out) != before[1]
+
+
 def test_cross_corpus_in_both_directions_on_the_threads_that_were_asked_for(
     capsys: pytest.CaptureFixture[str], config: Path, clips: Path, cache: Path, tmp_path: Path
 ) -> None:
