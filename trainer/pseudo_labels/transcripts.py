@@ -19,8 +19,8 @@ from livemerc.model.checkpoint import file_sha256
 from livemerc.text_safety import encodable
 from trainer.corpora.audio_index import audio_files
 from trainer.files import told
+from trainer.loop.progress import Progress
 from trainer.pseudo_labels.answers import Journal
-from trainer.pseudo_labels.progress import Progress
 from trainer.pseudo_labels.teachers import identity, sha256
 from trainer.pseudo_labels.texts import SourceText, normalised
 
@@ -62,7 +62,7 @@ def transcribe_folder(
     gated: Counter[str] = Counter()
     bad: list[str] = []
     known, speech_s = 0, 0.0
-    with Journal(journal_path) as journal, Progress("transcribing", len(files), "transcribed") as progress:
+    with Journal(journal_path) as journal, Progress("transcribing", 0, len(files), unit="file") as progress:
         engine = choose_engine(config, announce=progress.say)
         settings = _settings(config, engine)
         try:
