@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 from livemerc.errors import ConfigError
-from trainer.compact.config import SpeechStage, TextStage, read_stage, settings
-from trainer.compact.stages import FOLDERS, SECTIONS_OF, STAGES, need
+from trainer.compact.config import SpeechStage, TextStage, complete, read_stage, settings
+from trainer.compact.stages import CORPORA, FOLDERS, SECTIONS_OF, STAGES, need
 from trainer.loop.options import TrainOptions, chosen_stages
+from trainer.loop.provenance import digests
 from trainer.loop.run_folder import RunFolder
 
 
@@ -27,8 +28,10 @@ def train(config: Path, data: Path, out: Path, options: TrainOptions) -> None:
     if options.overwrite:
         folder.overwrite([f for s in stages for f in FOLDERS[s]], stages)
     run = {"text": _text, "speech": _speech, "context": _context}
+    found = digests(data, CORPORA)
     for stage in stages:
         folder.begin(stage, settings(config, *SECTIONS_OF[stage]))
+        folder.describe(complete(config), found)
         print(f"livemerc-train: stage {stage}", file=sys.stderr)
         run[stage](config, data, out)
 

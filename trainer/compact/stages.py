@@ -7,6 +7,8 @@ from pathlib import Path
 from livemerc.errors import ConfigError
 
 STAGES = ("text", "speech", "context")
+CORPORA = ("meld", "goemotions", "emorynlp", "ravdess", "nemo", "speech", "transcripts")
+"""Folders of `--data` that they read."""
 SECTIONS_OF = {"text": ("text",), "speech": ("speech",), "context": ("conversation", "fusion")}
 """Sections of the configuration that each reads."""
 FOLDERS = {"text": ("text", "features"), "speech": ("speech",), "context": ("context",)}

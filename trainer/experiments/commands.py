@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from livemerc.errors import EXIT_OK, ConfigError
-from trainer.compact.config import SpeechStage, read_stage, settings
+from trainer.compact.config import SpeechStage, read_stage
 from trainer.compact.stages import need
 from trainer.torch_settings import set_torch
 
@@ -38,14 +39,18 @@ class FeatureOptions:
     overwrite: bool = False
     """Begin anew."""
 
-    def begin(self, name: str) -> None:
-        """Raises `ConfigError` where a file is missing, or `out` was begun with something else."""
+    def begin(self, name: str, data: Mapping[str, Path]) -> None:
+        """`data`: what it reads beside the features. Raises `ConfigError` where a file is missing, or `out` was begun
+        with something else."""
         for path in self.features:
             need(path, "text")
         set_torch(self.threads)
         from trainer.experiments.results import begin
+        from trainer.loop.provenance import digest
 
-        begin(self.out, name, settings(self.config, "conversation", "fusion"), overwrite=self.overwrite)
+        read = {f"features of seed {n}": path for n, path in enumerate(self.features)} | dict(data)
+        found = {name: digest(path) for name, path in read.items()}
+        begin(self.out, name, self.config, ("conversation", "fusion"), found, overwrite=self.overwrite)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +80,10 @@ class ClipOptions:
         set_torch(self.threads)
         from trainer.compact.log_mels import all_clips
         from trainer.experiments.results import CACHE, begin
+        from trainer.loop.provenance import digests
 
-        begin(self.out, name, settings(self.config, "speech"), overwrite=self.overwrite)
+        found = digests(self.data, ("ravdess", "nemo", "speech"))
+        begin(self.out, name, self.config, ("speech",), found, overwrite=self.overwrite)
         stage = read_stage(self.config, "speech", SpeechStage)
         return all_clips(self.data, self.cache or self.out / CACHE, stage, self.processes)
 
@@ -97,7 +104,7 @@ def stage_ablations(*, options: OnFeatures, speech: Path | None = None) -> int:
     """
     if speech is not None:
         need(speech, "speech")
-    options.begin("stage-ablations")
+    options.begin("stage-ablations", {} if speech is None else {"speech": speech})
     from trainer.experiments.stage_ablations import run
 
     return _show(run(options.features, speech, options.config, options.out))
@@ -112,7 +119,7 @@ def option_ablations(*, options: OnFeatures, data: Path) -> int:
     data
         Folder with the corpora, as for `train`; MELD's sentiments are read.
     """
-    options.begin("option-ablations")
+    options.begin("option-ablations", {"meld": data / "meld"})
     from trainer.experiments.option_ablations import run
 
     return _show(run(options.features, data / "meld", options.config, options.out))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from trainer.compact.config import complete, settings
 from trainer.loop.run_folder import RunFolder
 from trainer.loop.saving import save_json
 
@@ -19,13 +20,17 @@ Rows = dict[str, dict[str, float]]
 """{variant: {figure: value}}; a variant may lack figures that others have."""
 
 
-def begin(out: Path, name: str, settings: dict[str, Any], *, overwrite: bool) -> None:
-    """Notes in `out` that experiment `name` was begun with `settings`; `overwrite`: after what it left is removed, but
-    for the cache. Raises `ConfigError` where `out` holds another run, or this one with other settings."""
+def begin(
+    out: Path, name: str, config: Path, sections: Sequence[str], data: dict[str, str], *, overwrite: bool
+) -> None:
+    """Notes in `out` that experiment `name` is run with these sections of `config` and `data`, a digest by the name of
+    its part; `overwrite`: after what it left is removed, but for the cache. Raises `ConfigError` where `out` holds
+    another run, or this one with other settings."""
     folder = RunFolder(out, f"experiment {name}")
     if overwrite:
         folder.overwrite([p.name for p in out.glob("*/") if p.name != CACHE], [name])
-    folder.begin(name, settings)
+    folder.begin(name, settings(config, *sections))
+    folder.describe({section: complete(config)[section] for section in sections}, data)
 
 
 def over_seeds(features: Sequence[Path], out: Path, one_seed: Callable[[int, Path, Path], Rows]) -> list[str]:

@@ -26,6 +26,13 @@ CONTEXTS = (1, 2, 4, 8, 16, 32)
 LAGS: tuple[int | None, ...] = (0, 1, 2, 4, None)
 
 
+def end_to_end(
+    model: ConversationModel, text: TextFeatures, pools: dict, stage: FusionStage, out: Path
+) -> dict[str, float]:
+    """Trains Stages II and III at once from the fused loss alone, to compare with the paper's staging."""
+    return fit(stages.fused_stage("joint", model, model, text, pools, stage), out, stages.begun_with(stage, text))
+
+
 def stage_one_f1(text: TextFeatures, style: str) -> float:
     """Weighted F1 of Stage I alone on MELD dev, from its cached logits."""
     logits = torch.from_numpy(text.arrays[f"dev_{style}_logits"])
@@ -79,9 +86,8 @@ def one_seed(seed: int, features: Path, speech: Path | None, config: Path, out: 
     stage_three("staged", fusion)
     both_always = [1.0 - sum(fusion.mixture[3:]), 0.0, 0.0, *fusion.mixture[3:]]
     stage_three("no modality dropout", msgspec.structs.replace(fusion, mixture=both_always))
-    joint = fresh()  # Stages II and III from the fused loss alone, to compare with the paper's staging
-    at_once = stages.fused_stage("joint", joint, joint, text, pools, fusion)
-    fit(at_once, out / "end to end", stages.begun_with(fusion, text))
+    joint = fresh()
+    end_to_end(joint, text, pools, fusion, out / "end to end")
     rows["end to end"] = fused_figures(joint, text, pools, fusion)
     rows["end to end"] |= {s: stages.weighted_f1(joint, dev[s], conversation.context, "fused") for s in dev}
     return rows

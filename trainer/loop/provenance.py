@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from livemerc import __version__
+from livemerc.model.checkpoint import file_sha256
 
 ROOT = Path(__file__).resolve().parents[2]
 """Where the packages lie: a checkout, or an installation."""
@@ -52,12 +53,14 @@ def surroundings() -> dict[str, Any]:
 
 
 def digest(folder: Path) -> str:
-    """SHA-256 in hex over names and contents of all files below `folder`, in the order of their names."""
+    """SHA-256 in hex over names and contents of all files below `folder`, in the order of their names; of a file's
+    content, where it is one."""
+    if folder.is_file():
+        return file_sha256(folder)
     found = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         found.update(f"{path.relative_to(folder).as_posix()}\n{path.stat().st_size}\n".encode())
-        with path.open("rb") as file:
-            found.update(hashlib.file_digest(file, "sha256").digest())
+        found.update(bytes.fromhex(file_sha256(path)))
     return found.hexdigest()
 
 

@@ -12,10 +12,11 @@ from helpers.trainer import small_compact
 from helpers.trainer.miniature import small_config, write_iemocap
 
 from livemerc.emotions import LABELS
-from trainer.compact import ablations, conversation, speech, text
+from trainer.compact import conversation, speech, text
 from trainer.compact.compose import clip_pools
 from trainer.compact.config import ConversationStage, FusionStage, SpeechStage, TextStage, read_stage
 from trainer.compact.text_features import TextFeatures
+from trainer.experiments.stage_ablations import end_to_end
 from trainer.loop.options import TrainOptions
 from trainer.recipe import train
 
@@ -68,7 +69,7 @@ class SmallStages:
             return conversation.train_text_context(model, features, settings, out, len(LABELS))
         if part == "speech":
             return conversation.train_speech_context(model, features, pools, settings, out)
-        joint = {"fusion": conversation.train_fusion, "joint": ablations.end_to_end}[part]
+        joint = {"fusion": conversation.train_fusion, "joint": end_to_end}[part]
         return joint(model, features, pools, fusion, out)
 
     def _merits_l(self, stage: str) -> Callable[[Path], object]:

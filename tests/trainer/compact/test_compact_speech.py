@@ -18,7 +18,7 @@ from livemerc.errors import ConfigError
 from livemerc.model.speech import SpeechEncoder
 from trainer.compact.config import SpeechStage, read_stage
 from trainer.compact.log_mels import Features
-from trainer.compact.speech import encode, nemo_folds, ravdess_folds, train_encoder, train_folds
+from trainer.compact.speech import encode, train_encoder
 from trainer.compact.speech_batches import draw_weights, spec_augment, training_batches, warp_matrices
 from trainer.corpora.clips import Clip
 from trainer.loop import fit
@@ -119,60 +119,6 @@ def test_encoding_a_corpus_does_not_depend_on_its_order(config: SpeechStage) -> 
     s1, _ = encode(encoder, data)
     shuffled, _ = encode(encoder, data.where(order))
     np.testing.assert_allclose(shuffled, s1[order], atol=1e-5)
-
-
-def corpora() -> dict[str, Features]:
-    """Two clips of each of RAVDESS's 24 and nEMO's nine speakers, and of one reader who is trained on."""
-    speakers = {
-        "ravdess": [str(a) for a in range(1, 25)],
-        "nemo": ["EB0", "IC0", "KD0", "KS0", "MK0", "MP0", "SM0", "TP0", "WR0"],
-        "librispeech": ["1688"],
-    }
-    made = {}
-    for corpus, names in speakers.items():
-        clips = [
-            Clip(Path("x"), corpus, f"{s}-{k}", s, False, 0 if corpus == "librispeech" else k)
-            for s in names
-            for k in (0, 1)
-        ]
-        log_mel = [np.random.default_rng(k).normal(-8.0, 1.0, (80, 64)).astype(np.float16) for k in range(len(clips))]
-        made[corpus] = Features(clips, [log_mel, log_mel[:]])
-    return made
-
-
-@pytest.mark.parametrize(
-    ("folds_of", "corpus", "count", "held"), [(ravdess_folds, "ravdess", 6, 4), (nemo_folds, "nemo", 3, 3)]
-)
-def test_folds_hold_out_every_speaker_once_and_train_on_all_others(
-    folds_of, corpus: str, count: int, held: int
-) -> None:
-    everything, tested = corpora(), []
-    folds = folds_of(everything)
-    assert len(folds) == count
-    for train, test in folds.values():
-        out = {(c.corpus, c.speaker) for c in test.clips}
-        kept = {(c.corpus, c.speaker) for c in train.clips}
-        assert len(out) == held
-        assert {c for c, _ in out} == {corpus}
-        assert not out & kept
-        assert out | kept == {(c.corpus, c.speaker) for name in ("ravdess", "nemo") for c in everything[name].clips}
-        tested += [c.speaker for c in test.clips]
-    assert sorted(tested) == sorted(c.speaker for c in everything[corpus].clips)
-
-
-def test_folds_are_reported_singly_and_pooled_and_not_trained_again(tmp_path: Path, config: SpeechStage) -> None:
-    everything = corpora()
-    short = msgspec.structs.replace(config, fold_epochs=1)
-    first = train_folds(short, everything, tmp_path, nemo_folds(everything))
-    assert [f["speakers"] for f in first["folds"]] == [
-        ["EB0", "IC0", "KD0"],
-        ["KS0", "MK0", "MP0"],
-        ["SM0", "TP0", "WR0"],
-    ]
-    assert first["mean_uar"] == pytest.approx(np.mean([f["uar"] for f in first["folds"]]))
-    assert first["pooled"]["n"] == sum(f["n"] for f in first["folds"]) == 18
-    assert train_folds(short, everything, tmp_path, nemo_folds(everything)) == first
-    assert len((tmp_path / "fold1/speech.jsonl").read_text().splitlines()) == 1
 
 
 def test_unknown_key_in_the_section_is_named(tmp_path: Path) -> None:
