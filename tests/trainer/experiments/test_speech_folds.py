@@ -42,8 +42,7 @@ def test_folds_hold_out_every_speaker_once_and_train_on_all_others(corpus: Acted
 
 def test_a_fold_without_clips_is_named() -> None:
     everything = corpora()
-    some = everything["nemo"].where(
-        [i for i, c in enumerate(everything["nemo"].clips) if c.speaker not in FOLDS["nemo"][1]]
-    )
+    kept = [i for i, c in enumerate(everything["nemo"].clips) if c.speaker not in FOLDS["nemo"][1]]
+    some = everything["nemo"].where(kept)
     with pytest.raises(InputError, match="KS0, MK0, MP0"):
         speaker_folds("nemo", {**everything, "nemo": some})
