@@ -41,6 +41,11 @@ VIOLATIONS = {
     "loop to evaluation": ("trainer/loop/losses.py", "trainer.evaluation.figures"),
     "files to corpora": ("trainer/files.py", "trainer.corpora.clips"),
     "corpora to loop": ("trainer/corpora/clips.py", "trainer.loop.losses"),
+    # inside the trainer's rooms
+    "saving to the loop": ("trainer/loop/saving.py", "trainer.loop.fit"),
+    "a full-size stage to its recipe": ("trainer/merits_l/text.py", "trainer.merits_l.recipe"),
+    "a compact stage to its recipe": ("trainer/compact/text.py", "trainer.compact.recipe"),
+    "an experiment to another": ("trainer/experiments/cross_corpus.py", "trainer.experiments.speech_folds"),
     # between and out of the packages
     "monitor to trainer": ("livemerc/emotions.py", "trainer.corpora.clips"),
     "torch in sessions": ("livemerc/sessions/lines.py", "torch"),
