@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.trainer.command import train_command
 from helpers.trainer.miniature import write_config
 from helpers.trainer.releases import acted_clips, meld_table
 from helpers.trainer.small_compact import SMALL, write_embeddings, write_text_features
 
-from livemerc.cli import call
 from livemerc.emotions import LABELS
-from trainer.cli import app
 from trainer.corpora.acted import FOLDS
 from trainer.experiments.commands import experiments
 from trainer.experiments.option_ablations import OPTIONS
@@ -52,15 +51,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path | int) -> tuple[int, str, str]:
-    code = call([str(a) for a in arguments], app)
-    out, err = capsys.readouterr()
-    return code, out, err
-
-
 def shown(capsys: pytest.CaptureFixture[str], *arguments: str | Path | int) -> list[str]:
     """The lines of the Markdown table of an experiment that succeeds."""
-    code, out, err = run(capsys, "experiment", *arguments)
+    code, out, err = train_command(capsys, "experiment", *arguments)
     assert code == 0, err
     lines = out.splitlines()
     assert all(line.startswith("|") and line.endswith("|") for line in lines)
@@ -78,7 +71,7 @@ def logs(out: Path) -> dict[str, str]:
 
 
 def test_without_a_name_all_are_listed_with_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(capsys, "experiment")
+    code, out, _ = train_command(capsys, "experiment")
     assert code == 0
     names = {name for name in experiments if not name.startswith("-")}
     assert names == {"stage-ablations", "option-ablations", "ravdess-folds", "nemo-folds", "cross-corpus"}
@@ -189,7 +182,7 @@ def test_a_folder_belongs_to_one_experiment_with_one_configuration(
         (("cross-corpus", "--config", other), "speech.mixup"),
         (("nemo-folds", "--config", config), "cross-corpus"),
     ):
-        code, _, err = run(capsys, "experiment", *mistake, *asked)
+        code, _, err = train_command(capsys, "experiment", *mistake, *asked)
         assert code == 2
         assert says in err
     assert (figures(out), logs(out)) == before
@@ -219,7 +212,7 @@ def test_a_training_keeps_its_threads_through_the_speech_stage(
     capsys: pytest.CaptureFixture[str], config: Path, clips: Path, tmp_path: Path
 ) -> None:
     torch.set_num_threads(1)
-    code, _, err = run(
+    code, _, err = train_command(
         capsys, "train", config, "--data", clips, "--out", tmp_path, "--stage", "speech", "--threads", 2
     )  # fmt: skip
     assert code == 0, err
@@ -247,7 +240,7 @@ def test_a_mistake_has_its_exit_code_and_says_what_to_mend(
 ) -> None:  # fmt: skip
     places = {"OUT": tmp_path, "CLIPS": clips, "CACHE": cache, "FEATURES": features}
     given = [places.get(a, a) for a in arguments]
-    got, out, err = run(capsys, "experiment", *given, *([] if len(given) == 1 else ["--config", config]))
+    got, out, err = train_command(capsys, "experiment", *given, *([] if len(given) == 1 else ["--config", config]))
     assert (got, out) == (code, "")
     assert says in err
     assert err.count("\n") <= 1
