@@ -15,8 +15,8 @@ from livemerc.errors import EXIT_OK, ConfigError
 from trainer.evaluation.options import EvaluateOptions
 from trainer.experiments.commands import experiments
 from trainer.loop.options import TrainOptions
+from trainer.loop.torch_settings import set_torch
 from trainer.pseudo_labels.options import PseudoLabelOptions
-from trainer.torch_settings import set_torch
 
 app = App(
     name="livemerc-train",

@@ -12,7 +12,7 @@ from cyclopts import App, Parameter
 from livemerc.errors import EXIT_OK, ConfigError
 from trainer.compact.config import SpeechStage, read_stage
 from trainer.compact.stages import need
-from trainer.torch_settings import set_torch
+from trainer.loop.torch_settings import set_torch
 
 if TYPE_CHECKING:
     from trainer.compact.log_mels import Features
