@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.command_line import environment
 from helpers.trainer.command import train_command
 from helpers.trainer.miniature import write_config
 from helpers.trainer.releases import acted_clips, meld_table
@@ -80,6 +83,15 @@ def test_without_a_name_all_are_listed_with_a_sentence(capsys: pytest.CaptureFix
         sentence = (experiments[name].help or "").splitlines()[0]
         assert sentence.endswith(".")
         assert f"{name} {sentence[:20]}" in said
+
+
+def test_the_list_waits_for_no_torch() -> None:
+    code = "import sys; from livemerc.cli import call; from trainer.cli import app; call(['experiment'], app); "
+    done = subprocess.run(
+        [sys.executable, "-c", code + "print([m for m in ('torch', 'numpy') if m in sys.modules])"],
+        capture_output=True, env=environment(), timeout=120, check=True,
+    )  # fmt: skip
+    assert done.stdout.decode().splitlines()[-1] == "[]"
 
 
 def test_stage_ablations_of_two_seeds_and_again(
