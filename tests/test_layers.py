@@ -32,11 +32,20 @@ VIOLATIONS = {
     "events to config": ("livemerc/events.py", "livemerc.config"),
     # the trainer's
     "recipe to cli": ("trainer/recipe.py", "trainer.cli"),
+    "experiments to cli": ("trainer/experiments/results.py", "trainer.cli"),
+    "experiments to their sibling": ("trainer/experiments/speech_folds.py", "trainer.recipe"),
+    "compact to experiments": ("trainer/compact/compose.py", "trainer.experiments.results"),
     "compact to recipe": ("trainer/compact/config.py", "trainer.recipe"),
     "compact to its sibling": ("trainer/compact/augment.py", "trainer.merits_l.config"),
     "evaluation to compact": ("trainer/evaluation/figures.py", "trainer.compact.config"),
     "loop to evaluation": ("trainer/loop/losses.py", "trainer.evaluation.figures"),
+    "files to corpora": ("trainer/files.py", "trainer.corpora.clips"),
     "corpora to loop": ("trainer/corpora/clips.py", "trainer.loop.losses"),
+    # inside the trainer's rooms
+    "saving to the loop": ("trainer/loop/saving.py", "trainer.loop.fit"),
+    "a full-size stage to its recipe": ("trainer/merits_l/text.py", "trainer.merits_l.recipe"),
+    "a compact stage to its recipe": ("trainer/compact/text.py", "trainer.compact.recipe"),
+    "an experiment to another": ("trainer/experiments/cross_corpus.py", "trainer.experiments.speech_folds"),
     # between and out of the packages
     "monitor to trainer": ("livemerc/emotions.py", "trainer.corpora.clips"),
     "torch in sessions": ("livemerc/sessions/lines.py", "torch"),

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json as json_module
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
 from livemerc import __version__
 from livemerc.errors import EXIT_OK, ConfigError
+from trainer.evaluation.options import EvaluateOptions
+from trainer.experiments.commands import experiments
+from trainer.loop.options import TrainOptions
+from trainer.loop.torch_settings import set_torch
+from trainer.pseudo_labels.options import PseudoLabelOptions
 
 app = App(
     name="livemerc-train",
@@ -21,6 +25,7 @@ app = App(
     help_format="plaintext",
     default_parameter=Parameter(negative=(), show_default=False),
 )
+app.command(experiments)
 
 
 @app.command
@@ -103,14 +108,7 @@ def train(
     *,
     data: Path,
     out: Path = Path("runs"),
-    stage: str = "all",
-    resume: bool = False,
-    overwrite: bool = False,
-    device: Literal["auto", "cpu", "cuda"] | None = None,
-    cache: Path | None = None,
-    pseudo_labels: Path | None = None,
-    max_steps: int | None = None,
-    tracker: Literal["tensorboard"] | None = None,
+    options: Annotated[TrainOptions, Parameter(name="*")] = TrainOptions(),  # noqa: B008 - it is frozen
     deterministic: bool = False,
     threads: Annotated[int, Parameter(show_default=True)] = 1,
 ) -> int:
@@ -127,23 +125,6 @@ def train(
         the configuration's corpus.
     out
         Folder of the runs.
-    stage
-        compact: text, speech (Stage I), context (Stages II and III). merits-l: pretrain (Stage 0), text, speech,
-        conversation, fusion. Default: all.
-    resume
-        Insist that a run is there to go on with.
-    overwrite
-        Begin the chosen stages anew.
-    device
-        merits-l: where to compute (default auto).
-    cache
-        merits-l: folder of the frozen speech features (default: OUT/cache).
-    pseudo_labels
-        merits-l: corpus written by `pseudo-label`, for Stage 0; without it Stage 0 is left out.
-    max_steps
-        merits-l: end each stage after so many optimiser steps, to try a set-up.
-    tracker
-        merits-l: tensorboard writes to OUT/tensorboard what the JSONL files hold.
     deterministic
         Ask torch for deterministic algorithms: slower on a GPU, equal to the last bit on the same machine.
     threads
@@ -151,18 +132,9 @@ def train(
     """
     if not data.exists():
         raise ConfigError(f"--data {data} is not there; see the README for the corpora it must hold.")
-    if threads < 1:
-        raise ConfigError("--threads must be 1 or more.")
-    if deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
-    import torch
-
-    from trainer.loop.options import TrainOptions
+    set_torch(threads, deterministic=deterministic)
     from trainer.recipe import train as run
 
-    torch.use_deterministic_algorithms(deterministic, warn_only=True)
-    torch.set_num_threads(threads)
-    options = TrainOptions(stage, resume, overwrite, device, cache, pseudo_labels, max_steps, tracker)
     run(config, data, out, options)
     return EXIT_OK
 
@@ -171,20 +143,8 @@ def train(
 def evaluate(
     *,
     manifest: Path,
-    split: str | None = None,
     checkpoint: list[Path] | None = None,
-    lag: int | None = None,
-    context: int | None = None,
-    bootstrap: int | None = None,
-    seed: int = 0,
-    figures: Path | None = None,
-    against: Path | None = None,
-    calibration_halves: bool = False,
-    ladder: bool = False,
-    asr: Literal["auto", "faster-whisper"] = "auto",
-    model: str | None = None,
-    device: Literal["auto", "cpu", "cuda"] = "auto",
-    threads: int = 1,
+    options: Annotated[EvaluateOptions, Parameter(name="*")] = EvaluateOptions(),  # noqa: B008 - it is frozen
     json: bool = False,
 ) -> int:
     """Judge a manifest's dialogues as the live monitor would, and print the figures.
@@ -194,44 +154,14 @@ def evaluate(
     manifest
         CSV with dialogue_id, utterance_id, speaker, audio, start_s, end_s, text, emotion, split. Rows without an
         emotion whose split is `context` are heard and not judged.
-    split
-        Only the rows of this split (and the context of their dialogues).
     checkpoint
         Folder of a checkpoint (default: the compact one that ships). Given several times = seeds: mean and deviation.
-    lag
-        Later utterances that may still change a label (default 0: judged as soon as it ends).
-    context
-        Utterances the model sees (default 32).
-    bootstrap
-        Resamples for 95 % intervals over dialogues, 100 or more.
-    seed
-        Of resamples, splits and simulated labels (default 0).
-    figures
-        Folder for the confusion matrix, the reliability diagram (PNG) and the per-class table (Markdown).
-    against
-        Folder of another checkpoint: paired comparison on the same rows.
-    calibration_halves
-        Fit temperatures on one half of the dialogues and measure ECE and NLL on the other.
-    ladder
-        From the full dialogue to what is heard live: weighted F1 and latency at each step (lag R: --lag, default 2).
-    asr
-        Recogniser of the ladder (default auto: the best cached Whisper, else tiny.en, which ships).
-    model
-        Whisper size or folder: for the ladder, and for a checkpoint whose voice is a Whisper's encoder.
-    device
-        Where to compute (default auto).
-    threads
-        torch threads.
     json
         One JSON object on standard output, and nothing else there.
     """
-    from trainer.evaluation.command import Options, run
+    from trainer.evaluation.command import run
     from trainer.evaluation.tables import lines
 
-    options = Options(
-        split=split, lag=lag, context=context, device=device, threads=threads, bootstrap=bootstrap, seed=seed,
-        figures=figures, against=against, calibration_halves=calibration_halves, ladder=ladder, asr=asr, model=model,
-    )  # fmt: skip
     found = run(manifest, checkpoint or [None], options)
     for line in [json_module.dumps(found)] if json else lines(found):
         print(line)
@@ -240,36 +170,7 @@ def evaluate(
 
 @app.command(name="pseudo-label")
 def pseudo_label(
-    source: Path,
-    /,
-    *,
-    out: Path,
-    corpus: str | None = None,
-    split: str | None = None,
-    column: str = "text",
-    id_column: str | None = None,
-    gold_column: str | None = None,
-    delimiter: str | None = None,
-    limit: int | None = None,
-    teacher: Literal["vader", "endpoint", "classifier"] = "vader",
-    model: str | None = None,
-    base_url: str | None = None,
-    key_env: str | None = None,
-    label_map: str | None = None,
-    device: Literal["auto", "cpu", "cuda"] = "auto",
-    concurrency: int = 8,
-    timeout_s: float = 60.0,
-    retries: int = 6,
-    stop_after: int = 8,
-    price_in: float | None = None,
-    price_out: float | None = None,
-    asr: Literal["auto", "faster-whisper"] = "auto",
-    asr_model: str | None = None,
-    language: str | None = None,
-    bad_files: int = 20,
-    journal: Path | None = None,
-    ask_again: bool = False,
-    json: bool = False,
+    source: Path, /, *, options: Annotated[PseudoLabelOptions, Parameter(name="*")], json: bool = False
 ) -> int:
     """Let a teacher label texts, or the speech of a folder, as positive, negative or neutral (MERITS-L, section 3.1).
 
@@ -279,71 +180,12 @@ def pseudo_label(
     ----------
     source
         A table (.csv, .tsv), .jsonl or .txt file, a folder of audio, or with --corpus the corpus itself.
-    out
-        The labelled corpus (.csv); summary, answers that are no labels, and the journal lie beside it.
-    corpus
-        Read SOURCE as this corpus, as `prepare` does; gold sentiment, where it has some, is compared.
-    split
-        Only this split of --corpus.
-    column
-        Column or key of the text (default text); a number counts the columns of a table without header, from 1.
-    id_column
-        Column of unique ids (default: file and line).
-    gold_column
-        Column of the true sentiment: agreement is reported.
-    delimiter
-        What separates columns (default: by the file's suffix).
-    limit
-        The first so many texts only.
-    teacher
-        vader (a lexicon, default), endpoint (any OpenAI-compatible server) or classifier (a transformers model).
-    model
-        Name of the endpoint's model, or name or folder of the classifier.
-    base_url
-        The endpoint (default https://api.openai.com/v1).
-    key_env
-        Environment variable that holds the key (default OPENAI_API_KEY at api.openai.com, none elsewhere).
-    label_map
-        What a classifier's labels mean: LABEL_0=negative,LABEL_1=neutral,LABEL_2=positive.
-    device
-        Where the classifier or Whisper computes (default auto).
-    concurrency
-        Requests under way at once (default 8).
-    timeout_s
-        Longest wait for one answer in seconds (default 60).
-    retries
-        Further tries of a request that fails (default 6), with growing pauses or as long as Retry-After says.
-    stop_after
-        Texts in a row without an answer after which the run stops (default 8).
-    price_in
-        Price of a million prompt tokens.
-    price_out
-        Price of a million answered tokens.
-    asr
-        Recogniser for a folder of audio (default auto: the best cached Whisper, else tiny.en, which ships).
-    asr_model
-        Whisper size or folder.
-    language
-        Language code of the speech for Whisper.
-    bad_files
-        Audio files that do not decode after which the run stops (default 20).
-    journal
-        Where answers are kept (default beside --out); one journal may serve several corpora.
-    ask_again
-        Ask once more for answers that were no labels.
     json
         The summary as one JSON object on standard output.
     """
-    from trainer.pseudo_labels.command import Options, run
+    from trainer.pseudo_labels.command import run
 
-    options = Options(
-        source=source, out=out, corpus=corpus, split=split, column=column, id_column=id_column,
-        gold_column=gold_column, delimiter=delimiter, limit=limit, teacher=teacher, model=model, base_url=base_url,
-        key_env=key_env, label_map=label_map, device=device, concurrency=concurrency, timeout_s=timeout_s,
-        retries=retries, stop_after=stop_after, price_in=price_in, price_out=price_out, asr=asr, asr_model=asr_model,
-        language=language, bad_files=bad_files, journal=journal, ask_again=ask_again,
-    )  # fmt: skip
-    summary, lines = run(options)
+    summary, lines = run(source, options)
     for line in [json_module.dumps(summary)] if json else lines:
         print(line)
     return EXIT_OK
@@ -366,7 +208,7 @@ def export(config: Path, /, *, runs: Path = Path("runs"), out: Path, name: str =
     """
     from trainer import recipe
 
-    manifest = recipe.export_checkpoint(config, runs, out, name)
+    manifest = recipe.export_run(config, runs, out, name)
     print(f"{out}: {manifest.id}, temperatures {manifest.temperatures}")
     return EXIT_OK
 

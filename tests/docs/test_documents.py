@@ -72,7 +72,7 @@ def test_every_make_target_exists(page: str, target: str) -> None:
     assert re.search(rf"^{target}:", (PROJECT / "Makefile").read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize(("page", "module"), _asked(r"python -m ((?:livemerc|trainer)[\w.]*)"), ids=_id)
+@pytest.mark.parametrize(("page", "module"), _asked(r"(?:python|launch) -m ((?:livemerc|trainer)[\w.]*)"), ids=_id)
 def test_every_module_that_is_run_exists(page: str, module: str) -> None:
     assert importlib.util.find_spec(module) is not None
 

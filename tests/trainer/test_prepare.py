@@ -6,11 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from helpers.trainer.command import train_command
 from helpers.trainer.releases import MELD, iemocap, meld, meld_table, mosi, mp4, wav
 
-from livemerc.cli import call
 from livemerc.errors import ConfigError
-from trainer.cli import app
 from trainer.corpora.manifest import read_manifest_dialogues
 from trainer.prepare import prepare, table
 
@@ -18,11 +17,7 @@ HEADER = "dialogue_id,utterance_id,speaker,audio,start_s,end_s,text,emotion,spli
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
-    """(exit code, standard output, standard error) of `livemerc-train prepare ARGUMENTS`."""
-    capsys.readouterr()
-    code = call(["prepare", *map(str, arguments)], app)
-    out, err = capsys.readouterr()
-    return code, out, err
+    return train_command(capsys, "prepare", *arguments)
 
 
 def sentence(err: str) -> str:

@@ -84,9 +84,9 @@ def test_train_export_evaluate_and_run(data: Path, config: Path, tmp_path: Path,
     runs, checkpoint = tmp_path / "runs", tmp_path / "checkpoint"
     trainer("train", config, "--data", data, "--out", runs)
     # every stage is done: a second call finds nothing to train
-    kept = (runs / "text/metrics.jsonl").read_text()
+    kept = (runs / "text/text.jsonl").read_text()
     trainer("train", config, "--data", data, "--out", runs, "--stage", "text")
-    assert (runs / "text/metrics.jsonl").read_text() == kept
+    assert (runs / "text/text.jsonl").read_text() == kept
     trainer("export", config, "--runs", runs, "--out", checkpoint, "--name", "tiny")
     assert not [p for p in checkpoint.iterdir() if p.suffix not in (".safetensors", ".json")]
 

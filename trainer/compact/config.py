@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from livemerc.config import read_toml
 from livemerc.errors import ConfigError
-from trainer.loop.config_file import read_toml
+from trainer.loop.differences import flat
 
 
 class _Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -16,7 +17,7 @@ class _Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class TextStage(_Stage, frozen=True):
-    """Stage I, text."""
+    """Stage I, text. `select`: figures on dev whose mean chooses among the epochs of MELD alone."""
 
     init: str
     pretrain_epochs: int
@@ -35,10 +36,13 @@ class TextStage(_Stage, frozen=True):
     pseudo_labels: str = ""
     pseudo_epochs: int = 0
     pseudo_lr: float = 0.0
+    select: list[Literal["weighted_f1", "weighted_f1_plain"]] = msgspec.field(
+        default_factory=lambda: ["weighted_f1", "weighted_f1_plain"]
+    )
 
 
 class SpeechStage(_Stage, frozen=True):
-    """Stage I, speech."""
+    """Stage I, speech. It selects nothing: what the last epoch leaves is kept."""
 
     channels: int
     embedding: int
@@ -81,14 +85,17 @@ class _WindowStage(_Stage, frozen=True):
 
 
 class ConversationStage(_WindowStage, frozen=True):
-    """Stage II, per modality."""
+    """Stage II, per modality. `select_text`, `select_speech`: figures on dev whose mean chooses the epoch."""
 
     hidden: int
+    select_text: list[Literal["clean", "plain"]] = msgspec.field(default_factory=lambda: ["clean", "plain"])
+    select_speech: list[Literal["weighted_f1", "uar"]] = msgspec.field(default_factory=lambda: ["weighted_f1", "uar"])
 
 
 class FusionStage(_WindowStage, frozen=True):
     """Stage III. `mixture`: shares of words + voices, words alone, voices alone, voices over neutral words in
-    dialogues, the same singly. `reading`: chance that such a draw brings a reader, neutral."""
+    dialogues, the same singly. `reading`: chance that such a draw brings a reader, neutral. `select`: figures on dev
+    whose mean chooses the epoch."""
 
     match: float
     soften: float
@@ -97,6 +104,9 @@ class FusionStage(_WindowStage, frozen=True):
     dev_actors: list[str]
     readers: list[str]
     width: int
+    select: list[Literal["words", "composed", "clips"]] = msgspec.field(
+        default_factory=lambda: ["words", "composed", "clips"]
+    )
 
 
 Stage = TypeVar("Stage", bound=_Stage)
@@ -104,10 +114,26 @@ Stage = TypeVar("Stage", bound=_Stage)
 
 def read_stage(path: Path, section: str, stage: type[Stage]) -> Stage:
     """Section `section` of a TOML file as `stage`. Raises `ConfigError` that names the key with its path."""
-    tree = read_toml(path)
+    tree = read_toml(path, "name a file of configs/")
     try:
         return msgspec.convert(tree[section], stage)
     except KeyError as error:
         raise ConfigError(f"{path}: section [{section}] is missing.") from error
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: [{section}] {error}.") from error
+
+
+SECTIONS: dict[str, type[_Stage]] = {
+    "text": TextStage, "speech": SpeechStage, "conversation": ConversationStage, "fusion": FusionStage
+}  # fmt: skip
+
+
+def settings(path: Path, *sections: str) -> dict[str, Any]:
+    """{"section.key": value} of the file's `sections`, defaults included. Raises as `read_stage` does."""
+    return flat({name: msgspec.to_builtins(read_stage(path, name, SECTIONS[name])) for name in sections})
+
+
+def complete(path: Path) -> dict[str, Any]:
+    """The sections of a file with every key that it leaves to its default. Raises `ConfigError`."""
+    there = read_toml(path, "name a file of configs/")
+    return {n: msgspec.to_builtins(read_stage(path, n, kind)) for n, kind in SECTIONS.items() if n in there}

@@ -1,18 +1,15 @@
-"""Stages II and III of the compact model on frozen Stage I features. What one stage trains, the next one freezes.
-
-Run: `python -m trainer.compact.conversation --out runs/context`.
-"""
+"""Stages II and III of the compact model on frozen Stage I features. What one stage trains, the next one freezes."""
 
 from __future__ import annotations
 
-import argparse
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from livemerc.emotions import LABELS
 from livemerc.errors import ConfigError
@@ -20,9 +17,11 @@ from livemerc.model.merits import ConversationModel
 from trainer.compact.compose import ClipPool, TextDialogue, clip_pools, compose, neutral_words, voices_alone
 from trainer.compact.config import ConversationStage, FusionStage, read_stage
 from trainer.compact.text_features import TextFeatures
-from trainer.loop.fit import LoopOptions, fit
+from trainer.loop.fit import fit
 from trainer.loop.losses import window_loss
 from trainer.loop.metrics import classification_metrics
+from trainer.loop.saving import save_json, save_state
+from trainer.loop.stage import LoopOptions, Phase, Stage, adamw
 from trainer.loop.windows import (
     DialogueFeatures,
     WindowBatch,
@@ -60,31 +59,61 @@ def figures(
     return classification_metrics(logits.softmax(-1).numpy(), truth, LABELS)
 
 
-def _options(stage: ConversationStage | FusionStage, features: str) -> LoopOptions:
-    return LoopOptions(average=stage.average, begun_with=msgspec.to_builtins(stage) | {"features": features})
+def window_stage(
+    name: str,
+    module: nn.Module,
+    settings: ConversationStage | FusionStage,
+    make: Callable[[np.random.Generator], Iterable[WindowBatch]],
+    loss: Callable[[WindowBatch], Tensor],
+    evaluate: Callable[[], dict[str, float]],
+    select: Sequence[str],
+) -> Stage[WindowBatch]:
+    """A stage over windows of dialogues, as `settings` say."""
+    return Stage(
+        name=name, module=module, phases=[Phase(settings.epochs, make, adamw(settings.lr))], loss=loss,
+        evaluate=evaluate, select=select, seed=settings.seed, patience=settings.patience, average=settings.average,
+    )  # fmt: skip
+
+
+def begun_with(settings: ConversationStage | FusionStage, text: TextFeatures, **more: Any) -> LoopOptions:
+    """A run goes on only with the same settings and features."""
+    return LoopOptions(begun_with=msgspec.to_builtins(settings) | {"features": text.sha256} | more)
+
+
+def both_styles(text: TextFeatures, split: str, speech_width: int) -> dict[str, list[DialogueFeatures]]:
+    """MELD's dialogues without voices: as written ("clean") and in ASR style ("plain")."""
+    return {s: text_alone(text.dialogues(split, s), speech_width) for s in ("clean", "plain")}
+
+
+def either_style(
+    styles: dict[str, list[DialogueFeatures]], stage: ConversationStage
+) -> Callable[[np.random.Generator], Iterable[WindowBatch]]:
+    """What gives the windows of an epoch: each dialogue in one style or the other, by chance."""
+
+    def make(rng: np.random.Generator) -> Iterable[WindowBatch]:
+        chosen = [styles["plain" if rng.random() < 0.5 else "clean"][d] for d in range(len(styles["clean"]))]
+        return batches(chosen, all_cuts(chosen, stage.context), stage.batch * 4, rng)
+
+    return make
 
 
 def train_text_context(
     model: ConversationModel, text: TextFeatures, stage: ConversationStage, out: Path, speech_width: int
 ) -> dict[str, float]:
     """Stage II, text: on MELD, half of the time in ASR style; selected at lag 0 in both styles."""
-    styles = {s: text_alone(text.dialogues("train", s), speech_width) for s in ("clean", "plain")}
-    dev = {s: text_alone(text.dialogues("dev", s), speech_width) for s in ("clean", "plain")}
-
-    def make(rng: np.random.Generator) -> Iterable[WindowBatch]:
-        chosen = [styles["plain" if rng.random() < 0.5 else "clean"][d] for d in range(len(styles["clean"]))]
-        return batches(chosen, all_cuts(chosen, stage.context), stage.batch * 4, rng)
+    dev = both_styles(text, "dev", speech_width)
+    make = either_style(both_styles(text, "train", speech_width), stage)
 
     def score() -> dict[str, float]:
         clean, plain = (weighted_f1(model, dev[s], stage.context, "text") for s in ("clean", "plain"))
-        return {"clean": clean, "plain": plain, "score": (clean + plain) / 2}
+        return {"clean": clean, "plain": plain}
 
     # `text_context.forward` alone: the other networks are not trained here.
-    return fit(
-        "text", model.text_context, stage.epochs, stage.patience, stage.lr, stage.seed, make,
-        lambda b: window_loss(model.text_context(b.t1, b.has_text, b.lengths)[1], b, b.has_text), score, out,
-        options=_options(stage, text.sha256),
-    )  # fmt: skip
+    def loss(b: WindowBatch) -> Tensor:
+        return window_loss(model.text_context(b.t1, b.has_text, b.lengths)[1], b, b.has_text)
+
+    plan = window_stage("text", model.text_context, stage, make, loss, score, stage.select_text)
+    return fit(plan, out, begun_with(stage, text))
 
 
 def balanced(rng: np.random.Generator) -> TextDialogue:
@@ -114,13 +143,13 @@ def train_speech_context(
 
     def score() -> dict[str, float]:
         f = figures(model, dev, stage.context, "speech")
-        return {"weighted_f1": f["weighted_f1"], "uar": f["uar"], "score": (f["weighted_f1"] + f["uar"]) / 2}
+        return {"weighted_f1": f["weighted_f1"], "uar": f["uar"]}
 
-    return fit(
-        "speech", model.speech_context, stage.epochs, stage.patience, stage.lr, stage.seed, make,
-        lambda b: window_loss(model.speech_context(b.s1, b.has_speech, b.lengths)[1], b, b.has_speech), score, out,
-        options=_options(stage, text.sha256),
-    )  # fmt: skip
+    def loss(b: WindowBatch) -> Tensor:
+        return window_loss(model.speech_context(b.s1, b.has_speech, b.lengths)[1], b, b.has_speech)
+
+    plan = window_stage("speech", model.speech_context, stage, make, loss, score, stage.select_speech)
+    return fit(plan, out, begun_with(stage, text))
 
 
 class Composer:
@@ -165,26 +194,38 @@ def train_fusion(
     model: ConversationModel, text: TextFeatures, pools: dict[str, ClipPool], stage: FusionStage, out: Path
 ) -> dict[str, float]:
     """Stage III, Stage II frozen; selected on the mean of words, composed dialogues, voices over neutral words."""
+    frozen = (model.text_context, model.speech_context)
+    for part in frozen:
+        part.requires_grad_(False)
+    return fit(fused_stage("fusion", model, model.fusion, text, pools, stage, frozen), out, begun_with(stage, text))
+
+
+def fused_stage(
+    name: str,
+    model: ConversationModel,
+    module: nn.Module,
+    text: TextFeatures,
+    pools: dict[str, ClipPool],
+    stage: FusionStage,
+    frozen: Sequence[nn.Module] = (),
+) -> Stage[WindowBatch]:
+    """`module`, a part of `model`, learns from the fused loss alone, on dialogues composed anew each epoch."""
     composer = Composer(text, pools, stage)
     conditions = dev_conditions(text, pools["dev"], stage, stage.seed)
-    for part in (model.text_context, model.speech_context):
-        part.requires_grad_(False)
 
     def make(rng: np.random.Generator) -> Iterable[WindowBatch]:
         dialogues = composer.draw(rng)
-        model.text_context.eval()
-        model.speech_context.eval()
+        for part in frozen:
+            part.eval()
         return batches(dialogues, all_cuts(dialogues, stage.context), stage.batch * 4, rng)
 
     def score() -> dict[str, float]:
-        scores = {k: weighted_f1(model, d, stage.context, "fused") for k, d in conditions.items()}
-        return {**scores, "score": float(np.mean(list(scores.values())))}
+        return {k: weighted_f1(model, d, stage.context, "fused") for k, d in conditions.items()}
 
-    return fit(
-        "fusion", model.fusion, stage.epochs, stage.patience, stage.lr, stage.seed, make,
-        lambda b: window_loss(b.forward(model).fused, b, b.has_text | b.has_speech), score, out,
-        options=_options(stage, text.sha256),
-    )  # fmt: skip
+    def loss(b: WindowBatch) -> Tensor:
+        return window_loss(b.forward(model).fused, b, b.has_text | b.has_speech)
+
+    return window_stage(name, module, stage, make, loss, score, stage.select)
 
 
 def dev_conditions(
@@ -241,38 +282,19 @@ def build(
     )
 
 
-def train(config: Path, text_features: Path, embeddings: Path | None, out: Path) -> dict:
-    """Stage II text, Stage II speech, Stage III, then the report on actors that no stage heard.
-
-    `embeddings` None = Stage II text only. Writes `conversation.pt` and `figures.json` to `out`.
-    """
+def train(config: Path, text_features: Path, embeddings: Path, out: Path) -> None:
+    """Stage II text, Stage II speech, Stage III, then the report on actors that no stage heard: `conversation.pt` and
+    `figures.json` in `out`."""
     conversation = read_stage(config, "conversation", ConversationStage)
     fusion = read_stage(config, "fusion", FusionStage)
     text = TextFeatures(text_features)
     model = build(conversation, fusion, text.arrays["train_clean"].shape[1], len(LABELS))
-    kept: dict = {"text": train_text_context(model, text, conversation, out, len(LABELS))}
-    if embeddings is not None:
-        pools = clip_pools(embeddings, fusion.dev_actors, fusion.readers, fusion.soften)
-        kept["speech"] = train_speech_context(model, text, pools, conversation, out)
-        kept["fusion"] = train_fusion(model, text, pools, fusion, out)
-        kept["report"] = report(model, text, pools["test"], fusion, seed=1)
-    torch.save(model.state_dict(), out / "conversation.pt")
-    (out / "figures.json").write_text(json.dumps({"config": model.config, **kept}, indent=1))
-    return kept
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m trainer.compact.conversation", description=__doc__.splitlines()[0])
-    parser.add_argument("--config", type=Path, default=Path("configs/compact.toml"))
-    parser.add_argument("--text", type=Path, default=Path("runs/features/text.npz"))
-    parser.add_argument("--speech", type=Path, default=Path("runs/speech/final/embeddings.npz"))
-    parser.add_argument("--out", type=Path, default=Path("runs/context"))
-    parser.add_argument("--text-only", action="store_true")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    speech = None if arguments.text_only else arguments.speech
-    print(json.dumps(train(arguments.config, arguments.text, speech, arguments.out), indent=1))
-
-
-if __name__ == "__main__":
-    main()
+    pools = clip_pools(embeddings, fusion.dev_actors, fusion.readers, fusion.soften)
+    kept: dict[str, Any] = {
+        "text": train_text_context(model, text, conversation, out, len(LABELS)),
+        "speech": train_speech_context(model, text, pools, conversation, out),
+        "fusion": train_fusion(model, text, pools, fusion, out),
+        "report": report(model, text, pools["test"], fusion, seed=1),
+    }
+    save_state(model.state_dict(), out / "conversation.pt")
+    save_json({"config": model.config, **kept}, out / "figures.json")

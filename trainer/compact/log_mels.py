@@ -6,6 +6,7 @@ Version 0 is the clean clip; the others are random live conditions (`compact.aug
 from __future__ import annotations
 
 import multiprocessing
+import sys
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +15,16 @@ import numpy as np
 import torch
 
 from livemerc.audio.read import read_samples
+from livemerc.errors import ConfigError
 from livemerc.model.speech import DEFAULT_CONFIG, SAMPLE_RATE_HZ, LogMel
 from trainer.compact.augment import augment
+from trainer.compact.config import SpeechStage
 from trainer.corpora.clips import Clip
 from trainer.corpora.nemo import read_nemo
 from trainer.corpora.ravdess import read_ravdess
 from trainer.corpora.read_speech import read_librispeech, read_read
 from trainer.corpora.speaker_split import speaker_split
+from trainer.loop.saving import save_arrays
 
 CLIP_READERS = {
     "ravdess": lambda data: read_ravdess(data / "ravdess"),
@@ -56,14 +60,14 @@ class _Worker:
 
     state: _Worker
 
-    def __init__(self, voices: list[np.ndarray], seed: int) -> None:
-        torch.set_num_threads(1)
+    def __init__(self, voices: list[np.ndarray], seed: int, threads: int) -> None:
+        torch.set_num_threads(threads)  # a process of its own begins with as many as there are cores
         self.front = LogMel(DEFAULT_CONFIG)
         self.voices, self.seed = voices, seed
 
     @classmethod
-    def start(cls, voices: list[np.ndarray], seed: int) -> None:
-        cls.state = cls(voices, seed)
+    def start(cls, voices: list[np.ndarray], seed: int, threads: int) -> None:
+        cls.state = cls(voices, seed, threads)
 
     def features(self, clip: Clip, version: int) -> np.ndarray:
         samples = read_samples(clip.path, SAMPLE_RATE_HZ)
@@ -81,36 +85,46 @@ def _run(job: tuple[Clip, int]) -> np.ndarray:
     return _Worker.state.features(*job)
 
 
-def prepare(data: Path, cache: Path, corpus: str, versions: int, seed: int, processes: int = 1) -> None:
-    """Writes `cache/{corpus}-v{version}.npz` for versions 0..versions; files that exist are kept."""
-    cache.mkdir(parents=True, exist_ok=True)
-    missing = [v for v in range(versions + 1) if not (cache / f"{corpus}-v{v}.npz").exists()]
+def prepare(data: Path, cache: Path, stage: SpeechStage, processes: int = 1) -> None:
+    """Writes `cache/{corpus}-v{version}.npz` of all corpora in versions 0 to `stage.versions`; files that exist are
+    kept. Raises the errors of the corpora's readers."""
+    wanted = [(corpus, v) for corpus in CLIP_READERS for v in range(stage.versions + 1)]
+    missing = [(corpus, v) for corpus, v in wanted if not _file(cache, corpus, v).exists()]
     if not missing:
         return
-    clips = CLIP_READERS[corpus](data)
+    clips = {corpus: CLIP_READERS[corpus](data) for corpus in dict.fromkeys(corpus for corpus, _ in missing)}
     babble = [c for c in read_librispeech(data / "speech/librispeech") if c.speaker in BABBLE_READERS]
     voices = [read_samples(c.path, SAMPLE_RATE_HZ) for c in babble]
-    with multiprocessing.get_context("spawn").Pool(processes, _Worker.start, (voices, seed)) as pool:
-        for version in missing:
-            arrays = pool.map(_run, [(clip, version) for clip in clips], chunksize=32)
-            temporary = cache / f"{corpus}-v{version}.part.npz"
-            np.savez(
-                temporary,
-                log_mel=np.concatenate(arrays),
-                frames=np.array([len(a) for a in arrays], np.int64),
-                clip_id=np.array([c.clip_id for c in clips]),
-            )
-            temporary.rename(cache / f"{corpus}-v{version}.npz")
-            print(f"{corpus} version {version}: {len(clips)} clips", flush=True)
+    threads = max(1, torch.get_num_threads() // processes)
+    with multiprocessing.get_context("spawn").Pool(processes, _Worker.start, (voices, stage.seed, threads)) as pool:
+        for corpus, version in missing:
+            mels = pool.map(_run, [(clip, version) for clip in clips[corpus]], chunksize=32)
+            arrays = {
+                "log_mel": np.concatenate(mels),
+                "frames": np.array([len(a) for a in mels], np.int64),
+                "clip_id": np.array([c.clip_id for c in clips[corpus]]),
+            }
+            save_arrays(arrays, _file(cache, corpus, version))
+            print(f"livemerc-train: {corpus} version {version}: {len(mels)} clips", file=sys.stderr, flush=True)
 
 
-def load(data: Path, cache: Path, corpus: str, versions: int) -> Features:
-    """Features of a prepared corpus. Raises ValueError if the cache was made of other clips."""
+def all_clips(data: Path, cache: Path, stage: SpeechStage, processes: int = 1) -> dict[str, Features]:
+    """The features of every corpus, made where `cache` lacks them. Raises `ConfigError` where it was made of other
+    clips."""
+    prepare(data, cache, stage, processes)
+    return {corpus: _load(data, cache, corpus, stage.versions) for corpus in CLIP_READERS}
+
+
+def _load(data: Path, cache: Path, corpus: str, versions: int) -> Features:
     clips = CLIP_READERS[corpus](data)
     log_mel = []
     for version in range(versions + 1):
-        with np.load(cache / f"{corpus}-v{version}.npz") as stored:
+        with np.load(_file(cache, corpus, version)) as stored:
             if [c.clip_id for c in clips] != stored["clip_id"].tolist():
-                raise ValueError(f"{cache}: made of other clips than {data} holds; remove it and prepare again.")
+                raise ConfigError(f"{cache}: made of other clips than {data} holds; remove it and prepare again.")
             log_mel.append(np.split(stored["log_mel"], np.cumsum(stored["frames"])[:-1]))
     return Features(clips, log_mel)
+
+
+def _file(cache: Path, corpus: str, version: int) -> Path:
+    return cache / f"{corpus}-v{version}.npz"

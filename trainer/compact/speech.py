@@ -1,132 +1,104 @@
-"""Stage I, speech: trains the encoder of `livemerc.model.speech` on acted clips. Resumable after any epoch.
-
-    python -m trainer.compact.speech prepare|final|folds|nemo-folds|cross|embed --data ../shared/data --out runs/speech
-
-prepare  decodes and augments once          final  the encoder that ships, and its figures on B, C and read speech
-folds    RAVDESS, six folds by actor        cross  train on one corpus, test on the other
-nemo-folds  nEMO, three folds by speaker    embed  S1 of all clips
-"""
+"""Stage I, speech: trains the encoder of `livemerc.model.speech` on acted clips."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.lr_scheduler import OneCycleLR
 
 from livemerc.emotions import LABELS
-from livemerc.errors import ConfigError
 from livemerc.model.speech import SpeechEncoder
-from trainer.compact.config import SpeechStage, read_stage
-from trainer.compact.log_mels import BABBLE_READERS, CLIP_READERS, Features, load, prepare
+from trainer.compact.config import SpeechStage
+from trainer.compact.log_mels import BABBLE_READERS, CLIP_READERS, Features, all_clips
 from trainer.compact.speech_batches import evaluation_batches, spec_augment, training_batches
 from trainer.corpora.speaker_split import part_of, speaker_split
 from trainer.loop.calibrate import fit_temperature
+from trainer.loop.fit import fit
 from trainer.loop.metrics import classification_metrics
+from trainer.loop.saving import save_arrays, save_json
+from trainer.loop.stage import LAST_EPOCH, LoopOptions, Optimisation, Phase, Stage
 
 
 def train_encoder(
-    train: Features,
-    config: SpeechStage,
-    epochs: int,
-    out: Path,
-    monitor: dict[str, Features] | None = None,
-    stop_after: int | None = None,
+    train: Features, config: SpeechStage, epochs: int, out: Path, monitor: dict[str, Features] | None = None
 ) -> SpeechEncoder:
-    """Trains for `epochs` on `train`, resuming from `out/resume.pt`; the weights of the last epoch are returned.
+    """Trains for `epochs` on `train`; the weights of the last epoch are returned. Files and errors as of `fit`.
 
-    After each epoch the UAR of every `monitor` set goes to `out/metrics.jsonl`; nothing is selected by it.
-    `stop_after` ends early after that epoch (to be resumed). Raises `ConfigError` if `out` was begun otherwise.
+    After each epoch the UAR of every `monitor` set is logged; nothing is selected by it.
     """
-    out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     encoder = SpeechEncoder({k: getattr(config, k) for k in ("channels", "embedding", "dropout")})
-    groups: list[dict[str, Any]] = [
-        {"params": [p for p in encoder.parameters() if p.ndim > 1]},
-        {"params": [p for p in encoder.parameters() if p.ndim == 1], "weight_decay": 0.0},
-    ]
-    optimiser = torch.optim.AdamW(groups, lr=config.lr, weight_decay=config.weight_decay, fused=True)
     steps = config.clips_per_epoch // config.batch
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, config.lr, total_steps=max(2, epochs * steps), pct_start=config.warm_up
-    )
-    done = 0
+
+    def optimisation(module: nn.Module) -> Optimisation:
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in module.parameters() if p.ndim > 1]},
+            {"params": [p for p in module.parameters() if p.ndim == 1], "weight_decay": 0.0},
+        ]
+        optimiser = torch.optim.AdamW(groups, lr=config.lr, weight_decay=config.weight_decay, fused=True)
+        total = max(2, epochs * steps)
+        return Optimisation(optimiser, OneCycleLR(optimiser, config.lr, total_steps=total, pct_start=config.warm_up))
+
+    phase = Phase(epochs, partial(_views, encoder, train, config), optimisation, steps)
+    stage = Stage(
+        name="speech", module=encoder, phases=[phase],
+        loss=partial(_loss, encoder, config.label_smoothing), select=LAST_EPOCH, seed=config.seed, clip=config.clip,
+        evaluate=lambda: {f"uar_{name}": figures(encoder, f)["uar"] for name, f in (monitor or {}).items()},
+    )  # fmt: skip
     begun_with = msgspec.to_builtins(config) | {"total_epochs": epochs, "clips": len(train)}
     for mode in ("epochs", "fold_epochs", "cross_epochs"):
         del begun_with[mode]  # this run's own is in total_epochs; the others do not touch it
-    resume = out / "resume.pt"
-    if resume.exists():
-        state = torch.load(resume, weights_only=True)
-        if json.loads(state["begun_with"]) != begun_with:
-            raise ConfigError(f"{out}: was begun with another configuration or other clips; remove it or name another.")
-        encoder.load_state_dict(state["encoder"])
-        optimiser.load_state_dict(state["optimiser"])
-        schedule.load_state_dict(state["schedule"])
-        done = state["done"]
-    for epoch in range(done + 1, min(epochs, stop_after or epochs) + 1):
-        # Seeded by epoch, so that a resumed run draws what an uninterrupted one would.
-        rng = np.random.default_rng([config.seed, epoch])
-        torch.manual_seed(config.seed * 1000 + epoch)
-        encoder.train()
-        started, losses = time.monotonic(), []
-        for log_mel, frames, labels in training_batches(train, config, rng):
-            loss = _loss(encoder, config, rng, log_mel, frames, labels)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(encoder.parameters(), config.clip)
-            optimiser.step()
-            schedule.step()
-            losses.append(loss.item())
-        line: dict[str, Any] = {"epoch": epoch, "loss": float(np.mean(losses)), "train_s": time.monotonic() - started}
-        for name, features in (monitor or {}).items():
-            line[f"uar_{name}"] = figures(encoder, features)["uar"]
-        with (out / "metrics.jsonl").open("a") as log:
-            log.write(json.dumps(line) + "\n")
-        print(json.dumps({k: round(v, 3) for k, v in line.items()}), flush=True)
-        temporary = resume.with_suffix(".part")
-        torch.save(
-            {
-                "encoder": encoder.state_dict(),
-                "optimiser": optimiser.state_dict(),
-                "schedule": schedule.state_dict(),
-                "begun_with": json.dumps(begun_with),
-                "done": epoch,
-            },
-            temporary,
-        )
-        temporary.rename(resume)
+    fit(stage, out, LoopOptions(begun_with=begun_with))
     return encoder.eval()
 
 
-def _loss(
-    encoder: SpeechEncoder,
-    config: SpeechStage,
-    rng: np.random.Generator,
-    log_mel: Tensor,
-    frames: Tensor,
-    labels: Tensor,
-) -> Tensor:
-    views = spec_augment(encoder.front.normalise(log_mel, frames), rng, config)
-    share, other = 1.0, torch.arange(len(labels))
-    if rng.random() < config.mixup:
-        share = float(rng.beta(0.4, 0.4))
-        other = torch.from_numpy(rng.permutation(len(labels)))
-        views = share * views + (1.0 - share) * views[other]
-        frames = torch.maximum(frames, frames[other])
+@dataclass(frozen=True, slots=True)
+class MixedViews:
+    """Augmented views (B, 2, N, M) of `frames` (B,) with labels (B,); row i holds `share` of its own clip and the rest
+    of clip `other` (B,)."""
+
+    views: Tensor
+    frames: Tensor
+    labels: Tensor
+    other: Tensor
+    share: float
+
+
+def _views(
+    encoder: SpeechEncoder, train: Features, config: SpeechStage, rng: np.random.Generator
+) -> Iterator[MixedViews]:
+    """One epoch; deterministic in `rng`."""
+    for log_mel, frames, labels in training_batches(train, config, rng):
+        views = spec_augment(encoder.front.normalise(log_mel, frames), rng, config)
+        share, other = 1.0, torch.arange(len(labels))
+        if rng.random() < config.mixup:
+            share = float(rng.beta(0.4, 0.4))
+            other = torch.from_numpy(rng.permutation(len(labels)))
+            views = share * views + (1.0 - share) * views[other]
+            frames = torch.maximum(frames, frames[other])
+        yield MixedViews(views, frames, labels, other, share)
+
+
+def _loss(encoder: SpeechEncoder, smoothing: float, batch: MixedViews) -> Tensor:
     # bfloat16 halves the time of an epoch on a processor that has it; weights, pooling and loss stay in float32.
     with torch.autocast("cpu", torch.bfloat16):
-        logits = encoder.classify(encoder.encode_views(views, frames))
+        logits = encoder.classify(encoder.encode_views(batch.views, batch.frames))
     logits = logits.float()
-    return share * F.cross_entropy(logits, labels, label_smoothing=config.label_smoothing) + (
-        1.0 - share
-    ) * F.cross_entropy(logits, labels[other], label_smoothing=config.label_smoothing)
+    own, other = (
+        F.cross_entropy(logits, labels, label_smoothing=smoothing)
+        for labels in (batch.labels, batch.labels[batch.other])
+    )
+    return batch.share * own + (1.0 - batch.share) * other
 
 
 @torch.inference_mode()
@@ -213,71 +185,7 @@ def train_final(config: SpeechStage, everything: dict[str, Features], out: Path)
         "figures": result,
         "licence": "CC BY-NC-SA 4.0 (trained on RAVDESS and nEMO)",
     }
-    (out / "speech.json").write_text(json.dumps(card, indent=2) + "\n")
-    return result
-
-
-def ravdess_folds(everything: dict[str, Features]) -> dict[int, tuple[Features, Features]]:
-    """RAVDESS, six folds of four actors, as {fold: (train, test)}: the other actors and all of nEMO train."""
-    ravdess, folds = everything["ravdess"], {}
-    for fold in range(1, 7):
-        actors = {str(a) for a in range(4 * fold - 3, 4 * fold + 1)}
-        train = pick(ravdess, lambda c, a=actors: c.speaker not in a) + everything["nemo"]
-        folds[fold] = (train, pick(ravdess, lambda c, a=actors: c.speaker in a))
-    return folds
-
-
-def nemo_folds(everything: dict[str, Features]) -> dict[int, tuple[Features, Features]]:
-    """nEMO, three folds of three speakers in the order of their names: the other six and all of RAVDESS train."""
-    nemo, folds = everything["nemo"], {}
-    speakers = sorted({c.speaker for c in nemo.clips})
-    for fold in range(1, 4):
-        held = set(speakers[3 * fold - 3 : 3 * fold])
-        train = pick(nemo, lambda c, h=held: c.speaker not in h) + everything["ravdess"]
-        folds[fold] = (train, pick(nemo, lambda c, h=held: c.speaker in h))
-    return folds
-
-
-def train_folds(
-    config: SpeechStage,
-    everything: dict[str, Features],
-    out: Path,
-    folds: dict[int, tuple[Features, Features]],
-) -> dict[str, Any]:
-    """Speaker-independent figures: an encoder for each fold's train part, measured on its test part.
-
-    `folds` may be some of a corpus' folds, so that a second process takes the others; finished ones are not trained
-    again.
-    """
-    rows, truths = [], []
-    result: dict[str, Any] = {"folds": []}
-    for fold, (train, test) in folds.items():
-        if config.neutral_share > 0:
-            train = train + pick(everything["librispeech"], lambda c: c.speaker in BABBLE_READERS)
-        encoder = train_encoder(train, config, config.fold_epochs, out / f"fold{fold}")
-        rows.append(softmax(encode(encoder, test)[1]))
-        truths.append(np.array([c.label for c in test.clips]))
-        speakers = sorted({c.speaker for c in test.clips})
-        figures_of_fold = summary(classification_metrics(rows[-1], truths[-1], LABELS))
-        result["folds"].append({"speakers": speakers, **figures_of_fold})
-        print(json.dumps({"fold": fold, **result["folds"][-1]}), flush=True)
-    result["mean_uar"] = float(np.mean([f["uar"] for f in result["folds"]]))
-    result["pooled"] = summary(classification_metrics(np.concatenate(rows), np.concatenate(truths), LABELS))
-    return result
-
-
-def train_cross(config: SpeechStage, everything: dict[str, Features], out: Path) -> dict[str, Any]:
-    """Train on one corpus, test on the other, on the six classes that both have (disgust is masked at the output)."""
-    disgust = LABELS.index("disgust")
-    result = {}
-    for source, target in (("ravdess", "nemo"), ("nemo", "ravdess")):
-        train = pick(everything[source], lambda c: c.label != disgust)
-        test = pick(everything[target], lambda c: c.label != disgust)
-        encoder = train_encoder(train, config, config.cross_epochs, out / f"{source}-to-{target}")
-        logits = encode(encoder, test)[1]
-        logits[:, disgust] = -np.inf
-        truth = np.array([c.label for c in test.clips])
-        result[f"{source}_to_{target}"] = summary(classification_metrics(softmax(logits), truth, LABELS))
+    save_json(card, out / "speech.json")
     return result
 
 
@@ -300,7 +208,17 @@ def write_embeddings(encoder: SpeechEncoder, everything: dict[str, Features], pa
                     column.append(value)
     arrays = {k: np.array(v) for k, v in columns.items()}
     arrays |= {"s1": np.concatenate(s1), "logits": np.concatenate(logits)}
-    np.savez(path, allow_pickle=False, **arrays)
+    save_arrays(arrays, path)
+
+
+def train(config: SpeechStage, data: Path, out: Path) -> dict[str, Any]:
+    """Log-mels in `out/cache`; in `out/final` the encoder that ships, its figures, which are returned, and the
+    embeddings of all clips."""
+    everything = all_clips(data, out / "cache", config)
+    result = train_final(config, everything, out / "final")
+    save_json(result, out / "final/result.json")
+    write_embeddings(load_encoder(out / "final"), everything, out / "final/embeddings.npz")
+    return result
 
 
 def load_encoder(folder: Path) -> SpeechEncoder:
@@ -310,44 +228,3 @@ def load_encoder(folder: Path) -> SpeechEncoder:
     encoder = SpeechEncoder(json.loads((folder / "speech.json").read_text())["config"])
     encoder.load_state_dict(load_file(folder / "speech.safetensors"))
     return encoder.eval()
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Command line of this stage."""
-    parser = argparse.ArgumentParser(prog="python -m trainer.compact.speech", description=__doc__.splitlines()[0])
-    parser.add_argument("mode", choices=("prepare", "final", "folds", "nemo-folds", "cross", "embed"))
-    parser.add_argument("--config", type=Path, default=Path("configs/compact.toml"))
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, default=Path("runs/speech"))
-    parser.add_argument("--name", help="folder of the run below --out; default: the mode")
-    parser.add_argument(
-        "--folds", type=int, nargs="+", choices=range(1, 7), help="for folds and nemo-folds; default: all"
-    )
-    parser.add_argument("--processes", type=int, default=1, help="for prepare")
-    given = parser.parse_args(arguments)
-    torch.set_num_threads(1)
-    config = read_stage(given.config, "speech", SpeechStage)
-    for corpus in CLIP_READERS:
-        prepare(given.data, given.out / "cache", corpus, config.versions, config.seed, given.processes)
-    if given.mode == "prepare":
-        return
-    everything = {c: load(given.data, given.out / "cache", c, config.versions) for c in CLIP_READERS}
-    run = given.out / (given.name or ("final" if given.mode == "embed" else given.mode))
-    run.mkdir(parents=True, exist_ok=True)
-    if given.mode == "embed":
-        write_embeddings(load_encoder(run), everything, run / "embeddings.npz")
-        return
-    if given.mode in ("folds", "nemo-folds"):
-        folds = (ravdess_folds if given.mode == "folds" else nemo_folds)(everything)
-        chosen = {fold: folds[fold] for fold in folds if not given.folds or fold in given.folds}
-        result = train_folds(config, everything, run, chosen)
-        if len(chosen) < len(folds):
-            return
-    else:
-        result = {"final": train_final, "cross": train_cross}[given.mode](config, everything, run)
-    (run / "result.json").write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
-
-
-if __name__ == "__main__":
-    main()

@@ -13,8 +13,11 @@ from trainer.corpora.ravdess import STATEMENTS, read_ravdess
 from trainer.corpora.speaker_split import speaker_split
 
 _SPLIT_OF_PART = {"A": "train", "B": "dev", "C": "test"}
-NEMO_GROUPS = (("EB0", "IC0", "KD0"), ("KS0", "MK0", "MP0"), ("SM0", "TP0", "WR0"))
-"""Three groups of three speakers, held out in turn."""
+FOLDS = {
+    "ravdess": tuple(tuple(str(actor) for actor in range(4 * k - 3, 4 * k + 1)) for k in range(1, 7)),
+    "nemo": (("EB0", "IC0", "KD0"), ("KS0", "MK0", "MP0"), ("SM0", "TP0", "WR0")),
+}
+"""Groups of speakers, held out in turn: six of four actors, three of three."""
 
 
 def read_ravdess_corpus(path: Path, *, fold: int | None = None) -> Corpus:
@@ -25,31 +28,24 @@ def read_ravdess_corpus(path: Path, *, fold: int | None = None) -> Corpus:
     Actor_01 ... Actor_24. Raises `InputError`.
     """
     clips = read_ravdess(path)
-    groups = [tuple(str(a) for a in range(4 * k - 3, 4 * k + 1)) for k in range(1, 7)]
     texts = {clip.clip_id: STATEMENTS[clip.clip_id.split("-")[4]] for clip in clips}
-    return _corpus("ravdess", clips, texts, groups, fold, [])
+    return _corpus("ravdess", clips, texts, fold, [])
 
 
 def read_nemo_corpus(path: Path, *, fold: int | None = None) -> Corpus:
     """nEMO, six classes (no disgust), split by speaker.
 
-    `fold` None: the parts of `speech_split.json`; `fold` 1 to 3: the three speakers of `NEMO_GROUPS[fold - 1]` test,
+    `fold` None: the parts of `speech_split.json`; `fold` 1 to 3: the three speakers of `FOLDS["nemo"][fold - 1]` test,
     the others train, and there is no dev. `path`: the folder with data.tsv and the clips. Raises `InputError`.
     """
     missing: list[Path] = []
     texts: dict[str, str] = {}
     clips = read_nemo(path, missing=missing, texts=texts)
-    return _corpus("nemo", clips, texts, list(NEMO_GROUPS), fold, missing)
+    return _corpus("nemo", clips, texts, fold, missing)
 
 
-def _corpus(
-    name: str,
-    clips: list[Clip],
-    texts: dict[str, str],
-    groups: list[tuple[str, ...]],
-    fold: int | None,
-    missing: list[Path],
-) -> Corpus:
+def _corpus(name: str, clips: list[Clip], texts: dict[str, str], fold: int | None, missing: list[Path]) -> Corpus:
+    groups = FOLDS[name]
     if fold is None:
         split_of = {speaker: _SPLIT_OF_PART[part] for part, given in speaker_split().items() for speaker in given[name]}
         splits: dict[str, list[list[LabelledUtterance]]] = {"train": [], "dev": [], "test": []}

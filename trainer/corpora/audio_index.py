@@ -6,9 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from livemerc.errors import InputError
+from trainer.files import told
 
 # In order of preference where an utterance lies there twice: sound files before the video they were cut from.
-EXTENSIONS = (".wav", ".flac", ".opus", ".ogg", ".mp3", ".m4a", ".mp4", ".mkv", ".webm", ".avi")
+EXTENSIONS = (
+    ".wav", ".flac", ".w64", ".aif", ".aiff", ".au", ".caf", ".opus", ".ogg", ".oga", ".mp3", ".m4a", ".aac", ".wma",
+    ".mp4", ".mkv", ".mov", ".webm", ".avi",
+)  # fmt: skip
 
 
 def audio_files(folder: Path, *, deep: bool = False) -> Iterable[Path]:
@@ -16,14 +20,12 @@ def audio_files(folder: Path, *, deep: bool = False) -> Iterable[Path]:
 
     AppleDouble files (`._name`), which several releases carry, are no audio. Raises `InputError`.
     """
-    try:
+    with told(InputError, f"{folder}: cannot be listed", "check its permissions"):
         found = [
             p
             for p in (folder.rglob("*") if deep else folder.iterdir())
             if p.suffix.lower() in EXTENSIONS and not p.name.startswith(".") and p.is_file()
         ]
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be listed ({error.strerror}); check its permissions.") from error
     return sorted(found, key=lambda p: (EXTENSIONS.index(p.suffix.lower()), p))
 
 

@@ -11,7 +11,10 @@ from livemerc.emotions import LABELS
 from livemerc.errors import InputError
 from livemerc.export.training_csv import COLUMNS, CONTEXT_SPLIT
 from trainer.corpora.corpus import SPLITS, Corpus, LabelledUtterance
-from trainer.corpora.rows import is_file, no_such_folder
+from trainer.corpora.rows import is_file, no_such_folder, read_rows
+from trainer.files import told
+
+_MEND = f"check --manifest: a CSV in UTF-8 with the header {','.join(COLUMNS)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,37 +52,27 @@ def read_manifest_dialogues(
     """
     dialogues: dict[str, list[ManifestRow]] = {}
     seen: dict[tuple[str, str], int] = {}
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            absent = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
-            if absent:
-                raise InputError(f"{path}: column {', '.join(absent)} is missing; the header is {','.join(COLUMNS)}.")
-            lines = []
-            for raw in reader:
-                _check_width(path, reader.line_num, raw)
-                # Rows of other splits may have labels that this checkpoint lacks, and audio that is not here.
-                if split is None or _is_context(raw) or (raw["split"] or "").strip() == split:
-                    lines.append((reader.line_num, raw))
-            judged = {(raw["dialogue_id"] or "").strip() for _, raw in lines if not _is_context(raw)}
-            for line, raw in lines:
-                if (raw["dialogue_id"] or "").strip() not in judged:
-                    continue
-                row = _row(path, line, raw, missing)
-                if not _is_context(raw):
-                    _check_emotion(path, row, labels)
-                key = (row.dialogue_id, row.utterance_id)
-                if key in seen:
-                    raise InputError(
-                        f"{path}, line {row.line}: utterance {row.utterance_id!r} of dialogue {row.dialogue_id!r} "
-                        f"stands on line {seen[key]} already; make it unique inside its dialogue."
-                    )
-                seen[key] = row.line
-                dialogues.setdefault(row.dialogue_id, []).append(row)
-    except OSError as error:
-        raise InputError(f"{path}: the manifest cannot be read ({error.strerror}); check --manifest.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: the manifest is not UTF-8 CSV ({error}); save it as such.") from error
+    # Rows of other splits may have labels that this checkpoint lacks, and audio that is not here.
+    lines = [
+        (line, raw)
+        for line, raw in read_rows(path, COLUMNS, _MEND, whole=False)
+        if split is None or _is_context(raw) or raw["split"].strip() == split
+    ]
+    judged = {raw["dialogue_id"].strip() for _, raw in lines if not _is_context(raw)}
+    for line, raw in lines:
+        if raw["dialogue_id"].strip() not in judged:
+            continue
+        row = _row(path, line, raw, missing)
+        if not _is_context(raw):
+            _check_emotion(path, row, labels)
+        key = (row.dialogue_id, row.utterance_id)
+        if key in seen:
+            raise InputError(
+                f"{path}, line {row.line}: utterance {row.utterance_id!r} of dialogue {row.dialogue_id!r} "
+                f"stands on line {seen[key]} already; make it unique inside its dialogue."
+            )
+        seen[key] = row.line
+        dialogues.setdefault(row.dialogue_id, []).append(row)
     if not dialogues:
         raise InputError(f"{path}: no rows{'' if split is None else f' of split {split!r}'}; nothing to evaluate.")
     return list(dialogues.values())
@@ -104,13 +97,11 @@ def write_manifest(corpus: Corpus, path: Path) -> int:
     ]  # fmt: skip
     if not rows:
         raise InputError(f"{corpus.name}: no utterance with an emotion; there is nothing to write to {path}.")
-    try:
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            writer.writerows(rows)
-    except OSError as error:
-        raise InputError(f"{path}: the manifest cannot be written ({error.strerror}); choose another place.") from error
+    with (
+        told(InputError, f"{path}: the manifest cannot be written", "choose another place"),
+        path.open("w", encoding="utf-8", newline="") as file,
+    ):
+        csv.writer(file).writerows([COLUMNS, *rows])
     return len(rows)
 
 
@@ -156,8 +147,8 @@ def read_manifest_corpus(path: Path, *, labels: list[str] | None = None) -> Corp
     return Corpus(path.stem, tuple(labels), {split: splits[split] for split in order}, missing)
 
 
-def _is_context(raw: dict[str, str | None]) -> bool:
-    return (raw["split"] or "").strip() == CONTEXT_SPLIT and not (raw["emotion"] or "").strip()
+def _is_context(raw: dict[str, str]) -> bool:
+    return raw["split"].strip() == CONTEXT_SPLIT and not raw["emotion"].strip()
 
 
 def _check_emotion(path: Path, row: ManifestRow, labels: Collection[str] | None) -> None:
@@ -181,15 +172,8 @@ def _named_from(base: Path, audio: Path | None) -> str:
     return str(absolute.relative_to(base) if absolute.is_relative_to(base) else absolute)
 
 
-def _check_width(path: Path, line: int, raw: dict[str, str | None]) -> None:
-    if any(raw.get(c) is None for c in COLUMNS) or None in raw:
-        raise InputError(
-            f"{path}, line {line}: wrong number of fields; each row has {len(COLUMNS)}, quoted where needed."
-        )
-
-
-def _row(path: Path, line: int, raw: dict[str, str | None], missing: list[Path] | None) -> ManifestRow:
-    value = {c: (raw[c] or "").strip() for c in COLUMNS}
+def _row(path: Path, line: int, raw: dict[str, str], missing: list[Path] | None) -> ManifestRow:
+    value = {c: raw[c].strip() for c in COLUMNS}
     audio = path.parent / value["audio"] if value["audio"] else None
     if audio is not None and not is_file(audio):
         if missing is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from livemerc.emotions import LABELS
@@ -11,17 +12,17 @@ from trainer.corpora.clips import Clip
 
 def read_librispeech(folder: Path) -> list[Clip]:
     """Clips of `folder/READER-CHAPTER-NUMBER.flac`. The corpus' gender table is not here: `male` is False for all."""
-    paths = sorted(folder.glob("*.flac"))
-    if not paths:
-        raise InputError(f"{folder}: no LibriSpeech clips (.flac) here.")
-    neutral = LABELS.index("neutral")
-    return [Clip(p, "librispeech", p.stem, p.stem.split("-")[0], False, neutral) for p in paths]
+    return _read(folder, "librispeech", "LibriSpeech clips")
 
 
 def read_read(folder: Path) -> list[Clip]:
     """Clips of `folder/*.flac`: LJSpeech, LibriVox and one public speech; the speaker is the name's first part."""
+    return _read(folder, "read", "clips")
+
+
+def _read(folder: Path, corpus: str, what: str) -> list[Clip]:
     paths = sorted(folder.glob("*.flac"))
     if not paths:
-        raise InputError(f"{folder}: no clips (.flac) here.")
+        raise InputError(f"{folder}: no {what} (.flac) here.")
     neutral = LABELS.index("neutral")
-    return [Clip(p, "read", p.stem, p.stem.split("_")[0].split("-")[0], False, neutral) for p in paths]
+    return [Clip(p, corpus, p.stem, re.split("[-_]", p.stem)[0], False, neutral) for p in paths]

@@ -6,7 +6,8 @@ import csv
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from livemerc.errors import InputError
+from livemerc.errors import InputError, cause_of
+from trainer.files import told
 
 # MELD's CSV was written as Windows-1252 and read as Latin-1 once: these control characters are its punctuation.
 _MOJIBAKE = {0x85: "...", 0x91: "'", 0x92: "'", 0x93: '"', 0x94: '"', 0x96: "-", 0x97: " - ", 0xA0: " ",
@@ -28,10 +29,8 @@ def read_text(path: Path, mend: str, *, latin: bool = False) -> str:
 
     Raises `InputError` with the mend.
     """
-    try:
+    with told(InputError, f"{path}: cannot be read", mend):
         raw = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); {mend}.") from error
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -41,28 +40,27 @@ def read_text(path: Path, mend: str, *, latin: bool = False) -> str:
 
 
 def read_rows(
-    path: Path, columns: Sequence[str], mend: str, *, delimiter: str = ","
+    path: Path, columns: Sequence[str], mend: str, *, delimiter: str = ",", whole: bool = True
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """(line, row) of a table with a header; all fields are strings. The line is the row's last, as editors count.
 
-    Raises `InputError`: the file cannot be read, a column is missing, a row has too few or too many fields.
+    `whole`: a row may lack none of the header's fields; else none of `columns`. Raises `InputError`: the file cannot
+    be read, a column is missing, a row has too few or too many fields.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with told(InputError, f"{path}: cannot be read", mend), path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, delimiter=delimiter)
             header = reader.fieldnames or ()
             missing = [c for c in columns if c not in header]
             if missing:
                 raise InputError(f"{path}, line 1: column {', '.join(missing)} is missing; {mend}.")
             for row in reader:
-                if None in row or None in row.values():
+                if None in row or any(row[c] is None for c in (header if whole else columns)):
                     raise InputError(
                         f"{path}, line {reader.line_num}: not {len(header)} fields as in the header; quote what holds "
                         "a separator, and mend a row cut short."
                     )
                 yield reader.line_num, row
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); {mend}.") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: is no UTF-8 table ({error}); {mend}.") from error
 
@@ -105,5 +103,5 @@ def no_such_folder(path: Path, expected: str) -> InputError:
         try:
             state = "is another folder" if any(path.iterdir()) else "is empty"
         except OSError as error:
-            state = f"cannot be listed ({error.strerror})"
+            state = f"cannot be listed ({cause_of(error)})"
     return InputError(f"{path}: {state}; give {expected}.")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -15,58 +15,14 @@ from livemerc.errors import ConfigError
 from livemerc.model.checkpoint import read_manifest
 from trainer.evaluation.bootstrap import Tally, bootstrap
 from trainer.evaluation.evaluate import Evaluation, Judgement
+from trainer.evaluation.options import EvaluateOptions
 from trainer.loop.metrics import calibration_floor, expected_calibration_error
 
-LEAST_RESAMPLES = 100
-"""Fewer leave two or three values beyond a 95 % interval's end."""
 DEFAULT_RESAMPLES = 2000
 """Resamples of `--against` where `--bootstrap` gives no number."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """The flags of the command. `lag` None = 0, and for the ladder the live default."""
-
-    split: str | None = None
-    lag: int | None = None
-    context: int | None = None
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: int = 1
-    bootstrap: int | None = None
-    seed: int = 0
-    figures: Path | None = None
-    against: Path | None = None
-    calibration_halves: bool = False
-    ladder: bool = False
-    asr: Literal["auto", "faster-whisper"] = "auto"
-    model: str | None = None
-
-    def evaluation(self, manifest: Path, checkpoint: Path | None) -> Evaluation:
-        return Evaluation(
-            manifest, self.split, checkpoint, self.context, self.device, self.threads, whisper=self.model
-        )  # fmt: skip
-
-    def check(self, checkpoints: int, *, of_whisper: bool = False) -> None:
-        """`of_whisper`: one of them judges the voice with a Whisper's encoder. Raises `ConfigError` that names the
-        flag."""
-        if self.lag is not None and self.lag < 0:
-            raise ConfigError("--lag counts later utterances: 0 or more.")
-        if self.context is not None and not 1 <= self.context <= 512:
-            raise ConfigError("--context must be 1 to 512 utterances.")
-        if self.threads < 1:
-            raise ConfigError("--threads must be 1 or more.")
-        if self.seed < 0:
-            raise ConfigError("--seed must be 0 or more.")
-        if self.bootstrap is not None and self.bootstrap < LEAST_RESAMPLES:
-            raise ConfigError(f"--bootstrap counts resamples: {LEAST_RESAMPLES} or more; 2000 is usual.")
-        if checkpoints > 1 and (self.ladder or self.against):
-            flag = "--ladder" if self.ladder else "--against"
-            raise ConfigError(f"{flag} takes one --checkpoint; run it once for each.")
-        if not self.ladder and (self.asr != "auto" or (self.model is not None and not of_whisper)):
-            raise ConfigError("--asr and --model choose the recogniser of the ladder; add --ladder or leave them out.")
-
-
-def run(manifest: Path, checkpoints: Sequence[Path | None], options: Options) -> dict[str, Any]:
+def run(manifest: Path, checkpoints: Sequence[Path | None], options: EvaluateOptions) -> dict[str, Any]:
     """One checkpoint gives the contract's object. Several are seeds of one recipe: they give the same object with means
     over them, "deviation" (s.d. with n - 1) in the same form, and "checkpoints", each one's own object. Further keys
     come only where they are asked for:
@@ -81,11 +37,17 @@ def run(manifest: Path, checkpoints: Sequence[Path | None], options: Options) ->
     """
     paths = [*checkpoints, *([] if options.against is None else [options.against])]
     options.check(len(checkpoints), of_whisper=any(p is not None and read_manifest(p).whisper for p in paths))
+
+    def encoded(checkpoint: Path | None) -> Evaluation:
+        return Evaluation(
+            manifest, options.split, checkpoint, options.context, options.device, options.threads, options.model
+        )
+
     judgements: list[Judgement] = []
     evaluation: Evaluation | None = None
     for path in checkpoints:
         evaluation = None  # one model in memory at a time
-        evaluation = options.evaluation(manifest, path)
+        evaluation = encoded(path)
         judgements.append(evaluation.judgement(options.lag or 0))
         if judgements[-1].labels != judgements[0].labels:
             raise ConfigError(f"--checkpoint {path}: its labels are not those of the first; evaluate it by itself.")
@@ -99,7 +61,7 @@ def run(manifest: Path, checkpoints: Sequence[Path | None], options: Options) ->
     if options.against is not None:
         from trainer.evaluation.paired import compare
 
-        other = options.evaluation(manifest, options.against).judgement(options.lag or 0)
+        other = encoded(options.against).judgement(options.lag or 0)
         found["against"] = compare(judgements[0], other, options.bootstrap or DEFAULT_RESAMPLES, options.seed)
     if options.ladder:
         assert evaluation is not None
@@ -128,7 +90,7 @@ def _remark(judgement: Judgement) -> None:
         )
 
 
-def _object(judgement: Judgement, options: Options) -> dict[str, Any]:
+def _object(judgement: Judgement, options: EvaluateOptions) -> dict[str, Any]:
     found = judgement.figures()
     if options.bootstrap is not None or options.figures is not None or options.calibration_halves:
         found["calibration"] = _floors(judgement, options.seed)
@@ -182,7 +144,7 @@ def _draw(
     objects: list[dict[str, Any]],
     checkpoints: Sequence[Path | None],
     manifest: Path,
-    options: Options,
+    options: EvaluateOptions,
 ) -> list[str]:
     from trainer.evaluation.figures import draw
 

@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import copy
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from livemerc.asr.voice import attach
-from livemerc.audio.read import read_samples, stretch
-from livemerc.config import SAMPLE_RATE_HZ, AsrConfig, Config, DialogueConfig, ModelConfig
+from livemerc.config import AsrConfig, Config, DialogueConfig, ModelConfig
 from livemerc.errors import InputError, ModelError
 from livemerc.model.checkpoint import read_manifest
 from livemerc.model.encoders import Encoders, choose_device, load_model
-from livemerc.model.merits import ConversationModel, MeritsL
-from livemerc.model.temperatures import Temperatures
+from livemerc.model.merits import MeritsL
 from livemerc.pipeline.abstention import Cues
 from livemerc.pipeline.dialogue import Dialogue
 from trainer.corpora.manifest import ManifestRow, read_manifest_dialogues
+from trainer.corpora.recordings import Recordings
 from trainer.loop.metrics import classification_metrics
-from trainer.loop.windows import DialogueFeatures
-from trainer.loop.windows import judge as judge_windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,36 +156,6 @@ def evaluate(
     return Evaluation(manifest, split, checkpoint, context, device, threads).judgement(lag).figures()
 
 
-def judge_features(
-    model: ConversationModel,
-    dialogues: Sequence[DialogueFeatures],
-    context: int,
-    lag: int | None,
-    labels: Sequence[str],
-    temperatures: Temperatures | None = None,
-) -> Judgement:
-    """The same on cached features, without encoding anything: for selection and ablations. `lag` None = the whole
-    dialogue. "text" and "speech" are the branches' own heads. Uncalibrated unless `temperatures` are given.
-    """
-    t = temperatures or Temperatures()
-    judged = judge_windows(model, dialogues, context, lag)
-    has_text = np.concatenate([d.has_text for d in dialogues])
-    has_speech = np.concatenate([d.has_speech for d in dialogues])
-    scale = np.where(has_text & has_speech, t.both, np.where(has_text, t.text_only, t.speech_only))
-
-    def softmax(field: str, temperature: np.ndarray | float) -> np.ndarray:
-        logits = torch.cat([getattr(w, field) for w in judged]).double()
-        return (logits / torch.as_tensor(temperature).reshape(-1, 1)).softmax(-1).numpy()
-
-    return Judgement(
-        list(labels), np.concatenate([d.labels for d in dialogues]),
-        np.repeat(np.arange(len(dialogues)), [len(d) for d in dialogues]), has_text, has_speech,
-        softmax("text", t.text_branch) if has_text.all() else None,
-        softmax("speech", t.speech_branch) if has_speech.all() else None,
-        softmax("fused", scale),
-    )  # fmt: skip
-
-
 def encode(dialogues: Sequence[Sequence[ManifestRow]], encoders: Encoders, batch: int = 32) -> list[list[Encoded]]:
     """Stage I of every row, once; texts in batches of like length (the result does not depend on the batch).
 
@@ -215,21 +180,16 @@ def encode(dialogues: Sequence[Sequence[ManifestRow]], encoders: Encoders, batch
 
 
 class RowAudio:
-    """The samples of rows. A long recording is decoded once and not anew, from its start, for each of its rows."""
+    """The samples of a manifest's rows."""
 
     def __init__(self, rows: Sequence[ManifestRow]):
-        self._shared = {path for path, n in Counter(r.audio for r in rows).items() if path is not None and n > 1}
-        self._whole: tuple[Path, np.ndarray] | None = None
+        self._recordings = Recordings(row.audio for row in rows)
 
     def samples(self, row: ManifestRow) -> np.ndarray:
         """(n,) float32 at 16 kHz, n >= 1, of a row that has audio. Raises `InputError` that names the line."""
         assert row.audio is not None
         try:
-            if row.audio not in self._shared:
-                return read_samples(row.audio, SAMPLE_RATE_HZ, row.start_s, row.end_s)
-            if self._whole is None or self._whole[0] != row.audio:
-                self._whole = (row.audio, read_samples(row.audio, SAMPLE_RATE_HZ))
-            return stretch(self._whole[1], SAMPLE_RATE_HZ, row.start_s, row.end_s, row.audio)
+            return self._recordings.samples(row.audio, row.start_s, row.end_s)
         except InputError as error:
             raise InputError(f"line {row.line} of the manifest: {error}") from error
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from livemerc.errors import ConfigError
+from trainer.files import told
 from trainer.loop.metrics import CalibrationFloor, confusion_matrix, reliability
 
 if TYPE_CHECKING:
@@ -42,15 +43,11 @@ def draw(
             "--figures draws with matplotlib, which is not installed; run `pip install 'livemerc[train]'`."
         ) from error
     paths = [folder / f"{name}-{what}" for what in ("confusion.png", "reliability.png", "per-class.md")]
-    try:
+    with told(ConfigError, f"--figures {folder}: cannot be written", "choose another folder"):
         folder.mkdir(parents=True, exist_ok=True)
         confusion_figure(confusion_matrix(probabilities, truth), labels, f"{title}, {name}").savefig(paths[0], dpi=DPI)
         reliability_figure(probabilities, truth, floor, f"{title}, {name}").savefig(paths[1], dpi=DPI)
         paths[2].write_text(per_class_table(figures, f"{title}, {name}"), encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            f"--figures {folder}: cannot be written ({error.strerror or error}); choose another folder."
-        ) from error
     return paths
 
 

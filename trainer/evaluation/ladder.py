@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from livemerc.asr.engine import AsrEngine
+from livemerc.asr.select import choose_engine
 from livemerc.audio.items import Utterance
 from livemerc.config import SAMPLE_RATE_HZ, AsrConfig, Config, DialogueConfig, ModelConfig, VadConfig
 from livemerc.events import EmotionEvent, Event, UtteranceFinal
@@ -40,10 +41,12 @@ NO_RECORDING = "no dialogue whose rows share one recording with start_s and end_
 
 @dataclass(frozen=True, slots=True)
 class LadderOptions:
-    """`lag` = R of the second rung. `bootstrap`: resamples of the interval of the cost of streaming; None = none."""
+    """`lag` = R of the second rung. `bootstrap`: resamples of the interval of the cost of streaming; None = none.
+    `engine`: the recogniser, closed at the end; None = as `asr` says."""
 
     lag: int = DialogueConfig().revise
     asr: AsrConfig = field(default_factory=AsrConfig)
+    engine: AsrEngine | None = None
     vad: VadConfig = field(default_factory=VadConfig)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 1
@@ -130,8 +133,6 @@ def _heard_rungs(
     if not worded:
         why = NO_WHOLE_DIALOGUE if evaluation.has_speech.any() else NO_AUDIO
         return [{"rung": name, "weighted_f1": None, "why": why} for name in ("ASR text", "VAD cuts")]
-    from livemerc.asr.select import choose_engine
-
     config = Config(
         asr=options.asr,
         vad=options.vad,
@@ -142,7 +143,7 @@ def _heard_rungs(
         ),
         dialogue=DialogueConfig(context=evaluation.context, revise=0),
     )
-    asr = choose_engine(config, announce=announce)
+    asr = options.engine or choose_engine(config, announce=announce)
     heard = _Heard(evaluation, load_processor(config, lambda: asr), asr, config, zero)
     rungs = [heard.reference_cuts(worded)]
     if recorded:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from livemerc.errors import ConfigError, InputError, LivemercError
+from trainer.files import told
 from trainer.fronts.items import FileHashes, Frontend, Item, Skipped, inputs_of, keys_of
 from trainer.fronts.shards import (
     BrokenShard,
@@ -158,10 +159,8 @@ class FeatureCache:
             "fingerprint": frontend.fingerprint, "frontend": frontend.settings,
         }  # fmt: skip
         settings = json.loads(json.dumps(settings))
-        try:
+        with told(ConfigError, f"{self.folder}: no folder for features", "name another"):
             self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(f"{self.folder}: no folder for features ({error.strerror}); name another.") from error
         remove_leftovers(self.folder)
         if (self.folder / SETTINGS).exists():
             differs = _differences(self._read_settings(), settings)
@@ -177,11 +176,10 @@ class FeatureCache:
     def _read_settings(self) -> dict[str, Any]:
         path = self.folder / SETTINGS
         try:
-            settings = json.loads(path.read_bytes())
+            with told(InputError, f"{path}: cannot be read", "extract features first"):
+                settings = json.loads(path.read_bytes())
             if settings["format"] == FORMAT:
                 return settings
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror}); extract features first.") from error
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: not the settings of a feature cache; remove the folder.") from error
         raise ConfigError(f"{path}: format {settings['format']}, this version reads {FORMAT}; remove the folder.")
@@ -217,13 +215,9 @@ class FeatureCache:
         self._where.update({key: (path, row) for row, key in enumerate(keys)})
 
     def _write(self, name: str, content: bytes, what: str) -> None:
-        try:
+        mend = "free some room and run the same command again, what was extracted so far is kept"
+        with told(LivemercError, f"{self.folder}: {what} cannot be written", mend):
             write_file(self.folder / name, content)
-        except OSError as error:
-            raise LivemercError(
-                f"{self.folder}: {what} cannot be written ({error.strerror}); free some room and run the same command "
-                "again, what was extracted so far is kept."
-            ) from error
 
 
 def _check_bad(skipped: Skipped, allowed: float, present: int) -> None:

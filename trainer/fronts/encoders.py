@@ -7,7 +7,6 @@ people have, and gives the configuration that a checkpoint stores.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 from livemerc.errors import ConfigError, ModelError
 from livemerc.model.architecture import build, describe
 from livemerc.model.frozen_speech import FAMILIES, CompactSpeech, FrozenSpeech, TransformerSpeech
-from livemerc.model.text import TextEncoder, prepare_tokenizer, tokenize
+from livemerc.model.text import TextEncoder, prepare_tokenizer
 from trainer.fronts.architectures import HUB, SPEECH, TEXT
 
 Weights = Literal["pretrained", "random"]
@@ -98,44 +97,6 @@ def build_speech_frontend(
     front = _speech(name, config, chosen, _normalises(source, config))
     _load(front.network, state, name)
     return front
-
-
-class FrozenText:
-    """A Stage I text encoder whose T1 are cached; the text counterpart of `FrozenSpeech`."""
-
-    modality = "text"
-
-    def __init__(self, encoder: TextEncoder, tokenizer: Any, name: str = "text"):
-        self.encoder, self.tokenizer, self.name = encoder.eval(), tokenizer, name
-
-    @property
-    def rows(self) -> int:
-        return 1
-
-    @property
-    def dimension(self) -> int:
-        return self.encoder.dimension
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        return {"name": self.name, "dimension": self.dimension, "max_tokens": self.encoder.max_tokens}
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 over weights and tokenizer, in hex."""
-        digest = hashlib.sha256(self.tokenizer.to_str().encode())
-        for name, tensor in sorted(self.encoder.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-        return digest.hexdigest()
-
-    @torch.no_grad()
-    def features(self, texts: Sequence[str]) -> Tensor:
-        """Texts, none of them empty -> T1 (B, 1, Dt) float32 on the encoder's device."""
-        self.encoder.eval()
-        device = next(self.encoder.parameters()).device
-        ids, mask = tokenize(self.tokenizer, list(texts))
-        return self.encoder(ids.to(device), mask.to(device))[:, None]
 
 
 def byte_tokenizer(pad_id: int) -> Any:

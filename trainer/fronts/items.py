@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,10 @@ from typing import Any, Protocol, cast
 import numpy as np
 from torch import Tensor
 
-from livemerc.audio.read import read_samples, stretch
-from livemerc.config import SAMPLE_RATE_HZ
-from livemerc.errors import InputError
+from livemerc.errors import InputError, cause_of
+from livemerc.model.checkpoint import file_sha256
 from trainer.corpora.corpus import LabelledUtterance
+from trainer.corpora.recordings import Recordings
 
 Skipped = list[tuple[str, str]]
 """(name, reason) of each utterance that cannot be used."""
@@ -27,27 +26,26 @@ Skipped = list[tuple[str, str]]
 class Item:
     """One utterance. `name` is for messages, and finds features that the user brings in a file.
 
-    `audio` None or `text` "" = that modality is absent. Times in seconds, `end_s` None = to the file's end.
+    `audio` None = nothing was heard. Times in seconds, `end_s` None = to the file's end.
     """
 
     name: str
     audio: Path | None = None
     start_s: float = 0.0
     end_s: float | None = None
-    text: str = ""
 
     @classmethod
     def of(cls, utterance: LabelledUtterance) -> Item:
         """The item of a corpus' utterance; its name is `dialogue_id/utterance_id`."""
         name = f"{utterance.dialogue_id}/{utterance.utterance_id}"
-        return cls(name, utterance.audio, utterance.start_s, utterance.end_s, utterance.text)
+        return cls(name, utterance.audio, utterance.start_s, utterance.end_s)
 
 
 class Frontend(Protocol):
-    """What can be cached: `livemerc.model.frozen_speech.FrozenSpeech`, `trainer.fronts.encoders.FrozenText`.
+    """What can be cached: `livemerc.model.frozen_speech.FrozenSpeech`.
 
-    `modality`: "speech" (features of samples), "text" (of texts) or "given" (of names: `PrecomputedFeatures`). The
-    word is stored with the cache.
+    `modality`: "speech" (features of samples) or "given" (of names: `PrecomputedFeatures`). The word is stored with
+    the cache.
     """
 
     modality: Any
@@ -85,8 +83,7 @@ class FileHashes:
         known = self._known.get(name)
         if known is not None and known[:2] == [status.st_size, status.st_mtime_ns]:
             return known[2]
-        with file.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        digest = file_sha256(file)
         self._known[name] = [status.st_size, status.st_mtime_ns, digest]
         return digest
 
@@ -106,11 +103,9 @@ class FileHashes:
 def keys_of(items: Sequence[Item], modality: str, hashes: FileHashes) -> tuple[list[str | None], Skipped]:
     """The key of each utterance, None where the modality is absent or the file cannot be read; and the unreadable ones.
 
-    A key is made from the text, from the name ("given"), or from the audio file's content with start and end: an
-    utterance is found again wherever its file lies.
+    A key is made from the name ("given"), or from the audio file's content with start and end: an utterance is found
+    again wherever its file lies.
     """
-    if modality == "text":
-        return [_sha(item.text) if item.text.strip() else None for item in items], []
     if modality == "given":
         return [_sha(item.name) for item in items], []
     keys: list[str | None] = []
@@ -121,15 +116,13 @@ def keys_of(items: Sequence[Item], modality: str, hashes: FileHashes) -> tuple[l
             try:
                 key = _sha(f"{hashes.of(item.audio)}|{item.start_s:.6f}|{item.end_s}")
             except OSError as error:
-                skipped.append((item.name, f"{item.audio}: {error.strerror}"))
+                skipped.append((item.name, f"{item.audio}: {cause_of(error)}"))
         keys.append(key)
     return keys, skipped
 
 
 def inputs_of(part: Sequence[tuple[str, Item]], frontend: Frontend) -> tuple[list[tuple[str, Item, Any]], Skipped]:
-    """(key, item, what the front end takes: samples, text or name) of a part of the work; and what cannot be used."""
-    if frontend.modality == "text":
-        return [(key, item, item.text) for key, item in part], []
+    """(key, item, what the front end takes: samples or name) of a part of the work; and what cannot be used."""
     if frontend.modality == "given":
         known = cast(NamedFeatures, frontend)
         absent = [(item.name, f"{frontend.name} has no such entry") for _, item in part if item.name not in known]
@@ -138,20 +131,14 @@ def inputs_of(part: Sequence[tuple[str, Item]], frontend: Frontend) -> tuple[lis
 
 
 def _decoded(part: Sequence[tuple[str, Item]]) -> tuple[list[tuple[str, Item, Any]], Skipped]:
-    """Samples (n,) float32 at 16 kHz of each utterance; a long recording is decoded once, not for each utterance."""
+    """Samples (n,) float32 at 16 kHz of each utterance."""
     inputs: list[tuple[str, Item, Any]] = []
     skipped: Skipped = []
-    times = Counter(item.audio for _, item in part)
-    whole: tuple[Path | None, np.ndarray] = (None, np.zeros(0, np.float32))
+    recordings = Recordings(item.audio for _, item in part)
     for key, item in part:
         assert item.audio is not None
         try:
-            if times[item.audio] > 1:
-                if whole[0] != item.audio:
-                    whole = (item.audio, read_samples(item.audio, SAMPLE_RATE_HZ))
-                samples = stretch(whole[1], SAMPLE_RATE_HZ, item.start_s, item.end_s, item.audio)
-            else:
-                samples = read_samples(item.audio, SAMPLE_RATE_HZ, item.start_s, item.end_s)
+            samples = recordings.samples(item.audio, item.start_s, item.end_s)
             if not np.isfinite(samples).all():
                 raise InputError(f"{item.audio}: holds samples that are not finite.")
         except InputError as error:

@@ -14,7 +14,6 @@ Any (L, D) and (E,) are taken, alike for all utterances; semantic vectors for al
 
 from __future__ import annotations
 
-import hashlib
 import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -25,7 +24,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from livemerc.errors import InputError, ModelError
+from livemerc.errors import InputError, ModelError, cause_of
+from livemerc.model.checkpoint import file_sha256
 from livemerc.model.frozen_speech import FrozenSpeech
 
 SEMANTIC = ":semantic"
@@ -55,7 +55,7 @@ class PrecomputedFeatures(FrozenSpeech):
             self.extra = int(self._arrays.shape(first + SEMANTIC)[0]) if with_semantic else 0
         except OSError as error:
             raise ModelError(
-                f"{path}: cannot be read ({error.strerror or error}); name a .npz or .safetensors file."
+                f"{path}: cannot be read ({cause_of(error)}); name a .npz or .safetensors file."
             ) from error
         except (SafetensorError, ValueError, zipfile.BadZipFile) as error:
             raise ModelError(f"{path}: no .npz or .safetensors file of features ({error}); write it again.") from error
@@ -74,8 +74,7 @@ class PrecomputedFeatures(FrozenSpeech):
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the file, in hex."""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(self.path)
 
     def features(self, samples: Sequence[Any]) -> Tensor:
         """Names, each in the file -> (B, rows, D) float32; the semantic vector is the last row, behind it zeros.

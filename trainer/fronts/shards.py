@@ -20,6 +20,8 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from livemerc.errors import LivemercError
+from livemerc.model.checkpoint import file_sha256
+from trainer.files import told
 
 PART = ".part"
 
@@ -100,13 +102,9 @@ class ShardWriter:
         self._since = time.monotonic()
         if not keys:
             return
-        try:
+        kept = f"{self._kept} of {self._total} new ones are kept, free some room and run the same command again"
+        with told(LivemercError, f"{self._folder}: features cannot be written", kept):
             path = write_shard(self._folder, keys, torch.cat(rows).to(self._stored))
-        except OSError as error:
-            raise LivemercError(
-                f"{self._folder}: features cannot be written ({error.strerror}); {self._kept} of {self._total} new "
-                "ones are kept, free some room and run the same command again."
-            ) from error
         self._kept += len(keys)
         self._written(path, keys)
 
@@ -134,8 +132,7 @@ def read_shard(path: Path) -> Tensor:
 
 def is_whole(path: Path) -> bool:
     """Whether the content is what the name says."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:32] == path.stem
+    return file_sha256(path)[:32] == path.stem
 
 
 def _digest(content: bytes) -> str:

@@ -14,7 +14,6 @@ from livemerc.errors import ConfigError
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
-    from rich.progress import Progress
 
 Item = TypeVar("Item")
 
@@ -92,13 +91,3 @@ def of_all(value: Any) -> list[Any]:
     from accelerate.utils import gather_object
 
     return gather_object([value])
-
-
-def bar(main: bool) -> Progress:
-    """A progress bar on a terminal, nothing elsewhere."""
-    from rich.console import Console
-    from rich.progress import Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), TextColumn("step {task.completed:.0f}"), TimeElapsedColumn())
-    return Progress(*columns, console=console, transient=True, disable=not (main and console.is_terminal))

@@ -1,7 +1,9 @@
 """The folder of a run, one rule for all recipes: the same command again goes on where the last one stopped.
 
 `--resume` insists that there is something to go on with, `--overwrite` begins the chosen stages anew; a run that was
-begun with other settings is refused, never mixed.
+begun with other settings is refused, never mixed. A stranger reads in it how it was made: `run.json` holds recipe,
+settings of every stage begun, and the sittings (command line, revision, versions, digests of the data); `config.toml`
+the configuration with all that it left to defaults.
 """
 
 from __future__ import annotations
@@ -9,14 +11,17 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from livemerc.errors import ConfigError
+from trainer.loop.config_file import write_toml
 from trainer.loop.differences import first_difference
+from trainer.loop.provenance import surroundings
 from trainer.loop.saving import save_json
 
-BEGUN = "begun.json"
+BEGUN = "run.json"
 
 
 class RunFolder:
@@ -25,7 +30,7 @@ class RunFolder:
     def __init__(self, out: Path, recipe: str):
         self.out = out
         self._path = out / BEGUN
-        self._begun: dict[str, Any] = {"recipe": recipe, "stages": {}}
+        self._begun: dict[str, Any] = {"recipe": recipe, "stages": {}, "sittings": []}
         self.exists = self._path.exists()
         if self.exists:
             try:
@@ -68,3 +73,13 @@ class RunFolder:
             self._begun["stages"][stage] = settings
             save_json(self._begun, self._path)
             self.exists = True
+
+    def describe(self, config: dict[str, Any], data: dict[str, str]) -> None:
+        """Notes how this sitting trains: `config` complete, `data` a digest by the name of its part. A sitting like the
+        one before is not noted again."""
+        write_toml(config, self.out / "config.toml")
+        sitting = {**surroundings(), "data": data}
+        if not self._begun["sittings"] or {**self._begun["sittings"][-1], **sitting} != self._begun["sittings"][-1]:
+            began = datetime.now(UTC).isoformat(timespec="seconds")
+            self._begun["sittings"].append({"began": began, **sitting})
+            save_json(self._begun, self._path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -13,40 +12,18 @@ import numpy as np
 import torch
 
 from livemerc.errors import ConfigError, LivemercError
+from trainer import files
+from trainer.files import told
 
 
 def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """`write(file)` to a file beside `path`, which it then replaces. Raises `LivemercError` when there is no room."""
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    # torch reports a failed write of its archive as RuntimeError
-    except (OSError, RuntimeError) as error:
-        part.unlink(missing_ok=True)
-        raise _unwritten(path, error) from error
-
-
-def append_line(value: dict[str, Any], path: Path) -> None:
-    """Appends one line of JSON. Raises `LivemercError` when there is no room."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a") as file:
-            file.write(json.dumps(value) + "\n")
-    except OSError as error:
-        raise _unwritten(path, error) from error
-
-
-def _unwritten(path: Path, error: OSError | RuntimeError) -> LivemercError:
-    reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-    return LivemercError(
-        f"{path}: cannot be written ({reason}); make room and run the same command again: it goes on from the last "
-        "state that was saved."
-    )
+    """As `files.write_whole`. Raises `LivemercError` when there is no room."""
+    mend = "make room and run the same command again: it goes on from the last state that was saved"
+    with told(LivemercError, f"{path}: cannot be written", mend):
+        try:
+            files.write_whole(path, write)
+        except RuntimeError as error:  # torch's report of a failed write of its archive
+            raise OSError(str(error).splitlines()[0]) from error
 
 
 def save_state(state: Any, path: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from livemerc.model.merits import ConversationModel, WindowLogits
 
@@ -86,42 +87,39 @@ def random_cuts(dialogues: Sequence[DialogueFeatures], context: int, each: int, 
 
 
 def make_batch(dialogues: Sequence[DialogueFeatures], cuts: Sequence[Cut]) -> WindowBatch:
-    longest = max(c.end - c.start for c in cuts)
-    size = len(cuts)
-    first = dialogues[cuts[0].dialogue]
-    t1 = torch.zeros(size, longest, first.t1.shape[1])
-    s1 = torch.zeros(size, longest, first.s1.shape[1])
-    has_text = torch.zeros(size, longest, dtype=torch.bool)
-    has_speech = torch.zeros(size, longest, dtype=torch.bool)
-    labels = torch.full((size, longest), -1)
-    lag = torch.full((size, longest), -1)
-    sentiments = torch.full((size, longest), -1)
-    for row, cut in enumerate(cuts):
-        x, n = dialogues[cut.dialogue], cut.end - cut.start
-        inside = slice(cut.start, cut.end)
-        t1[row, :n] = torch.from_numpy(x.t1[inside])
-        s1[row, :n] = torch.from_numpy(x.s1[inside])
-        has_text[row, :n] = torch.from_numpy(x.has_text[inside])
-        has_speech[row, :n] = torch.from_numpy(x.has_speech[inside])
-        labels[row, :n] = torch.from_numpy(x.labels[inside])
-        lag[row, :n] = torch.arange(n - 1, -1, -1)
-        if x.sentiments is not None:
-            sentiments[row, :n] = torch.from_numpy(x.sentiments[inside])
-    lengths = torch.tensor([c.end - c.start for c in cuts])
-    return WindowBatch(t1, s1, has_text, has_speech, lengths, labels, lag, sentiments)
+    def padded(field: str, fill: float) -> Tensor:
+        whole = [getattr(dialogues[c.dialogue], field) for c in cuts]
+        parts = [
+            np.full(c.end - c.start, -1) if values is None else values[c.start : c.end]
+            for c, values in zip(cuts, whole, strict=True)
+        ]
+        return pad_sequence([torch.from_numpy(part) for part in parts], batch_first=True, padding_value=fill)
+
+    lengths = [c.end - c.start for c in cuts]
+    lag = pad_sequence([torch.arange(n - 1, -1, -1) for n in lengths], batch_first=True, padding_value=-1)
+    return WindowBatch(
+        padded("t1", 0.0), padded("s1", 0.0), padded("has_text", 0), padded("has_speech", 0), torch.tensor(lengths),
+        padded("labels", -1), lag, padded("sentiments", -1),
+    )  # fmt: skip
+
+
+def bucketed(sizes: np.ndarray, batch: int, rng: np.random.Generator, pool: int = 32) -> list[np.ndarray]:
+    """Indices into `sizes` in random batches of about equal size, out of `pool` batches at a time: less padding."""
+    order = rng.permutation(len(sizes))
+    groups = []
+    for start in range(0, len(order), batch * pool):
+        part = order[start : start + batch * pool]
+        part = part[np.argsort(sizes[part], kind="stable")]
+        groups += [part[i : i + batch] for i in range(0, len(part), batch)]
+    return [groups[i] for i in rng.permutation(len(groups))]
 
 
 def batches(
     dialogues: Sequence[DialogueFeatures], cuts: list[Cut], size: int, rng: np.random.Generator
 ) -> Iterator[WindowBatch]:
     """Random batches of windows of about equal length."""
-    order = rng.permutation(len(cuts))
-    groups = []
-    for start in range(0, len(order), size * 16):
-        part = sorted(order[start : start + size * 16], key=lambda i: cuts[i].end - cuts[i].start)
-        groups += [part[i : i + size] for i in range(0, len(part), size)]
-    for group in rng.permutation(len(groups)):
-        yield make_batch(dialogues, [cuts[i] for i in groups[group]])
+    for group in bucketed(np.array([c.end - c.start for c in cuts]), size, rng, 16):
+        yield make_batch(dialogues, [cuts[i] for i in group])
 
 
 def judge(

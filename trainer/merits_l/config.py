@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from livemerc.config import read_toml
 from livemerc.errors import ConfigError
-from trainer.loop.config_file import read_toml
 
 Count = Annotated[int, Meta(ge=1)]
 Whole = Annotated[int, Meta(ge=0)]
@@ -44,7 +44,8 @@ class RunSection(_Strict, frozen=True, kw_only=True):
 
 class OptimisedSection(_Strict, frozen=True, kw_only=True):
     """`accumulate`: batches of a process to a step; `warm_up`: share of the steps in which the rate rises, after which
-    it falls to 0 (0 = constant rate); `patience`: epochs without a better dev weighted F1."""
+    it falls to 0 (0 = constant rate); `select`: figures on dev whose mean chooses the epoch; `patience`: epochs without
+    a better one."""
 
     lr: Positive
     weight_decay: Amount
@@ -54,6 +55,9 @@ class OptimisedSection(_Strict, frozen=True, kw_only=True):
     warm_up: Share = 0.0
     epochs: Count
     patience: Count
+    select: Annotated[list[Literal["weighted_f1", "uar"]], Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: ["weighted_f1"]
+    )
     label_smoothing: Share = 0.0
     class_weights: Literal["none", "balanced"] = "none"
 
@@ -127,7 +131,7 @@ class MeritsLConfig(_Strict, frozen=True, kw_only=True):
 
 def read_config(path: Path) -> MeritsLConfig:
     """A configuration of the full-size recipe. Raises `ConfigError` that names the key with its path."""
-    tree = read_toml(path)
+    tree = read_toml(path, "name a file of configs/")
     try:
         config = msgspec.convert(tree, MeritsLConfig)
     except msgspec.ValidationError as error:

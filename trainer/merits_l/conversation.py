@@ -13,13 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from livemerc.model.merits import ConversationModel
-from trainer.loop.fit import LoopOptions, fit
+from trainer.loop.fit import fit
 from trainer.loop.losses import ExtraTerms, balanced_class_weights, window_loss
+from trainer.loop.stage import LoopOptions
 from trainer.loop.windows import DialogueFeatures, WindowBatch, batches, judge, random_cuts
 from trainer.merits_l.config import ConversationSection, FusionSection, MeritsLConfig, RunSection
-from trainer.merits_l.data import dev_figures, loop_options
+from trainer.merits_l.data import dev_figures, make_stage
 
 Modality = Literal["text", "speech"]
+Field = Literal["fused", "text", "speech"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def figures(
     model: ConversationModel,
     dialogues: Sequence[DialogueFeatures],
     context: int,
-    field: Literal["fused", "text", "speech"],
+    field: Field,
     lag: int | None = 0,
 ) -> dict[str, float]:
     """Dev figures of one output. A branch counts only where its modality is there. `lag` None = whole dialogues."""
@@ -63,18 +65,30 @@ def figures(
     return dev_figures(logits, truth)
 
 
-def _make(
-    dialogues: Sequence[DialogueFeatures], run: RunSection, size: int
-) -> Callable[[np.random.Generator], Iterable[WindowBatch]]:
+def _fit(
+    name: str,
+    module: nn.Module,
+    field: Field,
+    model: ConversationModel,
+    dialogues: Dialogues,
+    section: ConversationSection | FusionSection,
+    run: RunSection,
+    loss: Callable[[WindowBatch], Tensor],
+    out: Path,
+    options: LoopOptions,
+) -> dict[str, float]:
+    """Trains `module`, a part of `model`, by `loss`; selected on dev by `field` at lag 0, as the monitor runs."""
+
     def make(rng: np.random.Generator) -> Iterable[WindowBatch]:
-        return batches(dialogues, random_cuts(dialogues, run.context, run.windows, rng), size, rng)
+        cuts = random_cuts(dialogues.train, run.context, run.windows, rng)
+        return batches(dialogues.train, cuts, section.batch, rng)
 
-    return make
+    def evaluate() -> dict[str, float]:
+        whole = figures(model, dialogues.dev, run.context, field, None)["weighted_f1"]
+        return {**figures(model, dialogues.dev, run.context, field, 0), "weighted_f1_whole": whole}
 
-
-def _count(dialogues: Sequence[DialogueFeatures], run: RunSection, size: int) -> int:
-    """Batches of an epoch."""
-    return math.ceil(sum(1 + min(run.windows, len(d)) for d in dialogues) / size)
+    count = math.ceil(sum(1 + min(run.windows, len(d)) for d in dialogues.train) / section.batch)
+    return fit(make_stage(name, module, section, run.seed, make, loss, evaluate, count), out, options)
 
 
 def _weights(dialogues: Sequence[DialogueFeatures], kind: str, classes: int) -> Tensor | None:
@@ -92,7 +106,7 @@ def train_conversation(
     out: Path,
     options: LoopOptions,
 ) -> dict[str, float]:
-    """Stage II of one modality: trains that network of `model` alone; selected on dev at lag 0, as the monitor runs."""
+    """Stage II of one modality: trains that network of `model` alone."""
     network = model.text_context if modality == "text" else model.speech_context
     device = next(model.parameters()).device
     classes = model.config["labels"]
@@ -109,17 +123,9 @@ def train_conversation(
         loss = window_loss(logits, b, there, weights, section.label_smoothing)
         return loss + extra(states[there], b.labels[there], b.sentiments[there])
 
-    def score() -> dict[str, float]:
-        live = figures(model, dialogues.dev, run.context, modality, 0)
-        whole = figures(model, dialogues.dev, run.context, modality, None)
-        return {**live, "weighted_f1_whole": whole["weighted_f1"], "score": live["weighted_f1"]}
-
     module = nn.ModuleDict({"network": network, "extra": extra})
-    return fit(
-        f"conversation-{modality}", module, section.epochs, section.patience, section.lr, run.seed,
-        _make(dialogues.train, run, section.batch), loss_of, score, out, section.weight_decay,
-        loop_options(options, section, _count(dialogues.train, run, section.batch)),
-    )  # fmt: skip
+    name = f"conversation-{modality}"
+    return _fit(name, module, modality, model, dialogues, section, run, loss_of, out, options)
 
 
 def drop_modalities(batch: WindowBatch, share: float) -> WindowBatch:
@@ -147,7 +153,7 @@ def train_fusion(
     out: Path,
     options: LoopOptions,
 ) -> dict[str, float]:
-    """Stage III: trains the fusion alone, Stage II frozen and without dropout; selected on dev at lag 0."""
+    """Stage III: trains the fusion alone, Stage II frozen and without dropout."""
     device = next(model.parameters()).device
     frozen = (model.text_context, model.speech_context)
     for network in frozen:
@@ -165,13 +171,4 @@ def train_fusion(
         fused = model.fusion(t2, s2, text_logits, speech_logits, b.has_text, b.has_speech, b.lengths)
         return window_loss(fused, b, b.has_text | b.has_speech, weights, section.label_smoothing)
 
-    def score() -> dict[str, float]:
-        live = figures(model, dialogues.dev, run.context, "fused", 0)
-        whole = figures(model, dialogues.dev, run.context, "fused", None)
-        return {**live, "weighted_f1_whole": whole["weighted_f1"], "score": live["weighted_f1"]}
-
-    return fit(
-        "fusion", model.fusion, section.epochs, section.patience, section.lr, run.seed,
-        _make(dialogues.train, run, section.batch), loss_of, score, out, section.weight_decay,
-        loop_options(options, section, _count(dialogues.train, run, section.batch)),
-    )  # fmt: skip
+    return _fit("fusion", model.fusion, "fused", model, dialogues, section, run, loss_of, out, options)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 from livemerc.errors import InputError
 from trainer.corpora.corpus import SENTIMENTS, Corpus, LabelledUtterance
 from trainer.loop import processes
-from trainer.loop.fit import LoopOptions, warm_up_then_down
 from trainer.loop.metrics import classification_metrics
+from trainer.loop.stage import Phase, Stage, adamw, warm_up_then_down
 from trainer.loop.windows import DialogueFeatures
 from trainer.merits_l.config import OptimisedSection
 
@@ -122,25 +123,27 @@ def check_finite(features: np.ndarray, split: Split, rows: np.ndarray, what: str
         )
 
 
-def bucketed(sizes: np.ndarray, batch: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Indices into `sizes` in random batches of about equal size: less padding."""
-    order = rng.permutation(len(sizes))
-    groups = []
-    for start in range(0, len(order), batch * 32):
-        part = order[start : start + batch * 32]
-        part = part[np.argsort(sizes[part], kind="stable")]
-        groups += [part[i : i + batch] for i in range(0, len(part), batch)]
-    return [groups[i] for i in rng.permutation(len(groups))]
-
-
-def loop_options(options: LoopOptions, section: OptimisedSection, batches: int) -> LoopOptions:
-    """`options` with what the section says. `batches` of an epoch, over all processes."""
-    options = replace(options, clip=section.clip, accumulate=section.accumulate)
-    if not section.warm_up:
-        return options
-    own = math.ceil(batches / processes.accelerator().num_processes)
-    steps = math.ceil(own / section.accumulate) * section.epochs
-    return replace(options, rate=partial(warm_up_then_down, warm=int(steps * section.warm_up), total=steps))
+def make_stage(
+    name: str,
+    module: nn.Module,
+    section: OptimisedSection,
+    seed: int,
+    make: Callable[[np.random.Generator], Iterable[Any]],
+    loss: Callable[[Any], Tensor],
+    evaluate: Callable[[], dict[str, float]],
+    batches: int,
+) -> Stage[Any]:
+    """A stage that is optimised as `section` says. `batches` of an epoch, over all processes."""
+    steps = math.ceil(math.ceil(batches / processes.accelerator().num_processes) / section.accumulate)
+    total, rate = steps * section.epochs, None
+    if section.warm_up:
+        rate = partial(warm_up_then_down, warm=int(total * section.warm_up), total=total)
+    optimisation = adamw(section.lr, section.weight_decay, rate)
+    return Stage(
+        name=name, module=module, phases=[Phase(section.epochs, make, optimisation, steps)], loss=loss,
+        evaluate=evaluate, select=section.select, seed=seed, patience=section.patience, clip=section.clip,
+        accumulate=section.accumulate,
+    )  # fmt: skip
 
 
 def dev_figures(logits: Tensor, truth: np.ndarray) -> dict[str, float]:

@@ -9,7 +9,6 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,10 +28,10 @@ from trainer.corpora.corpus import SENTIMENTS
 from trainer.loop import processes
 from trainer.loop.calibrate import fit_temperatures
 from trainer.loop.differences import first_difference
-from trainer.loop.fit import LoopOptions
 from trainer.loop.options import TrainOptions, chosen_stages
 from trainer.loop.run_folder import RunFolder
 from trainer.loop.saving import load_state, save_arrays, save_json, save_state
+from trainer.loop.stage import LoopOptions
 from trainer.loop.windows import without_speech, without_text
 from trainer.merits_l import conversation as conversation_stages
 from trainer.merits_l import speech as speech_stage
@@ -44,20 +43,6 @@ from trainer.merits_l.speech_features import speech_features
 from trainer.merits_l.stages import FOLDERS, STAGES, summary
 
 SPLITS = ("train", "dev")
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What the command line says. `cache`: folder of the frozen features; `pseudo_labels`: file of Stage 0 or None."""
-
-    config: Path
-    data: Path
-    out: Path
-    cache: Path
-    device: str = "auto"
-    pseudo_labels: Path | None = None
-    max_steps: int | None = None
-    tensorboard: bool = False
 
 
 def train(config: Path, data: Path, out: Path, options: TrainOptions) -> None:
@@ -73,12 +58,7 @@ def train(config: Path, data: Path, out: Path, options: TrainOptions) -> None:
             folder.overwrite([f for s in stages for f in FOLDERS.get(s, (s,))], [])
         folder.begin("all", {})
     process.wait_for_everyone()
-    run = Run(
-        RunOptions(
-            config, data, out, options.cache or out / "cache", options.device or "auto", options.pseudo_labels,
-            options.max_steps, options.tracker == "tensorboard",
-        )
-    )  # fmt: skip
+    run = Run(config, data, folder, options)
     for stage in stages:
         run.run(stage)
     if process.is_main_process:
@@ -91,17 +71,17 @@ def train(config: Path, data: Path, out: Path, options: TrainOptions) -> None:
 
 
 class Run:
-    """One run: its configuration, corpus and folder. Every method leaves its files below `options.out`."""
+    """One run: its configuration, corpus and folder. Every method leaves its files below `out`."""
 
-    def __init__(self, options: RunOptions):
+    def __init__(self, config: Path, data: Path, folder: RunFolder, options: TrainOptions):
         from trainer.corpora.registry import read_corpus
 
-        self.options = options
-        self.config = read_config(options.config)
-        self.process = processes.accelerator(options.device)
+        self.options, self.folder, self.out = options, folder, folder.out
+        self.config = read_config(config)
+        self.process = processes.accelerator(options.device or "auto")
         self.device: torch.device = self.process.device
         corpus_options: dict[str, Any] = self.config.corpus.options
-        self.corpus = read_corpus(self.config.corpus.name, options.data, **corpus_options)
+        self.corpus = read_corpus(self.config.corpus.name, data, **corpus_options)
         self.splits = {name: make_split(self.corpus, name) for name in SPLITS}
         for split in self.splits.values():
             check_modalities(split)
@@ -149,7 +129,7 @@ class Run:
             torch.manual_seed(self.seed)
             encoder, tokenizer = self._text_encoder(self.labels)
             if begun["pretrain"] is not None:
-                state = load_state(self.options.out / "pretrain" / "pretrain.best.pt")
+                state = load_state(self.out / "pretrain" / "pretrain.best.pt")
                 text_stage.load_text(encoder, state, head=False)
             train, dev = (text_stage.TextRows.of(self.splits[s]) for s in SPLITS)
             best = text_stage.train_text(encoder, tokenizer, train, dev, section, self.seed, out, options)
@@ -166,7 +146,8 @@ class Run:
         begun = {"speech": _plain(section)}
 
         def work(out: Path, options: LoopOptions) -> dict[str, Any]:
-            features = speech_features(section, self.splits, self.options.cache, self.seed, self.device)
+            cache = self.options.cache or self.out / "cache"
+            features = speech_features(section, self.splits, cache, self.seed, self.device)
             torch.manual_seed(self.seed)
             head = SpeechHead(
                 {"layers": features.layers, "dimension": features.dimension, "extra": features.extra,
@@ -250,7 +231,7 @@ class Run:
     ) -> None:
         """Runs `work` unless it is done, and writes NAME/stage.json: its record, and what it was begun with. `made`:
         the file that the next stages build on."""
-        out = self.options.out / name
+        out = self.out / name
         begun = json.loads(json.dumps(
             {**begun, "run": _plain(self.config.run), "corpus": _plain(self.config.corpus),
              "max_steps": self.options.max_steps, "utterances": fingerprint(self.splits.values())}
@@ -263,10 +244,12 @@ class Run:
             self._say(f"stage {name}: done before")
             return
         self._say(f"stage {name}")
+        if self.process.is_main_process:
+            self.folder.describe(_plain(self.config), {"utterances": begun["utterances"]})
         options = LoopOptions(
             precision=self.config.run.precision, save_every=self.config.run.save_every, begun_with=begun,
             max_steps=self.options.max_steps,
-            tracker=self.options.out / "tensorboard" if self.options.tensorboard else None,
+            tracker=None if self.options.tracker is None else self.out / "tensorboard",
         )  # fmt: skip
         figures = work(out, options)
         self.trained.append(name)
@@ -302,7 +285,7 @@ class Run:
         if with_contexts:
             for modality, network in (("text", model.text_context), ("speech", model.speech_context)):
                 name = f"conversation-{modality}"
-                state = load_state(self.options.out / name / f"{name}.best.pt")
+                state = load_state(self.out / name / f"{name}.best.pt")
                 own = {k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")}
                 network.load_state_dict(own)
         return model.to(self.device)
@@ -338,7 +321,7 @@ class Run:
         return {"t1": self._fingerprint("text"), "s1": self._fingerprint("speech")}
 
     def _fingerprint(self, stage: str, *, needed: bool = True) -> str | None:
-        record = self.options.out / stage / "stage.json"
+        record = self.out / stage / "stage.json"
         if not record.exists():
             if not needed:
                 return None
@@ -348,7 +331,7 @@ class Run:
         return str(json.loads(record.read_text())["fingerprint"])
 
     def _arrays(self, stage: str, name: str) -> dict[str, np.ndarray]:
-        with np.load(self.options.out / stage / name) as found:
+        with np.load(self.out / stage / name) as found:
             return {key: found[key] for key in found.files}
 
     def _say(self, what: str) -> None:

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from livemerc.errors import InputError
 from livemerc.model.speech_head import SpeechHead
-from trainer.loop.fit import LoopOptions, fit
+from trainer.loop.fit import fit
 from trainer.loop.losses import ExtraTerms, balanced_class_weights, cross_entropy
+from trainer.loop.stage import LoopOptions
 from trainer.merits_l.config import SpeechSection
-from trainer.merits_l.data import Split, dev_figures, loop_options
+from trainer.merits_l.data import Split, dev_figures, make_stage
 
 NAME = "speech"
 
@@ -74,11 +75,8 @@ def train_speech(
         return loss + extra(s1, labels, torch.from_numpy(train.sentiments[chosen]).to(device))
 
     def score() -> dict[str, float]:
-        figures = dev_figures(encode(head, fetch["dev"], rows["dev"])[1], dev.labels[rows["dev"]])
-        return {**figures, "score": figures["weighted_f1"]}
+        return dev_figures(encode(head, fetch["dev"], rows["dev"])[1], dev.labels[rows["dev"]])
 
     module = nn.ModuleDict({"head": head, "extra": extra})
-    return fit(
-        NAME, module, section.epochs, section.patience, section.lr, seed, make, loss_of, score, out,
-        section.weight_decay, loop_options(options, section, math.ceil(len(rows["train"]) / section.batch)),
-    )  # fmt: skip
+    batches = math.ceil(len(rows["train"]) / section.batch)
+    return fit(make_stage(NAME, module, section, seed, make, loss_of, score, batches), out, options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 
 from livemerc.errors import InputError
 from trainer.loop import processes
+from trainer.loop.progress import Progress
 from trainer.merits_l.config import SpeechSection
 from trainer.merits_l.data import Split, check_finite
 from trainer.merits_l.speech import Fetch
@@ -57,19 +57,16 @@ def speech_features(
     items = {name: [Item.of(u) for u in split.utterances] for name, split in splits.items()}
     process = processes.accelerator()
     if process.is_main_process:
-        with processes.bar(True) as bar:
-            task = bar.add_task(f"features of {front.name}", total=None)
+        with Progress(f"features of {front.name}", 0, None, unit="utterance") as progress:
             done = cache.extract(
                 [i for part in items.values() for i in part], front,
-                progress=lambda n, total: bar.update(task, completed=n, total=total),
+                progress=lambda n, total: progress.update(n, steps=total),
             )  # fmt: skip
         for name, reason in done.skipped[:20]:
-            print(f"livemerc-train: {name}: without its voice ({reason})", file=sys.stderr)
-        print(
-            f"livemerc-train: features of {front.name}: {done.computed} computed, {done.read} read, {done.absent} "
-            f"without audio, {len(done.skipped)} skipped",
-            file=sys.stderr,
-            flush=True,
+            progress.say(f"{name}: without its voice ({reason})")
+        progress.say(
+            f"features of {front.name}: {done.computed} computed, {done.read} read, {done.absent} without audio, "
+            f"{len(done.skipped)} skipped"
         )
     process.wait_for_everyone()
     voiced, values = {}, {}

@@ -15,10 +15,12 @@ from torch import Tensor, nn
 from livemerc.errors import InputError
 from livemerc.model.text import TextEncoder, tokenize
 from trainer.corpora.corpus import SENTIMENTS
-from trainer.loop.fit import LoopOptions, autocast, fit
+from trainer.loop.fit import autocast, fit
 from trainer.loop.losses import ExtraTerms, balanced_class_weights, cross_entropy
+from trainer.loop.stage import LoopOptions
+from trainer.loop.windows import bucketed
 from trainer.merits_l.config import PretrainSection, TextSection
-from trainer.merits_l.data import Split, bucketed, dev_figures, loop_options
+from trainer.merits_l.data import Split, dev_figures, make_stage
 
 NAME = "text"
 
@@ -77,7 +79,6 @@ def train_text(
     torch.manual_seed(seed)
     extra = ExtraTerms(encoder.dimension, *terms).to(device)
     sizes = np.array([len(t) for t in train.texts])
-    options = loop_options(options, section, math.ceil(len(sizes) / section.batch))
 
     def make(rng: np.random.Generator) -> Iterable[np.ndarray]:
         return bucketed(sizes, section.batch, rng)
@@ -92,14 +93,11 @@ def train_text(
     def score() -> dict[str, float]:
         with autocast(device, options.precision):
             logits = encode(encoder, tokenizer, dev.texts)[1]
-        figures = dev_figures(logits, dev.labels)
-        return {**figures, "score": figures["weighted_f1"]}
+        return dev_figures(logits, dev.labels)
 
     module = nn.ModuleDict({"encoder": encoder, "extra": extra})
-    return fit(
-        name, module, section.epochs, section.patience, section.lr, seed, make, loss_of, score, out,
-        section.weight_decay, options,
-    )  # fmt: skip
+    batches = math.ceil(len(sizes) / section.batch)
+    return fit(make_stage(name, module, section, seed, make, loss_of, score, batches), out, options)
 
 
 def load_text(encoder: TextEncoder, state: dict[str, Tensor], *, head: bool = True) -> None:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from livemerc.errors import InputError, LivemercError
+from trainer.files import told
 from trainer.pseudo_labels.teachers import Answer, sha256
 
 if TYPE_CHECKING:
@@ -129,7 +130,8 @@ class Journal:
     @contextmanager
     def _errors(self) -> Iterator[None]:
         try:
-            yield
+            with told(LivemercError, f"{self.path}: no place for the journal", "give another --journal"):
+                yield
         except sqlite3.OperationalError as error:
             what = str(error)
             if "locked" in what:
@@ -144,5 +146,3 @@ class Journal:
             raise InputError(
                 f"{self.path}: this is no journal of answers ({error}); give another --journal."
             ) from error
-        except OSError as error:
-            raise LivemercError(f"{self.path}: {error.strerror}; give another --journal.") from error

@@ -43,7 +43,7 @@ class Bill:
 
     @property
     def note(self) -> str:
-        """For the progress bar; nothing where no price was given."""
+        """For the line of progress; nothing where no price was given."""
         if self._prices is None:
             return ""
         return "cost unknown" if self.cost is None else f"cost {self.cost:.4f}"

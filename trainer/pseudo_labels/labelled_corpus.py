@@ -11,6 +11,8 @@ from typing import Any
 
 from livemerc.errors import ConfigError, InputError, LivemercError
 from trainer.corpora.corpus import SENTIMENTS
+from trainer.corpora.rows import read_rows
+from trainer.files import told, write_whole
 
 COLUMNS = ("text", "label", "source", "teacher", "prompt_sha256")
 
@@ -42,26 +44,15 @@ def read_pseudo_labels(path: Path) -> list[tuple[str, str]]:
     Raises `InputError` naming file and line: columns text and label missing, an unknown label, an empty text, no rows.
     """
     pairs = []
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            missing = [c for c in ("text", "label") if c not in (reader.fieldnames or ())]
-            if missing:
-                raise InputError(
-                    f"{path}: column {', '.join(missing)} is missing; `livemerc-train pseudo-label` writes such files."
-                )
-            for row in reader:
-                text, label = (row["text"] or "").strip(), (row["label"] or "").strip()
-                if not text or label not in SENTIMENTS:
-                    raise InputError(
-                        f"{path}, line {reader.line_num}: needs a text and one of {', '.join(SENTIMENTS)}, "
-                        f"not {text[:40]!r} and {label!r}."
-                    )
-                pairs.append((text, label))
-    except OSError as error:
-        raise InputError(f"{path}: the pseudo-labels cannot be read ({error.strerror}); check the path.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: not UTF-8 CSV ({error}); make it with `livemerc-train pseudo-label`.") from error
+    mend = "check the path of the pseudo-labels: `livemerc-train pseudo-label` writes such files"
+    for line, row in read_rows(path, ("text", "label"), mend, whole=False):
+        text, label = row["text"].strip(), row["label"].strip()
+        if not text or label not in SENTIMENTS:
+            raise InputError(
+                f"{path}, line {line}: needs a text and one of {', '.join(SENTIMENTS)}, "
+                f"not {text[:40]!r} and {label!r}."
+            )
+        pairs.append((text, label))
     if not pairs:
         raise InputError(f"{path}: no labelled texts; make the corpus anew with `livemerc-train pseudo-label`.")
     return pairs
@@ -78,13 +69,6 @@ def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]])
 
 def write_text(path: Path, text: str) -> None:
     """Replaces the file whole: a run that is killed leaves the one before. Raises `LivemercError` (a full disk)."""
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise LivemercError(
-            f"{path}: cannot be written ({error.strerror}); free space or change --out, and run the same command again."
-        ) from error
+    mend = "free space or change --out, and run the same command again"
+    with told(LivemercError, f"{path}: cannot be written", mend):
+        write_whole(path, lambda file: file.write(text.encode()))

@@ -11,6 +11,7 @@ from pathlib import Path
 from livemerc.errors import ConfigError, InputError
 from livemerc.text_safety import encodable
 from trainer.corpora.corpus import SENTIMENTS, Corpus
+from trainer.files import told
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 JSON_LINES = (".jsonl", ".ndjson")
@@ -56,15 +57,16 @@ def read_texts(path: Path, columns: Columns, delimiter: str | None = None) -> li
             f"{path}: not a .csv, .tsv, .jsonl or .txt file; rename it, or say what separates its columns: --delimiter."
         )
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with (
+            told(InputError, f"{path}: cannot be read", "check the path"),
+            path.open(encoding="utf-8-sig", newline="") as file,
+        ):
             if delimiter is not None or suffix in DELIMITERS:
                 rows = list(_table(path, file, columns, delimiter or DELIMITERS[suffix]))
             elif suffix in JSON_LINES:
                 rows = list(_json_lines(path, file, columns))
             else:
                 rows = [SourceText(_line(path, n), normalised(line)) for n, line in enumerate(file, start=1)]
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path.") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); save it as such.") from error
     except csv.Error as error:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,19 +15,17 @@ from livemerc.audio.file_source import FileSource
 from livemerc.audio.items import Utterance
 from livemerc.config import Config, load_config
 from livemerc.errors import InputError
+from livemerc.model.checkpoint import file_sha256
 from livemerc.text_safety import encodable
+from trainer.corpora.audio_index import audio_files
+from trainer.files import told
+from trainer.loop.progress import Progress
 from trainer.pseudo_labels.answers import Journal
-from trainer.pseudo_labels.progress import Progress
 from trainer.pseudo_labels.teachers import identity, sha256
 from trainer.pseudo_labels.texts import SourceText, normalised
 
 if TYPE_CHECKING:
     from livemerc.asr.engine import AsrEngine
-
-SUFFIXES = frozenset(
-    (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".wma", ".aif", ".aiff", ".au", ".caf", ".w64",
-     ".mp4", ".mkv", ".mov", ".webm", ".avi")
-)  # fmt: skip
 
 
 class Heard(msgspec.Struct, array_like=True):
@@ -57,7 +53,7 @@ def transcribe_folder(
     every setting that they depend on. A file that does not decode is named, counted and passed over; `bad_files` of
     them raise `InputError`, as a folder without audio does. No model is fetched.
     """
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    files = sorted(audio_files(folder, deep=True))
     if not files:
         raise InputError(f"{folder}: no audio in this folder (.wav, .flac, .mp3, ...); check the path.")
     overrides = {"asr.engine": asr, "asr.model": model, "asr.language": language, "model.device": device}
@@ -66,14 +62,15 @@ def transcribe_folder(
     gated: Counter[str] = Counter()
     bad: list[str] = []
     known, speech_s = 0, 0.0
-    with Journal(journal_path) as journal, Progress("transcribing", len(files), "transcribed") as progress:
+    with Journal(journal_path) as journal, Progress("transcribing", 0, len(files), unit="file") as progress:
         engine = choose_engine(config, announce=progress.say)
         settings = _settings(config, engine)
         try:
             for number, path in enumerate(files, start=1):
                 name = encodable(path.relative_to(folder).as_posix())
                 try:
-                    key = sha256(f"{settings}\n{_digest(path)}")
+                    with told(InputError, f"{path}: cannot be read", "check its permissions"):
+                        key = sha256(f"{settings}\n{file_sha256(path)}")
                     kept = journal.transcript(key)
                     if kept is None:
                         heard = _transcribe(path, engine, config, progress)
@@ -115,14 +112,6 @@ def transcribe_folder(
 def _settings(config: Config, engine: AsrEngine) -> str:
     sections = {name: msgspec.to_builtins(getattr(config, name)) for name in ("vad", "endpoint", "asr", "screening")}
     return identity(recogniser=engine.engine, model=engine.model, **sections)
-
-
-def _digest(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or os.strerror(error.errno or 0)}).") from error
 
 
 def _transcribe(path: Path, engine: AsrEngine, config: Config, progress: Progress) -> list[Heard]:

@@ -14,7 +14,8 @@ from livemerc.model.merits import ConversationModel
 from livemerc.model.speech_head import SpeechHead
 from livemerc.model.temperatures import Temperatures
 from trainer.fronts.encoders import build_speech_frontend, build_text_encoder
-from trainer.merits_l.export import Origin, Origins, write_checkpoint
+from trainer.loop.checkpoint_folder import Origin
+from trainer.merits_l.export import Origins, write_checkpoint
 
 TINY_TEXT = {
     "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 40, "vocab_size": 300,

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from helpers.trainer.dialogues import random_dialogue
+from helpers.trainer.small_fit import one_phase
 from torch import nn
 
-from trainer.loop.fit import LoopOptions, fit
+from trainer.loop.fit import fit
 from trainer.loop.losses import window_loss
+from trainer.loop.stage import LoopOptions
 from trainer.loop.windows import Cut, WindowBatch, all_cuts, batches, make_batch
 
 
@@ -27,7 +29,12 @@ class Tiny(nn.Module):
 
 
 def run_tiny(
-    out: Path, epochs: int, patience: int = 99, scores: list[float] | None = None, options: LoopOptions | None = None
+    out: Path,
+    epochs: int,
+    patience: int = 99,
+    scores: list[float] | None = None,
+    average: float = 0.0,
+    options: LoopOptions | None = None,
 ) -> tuple[Tiny, dict]:
     """A fresh module, fresh batches and a fresh optimiser, as a new process would make them. The score draws numbers of
     its own (an evaluation may), and is scripted by epoch if `scores` are given."""
@@ -48,8 +55,8 @@ def run_tiny(
         batch = make_batch(dialogues, [Cut(0, 0, 5)])
         return {"score": -float(window_loss(module(batch.t1), batch).detach())}
 
-    best = fit(
-        "tiny", module, epochs, patience, 1e-2, 5, make, lambda b: window_loss(module(b.t1), b), score, out,
-        options=options,
+    stage = one_phase(
+        module, make, lambda b: window_loss(module(b.t1), b), score, epochs, name="tiny", patience=patience, lr=1e-2,
+        seed=5, average=average,
     )  # fmt: skip
-    return module, best
+    return module, fit(stage, out, options)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 import torch
 from helpers.paths import COMPACT
+from helpers.trainer.small_compact import acted_features as features
 
 from livemerc.errors import ConfigError
 from livemerc.model.speech import SpeechEncoder
 from trainer.compact.config import SpeechStage, read_stage
 from trainer.compact.log_mels import Features
-from trainer.compact.speech import encode, nemo_folds, ravdess_folds, train_encoder, train_folds
+from trainer.compact.speech import encode, train_encoder
 from trainer.compact.speech_batches import draw_weights, spec_augment, training_batches, warp_matrices
 from trainer.corpora.clips import Clip
+from trainer.loop import fit
 
 
 @pytest.fixture
@@ -25,41 +30,46 @@ def config() -> SpeechStage:
     return msgspec.structs.replace(compact, channels=16, embedding=8, clips_per_epoch=48, batch=16, versions=1)
 
 
-def features(per_cell: int = 6) -> Features:
-    """Two acted corpora with 7 and 6 classes; a class is a ridge at its own height, so it can be learnt."""
-    rng = np.random.default_rng(0)
-    clips, log_mel = [], []
-    for corpus, labels, times in (("one", range(7), 1), ("two", range(6), 3)):
-        for label in labels:
-            for k in range(per_cell * times):
-                clips.append(Clip(Path("x"), corpus, f"{label}-{k}", f"s{k % 3}", k % 2 == 0, label))
-                mel = rng.normal(-8.0, 1.0, (int(rng.integers(60, 200)), 64)).astype(np.float32)
-                mel[::7, 8 * label : 8 * label + 6] += 5.0
-                log_mel.append(mel.astype(np.float16))
-    return Features(clips, [log_mel, log_mel[:]])
+def interrupted_at(number: int, step: Callable[..., float]) -> Callable[..., float]:
+    """`step`, but its call of this number is Ctrl-C."""
+    calls = itertools.count(1)
+
+    def run(*arguments: Any) -> float:
+        if next(calls) == number:
+            raise KeyboardInterrupt
+        return step(*arguments)
+
+    return run
 
 
-def test_resumed_training_equals_uninterrupted_training(tmp_path: Path, config: SpeechStage) -> None:
+def test_resumed_training_equals_uninterrupted_training(
+    tmp_path: Path, config: SpeechStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = features()
     whole = train_encoder(data, config, 3, tmp_path / "whole")
-    train_encoder(data, config, 3, tmp_path / "cut", stop_after=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(fit, "_step", interrupted_at(5, fit._step))
+        with pytest.raises(KeyboardInterrupt):
+            train_encoder(data, config, 3, tmp_path / "cut")
     resumed = train_encoder(data, config, 3, tmp_path / "cut")
     for (name, a), b in zip(whole.state_dict().items(), resumed.state_dict().values(), strict=True):
         assert torch.equal(a, b), name
-    assert len((tmp_path / "cut/metrics.jsonl").read_text().splitlines()) == 3
+    assert len((tmp_path / "cut/speech.jsonl").read_text().splitlines()) == 3
 
 
 def test_a_run_begun_with_another_configuration_is_not_continued(tmp_path: Path, config: SpeechStage) -> None:
-    train_encoder(features(), config, 2, tmp_path, stop_after=1)
-    with pytest.raises(ConfigError, match="another configuration"):
-        train_encoder(features(), msgspec.structs.replace(config, lr=1e-4), 2, tmp_path)
+    train_encoder(features(), config, 1, tmp_path)
+    with pytest.raises(ConfigError, match=r"was begun with lr = 0\.002, now it is 0\.0001"):
+        train_encoder(features(), msgspec.structs.replace(config, lr=1e-4), 1, tmp_path)
+    with pytest.raises(ConfigError, match="was begun with total_epochs = 1, now it is 2"):
+        train_encoder(features(), config, 2, tmp_path)
 
 
 def test_training_lowers_the_loss_on_learnable_classes(tmp_path: Path, config: SpeechStage) -> None:
     easy = msgspec.structs.replace(config, clips_per_epoch=320, warp=0.0, shift_bins=0.0, mixup=0.0)
     lines = []
     train_encoder(features(), easy, 4, tmp_path)
-    lines = [msgspec.json.decode(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    lines = [msgspec.json.decode(line) for line in (tmp_path / "speech.jsonl").read_text().splitlines()]
     assert lines[-1]["loss"] < lines[0]["loss"] - 0.1
 
 
@@ -109,60 +119,6 @@ def test_encoding_a_corpus_does_not_depend_on_its_order(config: SpeechStage) -> 
     s1, _ = encode(encoder, data)
     shuffled, _ = encode(encoder, data.where(order))
     np.testing.assert_allclose(shuffled, s1[order], atol=1e-5)
-
-
-def corpora() -> dict[str, Features]:
-    """Two clips of each of RAVDESS's 24 and nEMO's nine speakers, and of one reader who is trained on."""
-    speakers = {
-        "ravdess": [str(a) for a in range(1, 25)],
-        "nemo": ["EB0", "IC0", "KD0", "KS0", "MK0", "MP0", "SM0", "TP0", "WR0"],
-        "librispeech": ["1688"],
-    }
-    made = {}
-    for corpus, names in speakers.items():
-        clips = [
-            Clip(Path("x"), corpus, f"{s}-{k}", s, False, 0 if corpus == "librispeech" else k)
-            for s in names
-            for k in (0, 1)
-        ]
-        log_mel = [np.random.default_rng(k).normal(-8.0, 1.0, (80, 64)).astype(np.float16) for k in range(len(clips))]
-        made[corpus] = Features(clips, [log_mel, log_mel[:]])
-    return made
-
-
-@pytest.mark.parametrize(
-    ("folds_of", "corpus", "count", "held"), [(ravdess_folds, "ravdess", 6, 4), (nemo_folds, "nemo", 3, 3)]
-)
-def test_folds_hold_out_every_speaker_once_and_train_on_all_others(
-    folds_of, corpus: str, count: int, held: int
-) -> None:
-    everything, tested = corpora(), []
-    folds = folds_of(everything)
-    assert len(folds) == count
-    for train, test in folds.values():
-        out = {(c.corpus, c.speaker) for c in test.clips}
-        kept = {(c.corpus, c.speaker) for c in train.clips}
-        assert len(out) == held
-        assert {c for c, _ in out} == {corpus}
-        assert not out & kept
-        assert out | kept == {(c.corpus, c.speaker) for name in ("ravdess", "nemo") for c in everything[name].clips}
-        tested += [c.speaker for c in test.clips]
-    assert sorted(tested) == sorted(c.speaker for c in everything[corpus].clips)
-
-
-def test_folds_are_reported_singly_and_pooled_and_not_trained_again(tmp_path: Path, config: SpeechStage) -> None:
-    everything = corpora()
-    short = msgspec.structs.replace(config, fold_epochs=1)
-    first = train_folds(short, everything, tmp_path, nemo_folds(everything))
-    assert [f["speakers"] for f in first["folds"]] == [
-        ["EB0", "IC0", "KD0"],
-        ["KS0", "MK0", "MP0"],
-        ["SM0", "TP0", "WR0"],
-    ]
-    assert first["mean_uar"] == pytest.approx(np.mean([f["uar"] for f in first["folds"]]))
-    assert first["pooled"]["n"] == sum(f["n"] for f in first["folds"]) == 18
-    assert train_folds(short, everything, tmp_path, nemo_folds(everything)) == first
-    assert len((tmp_path / "fold1/metrics.jsonl").read_text().splitlines()) == 1
 
 
 def test_unknown_key_in_the_section_is_named(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from livemerc.emotions import LABELS
 from trainer.compact.text import asr_style, batches, soft_cross_entropy
 from trainer.corpora.text_corpora import TextRow
-from trainer.loop.fit import warm_up_then_down
+from trainer.loop.stage import warm_up_then_down
 
 WORDS = ["alpha", "beta"]
 

@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 from helpers.command_line import environment
 from helpers.networks import write_checkpoint
+from helpers.trainer.command import train_command
 
-from livemerc.cli import call
 from livemerc.emotions import LABELS
-from trainer.cli import app
 from trainer.evaluation.evaluate import evaluate
 
 HEADER = "dialogue_id,utterance_id,speaker,audio,start_s,end_s,text,emotion,split"
@@ -43,9 +42,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
-    code = call(["evaluate", "--device", "cpu", *map(str, arguments)], app)
-    out, err = capsys.readouterr()
-    return code, out, err
+    return train_command(capsys, "evaluate", "--device", "cpu", *arguments)
 
 
 def found(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from helpers import wav_file as wav
 from helpers.synthetic import RATE_HZ, buzz
 from helpers.trainer.acted_dialogues import write_acted
 
-from livemerc.asr import select
 from livemerc.asr.engine import Transcript
 from livemerc.audio.file_source import FileSource
 from livemerc.audio.items import Utterance
@@ -148,13 +147,10 @@ def recording(tmp_path: Path) -> Path:
     return table(tmp_path / "m.csv", *rows, "b,1,,x.wav,,,w9,fear,", "b,2,,x.wav,,,w9,joy,")
 
 
-def test_asr_text_replaces_the_words_and_nothing_else(
-    recording: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_asr_text_replaces_the_words_and_nothing_else(recording: Path, checkpoint: Path) -> None:
     asr = Recited("great hello")
-    monkeypatch.setattr(select, "choose_engine", lambda *_, **__: asr)
     evaluation = Evaluation(recording, None, checkpoint, device="cpu")
-    found = rung(climb(evaluation), "ASR text")
+    found = rung(climb(evaluation, engine=asr), "ASR text")
     assert asr.closed
     assert (found["n"], found["dialogues"]) == (6, 2)
     lengths = [len(u.samples) / RATE_HZ for u in asr.given[:6]]
@@ -168,22 +164,17 @@ def test_asr_text_replaces_the_words_and_nothing_else(
     assert found["asr"] == {"engine": "recited", "model": "one", "gated": 0.0}
 
 
-def test_screened_text_does_not_reach_the_model(
-    recording: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(select, "choose_engine", lambda *_, **__: Recited("[Music]"))
-    found = rung(climb(Evaluation(recording, None, checkpoint, device="cpu")), "ASR text")
+def test_screened_text_does_not_reach_the_model(recording: Path, checkpoint: Path) -> None:
+    evaluation = Evaluation(recording, None, checkpoint, device="cpu")
+    found = rung(climb(evaluation, engine=Recited("[Music]")), "ASR text")
     speech = evaluate(recording, None, checkpoint, device="cpu")["speech"]
     assert found["asr"]["gated"] == 1.0
     assert found["weighted_f1"] == speech["weighted_f1"]
 
 
-def test_vad_cuts_are_what_the_monitor_says_of_the_file(
-    recording: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    engine = Recited("w3 great")
-    monkeypatch.setattr(select, "choose_engine", lambda *_, **__: engine)
-    found = rung(climb(Evaluation(recording, None, checkpoint, device="cpu"), vad=BUZZ), "VAD cuts")
+def test_vad_cuts_are_what_the_monitor_says_of_the_file(recording: Path, checkpoint: Path) -> None:
+    evaluation = Evaluation(recording, None, checkpoint, device="cpu")
+    found = rung(climb(evaluation, vad=BUZZ, engine=Recited("w3 great")), "VAD cuts")
     assert (found["n"], found["dialogues"]) == (4, 1)  # the other dialogue has no recording of its own
     model = ModelConfig(checkpoint=str(checkpoint), device="cpu")
     config = Config(model=model, dialogue=DialogueConfig(revise=0), vad=BUZZ)
@@ -201,15 +192,13 @@ def test_vad_cuts_are_what_the_monitor_says_of_the_file(
     assert found["latency"]["wait_s"]["p50"] == pytest.approx(hangover_s, abs=0.1)
 
 
-def test_a_missed_utterance_counts_as_wrong_and_an_insertion_is_counted(
-    recording: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(select, "choose_engine", lambda *_, **__: Recited("w3 great"))
+def test_a_missed_utterance_counts_as_wrong_and_an_insertion_is_counted(recording: Path, checkpoint: Path) -> None:
     rows = recording.read_text().splitlines()[1:5]
     # The second row is moved to where nobody speaks.
     rows[1] = "a,1,,call.wav,3.4,4.6,w1 hello,joy,"
     path = table(recording.parent / "moved.csv", *rows)
-    found = rung(climb(Evaluation(path, None, checkpoint, device="cpu"), vad=BUZZ), "VAD cuts")
+    evaluation = Evaluation(path, None, checkpoint, device="cpu")
+    found = rung(climb(evaluation, vad=BUZZ, engine=Recited("w3 great")), "VAD cuts")
     assert found["cuts"] == {"segments": 4, "missed": 1, "insertions": 1, "merged": 0, "split": 0}
     assert found["accuracy"] <= 0.75
 

@@ -16,7 +16,7 @@ from livemerc.errors import ConfigError, ModelError
 from livemerc.model.frozen_speech import build_front, front_config
 from livemerc.model.speech_head import SpeechHead
 from livemerc.model.text import tokenize
-from trainer.fronts.encoders import FrozenText, build_speech_frontend, build_text_encoder
+from trainer.fronts.encoders import build_speech_frontend, build_text_encoder
 
 TEXTS = ["hi", "Hello there, how are you today?", "no", "I did not expect that at all, and neither did you: " * 3]
 TEXT_NAMES = ["minilm", "roberta-large", "microsoft/deberta-v3-base", "bert-base"]
@@ -100,11 +100,6 @@ def test_layers_can_be_chosen_and_a_front_end_stays_frozen() -> None:
 def test_a_fingerprint_names_weights_and_settings() -> None:
     assert tiny_front(seed=0).fingerprint == tiny_front(seed=0).fingerprint
     assert tiny_front(seed=0).fingerprint != tiny_front(seed=1).fingerprint
-    text, tokenizer = tiny_text()
-    before = FrozenText(text, tokenizer).fingerprint
-    with torch.no_grad():
-        text.fc.bias[0] += 1e-3
-    assert FrozenText(text, tokenizer).fingerprint != before
 
 
 @pytest.mark.parametrize("name", ["wavlm-large", "compact"])

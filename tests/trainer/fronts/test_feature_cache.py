@@ -14,12 +14,11 @@ import pytest
 import torch
 from helpers.command_line import running
 from helpers.paths import PROJECT
-from helpers.trainer.tiny_merits_l import tiny_front, tiny_text, voices
+from helpers.trainer.tiny_merits_l import tiny_front, voices
 from helpers.wav_file import write as write_wav
 
 from livemerc.errors import ConfigError, InputError, LivemercError
 from trainer.fronts.cache import FeatureCache
-from trainer.fronts.encoders import FrozenText
 from trainer.fronts.items import Item
 
 
@@ -59,7 +58,7 @@ def items(tmp_path: Path) -> list[Item]:
         out.append(Item(f"d/{number}", path))
     write_wav(tmp_path / "long.wav", voices(3.0, seed=5)[0], 16_000)
     out += [Item(f"long/{i}", tmp_path / "long.wav", float(i), i + 0.7) for i in range(3)]
-    return [*out, Item("silent", None, text="words alone")]
+    return [*out, Item("silent")]
 
 
 def test_cached_features_are_fresh_features_and_a_second_run_only_reads(
@@ -100,19 +99,6 @@ def test_keyed_by_content_not_by_path(tmp_path: Path, front: Any, items: list[It
     cache.extract([Item("other name", moved)], counting)
     assert counting.calls == 1
     assert len(cache.missing([Item("x", items[0].audio, 0.0, 0.3)])) == 1, "another stretch is another utterance"
-
-
-def test_texts_are_cached_too_and_the_same_text_once(tmp_path: Path) -> None:
-    encoder, tokenizer = tiny_text()
-    frozen = FrozenText(encoder, tokenizer)
-    items = [Item(str(i), text=t) for i, t in enumerate(["Yes.", "No!", "Yes.", "", "Well, " * 20])]
-    cache = FeatureCache(tmp_path)
-    assert cache.extract(items, frozen).computed == 3
-    got = cache.get(items)
-    assert got[3] is None
-    assert got[0] is not None
-    torch.testing.assert_close(got[0], got[2])
-    torch.testing.assert_close(got[0], frozen.features(["Yes."])[0], atol=2e-6, rtol=0)
 
 
 def test_half_precision_is_a_setting_of_its_own(tmp_path: Path, front: Any, items: list[Item]) -> None:

@@ -21,7 +21,7 @@ from helpers.scripted_parts import Recited, Talk
 from helpers.settled import settled
 from helpers.trainer.miniature import small_config, write_iemocap
 from helpers.trainer.tiny_merits_l import export_tiny, voices, whisper_parts
-from helpers.trainer.whisper_sessions import TALK_S, WORDS, Reciting, emotions, heard, settings_for, utterances
+from helpers.trainer.whisper_sessions import TALK_S, WORDS, Reciting, emotions, heard
 from helpers.wav_file import write as write_wav
 
 import livemerc
@@ -41,29 +41,6 @@ from trainer.loop.options import TrainOptions
 from trainer.recipe import train
 
 HEADER = "dialogue_id,utterance_id,speaker,audio,start_s,end_s,text,emotion,split"
-
-
-@pytest.fixture(scope="module")
-def parts(random_whisper: Path) -> dict[str, Any]:
-    return whisper_parts(random_whisper)
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory, parts: dict[str, Any]) -> Path:
-    folder = tmp_path_factory.mktemp("exported") / "checkpoint"
-    export_tiny(folder, parts, half=False)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def spoken() -> list[Utterance]:
-    return utterances()
-
-
-@pytest.fixture
-def configured(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Config]:
-    """Settings, with an empty cache of Whispers."""
-    return settings_for(checkpoint, tmp_path, monkeypatch)
 
 
 def cache(folder: Path, name: str, home: Path) -> None:

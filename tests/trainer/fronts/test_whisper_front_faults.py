@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from helpers.processor import processor_with
 from helpers.scripted_parts import Recited
-from helpers.trainer.tiny_merits_l import export_tiny, whisper_parts
-from helpers.trainer.whisper_sessions import WORDS, Reciting, emotions, settings_for, utterances
+from helpers.trainer.whisper_sessions import WORDS, Reciting, emotions
 
 from livemerc.asr.engine import GpuMemoryError
 from livemerc.asr.voice import WithVoice
@@ -26,23 +25,6 @@ from livemerc.pipeline.processor import Processor
 from livemerc.runtime.notices import Notice
 
 PATIENCE_S = 60.0
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory, random_whisper: Path) -> Path:
-    folder = tmp_path_factory.mktemp("exported") / "checkpoint"
-    export_tiny(folder, whisper_parts(random_whisper))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def spoken() -> list[Utterance]:
-    return utterances()
-
-
-@pytest.fixture
-def configured(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Config]:
-    return settings_for(exported, tmp_path, monkeypatch)
 
 
 def processor_behind(config: Config, asr: Any, lag_s: list[float], sentences: dict[Notice, str | None]) -> Processor:

@@ -15,8 +15,8 @@ from helpers.trainer.dialogues import random_dialogue
 from helpers.trainer.small_fit import same
 from helpers.trainer.windowed_fit import Tiny, run_tiny
 
-from trainer.loop.fit import LoopOptions
 from trainer.loop.losses import BACK_WEIGHT, LAG_WEIGHT, window_loss
+from trainer.loop.stage import LoopOptions
 from trainer.loop.windows import Cut, WindowBatch, make_batch
 
 
@@ -64,10 +64,9 @@ def test_a_loss_over_nothing_is_zero_and_not_nan() -> None:
 
 @pytest.mark.parametrize("average", [0.0, 0.9])
 def test_training_in_two_sittings_gives_exactly_the_weights_of_one(tmp_path: Path, average: float) -> None:
-    options = LoopOptions(average=average)
-    whole, best = run_tiny(tmp_path / "whole", 4, options=options)
-    run_tiny(tmp_path / "cut", 2, options=options)
-    resumed, best_resumed = run_tiny(tmp_path / "cut", 4, options=options)
+    whole, best = run_tiny(tmp_path / "whole", 4, average=average)
+    run_tiny(tmp_path / "cut", 2, average=average)
+    resumed, best_resumed = run_tiny(tmp_path / "cut", 4, average=average)
     assert same(whole, resumed)
     assert best["epoch"] == best_resumed["epoch"]
     assert best["score"] == best_resumed["score"]
@@ -84,7 +83,7 @@ def test_what_is_kept_of_an_averaged_run_is_the_average_and_training_goes_on_fro
     torch.manual_seed(0)
     start = Tiny()
     stepped, _ = run_tiny(tmp_path / "plain", 1, options=LoopOptions(max_steps=1))
-    averaged, _ = run_tiny(tmp_path / "averaged", 1, options=LoopOptions(max_steps=1, average=0.75))
+    averaged, _ = run_tiny(tmp_path / "averaged", 1, average=0.75, options=LoopOptions(max_steps=1))
     for first, last, kept in zip(start.parameters(), stepped.parameters(), averaged.parameters(), strict=True):
         torch.testing.assert_close(kept, 0.75 * first + 0.25 * last)
     ends = [

@@ -12,12 +12,13 @@ import pytest
 import torch
 from helpers.command_line import environment
 from helpers.paths import PROJECT
-from helpers.trainer.small_fit import network, run, same
+from helpers.trainer.small_fit import network, one_phase, run, same
 from torch import nn
 
 from livemerc.errors import ConfigError, LivemercError
-from trainer.loop.fit import LoopOptions, fit, warm_up_then_down
+from trainer.loop.fit import fit
 from trainer.loop.processes import groups, share
+from trainer.loop.stage import warm_up_then_down
 
 
 def script(
@@ -84,9 +85,11 @@ def test_accumulated_batches_are_one_batch_of_their_mean(tmp_path: Path) -> None
     def run_with(batches: list[list[int]], accumulate: int, out: Path) -> torch.Tensor:
         nn.init.ones_(module.weight)
         steps.clear()
-        options = LoopOptions(accumulate=accumulate, clip=1e9)
-        fit("a", module, 1, 1, 0.1, 0, lambda _: batches, lambda rows: module(x[rows]).square().mean(),
-            lambda: {"score": 0.0}, out, options=options)  # fmt: skip
+        stage = one_phase(
+            module, lambda _: batches, lambda rows: module(x[rows]).square().mean(), lambda: {"score": 0.0},
+            accumulate=accumulate, clip=1e9,
+        )  # fmt: skip
+        fit(stage, out)
         return module.weight.detach().clone()
 
     accumulated = run_with([[0, 1], [2, 3], [4]], 2, tmp_path / "accumulated")
@@ -98,8 +101,11 @@ def test_frozen_parameters_do_not_move_by_a_bit(tmp_path: Path) -> None:
     module[0].requires_grad_(False)
     before = {k: v.clone() for k, v in module.state_dict().items()}
     x, y = torch.randn(8, 6), torch.randint(3, (8,))
-    fit("f", module, 2, 2, 0.1, 0, lambda _: [0, 1], lambda _: nn.functional.cross_entropy(module(x), y),
-        lambda: {"score": 0.0}, tmp_path, weight_decay=0.5)  # fmt: skip
+    stage = one_phase(
+        module, lambda _: [0, 1], lambda _: nn.functional.cross_entropy(module(x), y), lambda: {"score": 0.0}, 2,
+        weight_decay=0.5,
+    )  # fmt: skip
+    fit(stage, tmp_path)
     after = module.state_dict()
     assert {k for k in before if torch.equal(before[k], after[k])} == {"0.weight", "0.bias"}
 
@@ -118,7 +124,7 @@ def test_the_rate_follows_its_schedule(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_what_was_saved(tmp_path: Path) -> None:
-    with pytest.raises(LivemercError, match="small, epoch 2: the loss or its gradient is not finite; lower"):
+    with pytest.raises(LivemercError, match="small, epoch 2, step 3: the loss or its gradient is not finite; lower"):
         run(tmp_path, broken_at=15)
     assert (tmp_path / "small.best.pt").exists()
     resumed, _ = run(tmp_path)
@@ -127,15 +133,18 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_what_was_saved(tmp_pat
 
 def test_a_dev_score_that_is_no_number_is_an_error(tmp_path: Path) -> None:
     module = network()
+
+    def score() -> dict[str, float]:
+        return {"score": float("nan")}
+
     with pytest.raises(LivemercError, match="dev score of epoch 1 is not a number"):
-        fit("n", module, 1, 1, 0.1, 0, lambda _: [0], lambda _: module(torch.ones(1, 6)).sum(),
-            lambda: {"score": float("nan")}, tmp_path)  # fmt: skip
+        fit(one_phase(module, lambda _: [0], lambda _: module(torch.ones(1, 6)).sum(), score), tmp_path)
 
 
 def test_an_epoch_without_a_batch_is_an_error(tmp_path: Path) -> None:
     module = network()
     with pytest.raises(LivemercError, match="nothing to train on"):
-        fit("n", module, 1, 1, 0.1, 0, lambda _: [], lambda _: torch.zeros(()), lambda: {"score": 0.0}, tmp_path)
+        fit(one_phase(module, lambda _: [], lambda _: torch.zeros(()), lambda: {"score": 0.0}), tmp_path)
 
 
 def test_a_run_begun_otherwise_is_refused_by_its_setting(tmp_path: Path) -> None:
@@ -144,11 +153,20 @@ def test_a_run_begun_otherwise_is_refused_by_its_setting(tmp_path: Path) -> None
         run(tmp_path, begun_with={"text": {"lr": 1e-3, "batch": 8}})
 
 
-def test_a_broken_state_is_named(tmp_path: Path) -> None:
-    run(tmp_path, epochs=1)
-    path = tmp_path / "small.resume.pt"
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(ConfigError, match=r"small\.resume\.pt: cannot be read .*--overwrite"):
+@pytest.mark.parametrize("file", ["small.resume.pt", "small.best.pt"])
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.6, 0.9, 0.999])
+def test_a_truncated_state_is_named_with_its_mend(tmp_path: Path, file: str, share: float) -> None:
+    run(tmp_path, epochs=2, scores=[2.0, 1.0])
+    path = tmp_path / file
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(ConfigError, match=rf"{file}: cannot be read \(.*\); train this stage again with --overwrite"):
+        run(tmp_path, epochs=2, scores=[2.0, 1.0])
+
+
+@pytest.mark.parametrize("state", [{"module": {}}, {"format": 3, "at": "{}"}, [1, 2]])
+def test_a_state_of_another_version_is_named_with_its_mend(tmp_path: Path, state: object) -> None:
+    torch.save(state, tmp_path / "small.resume.pt")
+    with pytest.raises(ConfigError, match=r"small\.resume\.pt: written by another version; .*--overwrite"):
         run(tmp_path)
 
 
@@ -197,9 +215,9 @@ import hashlib
 seen = []
 import trainer.loop.fit as fit
 real = fit._step
-def watching(module, parameters, optimiser, group, *rest):
+def watching(group, *rest):
     seen.append([int(r) for batch in group for r in batch])
-    return real(module, parameters, optimiser, group, *rest)
+    return real(group, *rest)
 fit._step = watching
 if os.environ["RANK"] == "1":
     first = small_fit.network

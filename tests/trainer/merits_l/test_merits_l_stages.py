@@ -19,8 +19,8 @@ from livemerc.model.text import TextEncoder
 from trainer.corpora.corpus import Corpus, LabelledUtterance
 from trainer.corpora.registry import read_corpus
 from trainer.fronts.encoders import build_text_encoder
-from trainer.loop.fit import LoopOptions
-from trainer.loop.windows import Cut, DialogueFeatures, make_batch, random_cuts
+from trainer.loop.stage import LoopOptions
+from trainer.loop.windows import Cut, DialogueFeatures, bucketed, make_batch, random_cuts
 from trainer.merits_l.config import MeritsLConfig, read_config
 from trainer.merits_l.conversation import (
     Dialogues,
@@ -30,7 +30,7 @@ from trainer.merits_l.conversation import (
     train_conversation,
     train_fusion,
 )
-from trainer.merits_l.data import bucketed, check_finite, fingerprint, make_split
+from trainer.merits_l.data import check_finite, fingerprint, make_split
 from trainer.merits_l.speech import encode as encode_speech
 from trainer.merits_l.speech import train_speech
 from trainer.merits_l.text import TextRows, encode, load_text, split_pseudo_labels, train_text
@@ -235,6 +235,7 @@ def test_stage_one_speech_trains_the_head_over_features_that_stay(
 
         return of
 
+    torch.manual_seed(0)
     head = SpeechHead({"layers": 3, "dimension": 8, "labels": 4, "embedding": 16, "dropout": 0.1})
     section = msgspec.structs.replace(config.speech, lr=1e-2, epochs=20)
     fetches = {s: fetch(s) for s in ("train", "dev")}

@@ -1,7 +1,4 @@
-"""What each part of Stages II and III is worth, on cached features: the ablation tables of trainer/LOG.md.
-
-    python -m trainer.compact.ablations --config configs/compact.toml --speech runs/speech/final/embeddings.npz \
-        --out runs/ablations runs/features/text.npz [the features of other seeds ...]
+"""What each part of Stages II and III is worth, on cached features.
 
 Each features file is one seed of Stage I text; Stages II and III take its number as their own seed. Figures are of
 MELD dev (text) and of composed dialogues with actors that no stage heard; mean and deviation over the seeds.
@@ -9,14 +6,11 @@ MELD dev (text) and of composed dialogues with actors that no stage heard; mean 
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import torch
-from torch import Tensor
 
 from livemerc.emotions import LABELS
 from livemerc.model.merits import ConversationModel
@@ -24,11 +18,9 @@ from trainer.compact import conversation as stages
 from trainer.compact.compose import clip_pools
 from trainer.compact.config import ConversationStage, FusionStage, read_stage
 from trainer.compact.text_features import TextFeatures
-from trainer.loop.fit import LoopOptions, fit
-from trainer.loop.losses import window_loss
+from trainer.experiments.results import Rows, over_seeds
+from trainer.loop.fit import fit
 from trainer.loop.metrics import classification_metrics
-from trainer.loop.saving import save_json
-from trainer.loop.windows import WindowBatch, all_cuts, batches
 
 CONTEXTS = (1, 2, 4, 8, 16, 32)
 LAGS: tuple[int | None, ...] = (0, 1, 2, 4, None)
@@ -38,25 +30,7 @@ def end_to_end(
     model: ConversationModel, text: TextFeatures, pools: dict, stage: FusionStage, out: Path
 ) -> dict[str, float]:
     """Trains Stages II and III at once from the fused loss alone, to compare with the paper's staging."""
-    composer = stages.Composer(text, pools, stage)
-    conditions = stages.dev_conditions(text, pools["dev"], stage, stage.seed)
-
-    def make(rng: np.random.Generator) -> Iterable[WindowBatch]:
-        dialogues = composer.draw(rng)
-        return batches(dialogues, all_cuts(dialogues, stage.context), stage.batch * 4, rng)
-
-    def score() -> dict[str, float]:
-        scores = {k: stages.weighted_f1(model, d, stage.context, "fused") for k, d in conditions.items()}
-        return {**scores, "score": float(np.mean(list(scores.values())))}
-
-    def loss(batch: WindowBatch) -> Tensor:
-        return window_loss(batch.forward(model).fused, batch, batch.has_text | batch.has_speech)
-
-    begun = msgspec.to_builtins(stage) | {"features": text.sha256}
-    options = LoopOptions(average=stage.average, begun_with=begun)
-    return fit(
-        "joint", model, stage.epochs, stage.patience, stage.lr, stage.seed, make, loss, score, out, options=options
-    )
+    return fit(stages.fused_stage("joint", model, model, text, pools, stage), out, stages.begun_with(stage, text))
 
 
 def stage_one_f1(text: TextFeatures, style: str) -> float:
@@ -75,7 +49,7 @@ def fused_figures(model: ConversationModel, text: TextFeatures, pools: dict, fus
     }  # fmt: skip
 
 
-def one_seed(seed: int, features: Path, speech: Path | None, config: Path, out: Path) -> dict[str, dict[str, float]]:
+def one_seed(seed: int, features: Path, speech: Path | None, config: Path, out: Path) -> Rows:
     """Figures of all variants with one seed; without `speech`, of those of the text. What is finished
     below `out` is not trained again."""
     conversation = msgspec.structs.replace(read_stage(config, "conversation", ConversationStage), seed=seed)
@@ -86,10 +60,10 @@ def one_seed(seed: int, features: Path, speech: Path | None, config: Path, out: 
     def fresh() -> ConversationModel:
         return stages.build(conversation, fusion, width, len(LABELS))
 
-    rows: dict[str, dict[str, float]] = {"Stage I": {style: stage_one_f1(text, style) for style in ("clean", "plain")}}
+    rows: Rows = {"Stage I": {style: stage_one_f1(text, style) for style in ("clean", "plain")}}
     model = fresh()
     stages.train_text_context(model, text, conversation, out, len(LABELS))
-    dev = {s: stages.text_alone(text.dialogues("dev", s), len(LABELS)) for s in ("clean", "plain")}
+    dev = stages.both_styles(text, "dev", len(LABELS))
 
     def words(context: int, lag: int | None) -> dict[str, float]:
         return {s: stages.weighted_f1(model, dev[s], context, "text", lag) for s in dev}
@@ -119,34 +93,6 @@ def one_seed(seed: int, features: Path, speech: Path | None, config: Path, out: 
     return rows
 
 
-def table(seeds: Sequence[dict[str, dict[str, float]]]) -> list[str]:
-    """Markdown: a row a variant, mean (deviation) over the seeds."""
-    lines = []
-    for name in seeds[0]:
-        cells = []
-        for key in seeds[0][name]:
-            values = np.array([s[name][key] for s in seeds])
-            spread = f" ({values.std(ddof=1):.3f})" if len(values) > 1 else ""
-            cells.append(f"{key} {values.mean():.3f}{spread}")
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return lines
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m trainer.compact.ablations", description=__doc__.splitlines()[0])
-    parser.add_argument("features", type=Path, nargs="+")
-    parser.add_argument("--config", type=Path, default=Path("configs/compact.toml"))
-    parser.add_argument("--speech", type=Path, help="embeddings of `trainer.compact.speech embed`; without: text alone")
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    seeds = []
-    for seed, features in enumerate(arguments.features):
-        out = arguments.out / f"seed{seed}"
-        seeds.append(one_seed(seed, features, arguments.speech, arguments.config, out))
-        save_json(seeds[-1], out / "ablations.json")
-    print("\n".join(table(seeds)))
-
-
-if __name__ == "__main__":
-    main()
+def run(features: Sequence[Path], speech: Path | None, config: Path, out: Path) -> list[str]:
+    """All variants with every seed: the table. `speech`: the embeddings of Stage I speech; without, text alone."""
+    return over_seeds(features, out, lambda seed, path, folder: one_seed(seed, path, speech, config, folder))

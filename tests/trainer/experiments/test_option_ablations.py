@@ -10,9 +10,9 @@ from helpers.trainer import releases
 
 from livemerc.emotions import LABELS
 from livemerc.errors import InputError
-from trainer.compact.option_ablations import with_sentiments
 from trainer.corpora.corpus import SENTIMENTS
 from trainer.corpora.meld import parse_meld
+from trainer.experiments.option_ablations import with_sentiments
 from trainer.loop.windows import DialogueFeatures
 
 

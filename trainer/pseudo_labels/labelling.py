@@ -14,11 +14,11 @@ from typing import Any
 
 from livemerc.errors import InputError, LivemercError
 from trainer.corpora.corpus import SENTIMENTS
+from trainer.loop.progress import Progress
 from trainer.pseudo_labels.agreement import agreement
 from trainer.pseudo_labels.answers import Journal, answer_key
 from trainer.pseudo_labels.cost import Bill, Prices
 from trainer.pseudo_labels.labelled_corpus import COLUMNS, Outputs, write_csv, write_text
-from trainer.pseudo_labels.progress import Progress
 from trainer.pseudo_labels.teachers import Answer, Teacher, sha256
 from trainer.pseudo_labels.texts import SourceText
 
@@ -71,7 +71,7 @@ def pseudo_label(
             for i in some:
                 asked.pop(pending[i], None)
 
-        with Progress(teacher.name, len(pending), "labelled") as progress:
+        with Progress(teacher.name, 0, len(pending), unit="text") as progress:
             if known:
                 progress.say(f"{known} answers are in the journal already, {len(pending)} are to be asked.")
             try:

@@ -1,0 +1,258 @@
+"""`livemerc-train experiment`: each one is run, small and for real, leaves its figures, and is not trained twice."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers.command_line import environment
+from helpers.trainer.command import train_command
+from helpers.trainer.miniature import write_config
+from helpers.trainer.releases import acted_clips, meld_table
+from helpers.trainer.small_compact import SMALL, write_embeddings, write_text_features
+
+from livemerc.emotions import LABELS
+from trainer.corpora.acted import FOLDS
+from trainer.experiments.commands import experiments
+from trainer.experiments.option_ablations import OPTIONS
+
+
+@pytest.fixture(autouse=True)
+def own_threads() -> Iterator[None]:
+    """A command sets torch's threads for its process."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    changes = {**SMALL, "speech__epochs": 1, "speech__fold_epochs": 1, "speech__cross_epochs": 1}
+    return write_config(tmp_path_factory.mktemp("config") / "small.toml", "compact.toml", **changes)
+
+
+@pytest.fixture(scope="module")
+def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_text_features(tmp_path_factory.mktemp("features") / "text.npz")
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return acted_clips(tmp_path_factory.mktemp("clips"))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Log-mels, which the first experiment on clips makes for all."""
+    return tmp_path_factory.mktemp("cache")
+
+
+def shown(capsys: pytest.CaptureFixture[str], *arguments: str | Path | int) -> list[str]:
+    """The lines of the Markdown table of an experiment that succeeds."""
+    code, out, err = train_command(capsys, "experiment", *arguments)
+    assert code == 0, err
+    lines = out.splitlines()
+    assert all(line.startswith("|") and line.endswith("|") for line in lines)
+    assert len({line.count("|") for line in lines}) == 1
+    return lines
+
+
+def figures(out: Path) -> Any:
+    return json.loads((out / "figures.json").read_text())
+
+
+def logs(out: Path) -> dict[str, str]:
+    """The lines of every epoch below `out`."""
+    return {str(path.relative_to(out)): path.read_text() for path in sorted(out.rglob("*.jsonl"))}
+
+
+def test_without_a_name_all_are_listed_with_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = train_command(capsys, "experiment")
+    assert code == 0
+    names = {name for name in experiments if not name.startswith("-")}
+    assert names == {"stage-ablations", "option-ablations", "ravdess-folds", "nemo-folds", "cross-corpus"}
+    said = " ".join(out.replace("│", " ").split())
+    for name in names:
+        sentence = (experiments[name].help or "").splitlines()[0]
+        assert sentence.endswith(".")
+        assert f"{name} {sentence[:20]}" in said
+
+
+def test_the_list_waits_for_no_torch() -> None:
+    code = "import sys; from livemerc.cli import call; from trainer.cli import app; call(['experiment'], app); "
+    done = subprocess.run(
+        [sys.executable, "-c", code + "print([m for m in ('torch', 'numpy') if m in sys.modules])"],
+        capture_output=True, env=environment(), timeout=120, check=True,
+    )  # fmt: skip
+    assert done.stdout.decode().splitlines()[-1] == "[]"
+
+
+def test_stage_ablations_of_two_seeds_and_again(
+    capsys: pytest.CaptureFixture[str], config: Path, features: Path, tmp_path: Path
+) -> None:
+    speech, out = write_embeddings(tmp_path / "embeddings.npz"), tmp_path / "out"
+    asked = ("stage-ablations", "--features", features, features, "--speech", speech, "--config", config, "--out", out)
+    table = shown(capsys, *asked)
+    seeds = figures(out)["seeds"]
+    assert len(seeds) == 2
+    assert seeds[0] != seeds[1]
+    for rows in seeds:
+        # the miniature's context is 4, so these two ask for what Stage II is
+        assert rows["K = 4"] == rows["R = 0"] == rows["Stage II"]
+        assert set(rows["staged"]) == set(rows["no modality dropout"]) < set(rows["end to end"])
+    assert [line.split("|")[1].strip() for line in table[2:]] == list(seeds[0])
+    mean = np.mean([rows["staged"]["clips"] for rows in seeds])
+    deviation = np.std([rows["staged"]["clips"] for rows in seeds], ddof=1)
+    (staged,) = (line for line in table if line.startswith("| staged |"))
+    assert f"{mean:.3f} ({deviation:.3f})" in staged
+    kept = logs(out)
+    assert {Path(name).name for name in kept} == {"text.jsonl", "speech.jsonl", "fusion.jsonl", "joint.jsonl"}
+    assert shown(capsys, *asked) == table
+    assert logs(out) == kept
+
+
+def test_stage_ablations_without_voices_are_of_the_text(
+    capsys: pytest.CaptureFixture[str], config: Path, features: Path, tmp_path: Path
+) -> None:
+    table = shown(capsys, "stage-ablations", "--features", features, "--config", config, "--out", tmp_path)
+    assert table[0] == "|  | clean | plain |"
+    assert "staged" not in figures(tmp_path)["seeds"][0]
+
+
+def meld_of(features: Path, folder: Path) -> Path:
+    """MELD's training table of the dialogues that the features are of, with one sentiment a class."""
+    arrays = np.load(features)
+    labels, lines, at = arrays["train_labels"], [], 0
+    for dialogue, length in enumerate(arrays["train_lengths"]):
+        for turn in range(length):
+            label = LABELS[labels[at]]
+            sentiment = {"neutral": "neutral", "joy": "positive"}.get(label, "negative")
+            lines.append((dialogue, turn, "Ross", "Hi.", label, sentiment))
+            at += 1
+    meld_table(folder / "meld" / "train_sent_emo.csv", lines)
+    return folder
+
+
+def test_option_ablations_and_again(
+    capsys: pytest.CaptureFixture[str], config: Path, features: Path, tmp_path: Path
+) -> None:
+    data, out = meld_of(features, tmp_path / "data"), tmp_path / "out"
+    asked = ("option-ablations", "--features", features, "--data", data, "--config", config, "--out", out)
+    table = shown(capsys, *asked)
+    (rows,) = figures(out)["seeds"]
+    assert list(rows) == list(OPTIONS)
+    assert all(set(row) == {"clean", "plain", "uar"} for row in rows.values())
+    kept = logs(out)
+    assert len(kept) == len(OPTIONS)
+    losses = {name: json.loads(lines.splitlines()[0])["loss"] for name, lines in kept.items()}
+    assert len(set(losses.values())) == len(OPTIONS), "each option is another loss"
+    assert shown(capsys, *asked) == table
+    assert logs(out) == kept
+
+
+def test_ravdess_folds_in_two_processes_then_together(
+    capsys: pytest.CaptureFixture[str], config: Path, clips: Path, cache: Path, tmp_path: Path
+) -> None:
+    asked = ("ravdess-folds", "--data", clips, "--config", config, "--cache", cache, "--out", tmp_path)
+    some = shown(capsys, *asked, "--folds", 2, 5)
+    assert [line.split("|")[1].strip()[:6] for line in some[2:]] == ["fold 2", "fold 5"]
+    assert not (tmp_path / "figures.json").exists()
+    kept = logs(tmp_path)
+    assert [len(lines.splitlines()) for lines in kept.values()] == [1, 1]
+    table = shown(capsys, *asked)
+    assert set(some) <= set(table)
+    assert logs(tmp_path).items() > kept.items()
+    found = figures(tmp_path)
+    assert [f["speakers"] for f in found["folds"]] == [sorted(group) for group in FOLDS["ravdess"]]
+    assert found["pooled"]["n"] == sum(f["n"] for f in found["folds"]) == 48
+    assert found["mean_uar"] == pytest.approx(np.mean([f["uar"] for f in found["folds"]]))
+
+
+def test_nemo_folds_hold_out_each_speaker_once(
+    capsys: pytest.CaptureFixture[str], config: Path, clips: Path, cache: Path, tmp_path: Path
+) -> None:
+    shown(capsys, "nemo-folds", "--data", clips, "--config", config, "--cache", cache, "--out", tmp_path)
+    assert [tuple(f["speakers"]) for f in figures(tmp_path)["folds"]] == list(FOLDS["nemo"])
+
+
+def test_a_folder_belongs_to_one_experiment_with_one_configuration(
+    capsys: pytest.CaptureFixture[str], config: Path, clips: Path, cache: Path, tmp_path: Path
+) -> None:
+    out, other = tmp_path / "out", tmp_path / "other.toml"
+    other.write_text(config.read_text().replace("mixup = ", "mixup = 0.1 # "))
+    asked = ("--data", clips, "--cache", cache, "--out", out)
+    shown(capsys, "cross-corpus", *asked, "--config", config)
+    before = figures(out), logs(out)
+    for mistake, says in (
+        (("cross-corpus", "--config", other), "speech.mixup"),
+        (("nemo-folds", "--config", config), "cross-corpus"),
+    ):
+        code, _, err = train_command(capsys, "experiment", *mistake, *asked)
+        assert code == 2
+        assert says in err
+    assert (figures(out), logs(out)) == before
+    record = json.loads((out / "run.json").read_text())
+    assert record["recipe"] == "experiment cross-corpus"
+    (sitting,) = record["sittings"]
+    assert set(sitting["data"]) == {"ravdess", "nemo", "speech"}
+    assert "mixup" in (out / "config.toml").read_text()
+    shown(capsys, "cross-corpus", *asked, "--config", other, "--overwrite")
+    assert logs(out).keys() == before[1].keys()
+    assert logs(out) != before[1]
+
+
+def test_cross_corpus_in_both_directions_on_the_threads_that_were_asked_for(
+    capsys: pytest.CaptureFixture[str], config: Path, clips: Path, cache: Path, tmp_path: Path
+) -> None:
+    torch.set_num_threads(1)
+    asked = ("--data", clips, "--config", config, "--cache", cache, "--out", tmp_path)
+    table = shown(capsys, "cross-corpus", *asked, "--threads", 2)
+    assert torch.get_num_threads() == 2
+    found = figures(tmp_path)
+    assert {name: f["n"] for name, f in found.items()} == {"ravdess_to_nemo": 18, "nemo_to_ravdess": 48}
+    assert f"{found['ravdess_to_nemo']['uar']:.3f}" in table[2]
+
+
+def test_a_training_keeps_its_threads_through_the_speech_stage(
+    capsys: pytest.CaptureFixture[str], config: Path, clips: Path, tmp_path: Path
+) -> None:
+    torch.set_num_threads(1)
+    code, _, err = train_command(
+        capsys, "train", config, "--data", clips, "--out", tmp_path, "--stage", "speech", "--threads", 2
+    )  # fmt: skip
+    assert code == 0, err
+    assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("nonsense",), 2, "unknown command"),
+        (("ravdess-folds", "--out", "OUT"), 2, "--data"),
+        (("ravdess-folds", "--data", "nowhere", "--out", "OUT"), 5, "nowhere"),
+        (("ravdess-folds", "--data", "CLIPS", "--cache", "CACHE", "--out", "OUT", "--folds", "7"), 2, "folds 1 to 6"),
+        (("nemo-folds", "--data", "CLIPS", "--cache", "CACHE", "--out", "OUT", "--folds", "4"), 2, "folds 1 to 3"),
+        (("nemo-folds", "--data", "CLIPS", "--out", "OUT", "--processes", "0"), 2, "--processes"),
+        (("cross-corpus", "--data", "CLIPS", "--out", "OUT", "--threads", "0"), 2, "--threads"),
+        (("stage-ablations", "--features", "nowhere.npz", "--out", "OUT"), 2, "--stage text"),
+        (("stage-ablations", "--features", "FEATURES", "--speech", "no.npz", "--out", "OUT"), 2, "--stage speech"),
+        (("option-ablations", "--features", "FEATURES", "--data", "nowhere", "--out", "OUT"), 5, "nowhere"),
+    ],
+)
+def test_a_mistake_has_its_exit_code_and_says_what_to_mend(
+    capsys: pytest.CaptureFixture[str], config: Path, features: Path, clips: Path, cache: Path, tmp_path: Path,
+    arguments: tuple[str, ...], code: int, says: str,
+) -> None:  # fmt: skip
+    places = {"OUT": tmp_path, "CLIPS": clips, "CACHE": cache, "FEATURES": features}
+    given = [places.get(a, a) for a in arguments]
+    got, out, err = train_command(capsys, "experiment", *given, *([] if len(given) == 1 else ["--config", config]))
+    assert (got, out) == (code, "")
+    assert says in err
+    assert err.count("\n") <= 1

@@ -1,0 +1,57 @@
+"""The recipe of the checkpoint that ships, stage by stage; each reads what the one before froze."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from livemerc.errors import ConfigError
+from trainer.compact.config import SpeechStage, TextStage, complete, read_stage, settings
+from trainer.compact.stages import CORPORA, FOLDERS, SECTIONS_OF, STAGES, need
+from trainer.loop.options import TrainOptions, chosen_stages
+from trainer.loop.provenance import digests
+from trainer.loop.run_folder import RunFolder
+
+
+def train(config: Path, data: Path, out: Path, options: TrainOptions) -> None:
+    """Trains the chosen stages below `out`, with the corpora in `data`. Raises the errors of `livemerc.errors`."""
+    for name in ("device", "cache", "max_steps", "tracker", "pseudo_labels"):
+        if getattr(options, name) is not None:
+            raise ConfigError(
+                f"--{name.replace('_', '-')} belongs to the recipe merits-l; {config} is the compact one."
+            )
+    stages = chosen_stages(options.stage, STAGES)
+    folder = RunFolder(out, "compact")
+    if options.resume:
+        folder.resume()
+    if options.overwrite:
+        folder.overwrite([f for s in stages for f in FOLDERS[s]], stages)
+    run = {"text": _text, "speech": _speech, "context": _context}
+    found = digests(data, CORPORA)
+    for stage in stages:
+        folder.begin(stage, settings(config, *SECTIONS_OF[stage]))
+        folder.describe(complete(config), found)
+        print(f"livemerc-train: stage {stage}", file=sys.stderr)
+        run[stage](config, data, out)
+
+
+def _text(config: Path, data: Path, out: Path) -> None:
+    from trainer.compact import text, text_features
+
+    stage = read_stage(config, "text", TextStage)
+    text.train(stage, data, out / "text")
+    text_features.extract(stage, data, out / "text", out / "features")
+
+
+def _speech(config: Path, data: Path, out: Path) -> None:
+    from trainer.compact import speech
+
+    print(json.dumps(speech.train(read_stage(config, "speech", SpeechStage), data, out / "speech"), indent=2))
+
+
+def _context(config: Path, data: Path, out: Path) -> None:
+    from trainer.compact import conversation
+
+    features = need(out / "features/text.npz", "text")
+    conversation.train(config, features, need(out / "speech/final/embeddings.npz", "speech"), out / "context")

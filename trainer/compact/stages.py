@@ -1,0 +1,21 @@
+"""The stages of the recipe, and the folders that they leave."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from livemerc.errors import ConfigError
+
+STAGES = ("text", "speech", "context")
+CORPORA = ("meld", "goemotions", "emorynlp", "ravdess", "nemo", "speech", "transcripts")
+"""Folders of `--data` that they read."""
+SECTIONS_OF = {"text": ("text",), "speech": ("speech",), "context": ("conversation", "fusion")}
+"""Sections of the configuration that each reads."""
+FOLDERS = {"text": ("text", "features"), "speech": ("speech",), "context": ("context",)}
+
+
+def need(path: Path, stage: str) -> Path:
+    """`path` itself. Raises `ConfigError` where it is missing: `stage` has not been trained."""
+    if not path.exists():
+        raise ConfigError(f"{path} is missing: run `livemerc-train train ... --stage {stage}` first.")
+    return path
