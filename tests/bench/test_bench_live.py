@@ -37,7 +37,8 @@ def test_the_wait_after_the_endpoint_is_what_the_events_say(tmp_path: Path, conf
     assert found["endpoint_wait"]["p50"] >= config.endpoint.long_hangover_ms
     assert found["end_to_emotion"]["p50"] > found["endpoint_wait"]["p50"]
     assert found["after_wait"]["p50"] > 0
-    assert found["first_partial"] is None, "this recogniser has none"
+    if found["ahead"]["used"]:
+        assert found["first_partial"]["p50"] > 1000, "this one hears nothing before a pause, and then it is shown"
     assert found["first_partial_estimate"]["p50"] > 0
     assert found["first_partial_estimate"]["n"] == n
     asked = sum(len(asr.asked) for asr in made)
