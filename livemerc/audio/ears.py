@@ -133,7 +133,8 @@ class Ears:
     def _discontinuity(self, t_s: float) -> list[_Timed]:
         items = self._hear(self._resampler.flush())
         missing = round((t_s - self._out_anchor_s) * SAMPLE_RATE_HZ) - self._out_samples
-        items.extend(self._hear(np.zeros(max(0, min(missing, self._max_fill_samples)), np.float32)))
+        if self._out_samples or missing <= self._max_fill_samples:  # else there is nothing that silence could end
+            items.extend(self._hear(np.zeros(max(0, min(missing, self._max_fill_samples)), np.float32)))
         if missing > self._max_fill_samples:
             items.extend(self._end_framing())
             items.extend((t_s, item) for item in self._endpointer.interrupt(t_s))

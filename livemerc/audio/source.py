@@ -97,6 +97,14 @@ class Switchable(Protocol):
 
 
 @runtime_checkable
+class HasRemarks(Protocol):
+    """A source that has something to say before it is heard."""
+
+    remarks: list[str]
+    """Sentences for the user, for instance which of several tracks is heard."""
+
+
+@runtime_checkable
 class HasSpeakers(Protocol):
     """A source that knows who speaks on each of its channels."""
 

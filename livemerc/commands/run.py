@@ -32,6 +32,7 @@ def run(
     stdin: Annotated[bool, Parameter(group=_source)] = False,
     demo: Annotated[bool, Parameter(group=_source)] = False,
     speakers: Annotated[str | None, Parameter(group=_source, metavar="NAME,NAME")] = None,
+    audio_track: Annotated[str | None, Parameter(group=_source, metavar="N|LANG")] = None,
     rate: Annotated[int | None, Parameter(group=_source)] = None,
     speed: Annotated[float | None, Parameter(group=_source)] = None,
     block_ms: Annotated[float | None, Parameter(group=_source)] = None,
@@ -68,6 +69,8 @@ def run(
         The conversation that comes with the program; fetches nothing.
     speakers
         Who speaks on each channel of --mic or --file, in order, for instance left,right; or at each --mic.
+    audio_track
+        The sound track of --file: its number, from 1, or its language (default: the one that is flagged default).
     rate
         Sample rate of --stdin in Hz (default 16000).
     speed
@@ -122,6 +125,8 @@ def run(
         raise ConfigError("--rate must be a sample rate between 1000 and 384000 Hz.")
     if speakers is not None and source_flag not in ("--mic", "--file"):
         raise ConfigError(f"--speakers goes with --mic or --file, not with {source_flag}, which has one channel.")
+    if audio_track is not None and file is None:
+        raise ConfigError(f"--audio-track goes with --file, not with {source_flag}, which has no tracks.")
     check_recognition(transcript, asr, text_only=text_only)
     if record_audio and record is None:
         raise ConfigError("--record-audio goes with --record DIR, which says where to; give both.")
@@ -153,7 +158,9 @@ def run(
     with process.StopOnSignal() as signals:
         try:
             pace = 1.0 if speed is None else speed
-            with closing(sources.open_source(source_flag, mic, file, rate, pace, names, settings)) as source:
+            with closing(
+                sources.open_source(source_flag, mic, file, rate, pace, audio_track, names, settings)
+            ) as source:
                 from livemerc.console.show import show_monitor
                 from livemerc.pipeline.monitor import Monitor
                 from livemerc.pipeline.recording_monitor import RecordingMonitor

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-from livemerc.audio.source import Source, Switchable, speed_of
+from livemerc.audio.source import HasRemarks, Source, Switchable, speed_of
 from livemerc.config import Config
 from livemerc.events import Event, SessionStart
 from livemerc.pipeline.backlog import Backlog
@@ -26,9 +26,9 @@ from livemerc.runtime.notices import PAUSED, Notice, Notices
 class Monitor:
     """One session. `events()` once; everything else from any thread.
 
-    engine: the recogniser, or what loads one; None = the one that `config` asks for. `announcements` has the sentences
-    that name it and the reason, once `session.start` is there. Raises `ModelError` for a checkpoint that is missing;
-    `events()` raises `LivemercError`.
+    engine: the recogniser, or what loads one; None = the one that `config` asks for. `announcements` has what the
+    source has to say and, once `session.start` is there, the sentences that name the recogniser and the reason. Raises
+    `ModelError` for a checkpoint that is missing; `events()` raises `LivemercError`.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Monitor:
     ) -> None:
         self.source = source
         self.config = config
-        self.announcements: list[str] = []
+        self.announcements: list[str] = [*source.remarks] if isinstance(source, HasRemarks) else []
         self.notices = Notices()
         self._began_s = time.monotonic()
         self._loading: str | None = "models"
