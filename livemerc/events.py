@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Probabilities = dict[str, float]
 
@@ -126,6 +126,7 @@ class Status(_Event, tag="status", frozen=True, kw_only=True):
     level_dbfs: float | None = None
     mic: MicState | None = None
     degraded: str | None = None
+    cues_unheard: int | None = None  # of a transcript beside the audio: cues so far that met no speech
 
 
 class SessionEnd(_Event, tag="session.end", frozen=True, kw_only=True):

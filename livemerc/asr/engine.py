@@ -110,6 +110,19 @@ class Movable(Protocol):
 
 
 @runtime_checkable
+class FollowsCues(Protocol):
+    """An engine whose words were written before, each at its time: some may meet no speech."""
+
+    def cues_unheard(self) -> int:
+        """So far; from any thread."""
+        ...
+
+    def last_cue(self) -> str | None:
+        """Nobody will speak any more: a sentence about the cues that met no speech; None where all did."""
+        ...
+
+
+@runtime_checkable
 class Interruptible(Protocol):
     """An engine whose call can be ended from another thread; `transcribe` then raises."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
+from livemerc.asr.engine import FollowsCues
+from livemerc.asr.voice import words_of
 from livemerc.audio.source import HasRemarks, Source, Switchable, speed_of
 from livemerc.config import Config
 from livemerc.events import Event, SessionStart
@@ -49,7 +51,7 @@ class Monitor:
         self._deadline = Deadline(config.live.stop_within_s)
         self._loader = Loader(source, config, engine, self.announcements.append)
         self._hearing = Hearing(source, config, self._clock)
-        reports = Reports(self._hearing, self.gauges, config.live.status_every_s)
+        reports = Reports(self._hearing, self.gauges, config.live.status_every_s, self._cues)
         self._run: LiveRun | OfflineRun
         if source.live:
             self._run = LiveRun(
@@ -117,6 +119,12 @@ class Monitor:
     def speculation(self) -> Speculation | None:
         """What was begun before endpoints were certain, and how much was in vain; None while models load."""
         return None if self._run.processor is None else self._run.processor.speculation
+
+    def _cues(self) -> FollowsCues | None:
+        if self._run.processor is None:
+            return None
+        words = words_of(self._run.processor.recogniser.engine)
+        return words if isinstance(words, FollowsCues) else None
 
     def _load(self, heard_nothing: Callable[[], bool] = lambda: True) -> tuple[Processor, SessionStart]:
         situation = Situation(behind_s=self._backlog.behind_s, left_s=self._deadline.left_s, tell=self.notices.tell)
