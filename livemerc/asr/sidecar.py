@@ -101,7 +101,7 @@ class SidecarEngine:
             return overlap_s >= (half_s if forced_cut else min(_SURELY_BEGUN_S, half_s))
         if forced_cut:
             return False
-        characters = sum(len(word.text) + 1 for word in self._left[i])
+        characters = sum(len(word.text) + 1 for word in self._left[i]) - 1
         return cue.end_s <= known_s + LATE_END_S or characters <= overlap_s * _CHARACTERS_PER_S
 
     def _pass(self) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from livemerc.audio.downmix import Downmix
 from livemerc.audio.evidence import mp3_frames, ogg_cut_short, wav_cut_short
+from livemerc.audio.pipe import Pipe
 from livemerc.audio.planar import planar
 from livemerc.audio.presentation_clock import PresentationClock
 from livemerc.audio.tracks import Sounding, choose_track, listed, silence_told, tracks_of
@@ -21,6 +22,11 @@ _MATROSKA = {"matroska", "webm"}
 _TRUNCATION_TOLERANCE_S = 0.15
 _MP3_TOLERANCE_S = 0.3
 """What an encoder puts before and behind is counted among the frames, and not heard."""
+_TICK_S = 2.0
+"""In a gap, time passes in such steps. They are longer than the silence that ears fill in, so that a sound behind a gap
+is heard exactly as one at the beginning."""
+_LOOKED_AHEAD_US = "1000000"
+"""So much of a pipe FFmpeg looks at before it gives the first sound: it comes as slowly as it is spoken."""
 _READ = ("audio", "video", "subtitle")
 MEND = "give a file that FFmpeg can decode (wav, flac, mp3, m4a, opus, or a video with sound)"
 
@@ -29,14 +35,14 @@ class Piece(NamedTuple):
     """A stretch of decoded sound."""
 
     samples: np.ndarray
-    """(channels, n) float32."""
+    """(channels, n) float32; n = 0: only time has passed."""
     start: int
     """Where it begins, in samples since the container's start: not before the last piece's end, but for a clock that is
     corrected by less than a second."""
 
 
 class Decoder:
-    """Pieces of one track at the rate of its first frame.
+    """Pieces of one track at the rate of its first frame, or the one that is asked for.
 
     Mono, unless `separate`: then as many channels as the first frame has. Opens the file and decodes its first frame:
     raises `InputError` where there is none, and `ConfigError` for a `track` (number or language) that is not there.
@@ -44,18 +50,35 @@ class Decoder:
 
     def __init__(self, path: Path, *, separate: bool = False, track: str | None = None) -> None:
         _check_path(path)
-        self._path: Path | None = path
-        # "file:": a colon in a name is no protocol
-        self._open(f"file:{path}", str(path), separate=separate, track=track)
+        # "file:": a colon in a name is no protocol; the whitelist keeps playlists off the network
+        self._open(f"file:{path}", {"protocol_whitelist": "file"}, path, separate=separate, track=track)
 
-    def _open(self, opened: Any, where: str, *, separate: bool, track: str | None) -> None:
+    @classmethod
+    def of_pipe(cls, pipe: Pipe, rate_hz: int) -> Decoder:
+        """What comes through a pipe, mono, at `rate_hz`. Waits for its beginning. Raises `InputError`."""
+        decoder = cls.__new__(cls)
+        decoder._open(pipe, {"protocol_whitelist": "pipe", "analyzeduration": _LOOKED_AHEAD_US}, None, rate_hz=rate_hz)
+        return decoder
+
+    def _open(
+        self,
+        opened: Any,
+        options: dict[str, str],
+        path: Path | None,
+        *,
+        separate: bool = False,
+        track: str | None = None,
+        rate_hz: int | None = None,
+    ) -> None:
         import av
         import av.logging
 
         # FFmpeg's own remarks would land between events or on the dashboard
         av.logging.set_level(av.logging.PANIC)
         self._av = av
-        self._where = where
+        self._path = path
+        self._where = where = "stdin" if path is None else str(path)
+        self._wanted_hz = rate_hz
         self._separate = separate
         self._damaged = self._damaged_behind = 0
         self._resampler: Any = None
@@ -63,8 +86,7 @@ class Decoder:
         self._ends_s: dict[int, float] = {}
         self._frame_samples = 0
         try:
-            # the whitelist keeps playlists off the network
-            self._container = av.open(opened, options={"protocol_whitelist": "file"}, metadata_errors="replace")
+            self._container = av.open(opened, options=options, metadata_errors="replace")
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise InputError(f"{where}: this is not audio that can be decoded ({_reason(error)}); {MEND}.") from error
         try:
@@ -89,7 +111,7 @@ class Decoder:
             if self._damaged or self._damaged_behind:
                 raise InputError(f"{self._where}: nothing in this file can be decoded; {MEND}.")
             raise InputError(f"{self._where}: this file holds no audio (0 samples); {MEND}.")
-        self.rate_hz = int(self._first.sample_rate)
+        self.rate_hz = self._wanted_hz or int(self._first.sample_rate)
         self._layout = self._first.layout
         self.channels = self._layout.nb_channels if self._separate else 1
         self._downmix = Downmix(self.rate_hz)
@@ -153,8 +175,38 @@ class Decoder:
             end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base)
             self._ends_s[packet.stream_index] = max(end_s, self._ends_s.get(packet.stream_index, end_s))
 
-    def pieces(self) -> Iterator[Piece]:
-        """To the end of the sound, in order."""
+    def chunks(self, size: int) -> Iterator[Piece]:
+        """To the end of the sound, `size` samples each, but for the last one before the clock jumps. In a gap they are
+        empty, and time passes."""
+        pending: list[np.ndarray] = []
+        held = position = 0  # samples that wait, and where they begin
+        for piece, start in self._pieces():
+            if start != position + held:
+                if held:
+                    yield Piece(np.concatenate(pending, axis=1), position)
+                yield from self._gap(position + held, start)
+                pending, held, position = [], 0, start
+            pending.append(piece)
+            held += piece.shape[1]
+            if held < size:
+                continue
+            joined = np.concatenate(pending, axis=1) if len(pending) > 1 else piece
+            whole = held - held % size
+            for at in range(0, whole, size):
+                yield Piece(joined[:, at : at + size], position + at)
+            pending, held, position = [joined[:, whole:]], held - whole, position + whole
+        if held:
+            yield Piece(np.concatenate(pending, axis=1), position)
+
+    def _gap(self, begin: int, end: int) -> Iterator[Piece]:
+        """Nothing sounds from `begin` to `end`, and time passes all the same."""
+        step = round(_TICK_S * self.rate_hz)
+        nothing = np.zeros((self.channels, 0), np.float32)
+        for at in range(begin, end - step, step):
+            yield Piece(nothing, at)
+
+    def _pieces(self) -> Iterator[Piece]:
+        """As they are decoded."""
         frame = self._first
         self._first = None
         while frame is not None:
@@ -254,7 +306,7 @@ class Decoder:
         if self._names == {"mp3"}:
             frames = self._mp3_frames()
             # FFmpeg guesses by the size of the file where there is padding behind the sound
-            declared_s = None if frames is None else frames * self._frame_samples / self.rate_hz
+            declared_s = None if frames is None else frames * self._frame_samples / int(self._stream.rate)
             return declared_s, heard_s, _MP3_TOLERANCE_S
         if not self._names & _MATROSKA:
             reached_s = self._ends_s.get(self._stream.index, 0.0) - self._start_s

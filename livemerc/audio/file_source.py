@@ -7,9 +7,6 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
 
 from livemerc.audio.container import Decoder
 from livemerc.audio.source import Block, SourceHealth, block_length, speakers_and_channels
@@ -17,16 +14,6 @@ from livemerc.errors import ConfigError, InputError
 from livemerc.text_safety import encodable
 
 _LOOK_EVERY_S = 0.1
-_TICK_S = 2.0
-"""In a gap, time passes in such steps. They are longer than the silence that ears fill in, so that a sound behind a gap
-is heard exactly as one at the beginning."""
-
-
-class _Chunk(NamedTuple):
-    samples: np.ndarray
-    """(channels, n) float32; n = 0: only time has passed."""
-    start: int
-    """In samples since the beginning of the file."""
 
 
 class FileSource:
@@ -82,7 +69,7 @@ class FileSource:
             raise RuntimeError("blocks() of a FileSource is for one iteration")
         try:
             begin_s = time.monotonic()
-            for samples, start in self._chunks():
+            for samples, start in self._decoder.chunks(self._block_samples):
                 if self.speed > 0:
                     # a block is due when its last sample has sounded
                     due_s = begin_s + (start + samples.shape[1]) / self.rate_hz / self.speed
@@ -112,38 +99,6 @@ class FileSource:
         while not self._going.wait(_LOOK_EVERY_S) and not self._closed.is_set():
             pass
         return time.monotonic() - since_s
-
-    def _chunks(self) -> Iterator[_Chunk]:
-        """Of the length of a block, but for the last one before the clock jumps."""
-        pending: list[np.ndarray] = []
-        held = position = 0  # samples that wait, and where they begin
-        size = self._block_samples
-        for piece, start in self._decoder.pieces():
-            if self._closed.is_set():
-                return
-            if start != position + held:
-                if held:
-                    yield _Chunk(np.concatenate(pending, axis=1), position)
-                yield from self._gap(position + held, start)
-                pending, held, position = [], 0, start
-            pending.append(piece)
-            held += piece.shape[1]
-            if held < size:
-                continue
-            joined = np.concatenate(pending, axis=1) if len(pending) > 1 else piece
-            whole = held - held % size
-            for at in range(0, whole, size):
-                yield _Chunk(joined[:, at : at + size], position + at)
-            pending, held, position = [joined[:, whole:]], held - whole, position + whole
-        if held:
-            yield _Chunk(np.concatenate(pending, axis=1), position)
-
-    def _gap(self, begin: int, end: int) -> Iterator[_Chunk]:
-        """Nothing sounds from `begin` to `end`, and time passes all the same."""
-        step = round(_TICK_S * self.rate_hz)
-        nothing = np.zeros((self._decoder.channels, 0), np.float32)
-        for at in range(begin, end - step, step):
-            yield _Chunk(nothing, at)
 
     def close(self) -> None:
         self._closed.set()
