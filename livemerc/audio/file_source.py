@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from livemerc.audio.container import Decoder
+from livemerc.audio.resumed import Past
 from livemerc.audio.source import Block, SourceHealth, block_length, speakers_and_channels
 from livemerc.errors import ConfigError, InputError
 from livemerc.text_safety import encodable
@@ -44,6 +45,7 @@ class FileSource:
         self.live = speed > 0
         self.speakers = speakers
         self.warnings: list[str] = []
+        self.past: Past | None = None
         self._closed = threading.Event()
         self._going = threading.Event()
         self._going.set()
@@ -58,6 +60,11 @@ class FileSource:
         self._block_samples = block_length(self.rate_hz, block_ms)
 
     @property
+    def length_s(self) -> float | None:
+        """As the header declares it, or as FFmpeg guesses it."""
+        return self._decoder.length_s
+
+    @property
     def duration_s(self) -> float | None:
         """As the header declares it; None where it does not."""
         return self._decoder.declared_s
@@ -69,6 +76,8 @@ class FileSource:
             raise RuntimeError("blocks() of a FileSource is for one iteration")
         try:
             begin_s = time.monotonic()
+            if self.past is not None and self.speed > 0:  # what was heard before is passed over at once
+                begin_s -= self.past.until_s / self.speed
             for samples, start in self._decoder.chunks(self._block_samples):
                 if self.speed > 0:
                     # a block is due when its last sample has sounded

@@ -15,6 +15,7 @@ from livemerc.events import MicState
 
 if TYPE_CHECKING:
     from livemerc.audio.ears import AnyEars
+    from livemerc.audio.resumed import Past
     from livemerc.config import Config
 
 
@@ -102,6 +103,23 @@ class HasRemarks(Protocol):
 
     remarks: list[str]
     """Sentences for the user, for instance which of several tracks is heard."""
+
+
+@runtime_checkable
+class HasLength(Protocol):
+    """A source that knows how long it goes on."""
+
+    @property
+    def length_s(self) -> float | None:
+        """As declared or guessed; None = unknown."""
+        ...
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A source whose session may have been begun before: it begins anew, and what was heard then is passed over."""
+
+    past: Past | None
 
 
 @runtime_checkable

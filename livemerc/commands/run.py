@@ -12,7 +12,7 @@ from cyclopts import Group, Parameter
 
 from livemerc.commands import sources
 from livemerc.commands.checks import check_output, check_recognition
-from livemerc.errors import EXIT_OK, ConfigError
+from livemerc.errors import EXIT_OK, ConfigError, say
 from livemerc.runtime import process
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def run(
     text_only: Annotated[bool, Parameter(group=_model)] = False,
     record: Annotated[Path | None, Parameter(group=_output, metavar="DIR")] = None,
     record_audio: Annotated[bool, Parameter(group=_output)] = False,
+    resume: Annotated[bool, Parameter(group=_output)] = False,
     json: Annotated[bool, Parameter(group=_output)] = False,
     plain: Annotated[bool, Parameter(group=_output)] = False,
     offline: Annotated[bool, Parameter(group=_other)] = False,
@@ -102,6 +103,8 @@ def run(
         Folder that becomes this session's record: it must be new or empty. Without it nothing is written.
     record_audio
         Record what is heard, too (audio.flac).
+    resume
+        Go on with the session of --file that --record's folder holds, if it was broken off; else begin it.
     json
         Events as JSON Lines on standard output, and nothing else there.
     plain
@@ -130,6 +133,8 @@ def run(
     check_recognition(transcript, asr, text_only=text_only)
     if record_audio and record is None:
         raise ConfigError("--record-audio goes with --record DIR, which says where to; give both.")
+    if resume and (record is None or source_flag not in ("--file", "--demo")):
+        raise ConfigError("--resume goes with --file PATH and --record DIR: a file alone can be heard on; give both.")
     names = () if speakers is None else _speaker_names(speakers)
     settings = _load_config(
         config,
@@ -151,7 +156,7 @@ def run(
     )
     if settings.offline:
         os.environ["HF_HUB_OFFLINE"] = "1"  # before any library reads it
-    if record is not None:
+    if record is not None and not resume:
         from livemerc.sessions.folder import check_new
 
         check_new(record)  # before a microphone listens
@@ -164,8 +169,13 @@ def run(
                 from livemerc.console.show import show_monitor
                 from livemerc.pipeline.monitor import Monitor
                 from livemerc.pipeline.recording_monitor import RecordingMonitor
+                from livemerc.pipeline.resume import broken_off, is_complete
 
-                monitor = RecordingMonitor(Monitor(source, settings), record, audio=record_audio)
+                if resume and record is not None and is_complete(record):
+                    say(f"{record}: the session came to its end; there is nothing to resume.")
+                    return EXIT_OK
+                goes_on = broken_off(record, source, settings) if resume and record is not None else None
+                monitor = RecordingMonitor(Monitor(source, settings), record, audio=record_audio, goes_on=goes_on)
                 return show_monitor(monitor, signals, json=json, plain=plain)
         except KeyboardInterrupt:
             return EXIT_OK  # nothing was heard yet: nothing to flush

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from livemerc.asr.engine import FollowsCues
 from livemerc.asr.voice import words_of
-from livemerc.audio.source import HasRemarks, Source, Switchable, speed_of
+from livemerc.audio.source import HasRemarks, Resumable, Source, Switchable, speed_of
 from livemerc.config import Config
 from livemerc.events import Event, SessionStart
 from livemerc.pipeline.backlog import Backlog
@@ -130,4 +130,7 @@ class Monitor:
         situation = Situation(behind_s=self._backlog.behind_s, left_s=self._deadline.left_s, tell=self.notices.tell)
         loaded = self._loader.load(situation, self._deadline, heard_nothing)
         self._loading = None
+        past = self.source.past if isinstance(self.source, Resumable) else None
+        if past is not None:
+            loaded[0].recogniser.recall(past.finals, self.config.dialogue.context)
         return loaded
