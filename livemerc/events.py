@@ -18,6 +18,9 @@ NOTHING_TO_JUDGE = "nothing to judge"
 NO_SPEECH = "no speech"
 """`FinalAsr.gated` and `EmotionEvent.abstained` where nobody speaks: a sound that is no speech has no emotion."""
 
+ECHO = "echo"
+"""The same where it is what another channel said, heard again by this one's microphone."""
+
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     pass

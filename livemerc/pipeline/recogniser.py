@@ -142,6 +142,10 @@ class Recogniser:
             return self._nothing(reason)
         return self._outcome(call)
 
+    def not_asked(self, gated: str) -> Heard:
+        """No words, and why nobody asked for them."""
+        return Heard(Transcript(text="", gated=gated), self.engine.engine, self.engine.model, 0.0)
+
     def expected_s(self, samples: np.ndarray) -> float:
         """How long the words of `samples` will probably take, as things go."""
         return self._pace.expected_s(len(samples) / SAMPLE_RATE_HZ)
