@@ -57,12 +57,16 @@ class ResumedEars:
             _Kept(final, past.channel(final), max(0.0, final.start_s - before_s), final.end_s + behind_s)
             for final in past.window(config.dialogue.context)
         ]
+        self._kept_from_s = min((kept.begin_s for kept in self._kept), default=0.0)
+        self._kept_until_s = max((kept.end_s for kept in self._kept), default=0.0)
+        self._until_s = past.until_s
+        self._heard_until_s = [past.heard_until_s(channel) for channel in range(max(1, len(past.speakers)))]
         self._pending: list[EarItem] | None = []  # until the past has been given
         self._quiet_due_s: float | None = past.until_s + config.dialogue.freeze_after_s if past.finals else None
 
     @property
     def t_s(self) -> float:
-        return max(self._past.until_s, self._ears.t_s)
+        return max(self._until_s, self._ears.t_s)
 
     @property
     def level_dbfs(self) -> float:
@@ -74,10 +78,11 @@ class ResumedEars:
 
     def feed(self, block: Block) -> list[EarItem]:
         begin_s, length_s = block.start_s, len(block.samples) / self._rate_hz
-        for kept in self._kept if self._pending is not None else ():
-            kept.take(block, self._rate_hz)
+        if self._pending is not None and begin_s + length_s > self._kept_from_s:
+            for kept in self._kept:
+                kept.take(block, self._rate_hz)
         items: list[EarItem] = []
-        until_s = self._past.heard_until_s(block.channel)
+        until_s = self._heard_until_s[block.channel]
         if begin_s + length_s > until_s:
             known = max(0, round((until_s - begin_s) * self._rate_hz))
             rest = replace(block, samples=block.samples[known:], start_s=begin_s + known / self._rate_hz)
@@ -85,7 +90,7 @@ class ResumedEars:
         if self._pending is None:
             return self._with_quiet(items)
         self._pending += items
-        return self._given() if begin_s > max((kept.end_s for kept in self._kept), default=0.0) else []
+        return self._given() if begin_s > self._kept_until_s else []
 
     def flush(self) -> list[EarItem]:
         if self._pending is None:
@@ -115,16 +120,16 @@ class _Kept:
     """The samples of one utterance of the past."""
 
     def __init__(self, final: UtteranceFinal, channel: int, begin_s: float, end_s: float) -> None:
+        self.begin_s = begin_s
         self.end_s = end_s
         self._final = final
         self._channel = channel
-        self._begin_s = begin_s
         self._pieces: list[np.ndarray] = []
 
     def take(self, block: Block, rate_hz: int) -> None:
         if block.channel != self._channel or block.start_s >= self.end_s:
             return
-        first = max(0, round((self._begin_s - block.start_s) * rate_hz))
+        first = max(0, round((self.begin_s - block.start_s) * rate_hz))
         last = round((self.end_s - block.start_s) * rate_hz)
         if first < len(block.samples):
             self._pieces.append(block.samples[first:last])
@@ -139,7 +144,7 @@ class _Kept:
         return Utterance(
             utterance_id=final.utterance_id,
             samples=np.ascontiguousarray(samples, np.float32),
-            samples_start_s=self._begin_s,
+            samples_start_s=self.begin_s,
             start_s=final.start_s,
             end_s=final.end_s,
             decided_s=final.end_s + hangover_s,
