@@ -16,21 +16,25 @@ from livemerc.asr.cue import Cue, one_line, speaker_name
 _VOICE = re.compile(r"<v(?:\.[^\s<>.]*+)*+\s++([^<>]*+)>")
 _TAG = re.compile(r"<[^<>]*+>")
 _INNER_TIME = re.compile(r"<\d[\d:.]*+>")
-_POSITION = re.compile(r"\{\\[^{}]*+\}")
+_POSITION = re.compile(r"\{(?:\\|[A-Za-z]:)[^{}]*+\}")
 _NOTES = "♩♪♫♬🎵🎶"
 _MUSIC = (
     re.compile(rf"[{_NOTES}][^{_NOTES}\n]*+[{_NOTES}]"),
     re.compile(rf"[{_NOTES}][^{_NOTES}]*+[{_NOTES}]"),
     re.compile(rf"[{_NOTES}][^{_NOTES}\n]*+"),
 )
+_BRACKETED_MUSIC = re.compile(rf"[\[(][^\[\](){_NOTES}]*+[{_NOTES}][^\[\]()]*+[\])]")
 _SOUND = re.compile(r"\[[^\[\]]*+\](?!\s?[:：])|【[^【】]*+】")
 _ASIDE = re.compile(r"\([^()]*+\)|（[^（）]*+）")
+_SOUNDS = frozenset(("applause", "laughter", "music", "noise", "silence", "inaudible", "indistinct", "crosstalk"))
+_SOUND_WORDS = 3
 _STARRED = re.compile(r"\s*\*[^*]++\*\s*")
 _CHANGE = re.compile(r"\s*(?:[-–—]|>{2,3})\s*(?=\S)")
 _BRACKETED = re.compile(r"\s*[\[(]([^\[\]()]{1,80})[\])]\s*[:：]\s*")
 _DIARISED = re.compile(r"\s*[\[(]((?:speaker|spk)[ _-]?\w{1,8})[\])]\s*", re.IGNORECASE)
 _NAMED = re.compile(r"\s*([^\W\d_][^:：\[\]()<>\n]{0,39})(?:[\[(][^\[\]()]{0,40}[\])]\s?)?[:：](?:\s+|$)")
-_MOST_WORDS = 4
+_MOST_WORDS = 6
+_SHOUTED_SHARE = 0.7
 _PARTICLES = frozenset(
     ("al", "bin", "da", "de", "del", "den", "der", "di", "el", "la", "le", "of", "the", "van", "von", "&")
 )
@@ -60,7 +64,7 @@ def _lines(caption: Caption) -> list[_Line]:
     parts = _VOICE.split(text)
     lines: list[_Line] = []
     for voice, part in zip([None, *parts[1::2]], parts[0::2], strict=True):
-        plain = html.unescape(_TAG.sub("", part))
+        plain = _BRACKETED_MUSIC.sub(" ", html.unescape(_TAG.sub("", part)))
         for pattern in _MUSIC:
             plain = pattern.sub(" ", plain)
         for line in plain.split("\n"):
@@ -75,12 +79,17 @@ def _lines(caption: Caption) -> list[_Line]:
 def _spoken(line: str) -> str:
     """What is said in a line, without asides that are sounds."""
     line = one_line(_ASIDE.sub(lambda aside: "" if _is_sound(aside[0], line) else aside[0], line))
-    return "" if _STARRED.fullmatch(line) or not line.strip("-–— ") else line
+    return "" if _STARRED.fullmatch(line) or not any(map(str.isalnum, line)) else line
 
 
 def _is_sound(aside: str, line: str) -> bool:
-    """Whether what stands in round brackets is a sound: alone in its line, or in capitals."""
-    return line.strip(" -–—") == aside or (aside.isupper() and len(aside) > 3)
+    """Whether what stands in round brackets is a sound: alone in its line, in capitals, or before the words and of
+    something that sounds."""
+    if line.strip(" -–—") == aside or (aside.isupper() and len(aside) > 3):
+        return True
+    said = aside[1:-1].casefold().split()
+    sounds = bool(said) and (said[-1] in _SOUNDS or said[-1].endswith(("s", "ing")))
+    return sounds and len(said) <= _SOUND_WORDS and line.lstrip(" -–—").startswith(aside)
 
 
 # -- rolling captions --------------------------------------------------------------------------------------------------
@@ -132,11 +141,15 @@ class _Names:
     counts: Counter[str]
     common: bool
     """Most lines begin with something like a name."""
+    shouted: bool
+    """All is in capitals: they mark no name."""
 
     def has(self, name: str) -> bool:
         words = name.split()
         if not words or len(words) > _MOST_WORDS:
             return False
+        if self.shouted:
+            return self.counts[name] > 1
         if self.common:
             return True
         capitals = [word[0].isupper() or word[0].isdigit() for word in words]
@@ -148,14 +161,17 @@ class _Names:
 
 def _names(lines: Iterable[_Line]) -> _Names:
     counts: Counter[str] = Counter()
-    total = 0
+    total = small = capital = 0
     for voice, line in lines:
+        small += sum(map(str.islower, line))
+        capital += sum(map(str.isupper, line))
         if voice is None:
             total += 1
             if named := _NAMED.match(_CHANGE.sub("", line, count=1) if _CHANGE.match(line) else line):
                 counts[named[1].strip()] += 1
     found = sum(counts.values())
-    return _Names(counts, common=found > 1 and found >= _NAMED_SHARE * total)
+    common = found > 1 and found >= _NAMED_SHARE * total
+    return _Names(counts, common, shouted=capital > _SHOUTED_SHARE * (small + capital))
 
 
 def _said(caption: Caption, lines: Sequence[_Line], names: _Names) -> list[Cue]:

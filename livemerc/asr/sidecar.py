@@ -172,7 +172,8 @@ def read_cues(path: str | Path, unread: list[str] | None = None) -> list[Cue]:
         case ".vtt":
             cues = _read_vtt(path, text, told)
         case ".srt":
-            cues = cues_of(read_captions(path, text, webvtt=False, unread=told))
+            webvtt = re.match(r"\s*WEBVTT\s", text) is not None  # by another name
+            cues = cues_of(read_captions(path, text.lstrip() if webvtt else text, webvtt=webvtt, unread=told))
         case _:
             cues = _read_stm(path, text)
     cues.sort(key=lambda cue: (cue.start_s, cue.end_s))

@@ -164,6 +164,13 @@ def test_who_says_a_thing_twice_has_said_it_twice(tmp_path):
         ("♪ dramatic music\nask not", None, "ask not"),
         ("*coughs*\nask not", None, "ask not"),
         ("{\\an8}ask not", None, "ask not"),
+        ("{y:i}ask not", None, "ask not"),
+        ("(laughs) ask not", None, "ask not"),
+        ("[♪♪♪]\nask not", None, "ask not"),
+        ("...\nask not", None, "ask not"),
+        ("ask not (or so he says)", None, "ask not (or so he says)"),
+        ("Dr. Martin Luther King, Jr.: ask not", "Dr. Martin Luther King, Jr.", "ask not"),
+        ("Ann Example (host): ask not", "Ann Example", "ask not"),
         ('<font color="#fff"><i>ask</i> not</font>', None, "ask not"),
         ("ask (and so on) not", None, "ask (and so on) not"),
         ("ask: not", None, "ask: not"),
@@ -190,6 +197,23 @@ def test_a_first_name_is_a_speaker_where_it_comes_again(tmp_path):
 def test_names_of_any_spelling_are_speakers_where_most_lines_have_one(tmp_path):
     cues = read(tmp_path, srt(texts=["ann_83: yes", "ben: no", "ann_83: so", "ben: well"]))
     assert [cue.speaker for cue in cues] == ["ann_83", "ben", "ann_83", "ben"]
+
+
+def test_capitals_name_nobody_where_all_is_in_capitals(tmp_path):
+    texts = ["WHAT I MEAN: GO", "AND HE WENT", "ANN: YES", "ANN: NO"]
+    cues = read(tmp_path, srt(texts=texts))
+    assert [(cue.speaker, cue.text) for cue in cues] == [
+        (None, texts[0]),
+        (None, texts[1]),
+        ("ANN", "YES"),
+        ("ANN", "NO"),
+    ]
+
+
+def test_webvtt_by_another_name_is_webvtt(tmp_path):
+    unread: list[str] = []
+    assert said(read(tmp_path, VTT + "00:01.000 --> 00:02.000\nhello\n\nNOTE not this\n", ".srt", unread)) == ["hello"]
+    assert unread == []
 
 
 def test_two_people_in_a_cue_are_two_speakers(tmp_path):
