@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from helpers.command_line import livemerc
+import contextlib
+import os
+import sys
+import threading
+
+import pytest
+from helpers.command_line import environment, livemerc, running
 from helpers.paths import DEMO
 
 from livemerc.console.progress import Progress
@@ -49,3 +55,30 @@ def test_a_short_file_says_nothing_of_it_and_events_stay_alone_on_standard_outpu
     assert done.returncode == 0
     assert b"heard" not in done.stderr
     assert all(line.startswith(b'{"type"') for line in done.stdout.splitlines())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_where_standard_error_is_a_terminal_a_bar_shows_how_far_it_is():
+    import pty
+
+    ours, theirs = pty.openpty()
+    shown: list[bytes] = []
+
+    def look() -> None:
+        with contextlib.suppress(OSError):  # its other end is closed
+            while data := os.read(ours, 4096):
+                shown.append(data)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    command = [sys.executable, "-m", "livemerc", "run", "--file", DEMO, "--asr", "none", "--speed", "0", "--json"]
+    env = environment(TERM="xterm-256color", COLUMNS="100", LINES="20")
+    with running([str(word) for word in command], env=env, stderr=theirs) as process:
+        assert process.stdout is not None
+        lines = process.stdout.read().splitlines()
+        assert process.wait() == 0
+    os.close(theirs)
+    thread.join()
+    os.close(ours)
+    assert "of 01:15" in b"".join(shown).decode()
+    assert all(line.startswith(b'{"type"') for line in lines)
