@@ -10,7 +10,6 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from livemerc.audio.source import HasLength
 from livemerc.console.json_lines import JsonLines
 from livemerc.console.plain import PlainPrinter
 from livemerc.console.progress import Progress, progress_of
@@ -37,6 +36,8 @@ def show_monitor(monitor: RecordingMonitor, signals: process.StopOnSignal, *, js
 
     Raises whatever the monitor's events raise, and `LivemercError` where standard output cannot be written to.
     """
+    from livemerc.audio.source import HasLength  # a replay needs no numpy
+
     source = monitor.source
     screen = _has_screen(json=json, plain=plain)
     try:
