@@ -18,10 +18,11 @@ _MOST_DELAY_S = 0.5
 _SURE_DELAY_S = 0.015
 """What comes so much later is the echo; of what is nearer the weaker one is (two microphones in one room)."""
 _KEPT_S = 30.0
+_RATE_HZ = 8000
 _BAND_HZ = (200.0, 3600.0)
 _SMOOTHED_HZ = 50.0
 _FRAME_S = 0.1
-_WANDER_SAMPLES = 8
+_WANDER_SAMPLES = 4
 """So much the delay may wander within an utterance: two devices never have the same clock."""
 _LOUD_DB = 15.0
 """Frames so far below the loudest count for nothing."""
@@ -52,7 +53,9 @@ class _Heard:
     samples: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
-        self.samples = self.utterance.samples
+        import soxr
+
+        self.samples = soxr.resample(self.utterance.samples, SAMPLE_RATE_HZ, _RATE_HZ, quality="MQ")
 
     @property
     def power(self) -> float:
@@ -64,7 +67,7 @@ class _Heard:
 
     @property
     def end_s(self) -> float:
-        return self.begin_s + len(self.samples) / SAMPLE_RATE_HZ
+        return self.begin_s + len(self.samples) / _RATE_HZ
 
 
 class EchoWatch:
@@ -140,9 +143,9 @@ def _is_heard_again(one: _Heard, others: Sequence[_Heard]) -> bool:
 def _placed(heard: Sequence[_Heard], around: _Heard) -> np.ndarray:
     """All of it on the time axis of `around`, with room for the longest delay at either end."""
     begin_s = around.begin_s - _MOST_DELAY_S
-    sound = np.zeros(round((around.end_s - begin_s + _MOST_DELAY_S) * SAMPLE_RATE_HZ) + 1, np.float32)
+    sound = np.zeros(round((around.end_s - begin_s + _MOST_DELAY_S) * _RATE_HZ) + 1, np.float32)
     for one in heard:
-        at = round((one.begin_s - begin_s) * SAMPLE_RATE_HZ)
+        at = round((one.begin_s - begin_s) * _RATE_HZ)
         first, last = max(0, at), min(len(sound), at + len(one.samples))
         if last > first:
             sound[first:last] = one.samples[first - at : last - at]
@@ -154,10 +157,10 @@ def _share_heard_again(one: np.ndarray, other: np.ndarray) -> float:
     size = 1 << (2 * len(one) - 1).bit_length()
     white_one, white_other = _whitened(one, size), _whitened(other, size)
     correlation = np.fft.irfft(np.fft.rfft(white_one) * np.conj(np.fft.rfft(white_other)))
-    most = round(_MOST_DELAY_S * SAMPLE_RATE_HZ)
+    most = round(_MOST_DELAY_S * _RATE_HZ)
     delays = np.concatenate((correlation[-most:], correlation[: most + 1]))
     delay = int(np.argmax(np.abs(delays))) - most
-    sure = _SURE_DELAY_S * SAMPLE_RATE_HZ
+    sure = _SURE_DELAY_S * _RATE_HZ
     one_frames = _frames(one, len(one))
     energy = np.square(one_frames).sum(axis=1)
     loud = energy > energy.max(initial=0.0) * 10 ** (-_LOUD_DB / 10)
@@ -177,7 +180,7 @@ def _share_heard_again(one: np.ndarray, other: np.ndarray) -> float:
 
 def _frames(sound: np.ndarray, samples: int) -> np.ndarray:
     """(frames, n) float64 of the first `samples`."""
-    frame = round(_FRAME_S * SAMPLE_RATE_HZ)
+    frame = round(_FRAME_S * _RATE_HZ)
     count = samples // frame
     return sound[: count * frame].reshape(count, frame).astype(np.float64)
 
@@ -185,9 +188,12 @@ def _frames(sound: np.ndarray, samples: int) -> np.ndarray:
 def _whitened(sound: np.ndarray, size: int) -> np.ndarray:
     """The band of speech with all its parts alike, so that a voice's own period is no likeness: (size,) float64."""
     spectrum = np.fft.rfft(sound, size)
-    per_bin_hz = SAMPLE_RATE_HZ / size
-    width = max(1, round(_SMOOTHED_HZ / per_bin_hz))
-    power = np.convolve(np.square(np.abs(spectrum)), np.full(width, 1 / width), mode="same")
-    hz = np.arange(len(spectrum)) * per_bin_hz
+    per_bin_hz = _RATE_HZ / size
+    width = max(1, round(_SMOOTHED_HZ / 2 / per_bin_hz))
+    sums = np.concatenate(([0.0], np.cumsum(np.square(np.abs(spectrum)))))
+    bins = np.arange(len(spectrum))
+    first, last = np.maximum(0, bins - width), np.minimum(len(spectrum), bins + width)
+    power = (sums[last] - sums[first]) / (last - first)
+    hz = bins * per_bin_hz
     band = (hz >= _BAND_HZ[0]) & (hz <= _BAND_HZ[1])
     return np.fft.irfft(np.where(band, spectrum / np.sqrt(power + 1e-12), 0.0), size)
