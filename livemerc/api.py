@@ -19,12 +19,18 @@ Audio = str | Path | np.ndarray
 
 
 def monitor(
-    source: str | Path | Source, *, speed: float = 0.0, config: Config | None = None, **overrides: Any
+    source: str | Path | Source,
+    *,
+    speed: float = 0.0,
+    audio_track: int | str | None = None,
+    config: Config | None = None,
+    **overrides: Any,
 ) -> Iterator[Event]:
     """Events of one session, the same as `livemerc run --json`.
 
     source: path of an audio or video file, or any object of `livemerc.audio.source.Source` (a microphone, your own).
-    speed: 1.0 = a file at real pace, 0 = as fast as it goes. config: None = defaults <- user's TOML <- environment.
+    speed: 1.0 = a file at real pace, 0 = as fast as it goes. audio_track: of a file, by number (from 1) or language;
+    None = the default one. config: None = defaults <- user's TOML <- environment.
     overrides: dotted keys with `__` for the dot, for instance `asr__engine="none"`.
     Raises `InputError` (unreadable, no audio), `ModelError`, `ConfigError`. Closing the iterator ends the session.
     """
@@ -34,7 +40,8 @@ def monitor(
     if isinstance(source, str | Path):
         from livemerc.audio.file_source import FileSource
 
-        source = FileSource(source, speed=speed, block_ms=settings.audio.block_ms)
+        track = None if audio_track is None else str(audio_track)
+        source = FileSource(source, speed=speed, block_ms=settings.audio.block_ms, audio_track=track)
     return Monitor(source, settings).events()
 
 

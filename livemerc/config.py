@@ -130,6 +130,8 @@ class ScreeningConfig(_Section, frozen=True):
     """More tokens a second of voiced audio than anyone speaks: a hallucination."""
     compression_ratio: Annotated[float, Meta(gt=1)] = 2.4
     """zlib ratio of the text above which it is a loop (Whisper's own threshold)."""
+    echo: bool = True
+    """Of several channels: what one has said and another one's microphone hears again is not judged a second time."""
     silence_dbfs: float = -60.0
     """RMS of the voiced stretch below which text is invented, unless the recogniser is sure of it."""
     sure_confidence: Annotated[float, Meta(ge=0, le=1)] = 0.6

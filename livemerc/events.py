@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Probabilities = dict[str, float]
 
@@ -17,6 +17,9 @@ NOTHING_TO_JUDGE = "nothing to judge"
 """`EmotionEvent.abstained` where there is neither text nor speech; also what a person may find in a recorded one."""
 NO_SPEECH = "no speech"
 """`FinalAsr.gated` and `EmotionEvent.abstained` where nobody speaks: a sound that is no speech has no emotion."""
+
+ECHO = "echo"
+"""The same where it is what another channel said, heard again by this one's microphone."""
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -127,6 +130,7 @@ class Status(_Event, tag="status", frozen=True, kw_only=True):
     level_dbfs: float | None = None
     mic: MicState | None = None
     degraded: str | None = None
+    cues_unheard: int | None = None  # of a transcript beside the audio: cues so far that met no speech
 
 
 class SessionEnd(_Event, tag="session.end", frozen=True, kw_only=True):

@@ -27,6 +27,8 @@ posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals and terminals"
         (["run"], "--mic, --file PATH, --stdin or --demo"),
         (["run", "--mic", "--demo"], "--mic and --demo exclude each other"),
         (["run", "--file", "a.wav", "--stdin"], "--file and --stdin exclude each other"),
+        (["run", "--stdin", "--audio-track", "2"], "--audio-track goes with --file, not with --stdin"),
+        (["run", "--mic", "--record", "talk", "--resume"], "--resume goes with --file PATH and --record DIR"),
         (["run", "--demo", "--bogus"], "unknown option: --bogus"),
         (["run", "--demo", "--spede", "1"], "did you mean --speed?"),
         (["run", "--demo", "extra"], "unexpected argument 'extra'"),

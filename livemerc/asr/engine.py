@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from livemerc.events import NO_SPEECH
+from livemerc.events import ECHO, NO_SPEECH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,8 +47,8 @@ class Transcript:
 
     @property
     def no_speech(self) -> bool:
-        """Whether screening found that nobody speaks: then the voice must not be judged either."""
-        return self.gated == NO_SPEECH
+        """Whether nobody speaks here, or somebody elsewhere: then the voice must not be judged either."""
+        return self.gated in (NO_SPEECH, ECHO)
 
 
 class GpuMemoryError(Exception):
@@ -106,6 +106,19 @@ class Movable(Protocol):
 
     def on_cpu(self) -> AsrEngine:
         """The same recogniser on the CPU. Raises `ModelError`."""
+        ...
+
+
+@runtime_checkable
+class FollowsCues(Protocol):
+    """An engine whose words were written before, each at its time: some may meet no speech."""
+
+    def cues_unheard(self) -> int:
+        """So far; from any thread."""
+        ...
+
+    def last_cue(self) -> str | None:
+        """Nobody will speak any more: a sentence about the cues that met no speech; None where all did."""
         ...
 
 

@@ -226,4 +226,6 @@ def _transcript(config: Config, announce: Announce) -> AsrEngine:
         raise ConfigError("asr.transcript: --asr transcript needs a VTT, SRT or STM file; give --transcript FILE.")
     engine = SidecarEngine(config.asr.transcript)
     announce(f"ASR: none; the words come from {config.asr.transcript}.")
+    for sentence in engine.unread:
+        announce(sentence)
     return engine

@@ -82,6 +82,11 @@ def like(asr: AsrEngine, other: AsrEngine) -> AsrEngine:
     return other
 
 
+def words_of(asr: AsrEngine) -> AsrEngine:
+    """Who gives the words, where another one gives the voice's encoding beside them."""
+    return asr.words if isinstance(asr, WithVoice) else asr
+
+
 def gives_voice(asr: AsrEngine) -> bool:
     """Whether its transcripts bring the voice's encoding."""
     return isinstance(asr, WithVoice) or (isinstance(asr, FasterWhisperEngine) and asr.encodes)

@@ -29,6 +29,7 @@ class ChannelEars:
         *,
         in_step: bool = True,
         endings: bool = False,
+        finals_before: int = 0,
     ) -> None:
         self._speakers = speakers
         self._in_step = in_step
@@ -36,7 +37,7 @@ class ChannelEars:
         self._freeze_after_s = config.dialogue.freeze_after_s
         self._pending: list[tuple[float, int, EarItem]] = []
         self._open: list[int] = []  # channels with an open utterance, the one that began first in front
-        self._finals = 0
+        self._finals = finals_before
         self._quiet_due_s: float | None = None
 
     @property

@@ -45,13 +45,20 @@ class Ears:
     """Blocks of one source in, `EarItem`s out, in order; a function of the samples alone, not of how they are cut.
 
     `feed` blocks in order, then `flush` once. `snapshot_every_s` asks for a `Speech` snapshot of the open utterance
-    that often, `endings` for an `Ending` as soon as its samples are there. A block that begins later than the samples
+    that often, `endings` for an `Ending` as soon as its samples are there; `finals_before`: utterances that have their
+    numbers already. A block that begins later than the samples
     so far (a gap, a silent device) moves the clock: short stretches are heard as silence, longer ones end the
     utterance; a slow drift is followed, either way. Time never runs back.
     """
 
     def __init__(
-        self, config: Config, rate_hz: int, snapshot_every_s: float | None = None, *, endings: bool = False
+        self,
+        config: Config,
+        rate_hz: int,
+        snapshot_every_s: float | None = None,
+        *,
+        endings: bool = False,
+        finals_before: int = 0,
     ) -> None:
         self._rate_hz = rate_hz
         self._resampler = Resampler(rate_hz)
@@ -63,7 +70,12 @@ class Ears:
         self._just_weak = math.nextafter(config.endpoint.offset_threshold, 0.0)
         self._framer = Framer(self._vad.frame_samples)
         self._endpointer = Endpointer(
-            config.endpoint, frame_s, config.dialogue.freeze_after_s, snapshot_every_s, endings=endings
+            config.endpoint,
+            frame_s,
+            config.dialogue.freeze_after_s,
+            snapshot_every_s,
+            endings=endings,
+            finals_before=finals_before,
         )
         # silence long enough to end any utterance by itself: beyond it the clock may jump
         self._max_fill_samples = round((config.endpoint.hangover_ms / 1000 + 1.0) * SAMPLE_RATE_HZ)
@@ -133,7 +145,8 @@ class Ears:
     def _discontinuity(self, t_s: float) -> list[_Timed]:
         items = self._hear(self._resampler.flush())
         missing = round((t_s - self._out_anchor_s) * SAMPLE_RATE_HZ) - self._out_samples
-        items.extend(self._hear(np.zeros(max(0, min(missing, self._max_fill_samples)), np.float32)))
+        if self._out_samples or missing <= self._max_fill_samples:  # else there is nothing that silence could end
+            items.extend(self._hear(np.zeros(max(0, min(missing, self._max_fill_samples)), np.float32)))
         if missing > self._max_fill_samples:
             items.extend(self._end_framing())
             items.extend((t_s, item) for item in self._endpointer.interrupt(t_s))

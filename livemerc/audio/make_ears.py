@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from livemerc.audio.channels import ChannelEars
 from livemerc.audio.ears import AnyEars, Ears
-from livemerc.audio.source import BringsEars, InOwnTime, Source, speakers_of
+from livemerc.audio.resumed import ResumedEars
+from livemerc.audio.source import BringsEars, InOwnTime, Resumable, Source, speakers_of
 from livemerc.config import Config
 
 
@@ -17,8 +18,15 @@ def make_ears(
     """
     if isinstance(source, BringsEars):
         return source.ears(config)
+    past = source.past if isinstance(source, Resumable) else None
+    before = 0 if past is None else len(past.finals)
     speakers = speakers_of(source)
+    ears: AnyEars
     if not speakers:
-        return Ears(config, source.rate_hz, snapshot_every_s, endings=endings)
-    in_step = source.in_step if isinstance(source, InOwnTime) else True
-    return ChannelEars(config, source.rate_hz, speakers, snapshot_every_s, in_step=in_step, endings=endings)
+        ears = Ears(config, source.rate_hz, snapshot_every_s, endings=endings, finals_before=before)
+    else:
+        in_step = source.in_step if isinstance(source, InOwnTime) else True
+        ears = ChannelEars(
+            config, source.rate_hz, speakers, snapshot_every_s, in_step=in_step, endings=endings, finals_before=before
+        )
+    return ears if past is None else ResumedEars(ears, past, config, source.rate_hz)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from livemerc.audio.microphone.devices import portaudio
+from livemerc.audio.planar import planar
 from livemerc.errors import InputError, LivemercError, MicrophoneError, cause_of
 
 
@@ -36,7 +37,7 @@ def read_stretch(path: Path, start_s: float, end_s: float, channel: int | None =
                 begin = round(float(frame.pts * stream.time_base) * rate_hz)
                 if begin >= end_s * rate_hz:
                     break
-                samples = _planar(frame.to_ndarray(), frame.layout.nb_channels)
+                samples = planar(frame.to_ndarray(), frame.layout.nb_channels)
                 cut = samples[:, max(0, round(start_s * rate_hz) - begin) : max(0, round(end_s * rate_hz) - begin)]
                 if cut.shape[1]:
                     pieces.append(cut.mean(axis=0) if channel is None else cut[min(channel, len(cut) - 1)])
@@ -79,14 +80,3 @@ def stop() -> None:
     sd = sys.modules.get("sounddevice")
     if sd is not None:
         sd.stop()
-
-
-def _planar(samples: np.ndarray, channels: int) -> np.ndarray:
-    """FFmpeg's samples as (channels, n) float32 in [-1, 1]."""
-    if samples.shape[0] != channels:  # interleaved
-        samples = samples.reshape(-1, channels).T
-    if samples.dtype == np.uint8:
-        return (samples.astype(np.float32) - 128) / 128
-    if np.issubdtype(samples.dtype, np.integer):
-        return samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min)
-    return np.nan_to_num(samples.astype(np.float32), nan=0.0, posinf=1.0, neginf=-1.0)

@@ -18,9 +18,15 @@ def stretch(samples: np.ndarray, rate_hz: int, start_s: float, end_s: float | No
     return part
 
 
+def _silence(samples: int) -> np.ndarray:
+    """(n,) float32; none where the clock has not run ahead."""
+    return np.zeros(max(0, samples), np.float32)
+
+
 def read_samples(path: str | Path, rate_hz: int, start_s: float = 0.0, end_s: float | None = None) -> np.ndarray:
     """Mono samples of `path` from `start_s` to `end_s` (None = the end): (n,) float32 at `rate_hz`, n >= 1.
 
+    Times are those of the container: what is not there (a track that begins late, a gap) is silence.
     Raises `InputError` (exit 5) for a file that cannot be read or a stretch that holds no audio.
     """
     import soxr
@@ -31,11 +37,12 @@ def read_samples(path: str | Path, rate_hz: int, start_s: float = 0.0, end_s: fl
     pieces, position = [], 0
     try:
         for block in source.blocks():
-            begin = max(0, first - position)
-            stop = len(block.samples) if last is None else min(len(block.samples), last - position)
-            if stop > begin:
-                pieces.append(block.samples[begin:stop])
-            position += len(block.samples)
+            for samples in (_silence(round(block.start_s * source.rate_hz) - position), block.samples):
+                begin = max(0, first - position)
+                stop = len(samples) if last is None else min(len(samples), last - position)
+                if stop > begin:
+                    pieces.append(samples[begin:stop])
+                position += len(samples)
             if last is not None and position >= last:
                 break
     finally:

@@ -15,6 +15,7 @@ from livemerc.events import MicState
 
 if TYPE_CHECKING:
     from livemerc.audio.ears import AnyEars
+    from livemerc.audio.resumed import Past
     from livemerc.config import Config
 
 
@@ -94,6 +95,31 @@ class Switchable(Protocol):
     def switch(self, device: str | int) -> None:
         """From any thread. Raises `MicrophoneError`."""
         ...
+
+
+@runtime_checkable
+class HasRemarks(Protocol):
+    """A source that has something to say before it is heard."""
+
+    remarks: list[str]
+    """Sentences for the user, for instance which of several tracks is heard."""
+
+
+@runtime_checkable
+class HasLength(Protocol):
+    """A source that knows how long it goes on."""
+
+    @property
+    def length_s(self) -> float | None:
+        """As declared or guessed; None = unknown."""
+        ...
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A source whose session may have been begun before: it begins anew, and what was heard then is passed over."""
+
+    past: Past | None
 
 
 @runtime_checkable

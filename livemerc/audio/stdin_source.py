@@ -1,29 +1,24 @@
-"""Raw samples from a pipe: s16le, mono."""
+"""Samples from a pipe: s16le, mono; or a file that can be read as it comes."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
-import select
-import sys
-import threading
 from collections.abc import Iterator
 from typing import BinaryIO
 
 import numpy as np
 
+from livemerc.audio.container import Decoder
+from livemerc.audio.pipe import Pipe, file_in
 from livemerc.audio.source import Block, SourceHealth, block_length
 from livemerc.errors import InputError
-
-_READ_BYTES = 65_536
 
 
 class StdinSource:
     """Raw s16le mono at `rate_hz` from a binary stream; times are counted in samples.
 
-    `blocks()` raises `InputError` if the stream ends without a single sample: a pipe cannot be looked into before.
-    `close()` unblocks a waiting read (on Windows a pipe cannot be waited for: there it ends with the next data).
+    What begins like a file (WAV, FLAC, Ogg, Matroska, MP3 ...) is decoded as that, at its own times, and handed over at
+    `rate_hz`; `warnings` says so. `blocks()` raises `InputError` for a file that cannot be read as it comes, and if the
+    stream ends without a single sample: a pipe cannot be looked into before. `close()` unblocks a waiting read.
     """
 
     def __init__(self, stream: BinaryIO, rate_hz: int, block_ms: float = 20.0) -> None:
@@ -36,22 +31,29 @@ class StdinSource:
         self.live = True
         self.speakers: tuple[str, ...] = ()
         self.warnings: list[str] = []
-        self._stream = stream
-        self._block_bytes = 2 * block_length(rate_hz, block_ms)
-        self._closed = threading.Event()
-        self._wake_read, self._wake_write = os.pipe()
+        self._pipe = Pipe(stream)
+        self._block_samples = block_length(rate_hz, block_ms)
 
     def blocks(self) -> Iterator[Block]:
+        kind = file_in(self._pipe)
+        if kind is None:
+            yield from self._raw()
+        elif not self._pipe.closed:
+            self.warnings.append(f"stdin holds a file ({kind}) and no raw samples; it is read as that file.")
+            yield from self._decoded(kind)
+
+    def _raw(self) -> Iterator[Block]:
         done = 0
         held = bytearray()
-        for data in self._reads():
+        block_bytes = 2 * self._block_samples
+        while data := self._pipe.read():
             held += data
-            whole = len(held) - len(held) % self._block_bytes
-            for at in range(0, whole, self._block_bytes):
-                yield self._block(held[at : at + self._block_bytes], done)
-                done += self._block_bytes // 2
+            whole = len(held) - len(held) % block_bytes
+            for at in range(0, whole, block_bytes):
+                yield self._block(held[at : at + block_bytes], done)
+                done += block_bytes // 2
             del held[:whole]
-        if self._closed.is_set():
+        if self._pipe.closed:
             return
         if len(held) % 2:
             self.warnings.append("stdin: the last sample was cut in half (an odd number of bytes) and was left out.")
@@ -67,34 +69,29 @@ class StdinSource:
         samples = np.frombuffer(bytes(data), dtype="<i2").astype(np.float32) / 32768.0
         return Block(samples, done / self.rate_hz)
 
-    def _reads(self) -> Iterator[bytes]:
+    def _decoded(self, kind: str) -> Iterator[Block]:
         try:
-            descriptor = self._stream.fileno()
-        except io.UnsupportedOperation:  # an object in memory never blocks
-            while not self._closed.is_set() and (data := self._stream.read(_READ_BYTES)):
-                yield data
-            return
-        while not self._closed.is_set():
-            if sys.platform != "win32":
-                ready, _, _ = select.select([descriptor, self._wake_read], [], [])
-                if self._wake_read in ready:
-                    return
-            # not stream.read(): its lock would be held across the wait
-            data = os.read(descriptor, _READ_BYTES)
-            if not data:
+            decoder = Decoder.of_pipe(self._pipe, self.rate_hz)
+        except InputError as error:
+            if self._pipe.closed:
                 return
-            yield data
+            raise InputError(
+                f"stdin holds a file ({kind}) that cannot be read from a pipe; give it with --file, or pipe "
+                f"`ffmpeg -i FILE -f s16le -ac 1 -ar {self.rate_hz} -` into --stdin."
+            ) from error
+        self.warnings += decoder.remarks
+        try:
+            for samples, start in decoder.chunks(self._block_samples):
+                if self._pipe.closed:
+                    return
+                yield Block(samples[0], start / self.rate_hz)
+            if not self._pipe.closed:
+                self.warnings += decoder.verdict()
+        finally:
+            decoder.close()
 
     def close(self) -> None:
-        if not self._closed.is_set():
-            self._closed.set()
-            os.write(self._wake_write, b"x")
+        self._pipe.close()
 
     def health(self) -> SourceHealth:
         return SourceHealth()
-
-    def __del__(self) -> None:
-        for descriptor in (getattr(self, "_wake_read", None), getattr(self, "_wake_write", None)):
-            if descriptor is not None:
-                with contextlib.suppress(OSError):
-                    os.close(descriptor)

@@ -12,7 +12,7 @@ from cyclopts import Group, Parameter
 
 from livemerc.commands import sources
 from livemerc.commands.checks import check_output, check_recognition
-from livemerc.errors import EXIT_OK, ConfigError
+from livemerc.errors import EXIT_OK, ConfigError, say
 from livemerc.runtime import process
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def run(
     stdin: Annotated[bool, Parameter(group=_source)] = False,
     demo: Annotated[bool, Parameter(group=_source)] = False,
     speakers: Annotated[str | None, Parameter(group=_source, metavar="NAME,NAME")] = None,
+    audio_track: Annotated[str | None, Parameter(group=_source, metavar="N|LANG")] = None,
     rate: Annotated[int | None, Parameter(group=_source)] = None,
     speed: Annotated[float | None, Parameter(group=_source)] = None,
     block_ms: Annotated[float | None, Parameter(group=_source)] = None,
@@ -47,6 +48,7 @@ def run(
     text_only: Annotated[bool, Parameter(group=_model)] = False,
     record: Annotated[Path | None, Parameter(group=_output, metavar="DIR")] = None,
     record_audio: Annotated[bool, Parameter(group=_output)] = False,
+    resume: Annotated[bool, Parameter(group=_output)] = False,
     json: Annotated[bool, Parameter(group=_output)] = False,
     plain: Annotated[bool, Parameter(group=_output)] = False,
     offline: Annotated[bool, Parameter(group=_other)] = False,
@@ -68,6 +70,8 @@ def run(
         The conversation that comes with the program; fetches nothing.
     speakers
         Who speaks on each channel of --mic or --file, in order, for instance left,right; or at each --mic.
+    audio_track
+        The sound track of --file: its number, from 1, or its language (default: the one that is flagged default).
     rate
         Sample rate of --stdin in Hz (default 16000).
     speed
@@ -99,6 +103,8 @@ def run(
         Folder that becomes this session's record: it must be new or empty. Without it nothing is written.
     record_audio
         Record what is heard, too (audio.flac).
+    resume
+        Go on with the session of --file that --record's folder holds, if it was broken off; else begin it.
     json
         Events as JSON Lines on standard output, and nothing else there.
     plain
@@ -122,9 +128,13 @@ def run(
         raise ConfigError("--rate must be a sample rate between 1000 and 384000 Hz.")
     if speakers is not None and source_flag not in ("--mic", "--file"):
         raise ConfigError(f"--speakers goes with --mic or --file, not with {source_flag}, which has one channel.")
+    if audio_track is not None and file is None:
+        raise ConfigError(f"--audio-track goes with --file, not with {source_flag}, which has no tracks.")
     check_recognition(transcript, asr, text_only=text_only)
     if record_audio and record is None:
         raise ConfigError("--record-audio goes with --record DIR, which says where to; give both.")
+    if resume and (record is None or source_flag not in ("--file", "--demo")):
+        raise ConfigError("--resume goes with --file PATH and --record DIR: a file alone can be heard on; give both.")
     names = () if speakers is None else _speaker_names(speakers)
     settings = _load_config(
         config,
@@ -146,19 +156,26 @@ def run(
     )
     if settings.offline:
         os.environ["HF_HUB_OFFLINE"] = "1"  # before any library reads it
-    if record is not None:
+    if record is not None and not resume:
         from livemerc.sessions.folder import check_new
 
         check_new(record)  # before a microphone listens
     with process.StopOnSignal() as signals:
         try:
             pace = 1.0 if speed is None else speed
-            with closing(sources.open_source(source_flag, mic, file, rate, pace, names, settings)) as source:
+            with closing(
+                sources.open_source(source_flag, mic, file, rate, pace, audio_track, names, settings)
+            ) as source:
                 from livemerc.console.show import show_monitor
                 from livemerc.pipeline.monitor import Monitor
                 from livemerc.pipeline.recording_monitor import RecordingMonitor
+                from livemerc.pipeline.resume import broken_off, is_complete
 
-                monitor = RecordingMonitor(Monitor(source, settings), record, audio=record_audio)
+                if resume and record is not None and is_complete(record):
+                    say(f"{record}: the session came to its end; there is nothing to resume.")
+                    return EXIT_OK
+                goes_on = broken_off(record, source, settings) if resume and record is not None else None
+                monitor = RecordingMonitor(Monitor(source, settings), record, audio=record_audio, goes_on=goes_on)
                 return show_monitor(monitor, signals, json=json, plain=plain)
         except KeyboardInterrupt:
             return EXIT_OK  # nothing was heard yet: nothing to flush

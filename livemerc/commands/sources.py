@@ -22,6 +22,7 @@ def open_source(
     file: Path | None,
     rate_hz: int | None,
     speed: float,
+    audio_track: str | None,
     speakers: tuple[str, ...],
     settings: Config,
 ) -> Source:
@@ -49,4 +50,4 @@ def open_source(
     if flag == "--demo":
         return FileSource(DEMO_FOLDER / "demo.flac", speed=speed, block_ms=block_ms, name="demo")
     assert file is not None
-    return FileSource(file, speed=speed, block_ms=block_ms, speakers=speakers)
+    return FileSource(file, speed=speed, block_ms=block_ms, speakers=speakers, audio_track=audio_track)

@@ -6,12 +6,13 @@ import errno
 import io
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from livemerc.console.json_lines import JsonLines
 from livemerc.console.plain import PlainPrinter
+from livemerc.console.progress import Progress, progress_of
 from livemerc.errors import EXIT_OK, ConfigError, LivemercError, cause_of, say, warn
 from livemerc.events import Event, SessionStart
 from livemerc.notation import clock
@@ -35,6 +36,8 @@ def show_monitor(monitor: RecordingMonitor, signals: process.StopOnSignal, *, js
 
     Raises whatever the monitor's events raise, and `LivemercError` where standard output cannot be written to.
     """
+    from livemerc.audio.source import HasLength  # a replay needs no numpy
+
     source = monitor.source
     screen = _has_screen(json=json, plain=plain)
     try:
@@ -45,13 +48,16 @@ def show_monitor(monitor: RecordingMonitor, signals: process.StopOnSignal, *, js
             code = _show_dashboard(monitor)
         else:
             code = EXIT_OK
-            print_events(
-                monitor,
-                json=json,
-                announcements=lambda: monitor.announcements,
-                tells_degraded=True,
-                taken_unread=lambda: monitor.recording is not None,
-            )
+            length_s = source.length_s if isinstance(source, HasLength) else None
+            with nullcontext() if source.live else progress_of(length_s) as progress:
+                print_events(
+                    monitor,
+                    json=json,
+                    announcements=lambda: monitor.announcements,
+                    tells_degraded=True,
+                    taken_unread=lambda: monitor.recording is not None,
+                    progress=progress,
+                )
     finally:
         source.close()
     warn(*source.warnings, *(recorder.stopped for recorder in monitor.recorders if recorder.stopped is not None))
@@ -114,13 +120,14 @@ def print_events(
     announcements: Callable[[], Iterable[str]] = tuple,
     tells_degraded: bool = False,
     taken_unread: Callable[[], bool] = lambda: False,
+    progress: Progress | None = None,
 ) -> None:
     """Print every event of `source` on standard output: as JSON Lines, or as one line per settled label.
 
     A reader that leaves stops the source, and is no failure. announcements: said on standard error when the session
     starts. tells_degraded: with `json`, a degraded part is told on standard error. taken_unread: asked once nobody
-    reads; True = the source's last events are still taken, for whoever records them. Raises whatever the source's
-    events raise, and `LivemercError` where standard output cannot be written to (a full disk).
+    reads; True = the source's last events are still taken, for whoever records them. progress: sees every event. Raises
+    whatever the source's events raise, and `LivemercError` where standard output cannot be written to (a full disk).
     """
     stdout = process.claim_stdout()
     write: Callable[[Event], None]
@@ -137,6 +144,8 @@ def print_events(
                     for announcement in announcements():
                         say(announcement)
                 write(event)
+                if progress is not None:
+                    progress.see(event)
             except OSError as error:
                 source.stop()
                 if error.errno in (errno.EPIPE, errno.EIO):

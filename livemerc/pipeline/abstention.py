@@ -16,6 +16,7 @@ class Doubt(Enum):
 
     NOTHING_TO_JUDGE = events.NOTHING_TO_JUDGE
     NO_SPEECH = events.NO_SPEECH
+    ECHO = events.ECHO
     SHORT = "short"
     WORDS = "words doubtful"
     DISAGREEMENT = "words and voice disagree"

@@ -122,23 +122,23 @@ class Dialogue:
         events = [self._event(entry, unjudged_estimate(utterance_id, self._prior, reason), "provisional")]
         return events + self._freeze_settled()
 
-    def add_no_speech(self, utterance_id: str, cues: Cues) -> list[EmotionEvent]:
-        """An utterance in which nobody speaks: the prior, withheld, and frozen at once. It stands outside of the
-        conversation: all events of the others are those that they would be without it."""
-        return self._no_speech(_Entry(utterance_id, False, False, cues), "provisional")
+    def add_no_speech(self, utterance_id: str, cues: Cues, why: Doubt = Doubt.NO_SPEECH) -> list[EmotionEvent]:
+        """An utterance in which nobody speaks, or that is an echo: the prior, withheld, and frozen at once. It stands
+        outside of the conversation: all events of the others are those that they would be without it."""
+        return self._no_speech(_Entry(utterance_id, False, False, cues), "provisional", why)
 
-    def withdraw(self, utterance_id: str) -> list[EmotionEvent]:
-        """Nobody speaks in an open utterance after all, as words that came late tell: its revision to what
+    def withdraw(self, utterance_id: str, why: Doubt = Doubt.NO_SPEECH) -> list[EmotionEvent]:
+        """Nobody speaks in an open utterance after all, or it is an echo, as is found later: its revision to what
         `add_no_speech` gives, and its freezing. It leaves the window, so later ones are judged without it."""
         at = next(i for i, entry in enumerate(self._window) if entry.utterance_id == utterance_id)
         entry = self._window[at]
         self._window = [*self._window[:at], *self._window[at + 1 :]]
         self._t1, self._s1 = _less(self._t1, at), _less(self._s1, at)
         self._open.remove(entry)
-        return self._no_speech(entry, "revised")
+        return self._no_speech(entry, "revised", why)
 
-    def _no_speech(self, entry: _Entry, status: EmotionStatus) -> list[EmotionEvent]:
-        estimate = unjudged_estimate(entry.utterance_id, self._prior, Doubt.NO_SPEECH)
+    def _no_speech(self, entry: _Entry, status: EmotionStatus, why: Doubt) -> list[EmotionEvent]:
+        estimate = unjudged_estimate(entry.utterance_id, self._prior, why)
         return [self._event(entry, estimate, status), self._freeze(entry)]
 
     @property

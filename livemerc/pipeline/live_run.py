@@ -162,6 +162,7 @@ class LiveRun:
                         self._failure = processor.failure
                         self._hearing.source.close()  # what was heard is flushed
             self._put(processor.finish())
+            self._put(self._reports.last_status())
             self._events.put(self._reports.end(processor.utterances))
         finally:
             # On a failure nobody takes utterances any more: wake the ears if they wait to hand one over.

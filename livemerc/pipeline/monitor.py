@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-from livemerc.audio.source import Source, Switchable, speed_of
+from livemerc.asr.engine import FollowsCues
+from livemerc.asr.voice import words_of
+from livemerc.audio.source import HasRemarks, Resumable, Source, Switchable, speed_of
 from livemerc.config import Config
 from livemerc.events import Event, SessionStart
 from livemerc.pipeline.backlog import Backlog
@@ -26,9 +28,9 @@ from livemerc.runtime.notices import PAUSED, Notice, Notices
 class Monitor:
     """One session. `events()` once; everything else from any thread.
 
-    engine: the recogniser, or what loads one; None = the one that `config` asks for. `announcements` has the sentences
-    that name it and the reason, once `session.start` is there. Raises `ModelError` for a checkpoint that is missing;
-    `events()` raises `LivemercError`.
+    engine: the recogniser, or what loads one; None = the one that `config` asks for. `announcements` has what the
+    source has to say and, once `session.start` is there, the sentences that name the recogniser and the reason. Raises
+    `ModelError` for a checkpoint that is missing; `events()` raises `LivemercError`.
     """
 
     def __init__(
@@ -40,7 +42,7 @@ class Monitor:
     ) -> None:
         self.source = source
         self.config = config
-        self.announcements: list[str] = []
+        self.announcements: list[str] = [*source.remarks] if isinstance(source, HasRemarks) else []
         self.notices = Notices()
         self._began_s = time.monotonic()
         self._loading: str | None = "models"
@@ -49,7 +51,7 @@ class Monitor:
         self._deadline = Deadline(config.live.stop_within_s)
         self._loader = Loader(source, config, engine, self.announcements.append)
         self._hearing = Hearing(source, config, self._clock)
-        reports = Reports(self._hearing, self.gauges, config.live.status_every_s)
+        reports = Reports(self._hearing, self.gauges, config.live.status_every_s, self._cues)
         self._run: LiveRun | OfflineRun
         if source.live:
             self._run = LiveRun(
@@ -118,8 +120,17 @@ class Monitor:
         """What was begun before endpoints were certain, and how much was in vain; None while models load."""
         return None if self._run.processor is None else self._run.processor.speculation
 
+    def _cues(self) -> FollowsCues | None:
+        if self._run.processor is None:
+            return None
+        words = words_of(self._run.processor.recogniser.engine)
+        return words if isinstance(words, FollowsCues) else None
+
     def _load(self, heard_nothing: Callable[[], bool] = lambda: True) -> tuple[Processor, SessionStart]:
         situation = Situation(behind_s=self._backlog.behind_s, left_s=self._deadline.left_s, tell=self.notices.tell)
         loaded = self._loader.load(situation, self._deadline, heard_nothing)
         self._loading = None
+        past = self.source.past if isinstance(self.source, Resumable) else None
+        if past is not None:
+            loaded[0].recogniser.recall(past.finals, self.config.dialogue.context)
         return loaded

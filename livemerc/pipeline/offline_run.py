@@ -51,6 +51,7 @@ class OfflineRun:
             for item in items:
                 yield from map(_compute_only, processor.handle(item))
             yield from map(_compute_only, processor.finish())
+            yield from self._reports.last_status()
             yield self._reports.end(processor.utterances)
             failure = failure or processor.failure
             if failure is not None:

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from livemerc.asr.engine import AsrEngine, NoAsr
+from livemerc.audio.echo import Echoes, EchoWatch
 from livemerc.audio.items import EarItem, Ending, Quiet, Speech, Utterance
 from livemerc.config import SAMPLE_RATE_HZ, Config
 from livemerc.errors import LivemercError
-from livemerc.events import EmotionEvent, Event, FinalAsr, Timing, UtteranceFinal, UtterancePartial
-from livemerc.pipeline.abstention import Cues, unjudged_estimate
+from livemerc.events import ECHO, EmotionEvent, Event, FinalAsr, Timing, UtteranceFinal, UtterancePartial
+from livemerc.pipeline.abstention import Cues, Doubt, unjudged_estimate
 from livemerc.pipeline.estimator import Estimator, Unjudged
 from livemerc.pipeline.hypotheses import Hypotheses
 from livemerc.pipeline.no_answer import NoAnswer
@@ -28,6 +29,7 @@ from livemerc.pipeline.partials import PartialEstimates
 from livemerc.pipeline.patience import Patience, Situation
 from livemerc.pipeline.recogniser import Heard, Recogniser
 from livemerc.pipeline.speculation import Rows, Speculated, Speculation
+from livemerc.runtime.notices import Notice
 from livemerc.runtime.worker import GiveUp, never
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from livemerc.model.merits import WindowProbabilities
     from livemerc.pipeline.dialogue import Dialogue
 
+_ECHO_HEARD = "a microphone hears again what another channel says: that is not judged twice; headphones mend it"
+_ECHO_TOLD_S = 30.0
 _SPECULATION_SHARE = 2.0
 """Speculation may take so many times the hangover that is left, or as long as a hypothesis. What takes longer gains
 little where the utterance ends, and where it goes on (at a breath it mostly does) the next thing waits for it."""
@@ -97,6 +101,9 @@ class Processor:
         self._patience = Patience(config, situation, recogniser, sentences)
         self._partials = PartialEstimates(config, estimator)
         self._hypotheses = Hypotheses(config.live.partial_every_s)
+        self._echoes = EchoWatch(on=config.screening.echo)
+        self._tell = situation.tell
+        self._echo_told_s: float | None = None
         self._last_decided_s: float | None = None
         self._spacing_s = 4.0  # between utterances, the newest counting half
         self.speculation = Speculation()
@@ -238,14 +245,24 @@ class Processor:
 
     def _utterance(self, utterance: Utterance) -> Iterator[Event]:
         self._patience.observe()
+        echoes = self._echoes.hear(utterance)
+        yield from self._without_echoes(utterance, echoes)
         began = time.perf_counter()
-        found = self.speculation.take(utterance)
-        if found is None:
+        found = None if echoes.is_echo else self.speculation.take(utterance)
+        if echoes.is_echo:
+            self.speculation.discard()
+            heard, asr_ms = self._recogniser.not_asked(ECHO), 0.0
+        elif found is None:
             fast = self._patience.level >= Level.FAST_ASR
             heard = self._recogniser.hear(utterance, fast=fast, give_up=self._patience.for_words)
             asr_ms = (time.perf_counter() - began) * 1000
         else:
             heard, asr_ms = found.heard, found.asr_ms
+        if not echoes.is_echo:
+            echoes = self._echoes.read(utterance, _words_for_model(heard))
+            yield from self._without_echoes(utterance, echoes)
+            if echoes.is_echo:
+                heard = self._recogniser.not_asked(ECHO)
         self.utterances += 1
         transcript = heard.transcript
         yield UtteranceFinal(
@@ -265,6 +282,19 @@ class Processor:
                 self._partials.learn(len(utterance.samples) / SAMPLE_RATE_HZ, timed.encode_ms / 1000)
             yield msgspec.structs.replace(estimate, timing=timed) if own else estimate
 
+    def _without_echoes(self, utterance: Utterance, echoes: Echoes) -> Iterator[Event]:
+        """Takes earlier ones that turn out to be echoes out of the conversation. Tells it once in a session, for a
+        while."""
+        for earlier in echoes.earlier:
+            if self._dialogue is not None and self._dialogue.is_open(earlier):
+                yield from self._dialogue.withdraw(earlier, Doubt.ECHO)
+        if echoes.is_echo or echoes.earlier:
+            if self._echo_told_s is None:
+                self._echo_told_s = utterance.decided_s
+                self._tell(Notice.ECHO, _ECHO_HEARD)
+        elif self._echo_told_s is not None and utterance.decided_s > self._echo_told_s + _ECHO_TOLD_S:
+            self._tell(Notice.ECHO, None)
+
     def _estimates(
         self, utterance: Utterance, heard: Heard, timing: Timing, found: Speculated | None
     ) -> Iterator[tuple[EmotionEvent, Timing]]:
@@ -278,7 +308,8 @@ class Processor:
             return
         cues = _cues(utterance, heard)
         if heard.transcript.no_speech:
-            for estimate in self._dialogue.add_no_speech(utterance.utterance_id, cues):
+            why = Doubt(heard.transcript.gated)
+            for estimate in self._dialogue.add_no_speech(utterance.utterance_id, cues, why):
                 yield estimate, timing
             return
         began = time.perf_counter()

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from livemerc.asr.engine import AsrEngine, GpuMemoryError, Interruptible, Transcript, is_repeatable
+from livemerc.asr.engine import AsrEngine, FollowsCues, GpuMemoryError, Interruptible, Transcript, is_repeatable
 from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
 from livemerc.asr.screening import Talk, doubts_english, screen
 from livemerc.asr.select import engine_on_cpu, fastest_engine
-from livemerc.asr.voice import WithVoice, gives_voice, like, with_voice
+from livemerc.asr.voice import WithVoice, gives_voice, like, with_voice, words_of
 from livemerc.audio.items import Utterance
 from livemerc.config import SAMPLE_RATE_HZ, Config
 from livemerc.errors import LivemercError, ModelError
+from livemerc.events import UtteranceFinal
 from livemerc.model.whisper_identity import WhisperIdentity
 from livemerc.notation import words
 from livemerc.pipeline.late_words import Call, LateWords
@@ -82,6 +83,7 @@ class Recogniser:
         self._pace = Pace()
         self._late: LateWords[Heard] = LateWords(self._utterance_s, config.overload.retry_words_every_s)
         self._looked: deque[bool] = deque(maxlen=_TWICE_OF)  # whether a second, full look was needed
+        self._recalled: dict[str, Transcript] = {}
         self._doubted: deque[bool] = deque(maxlen=_DOUBTED_OF)  # whether text is probably not English
 
     def bring_voice(self, identity: WhisperIdentity, give_up: GiveUp[NoAnswer] = never) -> NoAnswer | None:
@@ -94,10 +96,33 @@ class Recogniser:
             self.engine, self._encodes = job.result(), True
         return reason
 
+    def recall(self, finals: Sequence[UtteranceFinal], context: int) -> None:
+        """What was said before the session goes on. The last `context` will be heard again: their words are those."""
+        engine = words_of(self.engine)
+        for final in finals:
+            if isinstance(engine, FollowsCues):  # its cues are given in their order, each once
+                engine.transcribe(_without_samples(final, self._config))
+        self._recalled = {
+            final.utterance_id: Transcript(
+                final.text, confidence=final.asr.confidence, speaker=final.speaker, gated=final.asr.gated
+            )
+            for final in finals[-context:]
+        }
+
     # -- now -------------------------------------------------------------------------------------------------------
 
     def hear(self, utterance: Utterance, *, fast: bool, give_up: GiveUp[NoAnswer]) -> Heard:
         """The words, or none and the reason. `take_late` may bring those that were given up on."""
+        if (recalled := self._recalled.pop(utterance.utterance_id, None)) is not None and not self._encodes:
+            self.talk.heard(utterance, recalled, self._config.screening)
+            return Heard(recalled, self.engine.engine, self.engine.model, 0.0)
+        heard = self._hear(utterance, fast, give_up)
+        if recalled is None:
+            return heard
+        # asked again for the voice's encoding; what was said stands
+        return replace(heard, transcript=replace(recalled, encoding=heard.transcript.encoding))
+
+    def _hear(self, utterance: Utterance, fast: bool, give_up: GiveUp[NoAnswer]) -> Heard:
         if self.failure is not None:
             return self._nothing(NoAnswer.FAILED)
         if give_up(0.0) is NoAnswer.STOPPED:  # nor is the little time wasted on asking
@@ -116,6 +141,10 @@ class Recogniser:
             self._late.keep(call)
             return self._nothing(reason)
         return self._outcome(call)
+
+    def not_asked(self, gated: str) -> Heard:
+        """No words, and why nobody asked for them."""
+        return Heard(Transcript(text="", gated=gated), self.engine.engine, self.engine.model, 0.0)
 
     def expected_s(self, samples: np.ndarray) -> float:
         """How long the words of `samples` will probably take, as things go."""
@@ -321,6 +350,18 @@ class Recogniser:
 
     def _utterance_s(self, utterance: Utterance) -> float:
         return self.expected_s(utterance.samples)
+
+
+def _without_samples(final: UtteranceFinal, config: Config) -> Utterance:
+    return Utterance(
+        utterance_id=final.utterance_id,
+        samples=np.zeros(0, np.float32),
+        samples_start_s=max(0.0, final.start_s - config.endpoint.pre_roll_ms / 1000),
+        start_s=final.start_s,
+        end_s=final.end_s,
+        decided_s=final.end_s + config.endpoint.hangover_ms / 1000,
+        forced_cut=False,
+    )
 
 
 def _length_s(utterance: Utterance) -> float:

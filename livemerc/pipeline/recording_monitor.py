@@ -15,6 +15,7 @@ from livemerc.errors import ConfigError, cause_of
 from livemerc.events import EmotionEvent, Event, SessionStart, UtteranceFinal
 from livemerc.model.checkpoint import checkpoint_info
 from livemerc.pipeline.monitor import Monitor
+from livemerc.pipeline.resume import BrokenOff
 from livemerc.runtime.gauges import Gauges
 from livemerc.runtime.notices import Notice
 from livemerc.sessions.bookmarks import Bookmark, append_bookmark
@@ -31,8 +32,9 @@ class RecordingMonitor:
     Records from the beginning into `folder`, if there is one; `toggle_recording` ends that and begins others. A
     recording that begins later has the session's `session.start` and clock, and of the utterances only those whose
     words came since. rewrite: what becomes of the monitor's events before all else (a rerun's). zero: zero of the
-    session's clock, None = now. rerun_of: what `session.json` says of that. `events()` once; everything else from any
-    thread. Raises `ConfigError` where `folder` cannot be recorded to.
+    session's clock, None = now. rerun_of: what `session.json` says of that. goes_on: the session in `folder`, which is
+    appended to. `events()` once; everything else from any thread. Raises `ConfigError` where `folder` cannot be
+    recorded to.
     """
 
     def __init__(
@@ -44,11 +46,13 @@ class RecordingMonitor:
         rewrite: Rewrite = iter,
         zero: datetime | None = None,
         rerun_of: RerunOf | None = None,
+        goes_on: BrokenOff | None = None,
     ) -> None:
         self.monitor = monitor
         self.recorders: list[Recorder] = []
         """All of this session, the newest last."""
-        self._rewrite = rewrite
+        self._rewrite = rewrite if goes_on is None else goes_on.rewrite
+        self._goes_on = goes_on
         self._zero = zero or datetime.now(UTC)
         self._rerun_of = rerun_of
         self._checkpoint = checkpoint_info(monitor.config.model.checkpoint)
@@ -58,10 +62,10 @@ class RecordingMonitor:
         self._since: set[str] | None = None  # utterances whose finals are in a recording that began later
         self._bookmarks: list[Bookmark] = []
         self._over = False
-        if audio:
+        if audio if goes_on is None else goes_on.info.audio is not None:
             monitor.tap(self._hear)
         if folder is not None:
-            self._recorder = self._begin(folder, audio)
+            self._recorder = self._begin(folder, audio) if goes_on is None else self._append_to(goes_on)
 
     # -- the monitor's own -----------------------------------------------------------------------------------------
 
@@ -174,14 +178,25 @@ class RecordingMonitor:
             audio=audio,
             started_at=self._zero,
             rerun_of=self._rerun_of,
-            notice=lambda sentence: self.monitor.notices.tell(Notice.RECORDING, sentence),
+            notice=self._tell_recording,
         )
         self.recorders.append(recorder)
         return recorder
 
+    def _append_to(self, session: BrokenOff) -> Recorder:
+        notice = self._tell_recording
+        recorder = Recorder.append(session.folder, session.info, live=self.source.live, notice=notice)
+        self.recorders.append(recorder)
+        return recorder
+
+    def _tell_recording(self, sentence: str) -> None:
+        self.monitor.notices.tell(Notice.RECORDING, sentence)
+
     def _write(self, event: Event) -> None:
         if isinstance(event, SessionStart):
             self._first = event
+            if self._goes_on is not None and self._goes_on.start is not None:
+                return  # it is recorded already
         with self._switching:
             if self._recorder is None:
                 return

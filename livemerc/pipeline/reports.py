@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
+from livemerc.asr.engine import FollowsCues
 from livemerc.events import SessionEnd, Status
 from livemerc.notation import clock
 from livemerc.pipeline.hearing import Hearing
@@ -31,13 +32,22 @@ def nothing_heard(duration_s: float, loudest_dbfs: float) -> str:
 
 
 class Reports:
-    """For the thread that hands events on. every_s: `live.status_every_s`."""
+    """For the thread that hands events on. every_s: `live.status_every_s`; cues: of the transcript beside the audio,
+    once its engine is there."""
 
-    def __init__(self, hearing: Hearing, gauges: Callable[[], Gauges], every_s: float) -> None:
+    def __init__(
+        self,
+        hearing: Hearing,
+        gauges: Callable[[], Gauges],
+        every_s: float,
+        cues: Callable[[], FollowsCues | None] = lambda: None,
+    ) -> None:
         self._hearing = hearing
         self._gauges = gauges
         self._every_s = every_s
+        self._cues = cues
         self._last_s = 0.0
+        self._unheard_told: int | None = None
 
     def status(self) -> Iterator[Status]:
         """One, if it is time again."""
@@ -46,10 +56,25 @@ class Reports:
             return
         self._last_s = now_s
         g = self._gauges()
+        cues = self._cues()
+        self._unheard_told = None if cues is None else cues.cues_unheard()
         yield Status(
             t_s=g.t_s, lag_s=g.lag_s, queued=g.queued, dropped_s=g.dropped_s, overruns=g.overruns,
             level_dbfs=g.level_dbfs, mic=g.mic, degraded=g.degraded,
+            cues_unheard=self._unheard_told,
         )  # fmt: skip
+
+    def last_status(self) -> Iterator[Status]:
+        """When nobody will speak any more: one, where the transcript's cues end otherwise than the last one told."""
+        cues = self._cues()
+        if cues is None:
+            return
+        sentence = cues.last_cue()
+        if sentence is not None:
+            self._hearing.source.warnings.append(sentence)
+        if cues.cues_unheard() != self._unheard_told:
+            time.sleep(max(0.0, self._last_s + self._every_s - time.monotonic()))  # no more often than is promised
+            yield from self.status()
 
     def end(self, utterances: int) -> SessionEnd:
         """The last event. A session without any utterance also says why, with the source's warnings."""

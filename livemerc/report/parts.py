@@ -222,6 +222,9 @@ def hearing(facts: Facts) -> Html:
             f"The words of {sentences.count(sum(gates.values()), 'utterance')} were screened out as doubtful and not "
             f"judged: {_counted(gates)}."
         )
+    if session.cues_unheard:
+        cues = sentences.count(session.cues_unheard, "cue")
+        items.append(f"{cues} of the transcript met no speech: nobody was heard when they should have been said.")
     latencies = sorted(
         event.timing.total_ms
         for utterance in session.utterances

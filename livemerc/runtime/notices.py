@@ -18,6 +18,8 @@ class Notice(Enum):
     ASR_ON_CPU = auto()
     ASR_WINDOW = auto()
     """A Whisper's short window is too short for most utterances."""
+    ECHO = auto()
+    """A microphone hears what another channel says."""
     ASR_LANGUAGE = auto()
     """An English-only Whisper hears what does not sound like English."""
     WORDS_ALONE = auto()

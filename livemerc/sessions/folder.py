@@ -28,6 +28,7 @@ _FOLDER_MODE = 0o700
 _FILE_MODE = 0o600
 _LONGEST_SESSION_BYTES = 1 << 22
 _QUIET_AFTER_S = 60.0
+_TAIL_BYTES = 1 << 16
 
 
 class AudioTrack(msgspec.Struct, frozen=True, kw_only=True):
@@ -209,6 +210,29 @@ def create_plain(path: Path) -> BinaryIO:
     file = os.fdopen(os.open(path, flags, _FILE_MODE), "r+b", buffering=0)
     try:
         os.chmod(file.fileno() if os.chmod in os.supports_fd else path, _FILE_MODE)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def append_plain(path: Path) -> BinaryIO:
+    """A file of lines that is there, unbuffered, to be written on behind its last whole line. Raises `OSError`."""
+    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    file = os.fdopen(os.open(path, flags), "r+b", buffering=0)
+    try:
+        size = end = file.seek(0, os.SEEK_END)
+        while end:
+            begin = max(0, end - _TAIL_BYTES)
+            file.seek(begin)
+            at = file.read(end - begin).rfind(b"\n")
+            if at >= 0:
+                end = begin + at + 1
+                break
+            end = begin
+        if end < size:
+            file.truncate(end)
+        file.seek(end)
     except OSError:
         file.close()
         raise

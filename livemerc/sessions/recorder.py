@@ -31,6 +31,7 @@ from livemerc.sessions.folder import (
     AudioTrack,
     RerunOf,
     SessionInfo,
+    append_plain,
     cannot_record,
     check_new,
     create_plain,
@@ -51,6 +52,8 @@ class Recorder:
     zero of the session's clock; None = now. The constructor raises `ConfigError` where nothing can be recorded.
     """
 
+    _track: TrackWriter | None
+
     def __init__(
         self,
         folder: Path,
@@ -67,16 +70,6 @@ class Recorder:
         notice: Callable[[str], object] | None = None,
     ) -> None:
         check_new(folder)
-        self.folder = folder
-        self.notice = notice
-        self.stopped: str | None = None
-        self._live = live
-        self._lock = threading.Lock()
-        self._events_size = 0
-        self._events = 0
-        self._until_s = 0.0
-        self._files: list[BinaryIO] = []
-        self._track: TrackWriter | None = None
         track = None
         if audio:
             channels = max(1, len(speakers))
@@ -94,7 +87,7 @@ class Recorder:
             rerun_of=rerun_of,
             config=msgspec.to_builtins(config),
         )
-        self._made = self._closed = False
+        self._begin(folder, live, notice)
         try:
             self._made = make_folder(folder)
             with self._create(SESSION_FILE) as file:
@@ -107,6 +100,45 @@ class Recorder:
             self._close_files()
             self._remove()
             raise cannot_record(folder, error) from error
+        self._begin_thread()
+
+    @classmethod
+    def append(
+        cls, folder: Path, info: SessionInfo, *, live: bool, notice: Callable[[str], object] | None = None
+    ) -> Recorder:
+        """Goes on with a recording that broke off: events are appended, a line that was cut in half is taken away, and
+        the audio is written anew from its beginning. Raises `ConfigError` where that is not possible."""
+        recorder = cls.__new__(cls)
+        recorder._begin(folder, live, notice)
+        recorder._appends = True
+        try:
+            recorder._journal = append_plain(folder / EVENTS_FILE)
+            recorder._files.append(recorder._journal)
+            lock_journal(recorder._journal)
+            recorder._events_size = recorder._journal.tell()
+            if info.audio is not None:
+                (folder / AUDIO_FILE).unlink(missing_ok=True)
+                recorder._track = recorder._begin_track(info.audio)
+        except (OSError, ValueError) as error:
+            recorder._close_files()
+            raise cannot_record(folder, error) from error
+        recorder._begin_thread()
+        return recorder
+
+    def _begin(self, folder: Path, live: bool, notice: Callable[[str], object] | None) -> None:
+        self.folder = folder
+        self.notice = notice
+        self.stopped: str | None = None
+        self._live = live
+        self._lock = threading.Lock()
+        self._events_size = 0
+        self._events = 0
+        self._until_s = 0.0
+        self._files: list[BinaryIO] = []
+        self._track = None
+        self._made = self._closed = self._appends = False
+
+    def _begin_thread(self) -> None:
         self._blocks: queue.Queue[Block | None] = queue.Queue(_BLOCKS_WAITING)
         self._thread: threading.Thread | None = None
         if self._track is not None:
@@ -229,6 +261,8 @@ class Recorder:
                 file.close()
 
     def _remove(self) -> None:
+        if self._appends:
+            return  # it was there before
         with contextlib.suppress(OSError):
             for name in (AUDIO_FILE, EVENTS_FILE, SESSION_FILE):
                 (self.folder / name).unlink(missing_ok=True)

@@ -149,6 +149,7 @@ class RecordedSession:
     damaged: int
     warnings: list[str] = field(default_factory=list)
     bookmarks: list[Bookmark] = field(default_factory=list)  # in order of their time
+    cues_unheard: int | None = None  # of a transcript beside the audio: cues that met no speech
 
     @property
     def name(self) -> str:
@@ -210,6 +211,7 @@ def read_session(path: str | Path, *, corrected: bool = True) -> RecordedSession
         damaged=journal.damaged,
         warnings=warnings,
         bookmarks=bookmarks,
+        cues_unheard=next((s.cues_unheard for s in reversed(statuses) if s.cues_unheard is not None), None),
     )
 
 

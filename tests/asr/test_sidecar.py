@@ -263,3 +263,44 @@ def test_the_demos_transcript_is_valid():
     assert 16 <= len(cues) <= 22
     assert {cue.speaker for cue in cues} == {"Anna", "Ben"}
     assert all(before.end_s < after.start_s for before, after in itertools.pairwise(cues))
+
+
+def test_overlapping_cues_stay_whole_and_in_order(tmp_path):
+    said = ["And so my fellow Americans", "ask not", "what your country can do for you", "ask what you can do"]
+    times = [(0.3, 6.0), (3.3, 7.0), (5.3, 9.0), (8.1, 10.6)]
+    text = "\n".join(f"c 1 - {start_s} {end_s} {words}" for (start_s, end_s), words in zip(times, said, strict=True))
+    sidecar = engine(tmp_path, text, ".stm")
+    utterances = [(0.1, 2.5), (3.1, 4.5), (5.1, 7.9), (7.9, 10.8)]
+    assert [sidecar.transcribe(spoken(*at)).text for at in utterances] == said
+
+
+def test_a_word_of_another_inside_a_long_turn_leaves_the_turn_where_it_was(tmp_path):
+    sidecar = engine(tmp_path, "c 1 A 0 10 aaa bbb ccc ddd eee fff ggg hhh iii jjj\nc 1 B 4.3 4.9 mhm\n", ".stm")
+    texts = [sidecar.transcribe(spoken(*at)).text for at in [(0.0, 3.0), (4.2, 6.0), (7.0, 9.6)]]
+    assert texts == ["aaa bbb ccc", "ddd eee fff mhm", "ggg hhh iii jjj"]
+
+
+def test_a_short_word_that_stays_on_the_screen_is_given_to_who_spoke(tmp_path):
+    sidecar = engine(tmp_path, "1\n00:00:01,000 --> 00:00:03,500\nYes.\n", ".srt")
+    assert sidecar.transcribe(spoken(1.0, 1.4)).text == "Yes."
+    assert sidecar.last_cue() is None
+
+
+def test_cues_that_met_no_speech_are_counted_and_their_place_is_told(tmp_path):
+    text = "".join(f"c 1 A {n}.0 {n}.5 word{n}\n" for n in range(10))
+    sidecar = engine(tmp_path, text, ".stm")
+    sidecar.transcribe(spoken(2.0, 2.5))
+    assert sidecar.cues_unheard() == 2  # the one that may be heard still is not counted
+    sidecar.transcribe(spoken(8.0, 8.5))
+    sentence = sidecar.last_cue()
+    assert sidecar.cues_unheard() == 8
+    assert sentence is not None
+    assert "8 of 10 cues met no speech (" in sentence
+    assert "shifted" in sentence
+
+
+def test_a_transcript_whose_every_cue_was_said_has_nothing_to_tell(tmp_path):
+    sidecar = engine(tmp_path, VTT)
+    for at in [(1.0, 3.0), (4.1, 5.9), (6.5, 8.5)]:
+        sidecar.transcribe(spoken(*at))
+    assert (sidecar.last_cue(), sidecar.cues_unheard()) == (None, 0)
