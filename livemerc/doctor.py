@@ -273,7 +273,7 @@ def _checkpoint() -> Iterator[Finding]:
         return
     yield Finding(name="Checkpoint", state="ok", found=f"{manifest.id} in {checkpoint_folder(where)}, hashes match")
     yield Finding(name="Licence of the weights", state="note", found=manifest.licence)
-    if manifest.whisper is not None and not config.model.text_only:
+    if manifest.whisper is not None and not config.voice.text_only:
         from livemerc.asr.identify import named_whisper
 
         try:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Group, Parameter
 
 from livemerc.commands import sources
-from livemerc.commands.checks import check_output, check_recognition
+from livemerc.commands.checks import check_output, check_recognition, check_voice
 from livemerc.errors import EXIT_OK, ConfigError
+from livemerc.purpose import Purpose
 from livemerc.runtime import process
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def run(
     device: Annotated[Literal["auto", "cpu", "cuda"] | None, Parameter(group=_model)] = None,
     context: Annotated[int | None, Parameter(group=_model)] = None,
     text_only: Annotated[bool, Parameter(group=_model)] = False,
+    purpose: Annotated[Purpose | None, Parameter(group=_model)] = None,
+    judge_voice_of: Annotated[str | None, Parameter(group=_model, metavar="NAME,NAME")] = None,
     record: Annotated[Path | None, Parameter(group=_output, metavar="DIR")] = None,
     record_audio: Annotated[bool, Parameter(group=_output)] = False,
     json: Annotated[bool, Parameter(group=_output)] = False,
@@ -95,6 +98,11 @@ def run(
         Utterances the model sees, the newest one included (default 32).
     text_only
         Judge the words alone: no inference from the voice.
+    purpose
+        What the session is for (default personal). work and education judge words alone, whatever else is asked for:
+        docs/law.md says why.
+    judge_voice_of
+        Judge the voices of these channels alone, for instance me; of the others only words (default: every voice).
     record
         Folder that becomes this session's record: it must be new or empty. Without it nothing is written.
     record_audio
@@ -122,7 +130,8 @@ def run(
         raise ConfigError("--rate must be a sample rate between 1000 and 384000 Hz.")
     if speakers is not None and source_flag not in ("--mic", "--file"):
         raise ConfigError(f"--speakers goes with --mic or --file, not with {source_flag}, which has one channel.")
-    check_recognition(transcript, asr, text_only=text_only)
+    check_recognition(transcript, asr, text_only=text_only, purpose=purpose)
+    check_voice(judge_voice_of, text_only=text_only)
     if record_audio and record is None:
         raise ConfigError("--record-audio goes with --record DIR, which says where to; give both.")
     names = () if speakers is None else _speaker_names(speakers)
@@ -141,6 +150,8 @@ def run(
             "model.text_only": True if text_only else None,
             "dialogue.context": context,
             "offline": True if offline or _hub_offline() else None,
+            "purpose": purpose,
+            "judge_voice_of": judge_voice_of,
         },
         demo=demo,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-from livemerc.audio.source import Source, Switchable, speed_of
+from livemerc.audio.source import Source, Switchable, speakers_of, speed_of
 from livemerc.config import Config
 from livemerc.events import Event, SessionStart
 from livemerc.pipeline.backlog import Backlog
@@ -27,8 +27,9 @@ class Monitor:
     """One session. `events()` once; everything else from any thread.
 
     engine: the recogniser, or what loads one; None = the one that `config` asks for. `announcements` has the sentences
-    that name it and the reason, once `session.start` is there. Raises `ModelError` for a checkpoint that is missing;
-    `events()` raises `LivemercError`.
+    that name it and the reason, once `session.start` is there. Raises `ModelError` for a checkpoint that is missing,
+    and `ConfigError` where a voice is to be judged that may not be, or of a name that no channel has; `events()` raises
+    `LivemercError`.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Monitor:
         *,
         engine: Engine | None = None,
     ) -> None:
+        config.voice.check_channels(speakers_of(source))
         self.source = source
         self.config = config
         self.announcements: list[str] = []
