@@ -186,8 +186,8 @@ def _lawful(session: RecordedSession, flags: Mapping[str, Any]) -> dict[str, Any
     told = [then, None if info is None else info.config.get("purpose")]
     recorded = next((purpose for purpose in told if purpose in WORDS_ALONE), None)
     check_same_use(recorded, flags.get("purpose"))
-    here = load_config()
     purpose = flags.get("purpose") or recorded
+    here = load_config(None, {"purpose": purpose})  # what it asks for itself is refused as for `livemerc run`
     if purpose is None:
         purpose = here.purpose if here.purpose in WORDS_ALONE else then if info is None else None
     names = flags.get("judge_voice_of")
