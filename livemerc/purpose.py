@@ -46,10 +46,17 @@ class VoiceScope:
         return channel in self.names and all(other is None or other in self.names for other in others)
 
     @property
-    def told(self) -> str:
-        """Whose voice is judged, in a few words for a screen."""
+    def short(self) -> str:
+        """`told` for a narrow screen."""
         if self.text_only:
             return "words alone"
+        return "words, voices" if self.names is None else f"voice of {', '.join(self.names)}"
+
+    @property
+    def told(self) -> str:
+        """What is judged, in a few words."""
+        if self.text_only:
+            return "words alone, nobody's voice"
         return "words and every voice" if self.names is None else f"words, and the voice of {', '.join(self.names)}"
 
     def check_channels(self, channels: Sequence[str]) -> None:

@@ -24,6 +24,7 @@ import livemerc
 from livemerc.api import Turn
 from livemerc.audio.file_source import FileSource
 from livemerc.audio.read import read_samples
+from livemerc.audio.source import Source
 from livemerc.config import Config, load_config
 from livemerc.errors import ConfigError
 from livemerc.events import EmotionEvent, Event, SessionStart, UtteranceFinal
@@ -85,7 +86,7 @@ def events_of(entry: str, config: Config, call: Path) -> list[Event]:
     if entry == "offline":
         return list(livemerc.monitor(call, config=config))
     if entry == "streams":
-        sources = {"call": FileSource(call, 0, 20.0, speakers=("me", "them")), "talk": Talk(6.0)}
+        sources: dict[str, Source] = {"call": FileSource(call, 0, 20.0, speakers=("me", "them")), "talk": Talk(6.0)}
         return [event for _, event in Streams(sources, config, engines=Recited()).events()]
     predictor = livemerc.load(config=config)
     voice = read_samples(DEMO, RATE_HZ, 0.0, 2.0)
@@ -256,10 +257,12 @@ def test_what_was_recorded_for_work_stays_that(configured: Callable[..., Config]
         assert isinstance(start, SessionStart)
         assert (start.purpose, start.text_only) == ("work", True)
         again(tmp_path / "work", tmp_path / "school", purpose="education")
-        for flags in ({"purpose": "personal"}, {"purpose": "research", "model.text_only": True}):
+        others: list[dict[str, Any]] = [{"purpose": "personal"}, {"purpose": "research", "model.text_only": True}]
+        for flags in others:
             with pytest.raises(ConfigError, match="was recorded for work"):
                 again(tmp_path / "work", tmp_path / "no", **flags)
-        for flags in ({"model.text_only": False}, {"judge_voice_of": "me"}):
+        asking: list[dict[str, Any]] = [{"model.text_only": False}, {"judge_voice_of": "me"}]
+        for flags in asking:
             with pytest.raises(ConfigError, match="would judge a voice"):
                 again(tmp_path / "work", tmp_path / "no", **flags)
     assert seen == []
@@ -322,7 +325,7 @@ def test_the_encoder_gets_the_voice_of_the_named_channel_alone(
 
 def test_of_several_streams_only_the_named_channels_are_heard(configured: Callable[..., Config], call: Path) -> None:
     config = configured(judge_voice_of="me")
-    sources = {"call": FileSource(call, 0, 20.0, speakers=("me", "them")), "talk": Talk(6.0)}
+    sources: dict[str, Source] = {"call": FileSource(call, 0, 20.0, speakers=("me", "them")), "talk": Talk(6.0)}
     with voices_heard() as seen:
         events = list(Streams(sources, config, engines=Recited()).events())
     assert seen

@@ -13,6 +13,7 @@ from textual.binding import BindingType
 from livemerc.dashboard.keys import KEYS
 from livemerc.dashboard.live_feed import LiveFeed
 from livemerc.dashboard.screens.inputs import InputsScreen
+from livemerc.dashboard.screens.notice import NoticeScreen
 from livemerc.dashboard.session_app import SessionApp
 from livemerc.dashboard.watched import WatchedMonitor, microphone_of
 from livemerc.errors import EXIT_OK, LivemercError
@@ -46,6 +47,8 @@ class DashboardApp(SessionApp):
             return microphone_of(self._monitor) is not None
         if action in ("pause", "record"):
             return not self.ended
+        if action == "notice":
+            return not self.ended and self.state.voice is not None
         return super().check_action(action, parameters)
 
     # -- keys ----------------------------------------------------------------------------------------------------------
@@ -69,6 +72,12 @@ class DashboardApp(SessionApp):
     def action_record(self) -> None:
         self.notify(self._monitor.toggle_recording())
         self.tick()
+
+    def action_notice(self) -> None:
+        voice = self.state.voice
+        if voice is not None:
+            self.push_screen(NoticeScreen(voice, self._monitor.recording))
+            self.notify(self._monitor.notice_shown())
 
     @property
     def session_folder(self) -> Path | None:

@@ -55,6 +55,9 @@ class WatchedMonitor(EventSource, Protocol):
     def bookmark(self, bookmark: Bookmark) -> str:
         """Keeps the bookmark. Returns a sentence about where."""
 
+    def notice_shown(self) -> str:
+        """Keeps that people are shown the notice now. Returns a sentence about where."""
+
 
 def microphone_of(monitor: WatchedMonitor) -> Microphone | None:
     """The source, if another device can take its place; None for a file or a pipe."""

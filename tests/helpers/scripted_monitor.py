@@ -73,6 +73,7 @@ class ScriptedMonitor:
         self.stopped = threading.Event()
         self.delivered = threading.Event()  # all of `events` have been taken
         self.stops = 0
+        self.notices_shown = 0
 
     def events(self) -> Iterator[Event]:
         yield from self._events
@@ -93,6 +94,10 @@ class ScriptedMonitor:
     def bookmark(self, bookmark: Bookmark) -> str:
         self.bookmarks.append(bookmark)
         return "Marked, and kept with the recording"
+
+    def notice_shown(self) -> str:
+        self.notices_shown += 1
+        return "The notice is shown, and the recording keeps when"
 
     def toggle_recording(self) -> str:
         self.recording = "rec" if self.recording is None else None
