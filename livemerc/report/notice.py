@@ -108,7 +108,7 @@ _HERE = "All of it happens on the computer of whoever runs it; the program sends
 _WORTH = (
     f"The guess is a label such as {', '.join(LABELS[:-1])} or {LABELS[-1]}. It says what somebody's words or voice "
     "express, as a listener might put it, and not what you feel. It is often wrong, and more often for accents and "
-    "ways of speaking that it has not learnt. It is no diagnosis and no lie detector, and nobody should decide anything "
+    "ways of speaking that it has not learnt. It is no diagnosis and no lie detector. Nobody should decide anything "
     "about you because of it."
 )
 _KEPT_UNKNOWN = (
