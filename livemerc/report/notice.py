@@ -37,7 +37,7 @@ def sections(scope: VoiceScope, *, recording: str | None = None, known: bool = F
     `rec + audio`, None = nothing); known: whether that is known at all."""
     return [
         Section("What happens to your voice", (voice(scope), _HERE)),
-        Section("What the guess is worth", (_WORTH,)),
+        Section("What the guess is worth", (_worth(scope),)),
         Section("What is kept", (_kept(recording) if known else _KEPT_UNKNOWN,)),
         Section("What you can do", (_ASK, _consent(scope))),
         Section("Why you are told", (_told(scope),)),
@@ -105,12 +105,6 @@ def _listed(names: tuple[str, ...]) -> str:
 
 
 _HERE = "All of it happens on the computer of whoever runs it; the program sends nothing elsewhere."
-_WORTH = (
-    f"The guess is a label such as {', '.join(LABELS[:-1])} or {LABELS[-1]}. It says what somebody's words or voice "
-    "express, as a listener might put it, and not what you feel. It is often wrong, and more often for accents and "
-    "ways of speaking that it has not learnt. It is no diagnosis and no lie detector. Nobody should decide anything "
-    "about you because of it."
-)
 _KEPT_UNKNOWN = (
     "Nothing, unless whoever runs it records: then the written words and the guesses are kept, and the sound too if "
     "that was switched on. Ask whether it is being recorded, who may see it, and when it is deleted."
@@ -124,6 +118,16 @@ _PROHIBITED = (
 )
 
 
+def _worth(scope: VoiceScope) -> str:
+    what = "words" if scope.text_only else "words or voice"
+    return (
+        f"The guess is a label such as {', '.join(LABELS[:-1])} or {LABELS[-1]}. It says what somebody's {what} express, "
+        "as a listener might put it, and not what you feel. It is often wrong, and more often for accents and ways of "
+        "speaking that it has not learnt. It is no diagnosis and no lie detector. Nobody should decide anything about "
+        "you because of it."
+    )
+
+
 def _kept(recording: str | None) -> str:
     if recording is None:
         return "Nothing is being recorded now. If that changes, you should be told before it does."
@@ -134,7 +138,8 @@ def _kept(recording: str | None) -> str:
 
 def _consent(scope: VoiceScope) -> str:
     if scope.purpose in WORDS_ALONE:
-        return f"Your agreement would not allow more than this: in {_OF_PURPOSE[scope.purpose]}, {_PROHIBITED}."
+        where = "at work" if scope.purpose == "work" else "in education"
+        return f"Your agreement would not allow more than this: {where}, {_PROHIBITED}."
     return (
         "Your agreement does not make everything lawful. If this is about your work, your school or your studies, say "
         f"so: there, {_PROHIBITED}."
