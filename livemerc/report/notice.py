@@ -121,10 +121,10 @@ _PROHIBITED = (
 def _worth(scope: VoiceScope) -> str:
     what = "words" if scope.text_only else "words or voice"
     return (
-        f"The guess is a label such as {', '.join(LABELS[:-1])} or {LABELS[-1]}. It says what somebody's {what} express, "
-        "as a listener might put it, and not what you feel. It is often wrong, and more often for accents and ways of "
-        "speaking that it has not learnt. It is no diagnosis and no lie detector. Nobody should decide anything about "
-        "you because of it."
+        f"The guess is a label such as {', '.join(LABELS[:-1])} or {LABELS[-1]}. It says what somebody's {what} "
+        "express, as a listener might put it, and not what you feel. It is often wrong, and more often for accents and "
+        "ways of speaking that it has not learnt. It is no diagnosis and no lie detector. Nobody should decide anything "
+        "about you because of it."
     )
 
 
