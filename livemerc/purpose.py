@@ -46,6 +46,11 @@ class VoiceScope:
         return channel in self.names and all(other is None or other in self.names for other in others)
 
     @property
+    def by_channel(self) -> bool:
+        """Whether it hangs on which microphone or channel is whose."""
+        return not self.text_only and self.names is not None
+
+    @property
     def short(self) -> str:
         """`told` for a narrow screen."""
         if self.text_only:
@@ -61,7 +66,7 @@ class VoiceScope:
 
     def check_channels(self, channels: Sequence[str]) -> None:
         """Raises `ConfigError` where a name is none of the channels: its voice could never be told from others."""
-        if self.text_only or self.names is None:
+        if not self.by_channel or self.names is None:
             return
         missing = [name for name in self.names if name not in channels]
         if missing:
@@ -76,7 +81,7 @@ class VoiceScope:
         judged."""
         if self.purpose in WORDS_ALONE:
             raise ConfigError(f"audio: purpose {self.purpose} {_REASON[self.purpose]}; give the words alone.")
-        if not self.text_only and self.names is not None:
+        if self.by_channel:
             raise ConfigError(
                 "judge_voice_of: `predict` does not know who speaks, so it cannot keep to these names; give the words "
                 "alone, or leave judge_voice_of out."

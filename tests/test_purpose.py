@@ -26,7 +26,7 @@ from livemerc.audio.file_source import FileSource
 from livemerc.audio.read import read_samples
 from livemerc.audio.source import Source
 from livemerc.config import Config, load_config
-from livemerc.errors import ConfigError
+from livemerc.errors import ConfigError, MicrophoneError
 from livemerc.events import EmotionEvent, Event, SessionStart, UtteranceFinal
 from livemerc.pipeline.monitor import Monitor
 from livemerc.pipeline.recording_monitor import RecordingMonitor
@@ -361,3 +361,13 @@ def test_predict_knows_nobody_and_says_so(configured: Callable[..., Config]) -> 
         predictor.predict(buzzing(), "w1")
     assert seen == []
     assert predictor.predict(None, "w1").modality.speech is None
+
+
+def test_a_microphone_whose_voice_is_judged_cannot_become_another(
+    configured: Callable[..., Config], call: Path
+) -> None:
+    source = FileSource(call, 0, 20.0, speakers=("me", "them"))
+    monitor = Monitor(source, configured(asr__engine="none", judge_voice_of="me"))
+    with pytest.raises(MicrophoneError, match="begin a new session"):
+        monitor.switch("Lamp")
+    monitor.stop()

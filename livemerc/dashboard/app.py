@@ -44,7 +44,8 @@ class DashboardApp(SessionApp):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "inputs":
-            return microphone_of(self._monitor) is not None
+            voice = self.state.voice  # another microphone may hear others than the one whose voice is judged
+            return microphone_of(self._monitor) is not None and (voice is None or not voice.by_channel)
         if action in ("pause", "record"):
             return not self.ended
         if action == "notice":
@@ -107,7 +108,7 @@ class DashboardApp(SessionApp):
         microphone = microphone_of(self._monitor)
         assert microphone is not None
         try:
-            await asyncio.to_thread(microphone.switch, device)  # opening a device takes its time
+            await asyncio.to_thread(self._monitor.switch, device)  # opening a device takes its time
         except LivemercError as error:
             self.notify(str(error), severity="error")
         else:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from livemerc.audio.source import Source, Switchable, speakers_of, speed_of
 from livemerc.config import Config
+from livemerc.errors import MicrophoneError
 from livemerc.events import Event, SessionStart
 from livemerc.pipeline.backlog import Backlog
 from livemerc.pipeline.deadline import Deadline
@@ -75,7 +76,13 @@ class Monitor:
         self._hearing.tap = tap
 
     def switch(self, device: str | int) -> None:
-        """The same session goes on with another microphone. Raises `MicrophoneError`; nothing to a file or a pipe."""
+        """The same session goes on with another microphone; nothing to a file or a pipe. Raises `MicrophoneError`, also
+        where a voice is judged because it is this microphone's."""
+        if self.config.voice.by_channel:
+            raise MicrophoneError(
+                "--judge-voice-of judges the voice of this microphone's name, and another microphone may hear others; "
+                "begin a new session with it."
+            )
         if isinstance(self.source, Switchable):
             self.source.switch(device)
 

@@ -123,8 +123,8 @@ def _worth(scope: VoiceScope) -> str:
     return (
         f"The guess is a label such as {', '.join(LABELS[:-1])} or {LABELS[-1]}. It says what somebody's {what} "
         "express, as a listener might put it, and not what you feel. It is often wrong, and more often for accents and "
-        "ways of speaking that it has not learnt. It is no diagnosis and no lie detector. Nobody should decide anything "
-        "about you because of it."
+        "ways of speaking that it has not learnt. It is no diagnosis and no lie detector. Nobody should decide "
+        "anything about you because of it."
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from livemerc.dashboard.watched import WatchedMonitor, WatchedSource
+from livemerc.dashboard.watched import Microphone, WatchedMonitor, WatchedSource
 from livemerc.emotions import LABELS
 from livemerc.events import (
     AsrInfo,
@@ -90,6 +90,10 @@ class ScriptedMonitor:
 
     def pause(self, paused: bool) -> None:
         self.paused = paused
+
+    def switch(self, device: str | int) -> None:
+        if isinstance(self.source, Microphone):
+            self.source.switch(device)
 
     def bookmark(self, bookmark: Bookmark) -> str:
         self.bookmarks.append(bookmark)
