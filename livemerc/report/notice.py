@@ -139,7 +139,7 @@ def _kept(recording: str | None) -> str:
 def _consent(scope: VoiceScope) -> str:
     if scope.purpose in WORDS_ALONE:
         where = "at work" if scope.purpose == "work" else "in education"
-        return f"Your agreement would not allow more than this: {where}, {_PROHIBITED}."
+        return f"Nobody may ask you to agree to more: {where}, {_PROHIBITED}."
     return (
         "Your agreement does not make everything lawful. If this is about your work, your school or your studies, say "
         f"so: there, {_PROHIBITED}."
