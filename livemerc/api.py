@@ -63,10 +63,13 @@ class Predictor:
         self._config = config
         device = choose_device(config.model.device)
         wanted = config.model
-        self._model, self._encoders = load_model(wanted.checkpoint, device, wanted.threads, wanted.precision)
+        self._scope = config.voice
+        self._model, self._encoders = load_model(
+            wanted.checkpoint, device, wanted.threads, wanted.precision, voice=not self._scope.text_only
+        )
         manifest = read_manifest(config.model.checkpoint)
         self._abstention = manifest.abstention
-        if manifest.whisper is not None and not config.model.text_only:
+        if manifest.whisper is not None and not self._scope.text_only:
             from livemerc.asr.voice import attach
 
             attach(self._model, manifest.whisper, config)
@@ -83,7 +86,8 @@ class Predictor:
 
         audio: path, or (n,) float32 samples at 16 kHz in [-1, 1], or None. text: transcript or None. context: earlier
         utterances, oldest first; the last K - 1 count. Neither audio nor text: the prior, abstained. Raises
-        `InputError` for audio that cannot be read, ValueError for samples of another shape.
+        `InputError` for audio that cannot be read, ValueError for samples of another shape, and `ConfigError` for audio
+        whose voice may not be judged (`purpose`, `judge_voice_of`): it would serve nothing else here.
         """
         from livemerc.pipeline.abstention import Cues
         from livemerc.pipeline.dialogue import Dialogue
@@ -94,6 +98,8 @@ class Predictor:
             if self._config.dialogue.context > 1
             else [Turn(audio, text)]
         )
+        if any(turn.audio is not None for turn in turns):
+            self._scope.check_audio()
         estimate: EmotionEvent | None = None
         for number, turn in enumerate(turns, start=1):
             samples = None if turn.audio is None else _samples(turn.audio)
@@ -102,7 +108,7 @@ class Predictor:
             events = dialogue.add(
                 str(number),
                 self._encoders.text([words])[0] if words else None,
-                self._encoders.speech(samples) if samples is not None and not self._config.model.text_only else None,
+                self._encoders.speech(samples) if samples is not None and not self._scope.text_only else None,
                 Cues(duration_s=duration_s),
             )
             estimate = next(e for e in events if e.utterance_id == str(number) and e.status == "provisional")

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from livemerc.errors import ConfigError, cause_of
+from livemerc.purpose import Purpose, VoiceScope, check_asked, scope_of
 
 _LONGEST_FILE_BYTES = 1 << 20
 SAMPLE_RATE_HZ = 16_000
@@ -260,6 +261,15 @@ class Config(_Section, frozen=True):
     screen: ScreenConfig = ScreenConfig()
     offline: bool = False
     """Make no network call at all."""
+    purpose: Purpose = "personal"
+    """What the session is for. work and education judge words alone, whatever else is asked for (docs/law.md)."""
+    judge_voice_of: str | None = None
+    """Names with commas, for instance "me,ann": only the voices of these channels are judged; null = everybody's."""
+
+    @property
+    def voice(self) -> VoiceScope:
+        """Whose voice may be judged. Raises `ConfigError` where the settings contradict each other."""
+        return scope_of(self.purpose, text_only=self.model.text_only, judge_voice_of=self.judge_voice_of)
 
 
 def load_config(
@@ -285,7 +295,7 @@ def load_config(
     for key, value in (overrides or {}).items():
         if value is not None:
             _set(merged, key, value)
-    return _convert(merged, "the command line")
+    return _lawful(_convert(merged, "the command line"), merged)
 
 
 def settings_from(tree: Mapping[str, Any], overrides: Mapping[str, Any], origin: str) -> Config:
@@ -294,10 +304,12 @@ def settings_from(tree: Mapping[str, Any], overrides: Mapping[str, Any], origin:
     Raises `ConfigError` (exit 2) with `origin` and the key's path.
     """
     merged = {key: dict(value) if isinstance(value, Mapping) else value for key, value in tree.items()}
+    asked: dict[str, Any] = {}
     for key, value in overrides.items():
         if value is not None:
             _set(merged, key, value)
-    return _convert(merged, origin)
+            _set(asked, key, value)
+    return _lawful(_convert(merged, origin), asked)
 
 
 def user_config_file() -> Path:
@@ -362,6 +374,14 @@ def _convert(tree: dict[str, Any], origin: str) -> Config:
             f"{origin}: endpoint.offset_threshold ({config.endpoint.offset_threshold}) must be below "
             f"endpoint.onset_threshold ({config.endpoint.onset_threshold})."
         )
+    return config
+
+
+def _lawful(config: Config, asked: Mapping[str, Any]) -> Config:
+    """`config`, unless what was `asked` for would judge a voice that its purpose does not let be judged."""
+    budget_ms = config.live.partial_emotion_budget_ms
+    check_asked(config.purpose, asked, text_only=config.model.text_only, partial_budget_ms=budget_ms)
+    _ = config.voice
     return config
 
 

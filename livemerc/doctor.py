@@ -26,8 +26,9 @@ _REINSTALL = "install again with `pip install -c constraints.txt .`"
 
 LAWFUL_USE = (
     "What is shown is the emotion that words and voice express, not what a person feels, and no diagnosis. Inferring "
-    "emotions at work or in education is prohibited in the EU (AI Act, Art. 5(1)(f)) and restricted elsewhere; tell "
-    "people that they are monitored and ask them. `--text-only` infers nothing from the voice."
+    "emotions from voices at work or in education is prohibited in the EU (AI Act, Art. 5(1)(f)), whoever agrees, and "
+    "restricted elsewhere: there `--purpose work` or `education` judges words alone. Tell people that they are "
+    "monitored and ask them (`livemerc notice`). `--text-only` infers nothing from the voice."
 )
 
 
@@ -273,7 +274,7 @@ def _checkpoint() -> Iterator[Finding]:
         return
     yield Finding(name="Checkpoint", state="ok", found=f"{manifest.id} in {checkpoint_folder(where)}, hashes match")
     yield Finding(name="Licence of the weights", state="note", found=manifest.licence)
-    if manifest.whisper is not None and not config.model.text_only:
+    if manifest.whisper is not None and not config.voice.text_only:
         from livemerc.asr.identify import named_whisper
 
         try:

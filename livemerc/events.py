@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from livemerc.purpose import Purpose, VoiceScope
+
 SCHEMA_VERSION = 2
 
 Probabilities = dict[str, float]
@@ -48,6 +50,17 @@ class SessionStart(_Event, tag="session.start", frozen=True, kw_only=True):
     device: str
     source: str
     started_at: str  # ISO 8601, UTC
+    purpose: Purpose | None = None  # what the session is for; None = before schema 2
+    text_only: bool | None = None  # whether words alone are judged, as asked or by the purpose; None = unknown
+    judge_voice_of: list[str] | None = None  # whose voices alone are judged; None = no such limit, or unknown
+
+    @property
+    def voice(self) -> VoiceScope | None:
+        """Whose voice is judged; None where an older livemerc did not say."""
+        if self.purpose is None or self.text_only is None:
+            return None
+        names = None if self.judge_voice_of is None else tuple(self.judge_voice_of)
+        return VoiceScope(self.purpose, self.text_only, names)
 
 
 class UtterancePartial(_Event, tag="utterance.partial", frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from livemerc.asr.models import is_complete
 from livemerc.asr.window import closed, doubt, most_tokens, window_frames, without_loop
 from livemerc.config import SAMPLE_RATE_HZ, AsrConfig, ScreeningConfig
 from livemerc.errors import ConfigError, ModelError
+from livemerc.purpose import VoiceScope
 
 if TYPE_CHECKING:
     from livemerc.audio.items import Utterance
@@ -37,7 +38,7 @@ class FasterWhisperEngine:
     in one place (`livemerc.asr.screening`).
 
     `encodes`: transcripts bring the voice's encoding, of the encoder pass that the words come from; then the window is
-    the full one, as in the voice's training.
+    the full one, as in the voice's training. `scope`: of whose voices alone; None = everybody's.
 
     `asr.window` auto and adaptive: only the utterance and a margin are looked at, and the full window where what came
     of that looks wrong (`livemerc.asr.window`); `Transcript.second_pass` then says why.
@@ -66,6 +67,7 @@ class FasterWhisperEngine:
         self.device = device
         self.floating = floating
         self.encodes = False
+        self.scope: VoiceScope | None = None
         self._config = config
         self._screening = screening or ScreeningConfig()
         if not folder.is_dir():
@@ -112,7 +114,7 @@ class FasterWhisperEngine:
         transcript = heard
         if self._whisper.window_frames is not None and not utterance.forced_cut:
             transcript = replace(heard, text=closed(heard.text, self._whisper.closing_odds))
-        if self.encodes and len(utterance.samples):
+        if self.encodes and len(utterance.samples) and (self.scope is None or self.scope.includes(utterance.speaker)):
             transcript = replace(transcript, encoding=self.encode(utterance.samples))
         if not self._config.word_timestamps or not heard.text:
             return transcript

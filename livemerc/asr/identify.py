@@ -18,7 +18,7 @@ WEIGHTS = "model.bin"
 def voice_of(config: Config) -> WhisperIdentity | None:
     """The Whisper that the session's voice needs; None where the checkpoint brings its own front end, or the voice is
     not judged. Raises `ModelError`."""
-    if config.model.text_only or config.model.checkpoint is None:  # the one that ships brings its own
+    if config.voice.text_only or config.model.checkpoint is None:  # the one that ships brings its own
         return None
     return read_manifest(config.model.checkpoint).whisper
 

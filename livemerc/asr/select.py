@@ -166,7 +166,7 @@ def engine_on_cpu(engine: AsrEngine, config: Config) -> AsrEngine:
         engine.folder, config.asr, device="cpu", name=engine.model, screening=config.screening,
         floating=engine.floating,
     )  # fmt: skip
-    moved.encodes = engine.encodes
+    moved.encodes, moved.scope = engine.encodes, engine.scope
     return moved
 
 

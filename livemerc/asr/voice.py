@@ -14,6 +14,7 @@ from livemerc.asr.select import load_whisper
 from livemerc.config import Config
 from livemerc.errors import ConfigError, ModelError
 from livemerc.model.whisper_identity import WhisperIdentity
+from livemerc.purpose import VoiceScope
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 
 
 class WithVoice:
-    """A recogniser that is no Whisper (none, a transcript) beside the Whisper that encodes the voice."""
+    """A recogniser that is no Whisper (none, a transcript) beside the Whisper that encodes the voices in `scope`."""
 
-    def __init__(self, words: AsrEngine, encoder: FasterWhisperEngine) -> None:
-        self.words, self.encoder = words, encoder
+    def __init__(self, words: AsrEngine, encoder: FasterWhisperEngine, scope: VoiceScope) -> None:
+        self.words, self.encoder, self.scope = words, encoder, scope
         self.engine, self.model = words.engine, words.model
         self.repeatable = is_repeatable(words)
 
@@ -34,6 +35,8 @@ class WithVoice:
         """The recogniser's text with the Whisper's encoding. Raises `GpuMemoryError`, `ModelError`."""
         transcript = self.words.transcribe(utterance)
         if not len(utterance.samples):  # words without a recording
+            return transcript
+        if not self.scope.includes(utterance.speaker, transcript.speaker):
             return transcript
         return replace(transcript, encoding=self.encoder.encode(utterance.samples))
 
@@ -60,7 +63,7 @@ def with_voice(asr: AsrEngine, identity: WhisperIdentity, config: Config) -> Asr
     if isinstance(asr, WithVoice):
         return asr
     if not isinstance(asr, FasterWhisperEngine):
-        return WithVoice(asr, open_encoder(identity, config))
+        return WithVoice(asr, open_encoder(identity, config), config.voice)
     if not is_whisper(asr.folder, identity):
         raise another(identity, asr.model)
     _check_type(asr, identity)
@@ -69,16 +72,16 @@ def with_voice(asr: AsrEngine, identity: WhisperIdentity, config: Config) -> Asr
             "asr.window: the checkpoint judges the voice with this Whisper's encoder, as trained on its full window; "
             "leave --asr-window at auto or full, or leave the voice out with --text-only."
         )
-    asr.encodes = True
+    asr.encodes, asr.scope = True, config.voice
     return asr
 
 
 def like(asr: AsrEngine, other: AsrEngine) -> AsrEngine:
     """`other`, a faster recogniser, with encodings where they are those that `asr` gives: never another Whisper's."""
     if isinstance(asr, WithVoice):
-        return WithVoice(other, asr.encoder)
+        return WithVoice(other, asr.encoder, asr.scope)
     if isinstance(asr, FasterWhisperEngine) and isinstance(other, FasterWhisperEngine):
-        other.encodes = asr.encodes and other.folder == asr.folder
+        other.encodes, other.scope = asr.encodes and other.folder == asr.folder, asr.scope
     return other
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from livemerc.errors import ConfigError
+from livemerc.purpose import WORDS_ALONE, Purpose
 
 
 def check_output(*, json: bool, plain: bool) -> None:
@@ -13,9 +14,17 @@ def check_output(*, json: bool, plain: bool) -> None:
         raise ConfigError("--json and --plain exclude each other; choose one.")
 
 
-def check_recognition(transcript: Path | None, asr: str | None, *, text_only: bool) -> None:
+def check_recognition(transcript: Path | None, asr: str | None, *, text_only: bool, purpose: Purpose | None) -> None:
     """Raises `ConfigError` for two sources of words, or where neither words nor voice are left to be judged."""
     if transcript is not None and asr not in (None, "transcript"):
         raise ConfigError(f"--transcript and --asr {asr} exclude each other; leave one out.")
     if text_only and asr == "none":
         raise ConfigError("--text-only and --asr none leave nothing to judge; leave one out.")
+    if purpose in WORDS_ALONE and asr == "none":
+        raise ConfigError(f"--purpose {purpose} judges words alone, and --asr none leaves none; leave --asr none out.")
+
+
+def check_voice(judge_voice_of: str | None, *, text_only: bool) -> None:
+    """Raises `ConfigError` where the voices of some and of nobody are asked for."""
+    if judge_voice_of is not None and text_only:
+        raise ConfigError("--judge-voice-of and --text-only exclude each other; leave one out.")

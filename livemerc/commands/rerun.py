@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from livemerc.commands.checks import check_output, check_recognition
+from livemerc.commands.checks import check_output, check_recognition, check_voice
 from livemerc.errors import EXIT_OK, warn
+from livemerc.purpose import Purpose
 from livemerc.runtime import process
 
 
@@ -31,6 +32,8 @@ def rerun(
     device: Literal["auto", "cpu", "cuda"] | None = None,
     context: int | None = None,
     text_only: bool | None = None,
+    purpose: Purpose | None = None,
+    judge_voice_of: Annotated[str | None, Parameter(metavar="NAME,NAME")] = None,
     offline: bool = False,
     json: bool = False,
     plain: bool = False,
@@ -72,6 +75,10 @@ def rerun(
         Utterances the model sees, the newest one included.
     text_only
         Judge the words alone: no inference from the voice (--text-only=false: judge it although it was not).
+    purpose
+        What the new session is for. What was recorded for work or education stays that, and words alone are judged.
+    judge_voice_of
+        Judge the voices of these channels alone, for instance me; of the others only words.
     offline
         Make no network call at all.
     json
@@ -80,7 +87,8 @@ def rerun(
         One line per settled label instead of the dashboard.
     """
     check_output(json=json, plain=plain)
-    check_recognition(transcript, asr, text_only=bool(text_only))
+    check_recognition(transcript, asr, text_only=bool(text_only), purpose=purpose)
+    check_voice(judge_voice_of, text_only=bool(text_only))
     settings = {
         "vad.engine": vad,
         "asr.engine": "transcript" if transcript is not None else asr,
@@ -93,6 +101,8 @@ def rerun(
         "model.text_only": text_only,
         "dialogue.context": context,
         "offline": True if offline else None,
+        "purpose": purpose,
+        "judge_voice_of": judge_voice_of,
     }
     with process.StopOnSignal() as signals:
         try:

@@ -15,6 +15,7 @@ from livemerc.commands.doctor import doctor
 from livemerc.commands.export import export
 from livemerc.commands.label import label
 from livemerc.commands.models import models_app
+from livemerc.commands.notice import notice
 from livemerc.commands.replay import replay
 from livemerc.commands.report import report
 from livemerc.commands.rerun import rerun
@@ -32,7 +33,7 @@ app = App(
 app.command(run, sort_key=1)
 app.command(devices, sort_key=2)
 app.command(doctor, sort_key=3)
-for command in (compare, export, label, replay, report, rerun, sessions, watch):
+for command in (compare, export, label, notice, replay, report, rerun, sessions, watch):
     app.command(command, sort_key=4)
 app.command(bench, sort_key=5)
 app.command(models_app)

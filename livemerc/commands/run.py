@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Group, Parameter
 
 from livemerc.commands import sources
-from livemerc.commands.checks import check_output, check_recognition
+from livemerc.commands.checks import check_output, check_recognition, check_voice
 from livemerc.errors import EXIT_OK, ConfigError, say
+from livemerc.purpose import Purpose
 from livemerc.runtime import process
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def run(
     device: Annotated[Literal["auto", "cpu", "cuda"] | None, Parameter(group=_model)] = None,
     context: Annotated[int | None, Parameter(group=_model)] = None,
     text_only: Annotated[bool, Parameter(group=_model)] = False,
+    purpose: Annotated[Purpose | None, Parameter(group=_model)] = None,
+    judge_voice_of: Annotated[str | None, Parameter(group=_model, metavar="NAME,NAME")] = None,
     record: Annotated[Path | None, Parameter(group=_output, metavar="DIR")] = None,
     record_audio: Annotated[bool, Parameter(group=_output)] = False,
     resume: Annotated[bool, Parameter(group=_output)] = False,
@@ -99,6 +102,11 @@ def run(
         Utterances the model sees, the newest one included (default 32).
     text_only
         Judge the words alone: no inference from the voice.
+    purpose
+        What the session is for (default personal). work and education judge words alone, whatever else is asked for:
+        docs/law.md says why.
+    judge_voice_of
+        Judge the voices of these channels alone, for instance me; of the others only words (default: every voice).
     record
         Folder that becomes this session's record: it must be new or empty. Without it nothing is written.
     record_audio
@@ -130,7 +138,8 @@ def run(
         raise ConfigError(f"--speakers goes with --mic or --file, not with {source_flag}, which has one channel.")
     if audio_track is not None and file is None:
         raise ConfigError(f"--audio-track goes with --file, not with {source_flag}, which has no tracks.")
-    check_recognition(transcript, asr, text_only=text_only)
+    check_recognition(transcript, asr, text_only=text_only, purpose=purpose)
+    check_voice(judge_voice_of, text_only=text_only)
     if record_audio and record is None:
         raise ConfigError("--record-audio goes with --record DIR, which says where to; give both.")
     if resume and (record is None or source_flag not in ("--file", "--demo")):
@@ -151,6 +160,8 @@ def run(
             "model.text_only": True if text_only else None,
             "dialogue.context": context,
             "offline": True if offline or _hub_offline() else None,
+            "purpose": purpose,
+            "judge_voice_of": judge_voice_of,
         },
         demo=demo,
     )

@@ -45,9 +45,12 @@ class PlainPrinter:
             f"checkpoint {event.checkpoint.id}, {event.device}"
         )
         self._say("labels say what is expressed, not what is felt; they are no diagnosis")
+        if event.voice is not None:
+            self._say(f"purpose: {event.voice.purpose}; judged: {event.voice.told}")
         self._say(
-            "use it with the consent of everyone heard: not covertly, not to watch people at work or in education "
-            "(EU AI Act, Art. 5(1)(f)); --text-only infers nothing from the voice"
+            "use it with the knowledge and consent of everyone heard, and not covertly; no consent makes it lawful to "
+            "judge voices at work or in education (EU AI Act, Art. 5(1)(f)): there --purpose work or education judges "
+            "words alone, as --text-only does (docs/law.md)"
         )
 
     def _settled(self, event: EmotionEvent) -> None:

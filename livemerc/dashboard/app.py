@@ -13,6 +13,7 @@ from textual.binding import BindingType
 from livemerc.dashboard.keys import KEYS
 from livemerc.dashboard.live_feed import LiveFeed
 from livemerc.dashboard.screens.inputs import InputsScreen
+from livemerc.dashboard.screens.notice import NoticeScreen
 from livemerc.dashboard.session_app import SessionApp
 from livemerc.dashboard.watched import WatchedMonitor, microphone_of
 from livemerc.errors import EXIT_OK, LivemercError
@@ -43,9 +44,12 @@ class DashboardApp(SessionApp):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "inputs":
-            return microphone_of(self._monitor) is not None
+            voice = self.state.voice  # another microphone may hear others than the one whose voice is judged
+            return microphone_of(self._monitor) is not None and (voice is None or not voice.by_channel)
         if action in ("pause", "record"):
             return not self.ended
+        if action == "notice":
+            return not self.ended and self.state.voice is not None
         return super().check_action(action, parameters)
 
     # -- keys ----------------------------------------------------------------------------------------------------------
@@ -69,6 +73,12 @@ class DashboardApp(SessionApp):
     def action_record(self) -> None:
         self.notify(self._monitor.toggle_recording())
         self.tick()
+
+    def action_notice(self) -> None:
+        voice = self.state.voice
+        if voice is not None:
+            self.push_screen(NoticeScreen(voice, self._monitor.recording))
+            self.notify(self._monitor.notice_shown())
 
     @property
     def session_folder(self) -> Path | None:
@@ -98,7 +108,7 @@ class DashboardApp(SessionApp):
         microphone = microphone_of(self._monitor)
         assert microphone is not None
         try:
-            await asyncio.to_thread(microphone.switch, device)  # opening a device takes its time
+            await asyncio.to_thread(self._monitor.switch, device)  # opening a device takes its time
         except LivemercError as error:
             self.notify(str(error), severity="error")
         else:

@@ -195,7 +195,7 @@ class SessionApp(TerminalApp):
 
     def offers(self) -> tuple[bool, ...]:
         """What keys depend on: the footer changes with it."""
-        return self.ended, self.state.has_words
+        return self.ended, self.state.has_words, self.state.voice is not None
 
     def notify(
         self,

@@ -43,6 +43,9 @@ class WatchedMonitor(EventSource, Protocol):
     def paused(self) -> bool: ...
     def pause(self, paused: bool) -> None: ...
 
+    def switch(self, device: str | int) -> None:
+        """Goes on with another microphone. Raises `MicrophoneError`."""
+
     @property
     def recording(self) -> str | None:
         """What is being recorded, in a word or two; None where nothing is."""
@@ -54,6 +57,9 @@ class WatchedMonitor(EventSource, Protocol):
 
     def bookmark(self, bookmark: Bookmark) -> str:
         """Keeps the bookmark. Returns a sentence about where."""
+
+    def notice_shown(self) -> str:
+        """Keeps that people are shown the notice now. Returns a sentence about where."""
 
 
 def microphone_of(monitor: WatchedMonitor) -> Microphone | None:

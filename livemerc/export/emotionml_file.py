@@ -38,11 +38,20 @@ def emotionml(session: RecordedSession) -> bytes:
         names[label]
     clock = _Clock(session)
     emotions = [_emotion(utterance, names, clock) for utterance in judged]  # before the vocabulary: they may add to it
+    voice = None if session.start is None else session.start.voice
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         f'<emotionml version="1.0" xmlns="{NAMESPACE}" xmlns:lm="{OWN_NAMESPACE}" category-set="#{VOCABULARY}">',
         "  <info>",
-        *_elements({"session": session.name, "started-at": session.started_at, "source": session.source}),
+        *_elements(
+            {
+                "session": session.name,
+                "started-at": session.started_at,
+                "source": session.source,
+                "purpose": None if voice is None else voice.purpose,
+                "judged": None if voice is None else voice.told,
+            }
+        ),
         "  </info>",
         f'  <vocabulary type="category" id="{VOCABULARY}">',
         *(_item(label, name) for label, name in names.items()),

@@ -40,10 +40,12 @@ def alike(lengths: Sequence[int], most: int) -> list[list[int]]:
 
 
 class Encoders:
-    """Tokenizer + text encoder, and the speech branch, on the model's device."""
+    """Tokenizer + text encoder, and the speech branch, on the model's device. voice: False = no voice may be judged,
+    and one that comes all the same raises RuntimeError."""
 
-    def __init__(self, model: MeritsL, tokenizer_path: str | Path):
+    def __init__(self, model: MeritsL, tokenizer_path: str | Path, *, voice: bool = True):
         self.model = model
+        self._voice = voice
         self.device = next(model.parameters()).device
         self._tokenizer = load_tokenizer(str(tokenizer_path), model.text.max_tokens)
         self._text: TextEncoder | PackedText = PackedText(model.text) if can_pack(model.text) else model.text
@@ -85,6 +87,7 @@ class Encoders:
 
     def _speeches(self, voices: Sequence[np.ndarray]) -> Tensor:
         """S1 (B, Ds) on the CPU."""
+        self._check_voice()
         branch = self.model.speech
         if isinstance(branch, FrozenSpeechBranch):  # its front end takes samples of the host
             return self._s1(branch.encoded(branch.front.features(voices)))
@@ -97,9 +100,15 @@ class Encoders:
     def encoded_speech(self, encoding: np.ndarray) -> Tensor:
         """The same of an utterance that the recogniser's Whisper has encoded, (D,) float32: the checkpoint's own
         Whisper (`livemerc.model.frozen_speech.WhisperFront`), else the head makes nonsense of it."""
+        self._check_voice()
         branch = self.model.speech
         assert isinstance(branch, FrozenSpeechBranch)
         return self._s1(branch.encoded(torch.from_numpy(encoding)[None, None]))[0]
+
+    def _check_voice(self) -> None:
+        """The last lock: who decides (`livemerc.purpose.VoiceScope`) is asked long before."""
+        if not self._voice:
+            raise RuntimeError("a voice came to the encoder of a session that judges words alone")
 
     def _s1(self, s1: Tensor) -> Tensor:
         return (s1 if self.model.s1 == "embedding" else self.model.speech.classify(s1)).float().cpu()
@@ -109,16 +118,16 @@ Precision = Literal["float32", "bfloat16"]
 
 
 def load_model(
-    checkpoint: str | Path | None, device: str, threads: int, precision: Precision = "float32"
+    checkpoint: str | Path | None, device: str, threads: int, precision: Precision = "float32", *, voice: bool = True
 ) -> tuple[MeritsL, Encoders]:
     """The checkpoint's model and its encoders. Sets torch's thread counts; `threads` 0 = `choose_threads`; `precision`
-    is that of Stage I's transformers. Raises `ModelError` (exit 3)."""
+    is that of Stage I's transformers; `voice` as `Encoders` takes it. Raises `ModelError` (exit 3)."""
     manifest = read_manifest(checkpoint)
     torch.set_num_threads(threads or choose_threads(manifest, cores()))
     model = load_checkpoint(checkpoint, device)
     if precision == "bfloat16":
         _to_bfloat16(model)
-    return model, Encoders(model, checkpoint_folder(checkpoint) / manifest.tokenizer)
+    return model, Encoders(model, checkpoint_folder(checkpoint) / manifest.tokenizer, voice=voice)
 
 
 def _to_bfloat16(model: MeritsL) -> None:

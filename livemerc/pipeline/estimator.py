@@ -143,7 +143,7 @@ class Estimator:
 
         from livemerc.pipeline.abstention import Cues
 
-        own_voice = not self._config.model.text_only and self.manifest.whisper is None
+        own_voice = not self._config.voice.text_only and self.manifest.whisper is None
         hiss = np.random.default_rng(0).normal(0.0, 0.01, 2 * SAMPLE_RATE_HZ).astype(np.float32)
         t1, s1 = self._embed("Well, how are you?", hiss if own_voice else None)
         dialogue = self.dialogue()
@@ -155,14 +155,15 @@ class Estimator:
 
         device = choose_device(self._config.model.device)
         wanted = self._config.model
+        voice = not self._config.voice.text_only
         try:
-            model, encoders = load_model(wanted.checkpoint, device, wanted.threads, wanted.precision)
+            model, encoders = load_model(wanted.checkpoint, device, wanted.threads, wanted.precision, voice=voice)
         except Exception as error:  # full GPU memory has no class of its own in every library; all else goes on up
             if device == "cpu" or not _is_gpu_memory(error):
                 raise
             device = "cpu"
             self._tell_cpu()
-            model, encoders = load_model(wanted.checkpoint, device, wanted.threads, wanted.precision)
+            model, encoders = load_model(wanted.checkpoint, device, wanted.threads, wanted.precision, voice=voice)
         self.device = device
         self._model, self._encoders = model, encoders
 

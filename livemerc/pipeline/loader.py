@@ -75,6 +75,7 @@ class Loader:
         asr = AsrInfo(engine=self._config.asr.engine)
         if engines:
             asr = AsrInfo(engine=engines[0].engine, model=engines[0].model)
+        voice = self._config.voice
         start = SessionStart(
             version=__version__,
             labels=processor.labels,
@@ -83,5 +84,8 @@ class Loader:
             device=processor.device,
             source=self._source.name,
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            purpose=voice.purpose,
+            text_only=voice.text_only,
+            judge_voice_of=None if voice.names is None else list(voice.names),
         )
         return processor, start

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 
 from livemerc.asr.engine import FollowsCues
 from livemerc.asr.voice import words_of
-from livemerc.audio.source import HasRemarks, Resumable, Source, Switchable, speed_of
+from livemerc.audio.source import HasRemarks, Resumable, Source, Switchable, speakers_of, speed_of
 from livemerc.config import Config
+from livemerc.errors import MicrophoneError
 from livemerc.events import Event, SessionStart
 from livemerc.pipeline.backlog import Backlog
 from livemerc.pipeline.deadline import Deadline
@@ -30,7 +31,8 @@ class Monitor:
 
     engine: the recogniser, or what loads one; None = the one that `config` asks for. `announcements` has what the
     source has to say and, once `session.start` is there, the sentences that name the recogniser and the reason. Raises
-    `ModelError` for a checkpoint that is missing; `events()` raises `LivemercError`.
+    `ModelError` for a checkpoint that is missing, and `ConfigError` where a voice is to be judged that may not be, or
+    of a name that no channel has; `events()` raises `LivemercError`.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Monitor:
         *,
         engine: Engine | None = None,
     ) -> None:
+        config.voice.check_channels(speakers_of(source))
         self.source = source
         self.config = config
         self.announcements: list[str] = [*source.remarks] if isinstance(source, HasRemarks) else []
@@ -75,7 +78,13 @@ class Monitor:
         self._hearing.tap = tap
 
     def switch(self, device: str | int) -> None:
-        """The same session goes on with another microphone. Raises `MicrophoneError`; nothing to a file or a pipe."""
+        """The same session goes on with another microphone; nothing to a file or a pipe. Raises `MicrophoneError`, also
+        where a voice is judged because it is this microphone's."""
+        if self.config.voice.by_channel:
+            raise MicrophoneError(
+                "--judge-voice-of judges the voice of this microphone's name, and another microphone may hear others; "
+                "begin a new session with it."
+            )
         if isinstance(self.source, Switchable):
             self.source.switch(device)
 

@@ -33,7 +33,7 @@ class _Late(Exception):
 def snapshot_every_s(config: Config) -> float:
     """How often the ears of a live session show what they hear of an open utterance, for words and voice."""
     live = config.live
-    if config.model.text_only or live.partial_emotion_budget_ms == 0:
+    if config.voice.text_only or live.partial_emotion_budget_ms == 0:
         return live.partial_every_s
     return min(live.partial_every_s, live.partial_emotion_every_s)
 
@@ -66,7 +66,8 @@ class PartialEstimates:
         self._estimator = estimator
         self._budget_s = config.live.partial_emotion_budget_ms / 1000
         # Where Whisper encodes the voice, that comes with the final words alone.
-        self._off = config.model.text_only or estimator.manifest.whisper is not None or self._budget_s == 0
+        self._voice = config.voice
+        self._off = self._voice.text_only or estimator.manifest.whisper is not None or self._budget_s == 0
         self._every = Every(config.live.partial_emotion_every_s)
         endpoint = config.endpoint
         # What is shorter may still turn out to be a cough, and then nothing comes of its utterance.
@@ -77,7 +78,9 @@ class PartialEstimates:
         """The estimate so far, or None: not due, too dear, or there was none in time."""
         heard_s = speech.t_s - speech.start_s
         length_s = len(speech.samples) / SAMPLE_RATE_HZ
-        if self._off or heard_s < self._least_s or length_s * self._rtf > self._budget_s:
+        if self._off or not self._voice.includes(speech.speaker):
+            return None
+        if heard_s < self._least_s or length_s * self._rtf > self._budget_s:
             return None
         if not self._every.due(speech):
             return None

@@ -65,7 +65,7 @@ def load_processor(
         engine = choose()
         languages = estimator.manifest.text_languages
         recogniser = Recogniser(engine or NoAsr(), config, languages=languages, tell=situation.tell)
-        whisper = None if config.model.text_only else estimator.manifest.whisper
+        whisper = None if config.voice.text_only else estimator.manifest.whisper
         encodes = engine is not None and (whisper is None or recogniser.bring_voice(whisper, give_up) is None)
         dialogue = estimator.dialogue() if encodes and estimator.load(give_up) is None else None
         return Processor(config, recogniser, estimator, dialogue, situation)
@@ -96,7 +96,8 @@ class Processor:
         self._estimator = estimator
         self._dialogue = dialogue
         # The Whisper that must encode the voice, where the checkpoint has no front end of its own and the voice counts.
-        self._whisper = None if config.model.text_only else estimator.manifest.whisper
+        self._scope = config.voice
+        self._whisper = None if self._scope.text_only else estimator.manifest.whisper
         sentences = SENTENCES if self._whisper is None else SENTENCES_OF_WHISPER_VOICE
         self._patience = Patience(config, situation, recogniser, sentences)
         self._partials = PartialEstimates(config, estimator)
@@ -355,8 +356,9 @@ class Processor:
         return self._estimator.embed(words, voice, self._patience.for_label)
 
     def _voice(self, utterance: Utterance, heard: Heard) -> np.ndarray | None:
-        """What the model's speech branch gets: samples, or the encoding that came with the words; None = no voice."""
-        if self._config.model.text_only:
+        """What the model's speech branch gets: samples, or the encoding that came with the words; None = no voice, or
+        one that may not be judged."""
+        if not self._scope.includes(utterance.speaker, heard.transcript.speaker):
             return None
         return utterance.samples if self._whisper is None else heard.transcript.encoding
 

@@ -61,6 +61,7 @@ class RecordingMonitor:
         self._first: SessionStart | None = None
         self._since: set[str] | None = None  # utterances whose finals are in a recording that began later
         self._bookmarks: list[Bookmark] = []
+        self._notice_shown_at = [] if goes_on is None else list(goes_on.info.notice_shown_at)
         self._over = False
         if audio if goes_on is None else goes_on.info.audio is not None:
             monitor.tap(self._hear)
@@ -152,6 +153,22 @@ class RecordingMonitor:
                 return f"Marked on the screen alone: the recording's folder does not take it ({cause_of(error)})"
             return "Marked, and kept with the recording"
 
+    def notice_shown(self) -> str:
+        """From any thread: people were shown the notice now; the session's recordings keep when, those that begin later
+        too. Returns a sentence."""
+        with self._switching:
+            self._notice_shown_at.append(datetime.now(UTC).isoformat(timespec="seconds"))
+            recorder = self._recorder
+            if recorder is None or recorder.stopped is not None:
+                return (
+                    "The notice is shown; nothing is being recorded, so only a recording that begins later keeps when"
+                )
+            try:
+                recorder.notice_shown(self._notice_shown_at)
+            except (OSError, ValueError) as error:
+                return f"The notice is shown; the recording's folder does not take the time ({cause_of(error)})"
+            return "The notice is shown, and the recording keeps when"
+
     def events(self) -> Iterator[Event]:
         """`session.start` first, `session.end` last. Closing the iterator early stops the session without flushing."""
         own = self.monitor.events()
@@ -178,6 +195,7 @@ class RecordingMonitor:
             audio=audio,
             started_at=self._zero,
             rerun_of=self._rerun_of,
+            notice_shown_at=self._notice_shown_at,
             notice=self._tell_recording,
         )
         self.recorders.append(recorder)

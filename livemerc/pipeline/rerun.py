@@ -24,6 +24,7 @@ from livemerc.events import Event, SessionStart, UtteranceFinal
 from livemerc.pipeline.monitor import Monitor
 from livemerc.pipeline.recorded_words import RecordedWords, final_asr
 from livemerc.pipeline.recording_monitor import RecordingMonitor
+from livemerc.purpose import WORDS_ALONE, check_same_use
 from livemerc.sessions.folder import SESSION_FILE, AudioTrack, RerunOf, check_new
 from livemerc.sessions.session import RecordedSession, RecordedUtterance, read_session
 from livemerc.text_safety import encodable
@@ -141,6 +142,7 @@ def recorded_settings(session: RecordedSession, flags: Mapping[str, Any]) -> tup
 
     A file of events alone says nothing of settings: then those of this machine. Raises `ConfigError`, `InputError`.
     """
+    flags = _lawful(session, flags)
     if session.info is None:
         return load_config(None, flags), []
     known: dict[str, Any] = msgspec.to_builtins(Config())
@@ -163,6 +165,8 @@ def recorded_settings(session: RecordedSession, flags: Mapping[str, Any]) -> tup
         settings_from(tree, {}, origin)
     except (ConfigError, AttributeError) as error:  # a section that is no section
         raise InputError(f"{error} Its recorded settings are damaged; run its audio with `livemerc run`.") from error
+    if flags["purpose"] in WORDS_ALONE:
+        tree.pop("judge_voice_of", None)
     warnings = []
     if gone:
         warnings.append(
@@ -172,6 +176,24 @@ def recorded_settings(session: RecordedSession, flags: Mapping[str, Any]) -> tup
         names = ", ".join(encodable(name)[:60] for name in unknown[:5])
         warnings.append(f"{origin}: {len(unknown)} setting(s) of another livemerc are left out ({names}).")
     return settings_from(tree, flags, "the command line"), warnings
+
+
+def _lawful(session: RecordedSession, flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags, with the purpose and with whose voice is judged. What was recorded for work or education stays that;
+    what this machine's file or environment forbids, no recording allows. Raises `ConfigError`."""
+    start, info = session.start, session.info
+    then = None if start is None else start.purpose
+    told = [then, None if info is None else info.config.get("purpose")]
+    recorded = next((purpose for purpose in told if purpose in WORDS_ALONE), None)
+    check_same_use(recorded, flags.get("purpose"))
+    purpose = flags.get("purpose") or recorded
+    here = load_config(None, {"purpose": purpose})  # what it asks for itself is refused as for `livemerc run`
+    if purpose is None:
+        purpose = here.purpose if here.purpose in WORDS_ALONE else then if info is None else None
+    names = flags.get("judge_voice_of")
+    if names is None and purpose not in WORDS_ALONE and (info is None or info.config.get("judge_voice_of") is None):
+        names = here.judge_voice_of
+    return {**flags, "purpose": purpose, "judge_voice_of": names}
 
 
 # -- audio -------------------------------------------------------------------------------------------------------------

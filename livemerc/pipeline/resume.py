@@ -123,6 +123,10 @@ def _check_same(folder: Path, info: SessionInfo, source: Source, config: Config)
                 )
     if info.config.get("model", {}).get("text_only", False) != config.model.text_only:
         raise ConfigError(f"--resume {folder}: --text-only is not as it was; give the same.")
+    for key in ("purpose", "judge_voice_of"):
+        before = info.config.get(key, msgspec.to_builtins(Config())[key])
+        if before != now[key]:
+            raise ConfigError(f"--resume {folder}: {key} was {before}, and is {now[key]} now; give the same.")
     if info.audio is not None and tuple(info.audio.speakers) != speakers_of(source):
         raise ConfigError(f"--resume {folder}: --speakers is not as it was; give the same.")
 

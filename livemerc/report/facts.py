@@ -252,6 +252,8 @@ def _anonymiser(session: RecordedSession) -> Anonymiser:
         texts += {utterance.text, utterance.heard_text}
     if session.info is not None and session.info.audio is not None:
         names += session.info.audio.speakers
+    if session.start is not None:
+        names += session.start.judge_voice_of or []
     return Anonymiser(dict.fromkeys(name for name in names if name.strip()), texts)
 
 

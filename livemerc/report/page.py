@@ -93,6 +93,7 @@ def _head(facts: Facts) -> Html:
         rows.append(("Speakers", join([join((tag("bdi", name) for name in named[:MOST_PEOPLE]), ", "), more])))
     else:
         rows.append(("Speakers", "not told apart"))
+    rows += parts.scope(facts)
     checkpoint = checkpoint_of(session)
     start = session.start
     if start is not None:

@@ -25,6 +25,7 @@ _BETWEEN = 2
 _STRETCHES = 30
 _WARNINGS = 12
 _BOOKMARKS = 200
+_NOTICES = 20
 _PUBLIC_MODEL = re.compile(r"en-us|(?:distil-)?(?:tiny|base|small|medium|large|turbo)(?:[.-](?:en|v\d|turbo|\d))*")
 
 
@@ -304,9 +305,24 @@ def name_of_recogniser(facts: Facts, asr: AsrInfo) -> str:
     return f"{name_of_model(facts, asr.engine)} {asr.model}"
 
 
+def scope(facts: Facts) -> list[tuple[str, Child]]:
+    """What the session was for, and whose voice was judged."""
+    start, info = facts.session.start, facts.session.info
+    voice = None if start is None else start.voice
+    if voice is not None:
+        told = voice.told
+        if facts.anonymiser is not None and voice.names is not None and not voice.text_only:
+            names = ", ".join(facts.anonymiser.speaker(name) for name in voice.names)
+            told = f"words, and the voice of {names}"
+        return [("Purpose", voice.purpose), ("Judged", tag("bdi", told))]
+    settings = None if info is None else info.config.get("model")
+    told = "words alone, nobody's voice" if isinstance(settings, dict) and settings.get("text_only") is True else ""
+    return [("Purpose", "not recorded"), ("Judged", told or "not recorded whose voice")]
+
+
 def use(facts: Facts) -> Html:
     info = facts.session.info
-    rows: list[tuple[str, Child]] = []
+    rows = scope(facts)
     if info is None:
         rows.append(("Consent", "not known: this is a file of events without its session.json"))
     else:
@@ -317,9 +333,8 @@ def use(facts: Facts) -> Html:
         kept = "not said" if days is None else f"to be kept for {sentences.count(days, 'day')}, then deleted"
         rows.append(("Retention", kept))
         rows.append(("Audio", "recorded" if info.audio is not None else "not recorded"))
-        settings = info.config.get("model")
-        if isinstance(settings, dict) and settings.get("text_only") is True:
-            rows.append(("Voice", "not judged (text only)"))
+        if info.notice_shown_at:
+            rows.append(("Notice shown", ", ".join(facts.mentions(at) for at in info.notice_shown_at[:_NOTICES])))
     listed = tag("dl", *(join([tag("dt", what), tag("dd", value)]) for what, value in rows), class_="head")
     return join([listed, *(tag("p", words) for words in (sentences.EXPRESSED, sentences.LAWFUL, sentences.KEEP))])
 

@@ -12,8 +12,8 @@ EXPRESSED = (
 )
 LAWFUL = (
     "Use this with the knowledge and consent of everyone heard. Not covertly, not for decisions about people, and not "
-    "to watch people at work or in education: inferring emotions there is prohibited in the European Union (AI Act, "
-    "Art. 5(1)(f)) save for medical or safety reasons, and restricted elsewhere."
+    "to watch people at work or in education: inferring emotions from voices there is prohibited in the European Union "
+    "(AI Act, Art. 5(1)(f)) save for medical or safety reasons, and restricted elsewhere. Consent does not lift that."
 )
 NOTICE = (
     f"{EXPRESSED} Only with the consent of everyone heard: not covertly, not to watch people at work or in education."

@@ -53,7 +53,7 @@ class RerunOf(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """`session.json`: written once, at the beginning."""
+    """`session.json`: written at the beginning, and anew where the notice is shown."""
 
     schema: int = SCHEMA_VERSION
     version: str
@@ -65,6 +65,7 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     retention_days: int | None = None
     audio: AudioTrack | None = None
     rerun_of: RerunOf | None = None
+    notice_shown_at: list[str] = []  # ISO 8601, UTC: when people were shown what happens to their voices
     config: dict[str, Any]
 
 

@@ -10,7 +10,7 @@ import contextlib
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -67,6 +67,7 @@ class Recorder:
         audio: bool,
         started_at: datetime | None = None,
         rerun_of: RerunOf | None = None,
+        notice_shown_at: Sequence[str] = (),
         notice: Callable[[str], object] | None = None,
     ) -> None:
         check_new(folder)
@@ -76,7 +77,7 @@ class Recorder:
             track = AudioTrack(
                 file=AUDIO_FILE, rate_hz=rate_hz, channels=channels, speakers=list(speakers), start_s=0.0
             )
-        info = SessionInfo(
+        self._info = SessionInfo(
             version=__version__,
             started_at=(started_at or datetime.now(UTC)).isoformat(timespec="milliseconds"),
             source=source,
@@ -85,13 +86,14 @@ class Recorder:
             retention_days=config.record.retention_days,
             audio=track,
             rerun_of=rerun_of,
+            notice_shown_at=list(notice_shown_at),
             config=msgspec.to_builtins(config),
         )
         self._begin(folder, live, notice)
         try:
             self._made = make_folder(folder)
             with self._create(SESSION_FILE) as file:
-                file.write(msgspec.json.format(msgspec.json.encode(info)) + b"\n")
+                file.write(_readable(self._info))
             self._journal = self._create(EVENTS_FILE)
             lock_journal(self._journal)
             if track is not None:
@@ -110,6 +112,7 @@ class Recorder:
         the audio is written anew from its beginning. Raises `ConfigError` where that is not possible."""
         recorder = cls.__new__(cls)
         recorder._begin(folder, live, notice)
+        recorder._info = info
         recorder._appends = True
         try:
             recorder._journal = append_plain(folder / EVENTS_FILE)
@@ -188,6 +191,22 @@ class Recorder:
             self._blocks.put(block, block=not self._live)
         except queue.Full:
             self._stop(OSError("the disk has been too slow for a minute"))
+
+    def notice_shown(self, at: Sequence[str]) -> None:
+        """Keep in `session.json` when the notice was shown (ISO 8601, UTC), all times of the session. Raises `OSError`;
+        then the file is as it was."""
+        info = msgspec.structs.replace(self._info, notice_shown_at=list(at))
+        new = self.folder / f".{SESSION_FILE}"
+        new.unlink(missing_ok=True)
+        try:
+            with create_plain(new) as file:
+                file.write(_readable(info))
+            os.replace(new, self.folder / SESSION_FILE)
+        except OSError:
+            with contextlib.suppress(OSError):
+                new.unlink(missing_ok=True)
+            raise
+        self._info = info
 
     def close(self) -> None:
         """End the recording. One that was never begun leaves no folder behind."""
@@ -268,6 +287,10 @@ class Recorder:
                 (self.folder / name).unlink(missing_ok=True)
             if self._made:
                 self.folder.rmdir()
+
+
+def _readable(info: SessionInfo) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(info)) + b"\n"
 
 
 def _append(file: BinaryIO, data: bytes, size: int) -> None:

@@ -30,7 +30,7 @@ from livemerc.asr.select import choose_engine
 from livemerc.audio.ears import AnyEars
 from livemerc.audio.items import Quiet, Utterance
 from livemerc.audio.make_ears import make_ears
-from livemerc.audio.source import Source, speed_of
+from livemerc.audio.source import Source, speakers_of, speed_of
 from livemerc.config import Config
 from livemerc.errors import ConfigError
 from livemerc.events import AsrInfo, Event, SessionEnd, SessionStart, Timing
@@ -88,7 +88,8 @@ class Streams:
     `failures` has the reason. Hypotheses while someone speaks, `status` and the degrade order are a single session's
     (`livemerc.monitor`): here whoever is behind waits for his turn, and `waiting()` says how much waits with him.
 
-    Raises `ConfigError` for no source, or one transcript for all of several; `events()` raises `ModelError`.
+    `judge_voice_of` names channels of any of the sources. Raises `ConfigError` for no source, one transcript for all of
+    several, or a name that no channel has; `events()` raises `ModelError`.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class Streams:
             raise ConfigError("asr.engine: one transcript cannot serve several streams; give each its own engine.")
         if isinstance(engines, Mapping) and set(engines) != set(sources):
             raise ConfigError("the recognisers and the sources are not of the same streams; give each stream one.")
+        config.voice.check_channels([name for source in sources.values() for name in speakers_of(source)])
         self.failures: dict[str, Exception] = {}
         """Why a stream ended before its time, or goes on without words, by name."""
         self.announcements: list[str] = []
@@ -226,7 +228,7 @@ class Streams:
         else:
             engine = engines or choose_engine(self._config, announce=self.announcements.append)
             recognisers = dict.fromkeys(self._streams, Recogniser(engine, self._config, languages=languages))
-        whisper = None if self._config.model.text_only else self._manifest.whisper
+        whisper = None if self._config.voice.text_only else self._manifest.whisper
         if whisper is not None:
             for each in set(recognisers.values()):
                 each.bring_voice(whisper)
@@ -267,6 +269,7 @@ class Streams:
         self._events.close()
 
     def _start(self, stream: _Stream, device: str) -> SessionStart:
+        voice = self._config.voice
         return SessionStart(
             version=__version__,
             labels=list(self._manifest.labels),
@@ -275,6 +278,9 @@ class Streams:
             device=device,
             source=stream.source.name,
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            purpose=voice.purpose,
+            text_only=voice.text_only,
+            judge_voice_of=None if voice.names is None else list(voice.names),
         )
 
     def _settle_down(self, stream: _Stream, item: Quiet | _End) -> None:

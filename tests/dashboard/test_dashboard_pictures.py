@@ -6,7 +6,9 @@ import random
 import re
 from collections.abc import Callable
 from pathlib import PurePath
+from typing import Any
 
+import msgspec
 import pytest
 from helpers.paths import PROJECT
 from helpers.scripted_monitor import (
@@ -25,7 +27,8 @@ from textual.pilot import Pilot
 
 from livemerc.dashboard.app import DashboardApp
 from livemerc.emotions import LABELS
-from livemerc.events import Event, MicState, Status
+from livemerc.events import EmotionEvent, Event, MicState, Status
+from livemerc.purpose import PURPOSES, WORDS_ALONE
 from livemerc.runtime.notices import PAUSED
 
 SIZES = [(60, 20), (80, 24), (120, 40), (200, 60)]
@@ -169,6 +172,25 @@ def hundreds() -> ScriptedMonitor:
     )
 
 
+def of_purpose(**voice: Any) -> Callable[[], ScriptedMonitor]:
+    """The conversation of a session that says what it is for and whose voice is judged."""
+
+    def scene() -> ScriptedMonitor:
+        (first, *others) = conversation()
+        events = [_without_voice(event) for event in others] if voice["text_only"] else others
+        monitor = ScriptedMonitor([msgspec.structs.replace(first, **voice), *events], gauges=SPEAKING)
+        monitor.recording = "rec + audio"
+        return monitor
+
+    return scene
+
+
+def _without_voice(event: Event) -> Event:
+    if not isinstance(event, EmotionEvent):
+        return event
+    return msgspec.structs.replace(event, modality=msgspec.structs.replace(event.modality, speech=None))
+
+
 WORDS = [
     "well",
     "I",
@@ -194,6 +216,11 @@ SCENES: dict[str, Callable[[], ScriptedMonitor]] = {
     scene.__name__: scene
     for scene in (empty, speaking, conversing, revised, abstained, degraded, deaf, paused, finished, hundreds)
 }
+
+
+OF_PURPOSES: dict[str, Callable[[], ScriptedMonitor]] = {
+    purpose: of_purpose(purpose=purpose, text_only=purpose in WORDS_ALONE) for purpose in PURPOSES
+} | {"me": of_purpose(purpose="personal", text_only=False, judge_voice_of=["me"])}
 
 
 @pytest.fixture(autouse=True)
@@ -222,7 +249,7 @@ Compare = Callable[..., bool]
 
 
 def picture(compare: Compare, scene: str, size: tuple[int, int], press: tuple[str, ...] = ()) -> bool:
-    app: App[int] | PurePath = DashboardApp(SCENES[scene](), clock=FakeClock(), ticking=False)
+    app: App[int] | PurePath = DashboardApp((SCENES | OF_PURPOSES)[scene](), clock=FakeClock(), ticking=False)
 
     async def before(pilot: Pilot[int]) -> None:
         await settle(pilot)
@@ -237,6 +264,16 @@ def picture(compare: Compare, scene: str, size: tuple[int, int], press: tuple[st
 @pytest.mark.parametrize("scene", SCENES)
 def test_scene(snap_compare: Compare, scene: str, size: tuple[int, int]) -> None:
     assert picture(snap_compare, scene, size)
+
+
+@pytest.mark.parametrize("scene", OF_PURPOSES)
+def test_purpose(snap_compare: Compare, scene: str) -> None:
+    assert picture(snap_compare, scene, (60, 20) if scene in ("education", "me") else (80, 24))
+
+
+@pytest.mark.parametrize("size", [(60, 20), (120, 40)], ids=lambda s: f"{s[0]}x{s[1]}")
+def test_notice(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert picture(snap_compare, "work", size, ("i",))
 
 
 @pytest.mark.parametrize("theme_presses", [1, 2], ids=["light", "high_contrast"])

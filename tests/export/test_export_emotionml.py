@@ -44,6 +44,16 @@ def checked(data: bytes) -> etree._Element:
     return root
 
 
+def test_purpose_and_whose_voice_was_judged_are_in_the_info_of_the_document(tmp_path: Path) -> None:
+    (first, *others) = conversation(2)
+    start = msgspec.structs.replace(first, purpose="care", text_only=False, judge_voice_of=["me", "ann & <b>"])
+    root = checked(emotionml(read_session(write_session(tmp_path / "s", [start, *others]))))
+    told = {name: root.findtext(f"e:info/lm:{name}", namespaces=E) for name in ("purpose", "judged")}
+    assert told == {"purpose": "care", "judged": "words, and the voice of me, ann & <b>"}
+    old = checked(emotionml(read_session(write_session(tmp_path / "old", conversation(2)))))
+    assert old.find("e:info/lm:purpose", E) is None
+
+
 def said(emotion: etree._Element, name: str) -> str | None:
     found = emotion.find(f"e:info/lm:{name}", E)
     return None if found is None else found.text or ""

@@ -8,6 +8,7 @@ import json
 import sys
 from pathlib import Path
 
+import msgspec
 import pandas
 import pytest
 from export_sessions import every_hostile_text, hostile_events, hostile_sessions, session, utterance
@@ -119,6 +120,7 @@ def test_an_empty_session_has_columns_of_their_types() -> None:
     about = json.loads(schema.metadata[b"livemerc"])
     assert (about["started_at"], about["labels"]) == ("2026-01-02T03:04:05.000+00:00", list(LABELS))
     assert about["checkpoint"]["id"] == "test-1"
+    assert (about["purpose"], about["text_only"], about["judge_voice_of"]) == (None, None, None)
     assert csv(session([])).decode().split("\r\n")[0].split(",") == schema.names
     assert csv(session([])).count(b"\n") == 1
 
@@ -164,3 +166,11 @@ def test_without_pyarrow_one_sentence_says_what_to_install(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ConfigError, match=r"needs pyarrow: install it with `pip install pyarrow`"):
         parquet(session([]))
+
+
+def test_parquet_says_what_the_session_was_for_and_whose_voice_was_judged(tmp_path: Path) -> None:
+    (first, *others) = conversation(1)
+    start = msgspec.structs.replace(first, purpose="care", text_only=False, judge_voice_of=["me"])
+    data = parquet(read_session(write_session(tmp_path / "s", [start, *others])))
+    about = json.loads(pyarrow_parquet.read_table(io.BytesIO(data)).schema.metadata[b"livemerc"])
+    assert (about["purpose"], about["text_only"], about["judge_voice_of"]) == ("care", False, ["me"])

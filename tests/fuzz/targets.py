@@ -227,7 +227,7 @@ def _journal(folder: Path) -> Target:
         b'"type":',
         b'"utterance.final"',
         b"null",
-        b'"schema": 2',
+        b'"schema": 3',
         b'"start_s": -1',
         b'"joy": NaN',
         b'"file": ',

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from livemerc.dashboard.watched import WatchedMonitor, WatchedSource
+from livemerc.dashboard.watched import Microphone, WatchedMonitor, WatchedSource
 from livemerc.emotions import LABELS
 from livemerc.events import (
     AsrInfo,
@@ -73,6 +73,7 @@ class ScriptedMonitor:
         self.stopped = threading.Event()
         self.delivered = threading.Event()  # all of `events` have been taken
         self.stops = 0
+        self.notices_shown = 0
 
     def events(self) -> Iterator[Event]:
         yield from self._events
@@ -90,9 +91,17 @@ class ScriptedMonitor:
     def pause(self, paused: bool) -> None:
         self.paused = paused
 
+    def switch(self, device: str | int) -> None:
+        if isinstance(self.source, Microphone):
+            self.source.switch(device)
+
     def bookmark(self, bookmark: Bookmark) -> str:
         self.bookmarks.append(bookmark)
         return "Marked, and kept with the recording"
+
+    def notice_shown(self) -> str:
+        self.notices_shown += 1
+        return "The notice is shown, and the recording keeps when"
 
     def toggle_recording(self) -> str:
         self.recording = "rec" if self.recording is None else None

@@ -14,7 +14,7 @@ from livemerc.events import EmotionEvent, SessionStart, UtteranceFinal
 from livemerc.pipeline.monitor import Monitor
 from livemerc.pipeline.recording_monitor import RecordingMonitor
 from livemerc.sessions import journal
-from livemerc.sessions.folder import AUDIO_FILE
+from livemerc.sessions.folder import AUDIO_FILE, EVENTS_FILE, SESSION_FILE, read_info
 
 
 def settings(folder: Path) -> Config:
@@ -88,3 +88,35 @@ def test_where_nothing_can_be_recorded_the_session_goes_on(source: FileSource, t
     assert "nothing can be recorded" in said or "not a folder" in said
     assert monitor.recording is None
     assert sum(isinstance(event, UtteranceFinal) for event in monitor.events()) == 20
+
+
+def test_a_recording_keeps_when_the_notice_was_shown_also_one_that_begins_later(
+    source: FileSource, tmp_path: Path
+) -> None:
+    monitor = RecordingMonitor(Monitor(source, settings(tmp_path / "kept")), tmp_path / "first", audio=True)
+    said = []
+    for event in monitor.events():
+        if isinstance(event, UtteranceFinal) and event.utterance_id in ("u2", "u4"):
+            said.append(monitor.notice_shown())
+        if isinstance(event, UtteranceFinal) and event.utterance_id in ("u3", "u5"):
+            monitor.toggle_recording()
+    first = read_info(tmp_path / "first")
+    (folder,) = (tmp_path / "kept").iterdir()
+    later = read_info(folder)
+    assert said[0] == "The notice is shown, and the recording keeps when"
+    assert "nothing is being recorded" in said[1]
+    assert (len(first.notice_shown_at), len(later.notice_shown_at)) == (1, 2)
+    assert later.notice_shown_at[0] == first.notice_shown_at[0]
+    assert first.audio is not None
+    assert (tmp_path / "first" / SESSION_FILE).stat().st_mode & 0o777 == 0o600
+    assert {path.name for path in (tmp_path / "first").iterdir()} == {AUDIO_FILE, EVENTS_FILE, SESSION_FILE}
+
+
+def test_a_folder_that_takes_no_time_of_the_notice_costs_nothing_else(source: FileSource, tmp_path: Path) -> None:
+    monitor = RecordingMonitor(Monitor(source, settings(tmp_path)), tmp_path / "first")
+    (tmp_path / "first" / ".session.json").mkdir()
+    before = (tmp_path / "first" / SESSION_FILE).read_bytes()
+    said = [monitor.notice_shown() for event in monitor.events() if isinstance(event, SessionStart)]
+    assert "does not take the time" in said[0]
+    assert (tmp_path / "first" / SESSION_FILE).read_bytes() == before
+    assert journal.read(tmp_path / "first").ended

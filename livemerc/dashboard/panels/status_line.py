@@ -8,11 +8,13 @@ from livemerc.dashboard.palette import Palette
 from livemerc.dashboard.panels.panel import Panel, spread
 from livemerc.dashboard.state.vitals import LAG_TROUBLE_S, Playback
 from livemerc.notation import clock
+from livemerc.purpose import VoiceScope
 from livemerc.text_safety import sure_width
 
 _SEPARATOR = " · "
 _PATH_CHARACTERS = 18
 """How much of a folder's path is shown, from its end: on 60 columns there is room for this beside the words."""
+_SCOPE_CHARACTERS = 24
 _PAUSED = "PAUSED: nothing is being heard. Space goes on."
 _PAUSED_THEN = "PAUSED HERE: nothing was heard."
 
@@ -124,6 +126,8 @@ class StatusLine(Panel):
             asr = start.asr.engine + (f" {start.asr.model}" if start.asr.model else "")
             items += [sure_width(asr), sure_width(start.device), sure_width(start.checkpoint.id)]
         names = [Text(item, style=palette.dim) for item in items or ["no model yet"]]
+        if state.voice is not None:
+            names.insert(0, _scope(palette, state.voice))
         if state.recording is not None:
             names.insert(0, Text(f"● {sure_width(state.recording)}", style=palette.style(palette.trouble, bold=True)))
         p50, p95 = state.latency_ms(0.5), state.latency_ms(0.95)
@@ -137,6 +141,13 @@ class StatusLine(Panel):
         overruns = Text.assemble(("overruns ", palette.dim), (str(health.overruns), overrun_style))
         queue = Text.assemble(("queue ", palette.dim), (str(sum(health.queued.values())), palette.text))
         return names, [*figures, *((overruns, queue) if health.overruns else (queue, overruns))]
+
+
+def _scope(palette: Palette, voice: VoiceScope) -> Text:
+    """`work: words alone`: what it is for, and whose voice is judged."""
+    told = sure_width(voice.short)
+    told = told if len(told) <= _SCOPE_CHARACTERS else told[: _SCOPE_CHARACTERS - 1] + "…"
+    return Text.assemble((f"{voice.purpose}: ", palette.text), (told, palette.style(palette.foreground, bold=True)))
 
 
 class TroubleBanner(Panel):

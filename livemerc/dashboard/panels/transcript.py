@@ -23,6 +23,7 @@ from livemerc.dashboard.panels.scrolling import QuietScrollBar
 from livemerc.dashboard.panels.transcript_rows import Columns, Marked, height, matches, render
 from livemerc.dashboard.state.session import SessionState
 from livemerc.dashboard.state.utterance import Utterance
+from livemerc.purpose import WORDS_ALONE
 from livemerc.text_safety import sure_width
 
 NOTICES = (
@@ -32,6 +33,13 @@ NOTICES = (
     "Expressed, not felt. No diagnosis. With consent only.",
 )
 """The longest one that fits stands in the first row."""
+_NOTICES_OF_WORDS = (
+    "Shown: emotion that words express, not felt; not a diagnosis. Nobody's voice is judged. Tell everyone heard; "
+    "decide nothing by it.",
+    "Words alone; expressed, not felt; no diagnosis. Tell everyone heard.",
+    "By words alone. Not felt. No diagnosis.",
+)
+"""The same at work and in education, where consent allows nothing more."""
 _SPEAKER_CELLS = (10, 24)  # at most: on a narrow screen, on a wide one
 _RENDERED_KEPT = 160  # more rows than any screen has; each weighs kilobytes, and the collector looks through them
 
@@ -279,7 +287,10 @@ class Transcript(ScrollView):
         width = self.size.width
         if row == 0:
             gone = f"{self.state.forgotten} earlier ones have left the screen. " if self.state.forgotten else ""
-            notice = next((gone + text for text in NOTICES if len(gone + text) + 2 <= width), gone + NOTICES[-1])
+            voice = self.state.voice
+            at_work = voice is not None and voice.purpose in WORDS_ALONE
+            told = _NOTICES_OF_WORDS if at_work else NOTICES
+            notice = next((gone + text for text in told if len(gone + text) + 2 <= width), gone + told[-1])
             return self._padded([Segment(f" {notice}"[: width - 1], self.palette.dim)], ground, width, filters)
         if row == 2 and not self.state.utterances:
             return self._padded(

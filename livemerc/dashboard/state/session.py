@@ -31,6 +31,7 @@ from livemerc.events import (
     UtteranceFinal,
     UtterancePartial,
 )
+from livemerc.purpose import VoiceScope
 from livemerc.sessions.bookmarks import Bookmark
 
 Phase = Literal["loading", "live", "finishing", "finished"]
@@ -85,6 +86,11 @@ class SessionState:
         """Index of the first utterance that changed since the last call; None: no change."""
         changed, self._changed_from = self._changed_from, None
         return changed
+
+    @property
+    def voice(self) -> VoiceScope | None:
+        """Whose voice is judged; None where that is not known (yet)."""
+        return None if self.start is None else self.start.voice
 
     @property
     def has_words(self) -> bool:

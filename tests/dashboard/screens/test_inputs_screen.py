@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
-from helpers.scripted_monitor import ScriptedMonitor
+from helpers.dashboard import shown
+from helpers.scripted_monitor import ScriptedMonitor, start
 
 from livemerc.audio.microphone.devices import InputDevice
 from livemerc.dashboard.app import DashboardApp
@@ -119,3 +121,15 @@ async def test_the_key_is_there_only_with_a_microphone() -> None:
             assert ("another microphone" in str(app.screen.query_one("#help").render())) == there
             await pilot.press("escape", "m")
             assert isinstance(app.screen, InputsScreen) == there
+
+
+async def test_a_session_that_judges_the_voice_of_a_microphone_keeps_that_microphone() -> None:
+    monitor = MonitorOfMicrophone()
+    voice = {"purpose": "personal", "text_only": False, "judge_voice_of": ["me"]}
+    monitor._events = [msgspec.structs.replace(start("mic:Desk"), **voice)]
+    app = DashboardApp(monitor)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(pilot, app, monitor)
+        assert "m" not in footer(app)
+        await pilot.press("m")
+        assert not isinstance(app.screen, InputsScreen)

@@ -22,6 +22,7 @@ from helpers.settled import settled
 from helpers.trainer.miniature import small_config, write_iemocap
 from helpers.trainer.tiny_merits_l import export_tiny, voices, whisper_parts
 from helpers.trainer.whisper_sessions import TALK_S, WORDS, Reciting, emotions, heard
+from helpers.voices_heard import voices_heard
 from helpers.wav_file import write as write_wav
 
 import livemerc
@@ -29,6 +30,7 @@ from livemerc.asr import models
 from livemerc.asr.engine import NoAsr, Transcript
 from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
 from livemerc.asr.select import choose_engine
+from livemerc.audio.file_source import FileSource
 from livemerc.audio.items import Utterance
 from livemerc.audio.read import read_samples
 from livemerc.config import Config, load_config
@@ -298,3 +300,49 @@ def test_a_run_over_it_ends_in_a_checkpoint_that_runs_live(
 def test_an_encoding_is_no_part_of_what_makes_transcripts_equal() -> None:
     one = Transcript(text="a", encoding=np.zeros(3, np.float32))
     assert one == replace(one, encoding=None)
+
+
+# -- whose voice may be judged -----------------------------------------------------------------------------------------
+
+
+def test_at_work_no_encoding_is_made_and_nothing_reaches_the_head(
+    configured: Callable[..., Config], random_whisper: Path
+) -> None:
+    config = configured(asr__engine="faster-whisper", asr__model=str(random_whisper), purpose="work")
+    engine = Reciting(random_whisper, config)
+    with voices_heard() as seen:
+        found = emotions(list(Monitor(Talk(TALK_S), config, engine=engine).events()))
+    assert found
+    assert all(estimate.modality.speech is None for estimate in found)
+    assert (seen, engine.encodes) == ([], False)
+
+
+@pytest.mark.parametrize("words_by", ["whisper", "another"])
+def test_of_two_channels_only_the_named_one_is_encoded(
+    words_by: str,
+    configured: Callable[..., Config],
+    random_whisper: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left, right = read_samples(DEMO, 16_000, 0.0, 12.0), read_samples(DEMO, 16_000, 30.0, 42.0)
+    call = write_wav(tmp_path / "call.wav", np.stack([left, right], axis=1), 16_000)
+    config = configured(asr__model=str(random_whisper), judge_voice_of="me")
+    encoded: list[np.ndarray] = []
+    real = FasterWhisperEngine.encode
+
+    def remember(self: FasterWhisperEngine, samples: np.ndarray) -> np.ndarray:
+        encoded.append(samples)
+        return real(self, samples)
+
+    monkeypatch.setattr(FasterWhisperEngine, "encode", remember)
+    engine = Reciting(random_whisper, config) if words_by == "whisper" else Recited()
+    source = FileSource(call, 0, 20.0, speakers=("me", "them"))
+    with voices_heard() as seen:
+        events = list(Monitor(source, config, engine=engine).events())
+    speakers = {event.utterance_id: event.speaker for event in events if isinstance(event, UtteranceFinal)}
+    mine = sum(speaker == "me" for speaker in speakers.values())
+    assert 0 < mine < len(speakers)
+    assert len(encoded) == len(seen) == mine
+    for estimate in emotions(events):
+        assert (estimate.modality.speech is not None) == (speakers[estimate.utterance_id] == "me")
