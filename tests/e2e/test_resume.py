@@ -128,6 +128,7 @@ def test_a_session_that_came_to_its_end_has_nothing_to_resume(whole):
         (("--context", "8"), "dialogue.context was 32, and is 8 now"),
         (("--text-only",), "--text-only is not as it was"),
         (("--vad", "webrtc"), "vad.engine was silero, and is webrtc now"),
+        (("--purpose", "work"), "purpose was personal, and is work now"),
     ],
 )
 def test_another_way_of_judging_does_not_go_on_with_it(whole, tmp_path, flags, says):
