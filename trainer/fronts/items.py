@@ -96,8 +96,8 @@ def keys_of(items: Sequence[Item], modality: str, hashes: FileHashes) -> tuple[l
 
 
 def inputs_of(part: Sequence[tuple[str, Item]], frontend: FrozenSpeech) -> tuple[list[tuple[str, Item, Any]], Skipped]:
-    """(key, item, what the front end takes: samples (n,) float32 at 16 kHz, or the name) of a part of the work; and what
-    cannot be used."""
+    """(key, item, what the front end takes: samples (n,) float32 at 16 kHz, or the name) of a part of the work; and
+    what cannot be used."""
     if isinstance(frontend, PrecomputedFeatures):
         absent = [(item.name, f"{frontend.name} has no such entry") for _, item in part if item.name not in frontend]
         return [(key, item, item.name) for key, item in part if item.name in frontend], absent
