@@ -15,7 +15,7 @@ from livemerc.model.speech_head import SpeechHead
 from livemerc.model.temperatures import Temperatures
 from trainer.fronts.encoders import build_speech_frontend, build_text_encoder
 from trainer.loop.checkpoint_folder import Origin
-from trainer.merits_l.export import Origins, write_checkpoint
+from trainer.merits_l.export import write_checkpoint
 
 TINY_TEXT = {
     "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 40, "vocab_size": 300,
@@ -69,7 +69,7 @@ def tiny_parts(text: str = "roberta-large", speech: str = "wavlm-base-plus") -> 
 def export_tiny(out: Path, parts: dict[str, Any] | None = None, **options: Any) -> Manifest:
     settings: dict[str, Any] = {
         "checkpoint_id": "tiny-full", "labels": LABELS, "prior": [1 / len(LABELS)] * len(LABELS),
-        "origins": Origins(text=ORIGIN, speech=ORIGIN, speech_front=ORIGIN, fusion=ORIGIN),
+        "origins": dict.fromkeys(("text", "speech", "speech_front", "fusion"), ORIGIN),
         "temperatures": Temperatures(both=1.3),
     }  # fmt: skip
     return write_checkpoint(out, **(parts or tiny_parts()), **{**settings, **options})
