@@ -12,6 +12,7 @@ Each rung is run by the live code: `Dialogue`, from "ASR text" on `Processor`, a
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -183,7 +184,7 @@ class _Heard:
         """The ears' cuts with the recogniser's words; scored as `trainer.evaluation.segments.match` says."""
         guess: list[int] = []
         waits_s, compute_ms = [], []
-        counts = {"segments": 0, "missed": 0, "insertions": 0, "merged": 0, "split": 0}
+        cuts: Counter[str] = Counter()
         all_rows = [[e.row for e in d] for d in self.evaluation.dialogues]
         self.finals = self.gated = 0
         for d in chosen:
@@ -194,21 +195,20 @@ class _Heard:
                     judged.append((item, *self._judged(item)))
                 else:
                     list(self.processor.handle(item))
-            matched = match([(u.start_s, u.end_s) for u, _, _ in judged], all_rows[d])
-            for number in matched.segment_of:
+            segment_of, counts = match([(u.start_s, u.end_s) for u, _, _ in judged], all_rows[d])
+            cuts.update(counts)
+            for number in segment_of:
                 guess.append(-1 if number is None else judged[number][1])
                 if number is not None:
                     utterance, _, took_ms = judged[number]
                     waits_s.append(utterance.decided_s - utterance.end_s)
                     compute_ms.append(took_ms)
-            for name, value in matched.counts().items():
-                counts[name] += value
         latency = {
             "wait_s": _percentiles(waits_s),
             "wait_utterances": _percentiles([0.0]),
             "compute_ms": _percentiles(compute_ms),
         }
-        return self._rung("VAD cuts", chosen, np.array(guess), latency) | {"cuts": counts}
+        return self._rung("VAD cuts", chosen, np.array(guess), latency) | {"cuts": dict(cuts)}
 
     def _judged(self, utterance: Utterance) -> tuple[int, float]:
         """Label and compute time (ASR, encoders, Stages II and III) of one utterance."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from livemerc.model.checkpoint import Manifest
 from livemerc.model.merits import ConversationModel
 from livemerc.model.speech_head import SpeechHead
 from livemerc.model.temperatures import Temperatures
+from trainer.fronts.architectures import HUB, SPEECH, TEXT
 from trainer.fronts.encoders import build_speech_frontend, build_text_encoder
 from trainer.loop.checkpoint_folder import Origin
 from trainer.merits_l.export import write_checkpoint
@@ -29,12 +31,14 @@ ORIGIN = Origin(licence="none", data=["random numbers"])
 
 def tiny_text(name: str = "roberta-large", seed: int = 0) -> tuple[Any, Any]:
     torch.manual_seed(seed)
-    return build_text_encoder(name, weights="random", overrides=TINY_TEXT)
+    with patch.dict(TEXT, {name: TEXT[HUB.get(name, name)] | TINY_TEXT}):
+        return build_text_encoder(name, weights="random")
 
 
 def tiny_front(name: str = "wavlm-base-plus", seed: int = 0, **options: Any) -> Any:
     torch.manual_seed(seed)
-    return build_speech_frontend(name, weights="random", overrides=TINY_SPEECH, **options)
+    with patch.dict(SPEECH, {name: SPEECH[name] | TINY_SPEECH}):
+        return build_speech_frontend(name, weights="random", **options)
 
 
 def voices(*seconds: float, seed: int = 0) -> list[np.ndarray]:
