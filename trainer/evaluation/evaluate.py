@@ -101,7 +101,7 @@ class Evaluation:
         """`truth`, `dialogue`, `has_text` and `has_speech` are of the rows that are judged, context rows left out."""
         self._judged = np.array([not e.row.context_only for d in self.dialogues for e in d])
         rows = [e for d in self.dialogues for e in d if not e.row.context_only]
-        self.truth = np.array([self.labels.index(e.row.emotion) for e in rows])
+        self.truth = np.array([self.labels.index(e.row.emotion or "") for e in rows])
         lengths = [sum(not e.row.context_only for e in d) for d in self.dialogues]
         self.dialogue = np.repeat(np.arange(len(self.dialogues)), lengths)
         self.has_text = np.array([e.t1 is not None for e in rows])

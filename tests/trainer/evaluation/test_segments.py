@@ -20,7 +20,10 @@ CALL = Path("call.wav")
 
 
 def row(start_s: float, end_s: float | None, audio: Path | None = CALL) -> ManifestRow:
-    return ManifestRow(2, "d", f"{start_s}", "", audio, start_s, end_s, "words", "joy", "")
+    return ManifestRow(
+        dialogue_id="d", utterance_id=f"{start_s}", speaker=None, text="words", audio=audio, start_s=start_s,
+        end_s=end_s, emotion="joy", sentiment=None, where="m.csv, line 2", line=2, split="",
+    )  # fmt: skip
 
 
 def test_an_utterance_gets_the_segment_that_overlaps_it_longest() -> None:
@@ -49,10 +52,10 @@ def test_touching_is_no_overlap_and_a_tie_goes_to_the_earlier() -> None:
 def test_every_segment_is_chosen_split_or_inserted(
     segments: list[tuple[float, float]], said: list[tuple[float, float]]
 ) -> None:
-    found = match([(s, s + d) for s, d in segments], [row(s, s + d) for s, d in said])
-    chosen = {s for s in found.segment_of if s is not None}
-    assert len(chosen) + found.split + found.insertions == found.segments == len(segments)
-    for number, (start, length) in zip(found.segment_of, said, strict=True):
+    segment_of, counts = match([(s, s + d) for s, d in segments], [row(s, s + d) for s, d in said])
+    chosen = {s for s in segment_of if s is not None}
+    assert len(chosen) + counts["split"] + counts["insertions"] == counts["segments"] == len(segments)
+    for number, (start, length) in zip(segment_of, said, strict=True):
         overlaps = [min(s + d, start + length) - max(s, start) for s, d in segments]
         best = max(overlaps, default=0.0)
         assert (number is None) == (best <= 0)
