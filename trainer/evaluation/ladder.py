@@ -27,10 +27,11 @@ from livemerc.config import SAMPLE_RATE_HZ, AsrConfig, Config, DialogueConfig, M
 from livemerc.events import EmotionEvent, Event, UtteranceFinal
 from livemerc.model.merits import MeritsL
 from livemerc.pipeline.processor import Processor, load_processor
+from trainer.corpora.recordings import hear
 from trainer.evaluation.bootstrap import Tally, draws, interval
 from trainer.evaluation.evaluate import Encoded, Evaluation, RowAudio
 from trainer.evaluation.options import EvaluateOptions
-from trainer.evaluation.segments import hear, match, one_recording, stretch
+from trainer.evaluation.segments import match, one_recording, stretch
 from trainer.loop.metrics import label_metrics
 
 TIMED_ROWS = 200

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from livemerc.audio.ears import Ears
-from livemerc.audio.file_source import FileSource
-from livemerc.audio.items import EarItem
-from livemerc.config import Config
 from trainer.corpora.manifest import ManifestRow
 
 
@@ -29,24 +25,6 @@ def stretch(dialogues: Sequence[Sequence[ManifestRow]], which: int) -> tuple[Pat
     begin = (max(before) + start) / 2 if before else 0.0
     stop = (min(after) + end) / 2 if after else float("inf")
     return rows[0].audio, begin, stop
-
-
-def hear(config: Config, path: Path, begin_s: float, stop_s: float) -> Iterator[EarItem]:
-    """What the live ears make of `path` from `begin_s` to `stop_s`, to the block; times are the recording's.
-
-    Raises `InputError` for a file that cannot be read.
-    """
-    source = FileSource(path, speed=0, block_ms=config.audio.block_ms)
-    ears = Ears(config, source.rate_hz)
-    try:
-        for block in source.blocks():
-            if block.start_s >= stop_s:
-                break
-            if block.start_s + len(block.samples) / source.rate_hz > begin_s:
-                yield from ears.feed(block)
-        yield from ears.flush()
-    finally:
-        source.close()
 
 
 def match(

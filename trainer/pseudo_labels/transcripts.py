@@ -10,14 +10,13 @@ import msgspec
 
 from livemerc.asr.screening import screen
 from livemerc.asr.select import choose_engine
-from livemerc.audio.ears import Ears
-from livemerc.audio.file_source import FileSource
 from livemerc.audio.items import Utterance
 from livemerc.config import Config, load_config
 from livemerc.errors import InputError
 from livemerc.model.checkpoint import file_sha256
 from livemerc.text_safety import encodable
 from trainer.corpora.audio_index import audio_files
+from trainer.corpora.recordings import hear
 from trainer.files import told
 from trainer.loop.progress import Progress
 from trainer.pseudo_labels.answers import Journal
@@ -109,22 +108,9 @@ def _settings(config: Config, engine: AsrEngine) -> str:
 
 def _transcribe(path: Path, engine: AsrEngine, config: Config, progress: Progress) -> list[Heard]:
     """Long recordings are cut as the live monitor cuts them."""
-    source = FileSource(path, speed=0, block_ms=1000.0)
-    ears = Ears(config, source.rate_hz)
     heard = []
-
-    def take(items: list[Any]) -> None:
-        for item in items:
-            if isinstance(item, Utterance):
-                transcript = screen(engine.transcribe(item), item, config.screening)
-                heard.append(Heard(item.start_s, item.end_s, encodable(transcript.text), transcript.gated))
-
-    try:
-        for block in source.blocks():
-            take(ears.feed(block))
-        take(ears.flush())
-    finally:
-        source.close()
-    for warning in source.warnings:
-        progress.say(warning)
+    for item in hear(config, path, say=progress.say):
+        if isinstance(item, Utterance):
+            transcript = screen(engine.transcribe(item), item, config.screening)
+            heard.append(Heard(item.start_s, item.end_s, encodable(transcript.text), transcript.gated))
     return heard

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from livemerc.audio.items import Utterance
 from livemerc.config import Config, VadConfig
 from trainer.corpora.manifest import ManifestRow
-from trainer.evaluation.segments import hear, match, one_recording, stretch
+from trainer.corpora.recordings import hear
+from trainer.evaluation.segments import match, one_recording, stretch
 
 CALL = Path("call.wav")
 
