@@ -20,10 +20,10 @@ def told(kind: type[LivemercError], what: str, mend: str) -> Iterator[None]:
         raise kind(f"{what} ({cause_of(error)}); {mend}.") from error
 
 
-def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """`write(file)` to a file beside `path`, which it then replaces: a process killed while it writes, or a full disk,
-    leaves the one before. Folders are made. Raises what `write` raises, and OSError."""
-    part = path.with_name(path.name + ".part")
+def write_whole(path: Path, write: Callable[[IO[bytes]], object], part: Path | None = None) -> None:
+    """`write(file)` to `part`, a file beside `path`, which it then replaces: a process killed while it writes, or a
+    full disk, leaves the one before. Folders are made. Raises what `write` raises, and OSError."""
+    part = part or path.with_name(path.name + ".part")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with part.open("wb") as file:

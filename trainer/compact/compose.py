@@ -2,15 +2,16 @@
 
 MELD's words are joined with clips of actors that the speech encoder never heard. A clip carries the utterance's
 emotion with probability `match`, chosen so that the speech branch is worth in these dialogues what it was measured to
-be worth on a corpus it never saw (`match_for_trust`). Otherwise the clip is flat (neutral) or of any other emotion,
-because people say joyful words flatly more often than angrily.
+be worth on a corpus it never saw: a clip of another emotion is right by chance only, so match * (accuracy on unseen
+speakers) + (1 - match) * chance = accuracy on an unseen corpus. Otherwise the clip is flat (neutral) or of any other
+emotion, because people say joyful words flatly more often than angrily.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,38 +19,21 @@ import numpy as np
 from trainer.loop.windows import DialogueFeatures
 
 
-def match_for_trust(unseen_corpus: float, unseen_speaker: float, chance: float) -> float:
-    """Share of matching clips that brings the branch's accuracy from `unseen_speaker` down to `unseen_corpus`.
-
-    A clip of another emotion is right by chance only: match * unseen_speaker + (1 - match) * chance = unseen_corpus.
-    """
-    return float(np.clip((unseen_corpus - chance) / max(1e-6, unseen_speaker - chance), 0.0, 1.0))
-
-
-@dataclass(frozen=True)
 class ClipPool:
-    """Speech embeddings of actors set apart: s1 (N, Ds) float32, label (N,) int64, actor (N,) str."""
+    """Speech embeddings of actors set apart: s1 (N, Ds) float32, label (N,) int64, actor (N,) str.
 
-    s1: np.ndarray
-    label: np.ndarray
-    actor: np.ndarray
-    soften: float = 0.0
-    """Deviation of the noise on every draw; where there is any, half of the draws also lie between two clips of the
-    emotion. Training needs it, because a network learns few actors by heart."""
+    `soften`: deviation of the noise on every draw; where there is any, half of the draws also lie between two clips of
+    the emotion. Training needs it, because a network learns few actors by heart.
+    """
 
-    def __post_init__(self) -> None:
-        by_actor: dict[tuple[str, int], list[int]] = defaultdict(list)
-        by_label: dict[int, list[int]] = defaultdict(list)
-        for i, (actor, label) in enumerate(zip(self.actor, self.label, strict=True)):
-            by_actor[str(actor), int(label)].append(i)
-            by_label[int(label)].append(i)
-        object.__setattr__(self, "_by_actor", by_actor)
-        object.__setattr__(self, "_by_label", by_label)
-        object.__setattr__(self, "actors", sorted(set(map(str, self.actor))))
-
-    actors: list[str] = field(init=False)
-    _by_actor: dict[tuple[str, int], list[int]] = field(init=False)
-    _by_label: dict[int, list[int]] = field(init=False)
+    def __init__(self, s1: np.ndarray, label: np.ndarray, actor: np.ndarray, soften: float = 0.0):
+        self.s1, self.label, self.actor, self.soften = s1, label, actor, soften
+        self.actors = sorted(set(map(str, actor)))
+        self._by_actor: dict[tuple[str, int], list[int]] = defaultdict(list)
+        self._by_label: dict[int, list[int]] = defaultdict(list)
+        for i, (one, kind) in enumerate(zip(actor, label, strict=True)):
+            self._by_actor[str(one), int(kind)].append(i)
+            self._by_label[int(kind)].append(i)
 
     def draw(self, actor: str, label: int, rng: np.random.Generator) -> np.ndarray:
         """A clip of that emotion by that actor, or by any actor where he has none of it."""

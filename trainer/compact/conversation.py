@@ -44,12 +44,6 @@ def text_alone(words: Sequence[TextDialogue], width: int) -> list[DialogueFeatur
     ]  # fmt: skip
 
 
-def weighted_f1(
-    model: ConversationModel, dialogues: Sequence[DialogueFeatures], context: int, field: str, lag: int | None = 0
-) -> float:
-    return figures(model, dialogues, context, field, lag)["weighted_f1"]
-
-
 def figures(
     model: ConversationModel, dialogues: Sequence[DialogueFeatures], context: int, field: str, lag: int | None = 0
 ) -> dict:
@@ -105,8 +99,7 @@ def train_text_context(
     make = either_style(both_styles(text, "train", speech_width), stage)
 
     def score() -> dict[str, float]:
-        clean, plain = (weighted_f1(model, dev[s], stage.context, "text") for s in ("clean", "plain"))
-        return {"clean": clean, "plain": plain}
+        return {s: figures(model, dev[s], stage.context, "text")["weighted_f1"] for s in ("clean", "plain")}
 
     # `text_context.forward` alone: the other networks are not trained here.
     def loss(b: WindowBatch) -> Tensor:
@@ -220,7 +213,7 @@ def fused_stage(
         return batches(dialogues, all_cuts(dialogues, stage.context), stage.batch * 4, rng)
 
     def score() -> dict[str, float]:
-        return {k: weighted_f1(model, d, stage.context, "fused") for k, d in conditions.items()}
+        return {k: figures(model, d, stage.context, "fused")["weighted_f1"] for k, d in conditions.items()}
 
     def loss(b: WindowBatch) -> Tensor:
         return window_loss(b.forward(model).fused, b, b.has_text | b.has_speech)

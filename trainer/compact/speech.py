@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -148,8 +147,10 @@ def summary(m: dict[str, Any]) -> dict[str, Any]:
     return {**short, "n": sum(v["support"] for v in m["per_class"].values()), "recall": recalls}
 
 
-def train_final(config: SpeechStage, everything: dict[str, Features], out: Path) -> dict[str, Any]:
-    """The encoder that ships: trained on part A, calibrated on B, reported on B, C and read speech."""
+def train_final(
+    config: SpeechStage, everything: dict[str, Features], out: Path
+) -> tuple[SpeechEncoder, dict[str, Any]]:
+    """The encoder that ships and its figures: trained on part A, calibrated on B, reported on B, C and read speech."""
     from safetensors.torch import save_file
 
     split = speaker_split()
@@ -186,7 +187,7 @@ def train_final(config: SpeechStage, everything: dict[str, Features], out: Path)
         "licence": "CC BY-NC-SA 4.0 (trained on RAVDESS and nEMO)",
     }
     save_json(card, out / "speech.json")
-    return result
+    return encoder, result
 
 
 def write_embeddings(encoder: SpeechEncoder, everything: dict[str, Features], path: Path) -> None:
@@ -215,16 +216,7 @@ def train(config: SpeechStage, data: Path, out: Path) -> dict[str, Any]:
     """Log-mels in `out/cache`; in `out/final` the encoder that ships, its figures, which are returned, and the
     embeddings of all clips."""
     everything = all_clips(data, out / "cache", config)
-    result = train_final(config, everything, out / "final")
+    encoder, result = train_final(config, everything, out / "final")
     save_json(result, out / "final/result.json")
-    write_embeddings(load_encoder(out / "final"), everything, out / "final/embeddings.npz")
+    write_embeddings(encoder, everything, out / "final/embeddings.npz")
     return result
-
-
-def load_encoder(folder: Path) -> SpeechEncoder:
-    """The encoder that `train_final` saved in `folder`, in evaluation mode."""
-    from safetensors.torch import load_file
-
-    encoder = SpeechEncoder(json.loads((folder / "speech.json").read_text())["config"])
-    encoder.load_state_dict(load_file(folder / "speech.safetensors"))
-    return encoder.eval()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from trainer.compact.config import SpeechStage
 from trainer.compact.log_mels import Features
@@ -93,9 +94,7 @@ def training_batches(
             for v, i in zip(versions, chosen, strict=True)
         ]
         bins = crops[0].shape[1]
-        log_mel = np.zeros((config.batch, max(map(len, crops)), bins), np.float32)
-        for row, crop in zip(log_mel, crops, strict=True):
-            row[: len(crop)] = crop
+        log_mel = pad_sequence([torch.from_numpy(crop) for crop in crops], batch_first=True).numpy()
         log_mel = log_mel @ warp_matrices(config.batch, bins, rng, config)
         log_mel += equalisers(config.batch, bins, rng, config)
         labels = torch.tensor([features.clips[i].label for i in chosen])
@@ -108,7 +107,5 @@ def evaluation_batches(log_mel: list[np.ndarray], size: int) -> Iterator[tuple[l
     for start in range(0, len(order), size):
         part = order[start : start + size]
         frames = torch.tensor([len(log_mel[i]) for i in part])
-        batch = torch.zeros(len(part), int(frames.max()), log_mel[0].shape[1])
-        for row, i in zip(batch, part, strict=True):
-            row[: len(log_mel[i])] = torch.from_numpy(log_mel[i].astype(np.float32))
-        yield part, batch, frames
+        clips = [torch.from_numpy(log_mel[i].astype(np.float32)) for i in part]
+        yield part, pad_sequence(clips, batch_first=True), frames

@@ -109,14 +109,14 @@ def predict(encoder: TextEncoder, tokenizer: Any, texts: list[str], batch: int =
     return t1, encoder.classify(t1)
 
 
-def read_corpora(config: TextStage, data: Path, limit: int | None) -> dict[str, list[TextRow]]:
-    """What the stage trains on, by the name of the corpus' head. `limit`: the first rows only (tests)."""
+def read_corpora(config: TextStage, data: Path) -> dict[str, list[TextRow]]:
+    """What the stage trains on, by the name of the corpus' head."""
     emory = [row for path in sorted((data / "emorynlp").glob("*.csv")) for row in read_emorynlp(path)]
     meld = [row for dialogue in read_meld(data / "meld/train_sent_emo.csv") for row in dialogue]
     corpora = {"meld": meld, "goemotions": read_goemotions(data / "goemotions", "train"), "emorynlp": emory}
     if config.pseudo_epochs:
         corpora["pseudo"] = pseudo_rows(data / config.pseudo_labels)
-    return {name: rows[:limit] for name, rows in corpora.items()}
+    return corpora
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +143,13 @@ def training_batches(
         yield TextBatch(texts, [n for n, _ in chosen], [r.target for _, r in chosen])
 
 
-def train(config: TextStage, data: Path, out: Path, *, limit: int | None = None) -> dict[str, Any]:
-    """The phases of Stage I text; returns the dev figures of the kept epoch. `limit`: the first rows only (tests)."""
+def train(config: TextStage, data: Path, out: Path) -> dict[str, Any]:
+    """The phases of Stage I text; returns the dev figures of the kept epoch."""
     torch.manual_seed(config.seed)
     encoder, tokenizer_path = build_encoder(config.init)
     tokenizer = load_tokenizer(tokenizer_path)
-    dev = [row for dialogue in read_meld(data / "meld/dev_sent_emo.csv") for row in dialogue][:limit]
-    corpora = read_corpora(config, data, limit)
+    dev = [row for dialogue in read_meld(data / "meld/dev_sent_emo.csv") for row in dialogue]
+    corpora = read_corpora(config, data)
     heads = nn.ModuleDict(
         {n: nn.Linear(encoder.dimension, len(rows[0].target)) for n, rows in corpora.items() if n != "meld"}
     )

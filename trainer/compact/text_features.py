@@ -30,22 +30,14 @@ class TextFeatures:
     """The features of a file that `extract` wrote, as dialogues."""
 
     def __init__(self, path: Path):
-        arrays = np.load(path)
-        self.arrays = {k: arrays[k] for k in arrays.files}
+        self.arrays: dict[str, np.ndarray] = dict(np.load(path))
         self.sha256 = file_sha256(path)
 
     def dialogues(self, split: str, style: str) -> list[TextDialogue]:
         """style: "clean" | "plain"."""
-        a, out, start = self.arrays, [], 0
-        for length in a[f"{split}_lengths"]:
-            part = slice(start, start + length)
-            start += length
-            out.append(
-                TextDialogue(
-                    a[f"{split}_{style}"][part], a[f"{split}_labels"][part], list(a[f"{split}_speakers"][part])
-                )
-            )
-        return out
+        ends = np.cumsum(self.arrays[f"{split}_lengths"])[:-1]
+        columns = (np.split(self.arrays[f"{split}_{name}"], ends) for name in (style, "labels", "speakers"))
+        return [TextDialogue(t1, labels, list(speakers)) for t1, labels, speakers in zip(*columns, strict=True)]
 
     @property
     def prior(self) -> np.ndarray:

@@ -18,18 +18,10 @@ _MEND = f"check --manifest: a CSV in UTF-8 with the header {','.join(COLUMNS)}"
 
 
 @dataclass(frozen=True, slots=True)
-class ManifestRow:
-    """One utterance. `audio` is absolute; audio None or text "" = a masked modality; end_s None = to the file's end."""
+class ManifestRow(LabelledUtterance):
+    """An utterance that stands on `line`. `audio` is absolute; `split` "" = not filled in."""
 
     line: int
-    dialogue_id: str
-    utterance_id: str
-    speaker: str
-    audio: Path | None
-    start_s: float
-    end_s: float | None
-    text: str
-    emotion: str
     split: str
 
     @property
@@ -64,11 +56,11 @@ def read_manifest_dialogues(
             continue
         row = _row(path, line, raw, missing)
         if not _is_context(raw):
-            _check_emotion(path, row, labels)
+            _check_emotion(row, labels)
         key = (row.dialogue_id, row.utterance_id)
         if key in seen:
             raise InputError(
-                f"{path}, line {row.line}: utterance {row.utterance_id!r} of dialogue {row.dialogue_id!r} "
+                f"{row.where}: utterance {row.utterance_id!r} of dialogue {row.dialogue_id!r} "
                 f"stands on line {seen[key]} already; make it unique inside its dialogue."
             )
         seen[key] = row.line
@@ -125,21 +117,13 @@ def read_manifest_corpus(path: Path, *, labels: list[str] | None = None) -> Corp
             if row.context_only:
                 continue
             if not row.split:
-                raise InputError(f"{path}, line {row.line}: split is empty; write train, dev or test there.")
+                raise InputError(f"{row.where}: split is empty; write train, dev or test there.")
             if row.split != split:
                 raise InputError(
-                    f"{path}, line {row.line}: dialogue {row.dialogue_id!r} is in {split} (line {first.line}) and in "
+                    f"{row.where}: dialogue {row.dialogue_id!r} is in {split} (line {first.line}) and in "
                     f"{row.split}; put it in one split."
                 )
-        splits.setdefault(split, []).append(
-            [
-                LabelledUtterance(
-                    r.dialogue_id, r.utterance_id, r.speaker or None, r.text, r.audio, r.start_s, r.end_s,
-                    r.emotion or None, None, f"{path}, line {r.line}",
-                )
-                for r in rows
-            ]
-        )  # fmt: skip
+        splits.setdefault(split, []).append([*rows])
     if labels is None:
         used = dict.fromkeys(row.emotion for rows in dialogues for row in rows if row.emotion)
         labels = [label for label in LABELS if label in used] + sorted(used.keys() - set(LABELS))
@@ -151,17 +135,16 @@ def _is_context(raw: dict[str, str]) -> bool:
     return raw["split"].strip() == CONTEXT_SPLIT and not raw["emotion"].strip()
 
 
-def _check_emotion(path: Path, row: ManifestRow, labels: Collection[str] | None) -> None:
+def _check_emotion(row: ManifestRow, labels: Collection[str] | None) -> None:
     if labels is None:
         if not row.emotion:
             raise InputError(
-                f"{path}, line {row.line}: emotion is empty; fill it in, leave the row out, or make {CONTEXT_SPLIT} "
-                "its split."
+                f"{row.where}: emotion is empty; fill it in, leave the row out, or make {CONTEXT_SPLIT} its split."
             )
     elif row.emotion not in labels:
         raise InputError(
-            f"{path}, line {row.line} (dialogue {row.dialogue_id}, utterance {row.utterance_id}): emotion "
-            f"{row.emotion!r} is not one of the checkpoint's ({', '.join(labels)}); map it or leave it out."
+            f"{row.where} (dialogue {row.dialogue_id}, utterance {row.utterance_id}): emotion "
+            f"{row.emotion or ''!r} is not one of the checkpoint's ({', '.join(labels)}); map it or leave it out."
         )
 
 
@@ -187,8 +170,8 @@ def _row(path: Path, line: int, raw: dict[str, str], missing: list[Path] | None)
     if end_s is not None and end_s <= start_s:
         raise InputError(f"{path}, line {line}: end_s ({end_s:g}) is not after start_s ({start_s:g}).")
     return ManifestRow(
-        line, value["dialogue_id"], value["utterance_id"], value["speaker"], audio, start_s, end_s,
-        value["text"], value["emotion"], value["split"],
+        value["dialogue_id"], value["utterance_id"], value["speaker"] or None, value["text"], audio, start_s, end_s,
+        value["emotion"] or None, None, f"{path}, line {line}", line, value["split"],
     )  # fmt: skip
 
 

@@ -32,9 +32,7 @@ class TextRow:
 
 
 def _one_hot(label: str) -> np.ndarray:
-    target = np.zeros(len(LABELS), np.float32)
-    target[LABELS.index(label)] = 1.0
-    return target
+    return np.eye(len(LABELS), dtype=np.float32)[LABELS.index(label)]
 
 
 def read_meld(path: Path) -> list[list[TextRow]]:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from livemerc.config import AsrConfig, DialogueConfig
 from livemerc.errors import ConfigError
 from livemerc.model.checkpoint import read_manifest
 from trainer.evaluation.bootstrap import Tally, bootstrap
@@ -65,14 +64,9 @@ def run(manifest: Path, checkpoints: Sequence[Path | None], options: EvaluateOpt
         found["against"] = compare(judgements[0], other, options.bootstrap or DEFAULT_RESAMPLES, options.seed)
     if options.ladder:
         assert evaluation is not None
-        from trainer.evaluation.ladder import LadderOptions, ladder
+        from trainer.evaluation.ladder import ladder
 
-        rungs = LadderOptions(
-            lag=options.lag or DialogueConfig().revise,
-            asr=AsrConfig(engine=options.asr, model=options.model),
-            device=options.device, threads=options.threads, bootstrap=options.bootstrap, seed=options.seed,
-        )  # fmt: skip
-        found["ladder"] = ladder(evaluation.without_context(), rungs, announce)
+        found["ladder"] = ladder(evaluation.without_context(), options, announce)
     return found
 
 

@@ -56,7 +56,10 @@ class Judgement:
         return {name: p for name, p in named.items() if p is not None}
 
     def figures(self) -> dict[str, Any]:
-        """The object of the contract."""
+        """The object of the contract: {"text": M|None, "speech": M|None, "fused": M, "n", "labels"}.
+
+        A branch alone has the other masked; None where its column is empty in every row.
+        """
         found = {name: classification_metrics(p, self.truth, self.labels) for name, p in self.branches().items()}
         return {
             **{name: found.get(name) for name in ("text", "speech", "fused")},
@@ -98,7 +101,7 @@ class Evaluation:
         """`truth`, `dialogue`, `has_text` and `has_speech` are of the rows that are judged, context rows left out."""
         self._judged = np.array([not e.row.context_only for d in self.dialogues for e in d])
         rows = [e for d in self.dialogues for e in d if not e.row.context_only]
-        self.truth = np.array([self.labels.index(e.row.emotion) for e in rows])
+        self.truth = np.array([self.labels.index(e.row.emotion or "") for e in rows])
         lengths = [sum(not e.row.context_only for e in d) for d in self.dialogues]
         self.dialogue = np.repeat(np.arange(len(self.dialogues)), lengths)
         self.has_text = np.array([e.t1 is not None for e in rows])
@@ -137,23 +140,6 @@ class Evaluation:
             self.judge(lag, text=False) if self.has_speech.any() else None,
             self.judge(lag),
         )  # fmt: skip
-
-
-def evaluate(
-    manifest: Path,
-    split: str | None = None,
-    checkpoint: str | Path | None = None,
-    lag: int = 0,
-    context: int | None = None,
-    device: str = "auto",
-    threads: int = 1,
-) -> dict[str, Any]:
-    """The object of the contract: {"text": M|None, "speech": M|None, "fused": M, "n", "labels"}.
-
-    A branch alone has the other masked; None where its column is empty in every row. `lag` = R, later utterances that
-    may still change a label. Raises `InputError`, `ModelError`.
-    """
-    return Evaluation(manifest, split, checkpoint, context, device, threads).judgement(lag).figures()
 
 
 def encode(dialogues: Sequence[Sequence[ManifestRow]], encoders: Encoders, batch: int = 32) -> list[list[Encoded]]:

@@ -12,9 +12,9 @@ Each rung is run by the live code: `Dialogue`, from "ASR text" on `Processor`, a
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -27,9 +27,11 @@ from livemerc.config import SAMPLE_RATE_HZ, AsrConfig, Config, DialogueConfig, M
 from livemerc.events import EmotionEvent, Event, UtteranceFinal
 from livemerc.model.merits import MeritsL
 from livemerc.pipeline.processor import Processor, load_processor
+from trainer.corpora.recordings import hear
 from trainer.evaluation.bootstrap import Tally, draws, interval
 from trainer.evaluation.evaluate import Encoded, Evaluation, RowAudio
-from trainer.evaluation.segments import hear, match, one_recording, stretch
+from trainer.evaluation.options import EvaluateOptions
+from trainer.evaluation.segments import match, one_recording, stretch
 from trainer.loop.metrics import label_metrics
 
 TIMED_ROWS = 200
@@ -39,22 +41,14 @@ NO_WHOLE_DIALOGUE = "no dialogue with audio on every row"
 NO_RECORDING = "no dialogue whose rows share one recording with start_s and end_s"
 
 
-@dataclass(frozen=True, slots=True)
-class LadderOptions:
-    """`lag` = R of the second rung. `bootstrap`: resamples of the interval of the cost of streaming; None = none.
-    `engine`: the recogniser, closed at the end; None = as `asr` says."""
-
-    lag: int = DialogueConfig().revise
-    asr: AsrConfig = field(default_factory=AsrConfig)
-    engine: AsrEngine | None = None
-    vad: VadConfig = field(default_factory=VadConfig)
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: int = 1
-    bootstrap: int | None = None
-    seed: int = 0
-
-
-def ladder(evaluation: Evaluation, options: LadderOptions, announce: Callable[[str], None]) -> dict[str, Any]:
+def ladder(
+    evaluation: Evaluation,
+    options: EvaluateOptions,
+    announce: Callable[[str], None],
+    *,
+    engine: AsrEngine | None = None,
+    vad: VadConfig | None = None,
+) -> dict[str, Any]:
     """{"lag", "context", "rungs": [...], "cost_of_streaming_points": full dialogue minus lag 0, in points of weighted
     F1, "cost_of_streaming_interval": 95 %, over dialogues, if a bootstrap was asked for}.
 
@@ -62,9 +56,11 @@ def ladder(evaluation: Evaluation, options: LadderOptions, announce: Callable[[s
     lag 0 on the rows of this rung, "latency"}; or {"rung", "weighted_f1": None, "why"} where it cannot be had.
     "latency" is from the end of an utterance to its settled label, {"p50", "p95"} each: "wait_s" for what must be heard
     first (None without times), "wait_utterances" the same in utterances, "compute_ms" measured here. At the end of a
-    dialogue nothing more is waited for. `announce` is told which recogniser runs. Raises `InputError`, `ModelError`.
+    dialogue nothing more is waited for. `announce` is told which recogniser runs: `engine`, which is
+    closed at the end; None = as the options say. Raises `InputError`, `ModelError`.
     """
-    lag = min(options.lag, evaluation.context - 1)  # as in `Dialogue`: a revision needs the utterance in the window
+    # as in `Dialogue`: a revision needs the utterance in the window
+    lag = min(options.lag or DialogueConfig().revise, evaluation.context - 1)
     timed = _Timed(evaluation)
     whole_ms: list[float] = []
     whole = np.concatenate([judge_whole(evaluation.model, d, whole_ms) for d in evaluation.dialogues])
@@ -88,7 +84,7 @@ def ladder(evaluation: Evaluation, options: LadderOptions, announce: Callable[[s
         rung("full dialogue", whole, None, whole_ms),
         rung(f"lag {lag}", at_lag, lag, lag_ms),
         rung("lag 0", at_zero, 0, zero_ms),
-        *_heard_rungs(evaluation, options, zero, announce),
+        *_heard_rungs(evaluation, options, zero, announce, engine, vad or VadConfig()),
     ]
     out = {
         "lag": lag,
@@ -124,7 +120,12 @@ def judge_whole(model: MeritsL, dialogue: Sequence[Encoded], fuse_ms: list[float
 
 
 def _heard_rungs(
-    evaluation: Evaluation, options: LadderOptions, zero: np.ndarray, announce: Callable[[str], None]
+    evaluation: Evaluation,
+    options: EvaluateOptions,
+    zero: np.ndarray,
+    announce: Callable[[str], None],
+    engine: AsrEngine | None,
+    vad: VadConfig,
 ) -> list[dict[str, Any]]:
     """The rungs that need audio. `zero` (N,): labels at lag 0."""
     dialogues = evaluation.dialogues
@@ -134,8 +135,8 @@ def _heard_rungs(
         why = NO_WHOLE_DIALOGUE if evaluation.has_speech.any() else NO_AUDIO
         return [{"rung": name, "weighted_f1": None, "why": why} for name in ("ASR text", "VAD cuts")]
     config = Config(
-        asr=options.asr,
-        vad=options.vad,
+        asr=AsrConfig(engine=options.asr, model=options.model),
+        vad=vad,
         model=ModelConfig(
             checkpoint=None if evaluation.path is None else str(evaluation.path),
             device=options.device,
@@ -143,7 +144,7 @@ def _heard_rungs(
         ),
         dialogue=DialogueConfig(context=evaluation.context, revise=0),
     )
-    asr = options.engine or choose_engine(config, announce=announce)
+    asr = engine or choose_engine(config, announce=announce)
     heard = _Heard(evaluation, load_processor(config, lambda: asr), asr, config, zero)
     rungs = [heard.reference_cuts(worded)]
     if recorded:
@@ -184,7 +185,7 @@ class _Heard:
         """The ears' cuts with the recogniser's words; scored as `trainer.evaluation.segments.match` says."""
         guess: list[int] = []
         waits_s, compute_ms = [], []
-        counts = {"segments": 0, "missed": 0, "insertions": 0, "merged": 0, "split": 0}
+        cuts: Counter[str] = Counter()
         all_rows = [[e.row for e in d] for d in self.evaluation.dialogues]
         self.finals = self.gated = 0
         for d in chosen:
@@ -195,21 +196,20 @@ class _Heard:
                     judged.append((item, *self._judged(item)))
                 else:
                     list(self.processor.handle(item))
-            matched = match([(u.start_s, u.end_s) for u, _, _ in judged], all_rows[d])
-            for number in matched.segment_of:
+            segment_of, counts = match([(u.start_s, u.end_s) for u, _, _ in judged], all_rows[d])
+            cuts.update(counts)
+            for number in segment_of:
                 guess.append(-1 if number is None else judged[number][1])
                 if number is not None:
                     utterance, _, took_ms = judged[number]
                     waits_s.append(utterance.decided_s - utterance.end_s)
                     compute_ms.append(took_ms)
-            for name, value in matched.counts().items():
-                counts[name] += value
         latency = {
             "wait_s": _percentiles(waits_s),
             "wait_utterances": _percentiles([0.0]),
             "compute_ms": _percentiles(compute_ms),
         }
-        return self._rung("VAD cuts", chosen, np.array(guess), latency) | {"cuts": counts}
+        return self._rung("VAD cuts", chosen, np.array(guess), latency) | {"cuts": dict(cuts)}
 
     def _judged(self, utterance: Utterance) -> tuple[int, float]:
         """Label and compute time (ASR, encoders, Stages II and III) of one utterance."""

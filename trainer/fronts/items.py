@@ -8,15 +8,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from livemerc.errors import InputError, cause_of
 from livemerc.model.checkpoint import file_sha256
+from livemerc.model.frozen_speech import FrozenSpeech
 from trainer.corpora.corpus import LabelledUtterance
 from trainer.corpora.recordings import Recordings
+from trainer.fronts.precomputed import PrecomputedFeatures
 
 Skipped = list[tuple[str, str]]
 """(name, reason) of each utterance that cannot be used."""
@@ -39,33 +40,6 @@ class Item:
         """The item of a corpus' utterance; its name is `dialogue_id/utterance_id`."""
         name = f"{utterance.dialogue_id}/{utterance.utterance_id}"
         return cls(name, utterance.audio, utterance.start_s, utterance.end_s)
-
-
-class Frontend(Protocol):
-    """What can be cached: `livemerc.model.frozen_speech.FrozenSpeech`.
-
-    `modality`: "speech" (features of samples) or "given" (of names: `PrecomputedFeatures`). The word is stored with
-    the cache.
-    """
-
-    modality: Any
-    name: str
-
-    @property
-    def settings(self) -> dict[str, Any]: ...
-
-    @property
-    def fingerprint(self) -> str: ...
-
-    def features(self, batch: Any) -> Tensor:
-        """B inputs -> (B, rows, D)."""
-        ...
-
-
-class NamedFeatures(Frontend, Protocol):
-    """A front end of modality "given": it knows some names, and no samples."""
-
-    def __contains__(self, name: object) -> bool: ...
 
 
 class FileHashes:
@@ -121,17 +95,12 @@ def keys_of(items: Sequence[Item], modality: str, hashes: FileHashes) -> tuple[l
     return keys, skipped
 
 
-def inputs_of(part: Sequence[tuple[str, Item]], frontend: Frontend) -> tuple[list[tuple[str, Item, Any]], Skipped]:
-    """(key, item, what the front end takes: samples or name) of a part of the work; and what cannot be used."""
-    if frontend.modality == "given":
-        known = cast(NamedFeatures, frontend)
-        absent = [(item.name, f"{frontend.name} has no such entry") for _, item in part if item.name not in known]
-        return [(key, item, item.name) for key, item in part if item.name in known], absent
-    return _decoded(part)
-
-
-def _decoded(part: Sequence[tuple[str, Item]]) -> tuple[list[tuple[str, Item, Any]], Skipped]:
-    """Samples (n,) float32 at 16 kHz of each utterance."""
+def inputs_of(part: Sequence[tuple[str, Item]], frontend: FrozenSpeech) -> tuple[list[tuple[str, Item, Any]], Skipped]:
+    """(key, item, what the front end takes: samples (n,) float32 at 16 kHz, or the name) of a part of the work; and
+    what cannot be used."""
+    if isinstance(frontend, PrecomputedFeatures):
+        absent = [(item.name, f"{frontend.name} has no such entry") for _, item in part if item.name not in frontend]
+        return [(key, item, item.name) for key, item in part if item.name in frontend], absent
     inputs: list[tuple[str, Item, Any]] = []
     skipped: Skipped = []
     recordings = Recordings(item.audio for _, item in part)

@@ -15,7 +15,7 @@ Any (L, D) and (E,) are taken, alike for all utterances; semantic vectors for al
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +44,14 @@ class PrecomputedFeatures(FrozenSpeech):
         self.path = path
         self.name = f"care:{path.name}"
         try:
-            self._arrays: Any = _SafeTensors(path) if path.suffix == ".safetensors" else _Npz(path)
-            names = set(self._arrays.keys())
+            names, self._read = _open(path)
             self._names = {n for n in names if not n.endswith(SEMANTIC)}
             with_semantic = {n.removesuffix(SEMANTIC) for n in names if n.endswith(SEMANTIC)}
             if not self._names:
                 raise ModelError(f"{path}: holds no features; its keys must be dialogue_id/utterance_id.")
             first = min(self._names)
-            shape = self._arrays.shape(first)
-            self.extra = int(self._arrays.shape(first + SEMANTIC)[0]) if with_semantic else 0
+            shape = self._read(first).shape
+            self.extra = len(self._read(first + SEMANTIC)) if with_semantic else 0
         except OSError as error:
             raise ModelError(
                 f"{path}: cannot be read ({cause_of(error)}); name a .npz or .safetensors file."
@@ -89,7 +88,7 @@ class PrecomputedFeatures(FrozenSpeech):
         return out
 
     def _array(self, name: str, shape: tuple[int, ...]) -> Tensor:
-        array = self._arrays.read(name)
+        array = self._read(name)
         if tuple(array.shape) != shape:
             raise InputError(
                 f"{self.path}: {name} has shape {tuple(array.shape)}, the first one {shape}; write it again."
@@ -97,32 +96,12 @@ class PrecomputedFeatures(FrozenSpeech):
         return array.float()
 
 
-class _SafeTensors:
-    def __init__(self, path: Path):
-        self._file: Any = safe_open(path, framework="pt").__enter__()
-
-    def keys(self) -> Iterable[str]:
-        return self._file.keys()
-
-    def shape(self, name: str) -> Sequence[int]:
-        return self._file.get_slice(name).get_shape()
-
-    def read(self, name: str) -> Tensor:
-        return self._file.get_tensor(name)
-
-
-class _Npz:
-    def __init__(self, path: Path):
-        loaded = np.load(path, allow_pickle=False)
-        if not isinstance(loaded, np.lib.npyio.NpzFile):
-            raise zipfile.BadZipFile("one array, not an archive of named ones")
-        self._file = loaded
-
-    def keys(self) -> Iterable[str]:
-        return self._file.files
-
-    def shape(self, name: str) -> Sequence[int]:
-        return self._file[name].shape
-
-    def read(self, name: str) -> Tensor:
-        return torch.from_numpy(np.asarray(self._file[name], np.float32))
+def _open(path: Path) -> tuple[Iterable[str], Callable[[str], Tensor]]:
+    """The names in a file, and what reads one."""
+    if path.suffix == ".safetensors":
+        file: Any = safe_open(path, framework="pt").__enter__()
+        return file.keys(), file.get_tensor
+    loaded = np.load(path, allow_pickle=False)
+    if not isinstance(loaded, np.lib.npyio.NpzFile):
+        raise zipfile.BadZipFile("one array, not an archive of named ones")
+    return loaded.files, lambda name: torch.from_numpy(np.asarray(loaded[name], np.float32))

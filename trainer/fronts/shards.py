@@ -20,32 +20,21 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from livemerc.errors import LivemercError
-from livemerc.model.checkpoint import file_sha256
-from trainer.files import told
+from trainer.files import told, write_whole
 
 PART = ".part"
 
 
 class BrokenShard(Exception):
-    """A shard that is truncated or changed; `path` names it."""
+    """A shard that is truncated or changed; the message names it."""
 
     def __init__(self, path: Path):
         super().__init__(f"{path}: truncated or changed")
-        self.path = path
 
 
 def write_file(path: Path, content: bytes) -> None:
     """Writes all of it or nothing, also in a crash. Raises OSError (a full disk) and leaves no part behind."""
-    part = path.with_name(f"{path.name}.{os.getpid()}{PART}")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
+    write_whole(path, lambda file: file.write(content), path.with_name(f"{path.name}.{os.getpid()}{PART}"))
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -56,32 +45,16 @@ def remove_leftovers(folder: Path) -> None:
             part.unlink(missing_ok=True)
 
 
-def write_shard(folder: Path, keys: Sequence[str], rows: Tensor) -> Path:
-    """Writes `rows` (n, ...) under `keys` (n); returns the file. Raises OSError."""
-    content = save({"features": rows.contiguous()}, metadata={"keys": json.dumps(list(keys))})
-    path = folder / f"{_digest(content)}.safetensors"
-    write_file(path, content)
-    return path
-
-
 class ShardWriter:
     """Collects rows and writes them as shards of `size` rows, or of fewer once `flush_s` seconds have gone by.
 
-    `stored`: the type that rows are stored as; `total`: rows that are to come, for messages; `written` is called with
-    each shard's path and keys.
+    `total`: rows that are to come, for messages; `written` is called with each shard's path and keys.
     """
 
     def __init__(
-        self,
-        folder: Path,
-        size: int,
-        flush_s: float,
-        stored: torch.dtype,
-        total: int,
-        written: Callable[[Path, Sequence[str]], None],
+        self, folder: Path, size: int, flush_s: float, total: int, written: Callable[[Path, Sequence[str]], None]
     ):
-        self._folder, self._size, self._flush_s, self._stored = folder, size, flush_s, stored
-        self._total, self._written = total, written
+        self._folder, self._size, self._flush_s, self._total, self._written = folder, size, flush_s, total, written
         self._keys: list[str] = []
         self._rows: list[Tensor] = []
         self._kept = 0
@@ -104,7 +77,9 @@ class ShardWriter:
             return
         kept = f"{self._kept} of {self._total} new ones are kept, free some room and run the same command again"
         with told(LivemercError, f"{self._folder}: features cannot be written", kept):
-            path = write_shard(self._folder, keys, torch.cat(rows).to(self._stored))
+            content = save({"features": torch.cat(rows)}, metadata={"keys": json.dumps(keys)})
+            path = self._folder / f"{_digest(content)}.safetensors"
+            write_file(path, content)
         self._kept += len(keys)
         self._written(path, keys)
 
@@ -123,16 +98,11 @@ def shard_keys(path: Path) -> list[str]:
 
 
 def read_shard(path: Path) -> Tensor:
-    """All rows, float32, after its SHA-256 is checked. Raises `BrokenShard`."""
+    """All rows, after its SHA-256 is checked. Raises `BrokenShard`."""
     content = path.read_bytes()
     if _digest(content) != path.stem:
         raise BrokenShard(path)
-    return load(content)["features"].to(torch.float32)
-
-
-def is_whole(path: Path) -> bool:
-    """Whether the content is what the name says."""
-    return file_sha256(path)[:32] == path.stem
+    return load(content)["features"]
 
 
 def _digest(content: bytes) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from livemerc.asr.identify import WEIGHTS, model_sha256
 from livemerc.asr.models import cached_path, is_complete
 from livemerc.asr.select import load_whisper
-from livemerc.config import AsrConfig, Config, ModelConfig
+from livemerc.config import Config
 from livemerc.errors import ModelError
 from livemerc.model.frozen_speech import WhisperFront
 from livemerc.model.whisper_identity import LONGEST_NAME, WhisperIdentity
@@ -22,7 +22,7 @@ from livemerc.model.whisper_identity import LONGEST_NAME, WhisperIdentity
 SAMPLES_TRIED = 1600
 
 
-def whisper_front(source: str, device: str = "auto", compute_type: str = "default") -> WhisperFront:
+def whisper_front(source: str) -> WhisperFront:
     """The front end of `source`, a folder in CTranslate2's format or the name of a cached model; no network.
 
     Its `config` names the Whisper by content, so that a checkpoint can hold it. Raises `ModelError`.
@@ -31,8 +31,7 @@ def whisper_front(source: str, device: str = "auto", compute_type: str = "defaul
     folder = Path(source) if is_folder else cached_path(source)
     if folder is None or not is_complete(folder):
         raise ModelError(f"whisper:{source}: no complete model there; run `livemerc models pull`, or name its folder.")
-    asr, model = AsrConfig(compute_type=compute_type), msgspec.convert({"device": device}, ModelConfig)
-    engine, _ = load_whisper(source, folder, Config(asr=asr, model=model), floating=True)
+    engine, _ = load_whisper(source, folder, Config(), floating=True)
     identity = WhisperIdentity(
         name=plain_name(folder.resolve().name) if is_folder else source,
         model_sha256=model_sha256(folder),

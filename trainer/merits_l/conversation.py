@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from livemerc.model.merits import ConversationModel
 from trainer.loop.fit import fit
-from trainer.loop.losses import ExtraTerms, balanced_class_weights, window_loss
+from trainer.loop.losses import ExtraTerms, window_loss
 from trainer.loop.stage import LoopOptions
 from trainer.loop.windows import DialogueFeatures, WindowBatch, batches, judge, random_cuts
 from trainer.merits_l.config import ConversationSection, FusionSection, MeritsLConfig, RunSection
-from trainer.merits_l.data import dev_figures, make_stage
+from trainer.merits_l.data import class_weights, dev_figures, make_stage
 
 Modality = Literal["text", "speech"]
 Field = Literal["fused", "text", "speech"]
@@ -91,12 +91,6 @@ def _fit(
     return fit(make_stage(name, module, section, run.seed, make, loss, evaluate, count), out, options)
 
 
-def _weights(dialogues: Sequence[DialogueFeatures], kind: str, classes: int) -> Tensor | None:
-    if kind == "none":
-        return None
-    return balanced_class_weights(np.concatenate([d.labels for d in dialogues]), classes)
-
-
 def train_conversation(
     model: ConversationModel,
     modality: Modality,
@@ -109,9 +103,8 @@ def train_conversation(
     """Stage II of one modality: trains that network of `model` alone."""
     network = model.text_context if modality == "text" else model.speech_context
     device = next(model.parameters()).device
-    classes = model.config["labels"]
-    weights = _weights(dialogues.train, section.class_weights, classes)
-    weights = None if weights is None else weights.to(device)
+    labels = np.concatenate([d.labels for d in dialogues.train])
+    weights = class_weights(section, labels, model.config["labels"], device)
     torch.manual_seed(run.seed)
     extra = ExtraTerms(network.width, section.contrastive, section.contrastive_temperature, section.sentiment)
     extra = extra.to(device)
@@ -158,8 +151,8 @@ def train_fusion(
     frozen = (model.text_context, model.speech_context)
     for network in frozen:
         network.requires_grad_(False)
-    weights = _weights(dialogues.train, section.class_weights, model.config["labels"])
-    weights = None if weights is None else weights.to(device)
+    labels = np.concatenate([d.labels for d in dialogues.train])
+    weights = class_weights(section, labels, model.config["labels"], device)
 
     def loss_of(batch: WindowBatch) -> Tensor:
         b = drop_modalities(batch, section.modality_dropout).to(device)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from livemerc.errors import InputError
 from trainer.corpora.corpus import SENTIMENTS, Corpus, LabelledUtterance
 from trainer.loop import processes
+from trainer.loop.losses import balanced_class_weights
 from trainer.loop.metrics import classification_metrics
 from trainer.loop.stage import Phase, Stage, adamw, warm_up_then_down
 from trainer.loop.windows import DialogueFeatures
@@ -39,24 +41,11 @@ class Split:
     def __len__(self) -> int:
         return len(self.utterances)
 
-    @property
-    def texts(self) -> list[str]:
-        return [u.text for u in self.utterances]
-
     def dialogues(self, t1: np.ndarray, s1: np.ndarray, has_speech: np.ndarray) -> list[DialogueFeatures]:
         """t1 (n, Dt), s1 (n, Ds), has_speech (n,) of all utterances -> one `DialogueFeatures` a dialogue."""
-        return [
-            DialogueFeatures(
-                t1[part], s1[part], self.has_text[part], has_speech[part], self.labels[part], self.sentiments[part]
-            )
-            for part in self._parts()
-        ]
-
-    def _parts(self) -> Iterator[slice]:
-        start = 0
-        for length in self.lengths:
-            yield slice(start, start + length)
-            start += length
+        columns = (t1, s1, self.has_text, has_speech, self.labels, self.sentiments)
+        parts = (np.split(column, np.cumsum(self.lengths)[:-1]) for column in columns)
+        return [DialogueFeatures(*one) for one in zip(*parts, strict=True)]
 
 
 def make_split(corpus: Corpus, name: str) -> Split:
@@ -144,6 +133,11 @@ def make_stage(
         evaluate=evaluate, select=section.select, seed=seed, patience=section.patience, clip=section.clip,
         accumulate=section.accumulate,
     )  # fmt: skip
+
+
+def class_weights(section: OptimisedSection, labels: np.ndarray, classes: int, device: torch.device) -> Tensor | None:
+    """(C,) weights from the training labels (n,), where `section` asks for them."""
+    return balanced_class_weights(labels, classes).to(device) if section.class_weights == "balanced" else None
 
 
 def dev_figures(logits: Tensor, truth: np.ndarray) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,18 +25,11 @@ from trainer.merits_l.stages import STAGES
 from trainer.merits_l.text import load_text
 
 
-class Origins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One `Origin` a part."""
-
-    text: Origin
-    speech: Origin
-    speech_front: Origin
-    fusion: Origin
-
-
 def export_run(config: Path, runs: Path, out: Path, name: str) -> Manifest:
     """The checkpoint of a finished run. Raises `ConfigError` where a stage is missing or the front end is another one
     than the run's, or cannot be stored."""
+    from tokenizers import Tokenizer
+
     from trainer.fronts.encoders import build_speech_frontend
 
     settings = read_config(config)
@@ -63,7 +56,7 @@ def export_run(config: Path, runs: Path, out: Path, name: str) -> Manifest:
         labels=model["labels"],
         prior=model["prior"],
         text=text,
-        tokenizer=_tokenizer(runs / "text" / "tokenizer.json"),
+        tokenizer=Tokenizer.from_file(str(runs / "text" / "tokenizer.json")),
         front=front,
         head=head,
         conversation=conversation,
@@ -72,18 +65,12 @@ def export_run(config: Path, runs: Path, out: Path, name: str) -> Manifest:
     )
 
 
-def _tokenizer(path: Path) -> Any:
-    from tokenizers import Tokenizer
-
-    return Tokenizer.from_file(str(path))
-
-
-def _origins(settings: MeritsLConfig, front_name: str) -> Origins:
-    """Whose data the weights hold. The licence is the corpus owner's to say, so it is not guessed."""
+def _origins(settings: MeritsLConfig, front_name: str) -> dict[str, Origin]:
+    """Whose data the weights of each part hold. The licence is the corpus owner's to say, so it is not guessed."""
     corpus = settings.corpus.name
     own = Origin(licence=f"as the licence of {corpus} allows", data=[corpus])
     front = Origin(licence=f"as the licence of {front_name} allows", data=[front_name])
-    return Origins(text=own, speech=own, speech_front=front, fusion=own)
+    return {"text": own, "speech": own, "speech_front": front, "fusion": own}
 
 
 def write_checkpoint(
@@ -97,16 +84,15 @@ def write_checkpoint(
     front: FrozenSpeech,
     head: SpeechHead,
     conversation: ConversationModel,
-    origins: Origins,
-    temperatures: Temperatures | None = None,
-    abstention: Abstention | None = None,
+    origins: Mapping[str, Origin],
+    temperatures: Temperatures,
     s1: Literal["logits", "embedding"] = "embedding",
-    speech_trust: float = 1.0,
     half: bool = True,
 ) -> Manifest:
     """Writes `out` (made if need be) and returns its manifest.
 
     `labels`, `prior` (shares, summing to 1) in the order of the logits; `tokenizer`: a `tokenizers.Tokenizer`;
+    `origins`: of "text", "speech", "speech_front" and "fusion";
     `s1`: what Stage II speech was trained on; `half`: float16 weights (half the room; T1 and S1 move by about 1e-3),
     else float32.
 
@@ -125,20 +111,17 @@ def write_checkpoint(
     _fits("shares of the prior", len(prior), len(labels))
     _fits("width of Stage II text", conversation.config["text"]["width"], text.dimension)
     _fits("width of Stage II speech", conversation.config["speech"]["width"], speech_width)
-    networks: dict[str, tuple[nn.Module, dict[str, Any], Origin]] = {
-        "text": (text, text.config, origins.text),
-        "speech": (head, head.config, origins.speech),
-        "speech_front": (front, stored_front, origins.speech_front),
-        "fusion": (conversation, conversation.config, origins.fusion),
-    }
+    networks: dict[str, tuple[nn.Module, dict[str, Any]]] = {
+        "text": (text, text.config), "speech": (head, head.config), "speech_front": (front, stored_front),
+        "fusion": (conversation, conversation.config),
+    }  # fmt: skip
     parts = {
-        name: Weights(pack_state(network.state_dict(), half=half), config, origin)
-        for name, (network, config, origin) in networks.items()
+        name: Weights(pack_state(network.state_dict(), half=half), config, origins[name])
+        for name, (network, config) in networks.items()
     }
     return write_checkpoint_folder(
         out, parts, tokenizer.to_str().encode(), id=checkpoint_id, labels=list(labels),
-        prior=[float(p) for p in prior], temperatures=temperatures or Temperatures(),
-        abstention=abstention or Abstention(), speech_trust=speech_trust, s1=s1,
+        prior=[float(p) for p in prior], temperatures=temperatures, abstention=Abstention(), speech_trust=1.0, s1=s1,
     )  # fmt: skip
 
 

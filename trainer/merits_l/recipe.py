@@ -107,8 +107,9 @@ class Run:
 
         rows = read_pseudo_labels(source)
         section = self.config.pretrain
-        begun = {"pretrain": _plain(section), "text.encoder": self.config.text.encoder,
-                 "text.weights": self.config.text.weights, "pseudo_labels": _digest(rows)}  # fmt: skip
+        digest = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+        begun = {"pretrain": msgspec.to_builtins(section), "text.encoder": self.config.text.encoder,
+                 "text.weights": self.config.text.weights, "pseudo_labels": digest}  # fmt: skip
 
         def work(out: Path, options: LoopOptions) -> dict[str, Any]:
             torch.manual_seed(self.seed)
@@ -123,7 +124,7 @@ class Run:
 
     def text(self) -> None:
         section = self.config.text
-        begun = {"text": _plain(section), "pretrain": self._fingerprint("pretrain", needed=False)}
+        begun = {"text": msgspec.to_builtins(section), "pretrain": self._fingerprint("pretrain", needed=False)}
 
         def work(out: Path, options: LoopOptions) -> dict[str, Any]:
             torch.manual_seed(self.seed)
@@ -143,7 +144,7 @@ class Run:
 
     def speech(self) -> None:
         section = self.config.speech
-        begun = {"speech": _plain(section)}
+        begun = {"speech": msgspec.to_builtins(section)}
 
         def work(out: Path, options: LoopOptions) -> dict[str, Any]:
             cache = self.options.cache or self.out / "cache"
@@ -189,10 +190,10 @@ class Run:
             )
             return {"best": best, "trained": trainable(getattr(model, f"{modality}_context"))}
 
-        self._stage(name, {name: _plain(section), **self._embeddings()}, work, f"{name}.best.pt")
+        self._stage(name, {name: msgspec.to_builtins(section), **self._embeddings()}, work, f"{name}.best.pt")
 
     def fusion(self) -> None:
-        begun = {"fusion": _plain(self.config.fusion), **self._embeddings()}
+        begun = {"fusion": msgspec.to_builtins(self.config.fusion), **self._embeddings()}
         for modality in ("text", "speech"):
             begun[f"conversation-{modality}"] = self._fingerprint(f"conversation-{modality}")
 
@@ -206,7 +207,7 @@ class Run:
                 figures = self._report(model)
                 save_json(
                     {"config": model.config, "labels": self.corpus.labels, "prior": self._prior(),
-                     "temperatures": _plain(self._temperatures(model))}, out / "model.json",
+                     "temperatures": msgspec.to_builtins(self._temperatures(model))}, out / "model.json",
                 )  # fmt: skip
                 save_state({k: v.cpu() for k, v in model.state_dict().items()}, out / "conversation.pt")
             return {"best": best, "trained": trainable(model.fusion), "dev": figures}
@@ -233,7 +234,7 @@ class Run:
         the file that the next stages build on."""
         out = self.out / name
         begun = json.loads(json.dumps(
-            {**begun, "run": _plain(self.config.run), "corpus": _plain(self.config.corpus),
+            {**begun, "run": msgspec.to_builtins(self.config.run), "corpus": msgspec.to_builtins(self.config.corpus),
              "max_steps": self.options.max_steps, "utterances": fingerprint(self.splits.values())}
         ))  # fmt: skip
         record = out / "stage.json"
@@ -245,7 +246,7 @@ class Run:
             return
         self._say(f"stage {name}")
         if self.process.is_main_process:
-            self.folder.describe(_plain(self.config), {"utterances": begun["utterances"]})
+            self.folder.describe(msgspec.to_builtins(self.config), {"utterances": begun["utterances"]})
         options = LoopOptions(
             precision=self.config.run.precision, save_every=self.config.run.save_every, begun_with=begun,
             max_steps=self.options.max_steps,
@@ -337,14 +338,6 @@ class Run:
     def _say(self, what: str) -> None:
         if self.process.is_main_process:
             print(f"livemerc-train: {what}", file=sys.stderr, flush=True)
-
-
-def _plain(section: msgspec.Struct) -> Any:
-    return msgspec.to_builtins(section)
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
 
 
 def trainable(module: nn.Module) -> int:

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from livemerc.errors import InputError
 from livemerc.model.speech_head import SpeechHead
 from trainer.loop.fit import fit
-from trainer.loop.losses import ExtraTerms, balanced_class_weights, cross_entropy
+from trainer.loop.losses import ExtraTerms, cross_entropy
 from trainer.loop.stage import LoopOptions
 from trainer.merits_l.config import SpeechSection
-from trainer.merits_l.data import Split, dev_figures, make_stage
+from trainer.merits_l.data import Split, class_weights, dev_figures, make_stage
 
 NAME = "speech"
 
@@ -56,10 +56,7 @@ def train_speech(
         if not len(found):
             raise InputError(f"no labelled utterance of split {name!r} has audio; the speech branch needs voices.")
     device = next(head.parameters()).device
-    classes = head.head.out_features
-    weights = None
-    if section.class_weights == "balanced":
-        weights = balanced_class_weights(train.labels[rows["train"]], classes).to(device)
+    weights = class_weights(section, train.labels[rows["train"]], head.head.out_features, device)
     torch.manual_seed(seed)
     extra = ExtraTerms(head.dimension, section.contrastive, section.contrastive_temperature, section.sentiment)
     extra = extra.to(device)

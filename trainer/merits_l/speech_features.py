@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,14 +33,11 @@ class SpeechFeatures:
 
     @property
     def fetch(self) -> dict[str, Fetch]:
-        return {name: _fetch(self.voiced[name], self.values[name]) for name in self.voiced}
+        return {name: partial(_fetch, self.voiced[name], self.values[name]) for name in self.voiced}
 
 
-def _fetch(voiced: np.ndarray, values: np.ndarray) -> Fetch:
-    def fetch(utterances: np.ndarray) -> np.ndarray:
-        return values[np.searchsorted(voiced, utterances)]
-
-    return fetch
+def _fetch(voiced: np.ndarray, values: np.ndarray, utterances: np.ndarray) -> np.ndarray:
+    return values[np.searchsorted(voiced, utterances)]
 
 
 def speech_features(

@@ -16,11 +16,11 @@ from livemerc.errors import InputError
 from livemerc.model.text import TextEncoder, tokenize
 from trainer.corpora.corpus import SENTIMENTS
 from trainer.loop.fit import autocast, fit
-from trainer.loop.losses import ExtraTerms, balanced_class_weights, cross_entropy
+from trainer.loop.losses import ExtraTerms, cross_entropy
 from trainer.loop.stage import LoopOptions
 from trainer.loop.windows import bucketed
 from trainer.merits_l.config import PretrainSection, TextSection
-from trainer.merits_l.data import Split, dev_figures, make_stage
+from trainer.merits_l.data import Split, class_weights, dev_figures, make_stage
 
 NAME = "text"
 
@@ -71,8 +71,7 @@ def train_text(
 ) -> dict[str, float]:
     """Fine-tunes `encoder`; on return it is that of the epoch with the best dev weighted F1. Files as of `fit`."""
     device = next(encoder.parameters()).device
-    classes = encoder.head.out_features
-    weights = balanced_class_weights(train.labels, classes).to(device) if section.class_weights == "balanced" else None
+    weights = class_weights(section, train.labels, encoder.head.out_features, device)
     terms = (0.0, 1.0, 0.0)
     if isinstance(section, TextSection):
         terms = (section.contrastive, section.contrastive_temperature, section.sentiment)

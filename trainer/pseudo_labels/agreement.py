@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from trainer.corpora.corpus import SENTIMENTS
+from trainer.loop.metrics import confusion_matrix, label_metrics, per_class
 
 PAPER = 0.5298
 """GPT-3.5's labels against emotions mapped to sentiment, as quoted from MERITS-L: another corpus, no target."""
@@ -17,27 +20,20 @@ def agreement(pairs: Sequence[tuple[str, str | None]]) -> dict[str, Any] | None:
     `majority`: what always saying the most frequent gold label would give. `confusion[gold][label]` counts; `per_class`
     as in the evaluate contract.
     """
-    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
-
     labelled = [(gold, label) for gold, label in pairs if label is not None]
     if not labelled:
         return None
-    truth, guess = [g for g, _ in labelled], [g for _, g in labelled]
-    precision, recall, f1, support = precision_recall_fscore_support(
-        truth, guess, labels=list(SENTIMENTS), zero_division=0
-    )
-    counts = confusion_matrix(truth, guess, labels=list(SENTIMENTS))
+    truth, guess = (np.array([SENTIMENTS.index(name) for name in names]) for names in zip(*labelled, strict=True))
+    figures = label_metrics(guess, truth, len(SENTIMENTS))
+    counts = confusion_matrix(np.eye(len(SENTIMENTS))[guess], truth)
     return {
-        "overall": sum(g == label for g, label in labelled) / len(labelled),
-        "majority": float(support.max() / support.sum()),
+        "overall": figures["accuracy"],
+        "majority": float(counts.sum(1).max() / len(labelled)),
         "paper": PAPER,
         "n": len(labelled),
         "without_label": len(pairs) - len(labelled),
-        "weighted_f1": float((f1 * support).sum() / support.sum()),
-        "per_class": {
-            name: {"precision": float(p), "recall": float(r), "f1": float(f), "support": int(s)}
-            for name, p, r, f, s in zip(SENTIMENTS, precision, recall, f1, support, strict=True)
-        },
+        "weighted_f1": figures["weighted_f1"],
+        "per_class": per_class(guess, truth, SENTIMENTS),
         "confusion": {
             gold: {label: int(n) for label, n in zip(SENTIMENTS, row, strict=True)}
             for gold, row in zip(SENTIMENTS, counts, strict=True)

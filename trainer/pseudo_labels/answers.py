@@ -76,18 +76,13 @@ class Journal:
 
     def answers(self, keys: Iterable[str]) -> dict[str, Answer]:
         """The answers to those of `keys` that have one."""
-        found: dict[str, Answer] = {}
-        wanted = list(keys)
         with self._errors():
-            for start in range(0, len(wanted), 500):
-                part = wanted[start : start + 500]
-                rows = self._db.execute(
-                    "SELECT key, status, label, raw, prompt_tokens, completion_tokens FROM answers "
-                    f"WHERE key IN ({','.join('?' * len(part))})",
-                    part,
-                )
-                found.update((key, Answer(*rest)) for key, *rest in rows)
-        return found
+            rows = self._db.execute(
+                "SELECT key, status, label, raw, prompt_tokens, completion_tokens FROM answers "
+                "WHERE key IN (SELECT value FROM json_each(?))",
+                [json.dumps(list(keys))],
+            )
+            return {key: Answer(*rest) for key, *rest in rows}
 
     def add(self, teacher: str, answered: Sequence[tuple[str, str, Answer]]) -> None:
         """(key, text, answer)s in one transaction; durable against a kill when this returns."""

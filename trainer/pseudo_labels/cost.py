@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from trainer.pseudo_labels.options import PseudoLabelOptions
 from trainer.pseudo_labels.teachers import Answer
 
 
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """Money for a million tokens, in any currency."""
-
-    prompt: float
-    completion: float
-
-
 class Bill:
-    """Tokens and money so far; None as soon as one answer's are unknown: a partial sum looks like a whole one."""
+    """Tokens and money so far; None as soon as one answer's are unknown: a partial sum looks like a whole one.
 
-    def __init__(self, prices: Prices | None) -> None:
-        self._prices = prices
+    Prices are for a million tokens, in any currency.
+    """
+
+    def __init__(self, options: PseudoLabelOptions) -> None:
+        self._price_in, self._price_out = options.price_in, options.price_out
         self.prompt: int | None = None
         self.completion: int | None = None
         self._unknown = False
@@ -37,13 +32,13 @@ class Bill:
 
     @property
     def cost(self) -> float | None:
-        if self._prices is None or self.prompt is None or self.completion is None:
+        if self._price_in is None or self._price_out is None or self.prompt is None or self.completion is None:
             return None
-        return (self.prompt * self._prices.prompt + self.completion * self._prices.completion) / 1e6
+        return (self.prompt * self._price_in + self.completion * self._price_out) / 1e6
 
     @property
     def note(self) -> str:
         """For the line of progress; nothing where no price was given."""
-        if self._prices is None:
+        if self._price_in is None:
             return ""
         return "cost unknown" if self.cost is None else f"cost {self.cost:.4f}"

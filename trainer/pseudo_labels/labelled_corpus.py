@@ -5,37 +5,15 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from livemerc.errors import ConfigError, InputError, LivemercError
+from livemerc.errors import InputError, LivemercError
 from trainer.corpora.corpus import SENTIMENTS
 from trainer.corpora.rows import read_rows
 from trainer.files import told, write_whole
 
 COLUMNS = ("text", "label", "source", "teacher", "prompt_sha256")
-
-
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """Files of one run, beside each other: `x.csv`, `x.apart.csv`, `x.json`, and the journal of its answers."""
-
-    corpus: Path
-    apart: Path
-    summary: Path
-    journal: Path
-
-    @classmethod
-    def of(cls, out: Path, journal: Path | None) -> Outputs:
-        if out.suffix != ".csv":
-            raise ConfigError(f"--out {out}: the corpus is a .csv file; name it so.")
-        return cls(
-            out,
-            out.with_suffix(".apart.csv"),
-            out.with_suffix(".json"),
-            journal or out.with_suffix(".answers.sqlite"),
-        )
 
 
 def read_pseudo_labels(path: Path) -> list[tuple[str, str]]:

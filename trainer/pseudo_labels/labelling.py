@@ -17,8 +17,9 @@ from trainer.corpora.corpus import SENTIMENTS
 from trainer.loop.progress import Progress
 from trainer.pseudo_labels.agreement import agreement
 from trainer.pseudo_labels.answers import Journal, answer_key
-from trainer.pseudo_labels.cost import Bill, Prices
-from trainer.pseudo_labels.labelled_corpus import COLUMNS, Outputs, write_csv, write_text
+from trainer.pseudo_labels.cost import Bill
+from trainer.pseudo_labels.labelled_corpus import COLUMNS, write_csv, write_text
+from trainer.pseudo_labels.options import PseudoLabelOptions
 from trainer.pseudo_labels.teachers import Answer, Teacher, sha256
 from trainer.pseudo_labels.texts import SourceText
 
@@ -26,13 +27,7 @@ APART = ("malformed", "refused", "rejected")
 
 
 def pseudo_label(
-    rows: Sequence[SourceText],
-    teacher: Teacher,
-    outputs: Outputs,
-    *,
-    about: dict[str, Any],
-    prices: Prices | None = None,
-    ask_again: bool = False,
+    rows: Sequence[SourceText], teacher: Teacher, options: PseudoLabelOptions, about: dict[str, Any]
 ) -> dict[str, Any]:
     """Labels `rows`, writes corpus, summary and what is kept apart; returns the summary.
 
@@ -47,9 +42,9 @@ def pseudo_label(
     keys = [answer_key(teacher.identity, row.text) for row in worded]
     texts = dict(zip(keys, (row.text for row in worded), strict=True))  # a text once, in the order of its first row
     began = time.monotonic()
-    with Journal(outputs.journal) as journal:
+    with Journal(options.answers) as journal:
         answers = journal.answers(texts)
-        if ask_again:
+        if options.ask_again:
             again = [key for key, answer in answers.items() if answer.status != "label"]
             journal.forget(again)
             for key in again:
@@ -58,7 +53,7 @@ def pseudo_label(
         teacher.proven = known > 0
         pending = [key for key in texts if key not in answers]
         asked: dict[str, Answer] = {}
-        bill = Bill(prices)
+        bill = Bill(options)
 
         def record(some: Sequence[tuple[int, Answer]]) -> None:
             journal.add(teacher.name, [(pending[i], texts[pending[i]], answer) for i, answer in some])
@@ -77,13 +72,13 @@ def pseudo_label(
             try:
                 unanswered = teacher.label_all([texts[key] for key in pending], record, forget)
             except LivemercError as error:
-                kept = f"{known + len(asked)} of {len(texts)} answers are kept in {outputs.journal}"
+                kept = f"{known + len(asked)} of {len(texts)} answers are kept in {options.answers}"
                 raise type(error)(f"{str(error).rstrip('.')}; {kept}: the same command goes on from there.") from error
             except KeyboardInterrupt:
-                progress.say(f"stopped: {known + len(asked)} of {len(texts)} answers are kept in {outputs.journal}.")
+                progress.say(f"stopped: {known + len(asked)} of {len(texts)} answers are kept in {options.answers}.")
                 raise
     answers |= asked
-    summary = _summary(rows, worded, keys, answers, teacher, prices) | {
+    summary = _summary(rows, worded, keys, answers, teacher, options) | {
         "from_journal": known,
         "asked": len(asked),
         "requests": teacher.requests,
@@ -95,28 +90,28 @@ def pseudo_label(
     prompt = sha256(teacher.prompt) if teacher.prompt is not None else ""
     found = [(row, answers.get(key)) for row, key in zip(worded, keys, strict=True)]
     write_csv(
-        outputs.corpus, COLUMNS,
+        options.out, COLUMNS,
         [(row.text, a.label, row.source, teacher.name, prompt) for row, a in found if a is not None and a.label],
     )  # fmt: skip
     apart = [(row, a) for row, a in found if a is not None and not a.label]
     if apart:
         write_csv(
-            outputs.apart, ("text", "status", "raw", "source", "teacher", "prompt_sha256"),
+            options.apart, ("text", "status", "raw", "source", "teacher", "prompt_sha256"),
             [(row.text, a.status, a.raw, row.source, teacher.name, prompt) for row, a in apart],
         )  # fmt: skip
     else:
-        outputs.apart.unlink(missing_ok=True)
+        options.apart.unlink(missing_ok=True)
     summary = {**about, **summary}
-    write_text(outputs.summary, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+    write_text(options.out.with_suffix(".json"), json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
     if unanswered:
         raise LivemercError(
-            f"{unanswered} of {len(texts)} texts got no answer ({teacher.last_failure}); {outputs.corpus} holds the "
+            f"{unanswered} of {len(texts)} texts got no answer ({teacher.last_failure}); {options.out} holds the "
             "others, and the same command asks only for what is missing."
         )
     if not any(summary["labels"].values()):
         raise LivemercError(
             f"none of {len(texts)} answers is a label (the first: {apart[0][1].raw[:60]!r}); they are in "
-            f"{outputs.apart}: choose another --model."
+            f"{options.apart}: choose another --model."
         )
     return summary
 
@@ -127,13 +122,13 @@ def _summary(
     keys: Sequence[str],
     answers: dict[str, Answer],
     teacher: Teacher,
-    prices: Prices | None,
+    options: PseudoLabelOptions,
 ) -> dict[str, Any]:
     unique = dict.fromkeys(keys)
     status: Counter[str] = Counter(answers[key].status for key in unique if key in answers)
     found = [answers[key].label if key in answers else None for key in keys]
     labels = Counter(label for label in found if label)
-    bill = Bill(prices)
+    bill = Bill(options)
     bill.add(answers[key] for key in unique if key in answers)
     return {
         "teacher": teacher.name,

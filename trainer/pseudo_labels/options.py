@@ -67,6 +67,16 @@ class PseudoLabelOptions:
     ask_again: bool = False
     """Ask once more for answers that were no labels."""
 
+    @property
+    def apart(self) -> Path:
+        """Answers that are no labels, beside the corpus."""
+        return self.out.with_suffix(".apart.csv")
+
+    @property
+    def answers(self) -> Path:
+        """The journal."""
+        return self.journal or self.out.with_suffix(".answers.sqlite")
+
     def check(self) -> None:
         """Raises `ConfigError` that names the flag."""
         prices = (self.price_in, self.price_out)
@@ -87,3 +97,5 @@ class PseudoLabelOptions:
             raise ConfigError("--price-in and --price-out make a cost together; give both (0 for what is free).")
         if self.split is not None and self.corpus is None:
             raise ConfigError("--split goes with --corpus; a table has none.")
+        if self.out.suffix != ".csv":
+            raise ConfigError(f"--out {self.out}: the corpus is a .csv file; name it so.")

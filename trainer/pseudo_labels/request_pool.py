@@ -15,12 +15,11 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 from livemerc.errors import LivemercError
-from trainer.pseudo_labels.teachers import Answer, Record
+from trainer.pseudo_labels.options import PseudoLabelOptions
+from trainer.pseudo_labels.teachers import Answer, Record, Teacher
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
@@ -28,28 +27,6 @@ LONGEST_RETRY_AFTER_S = 900.0
 """An endpoint that asks for more has run out of something that waiting in a loop does not mend."""
 FIRST_TRIES = 3
 """Tries while nothing was ever heard of this endpoint: most likely the address is wrong."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
-    """`retries`: further tries of one text; `stop_after`: texts in a row without an answer that end the run."""
-
-    concurrency: int = 8
-    retries: int = 6
-    stop_after: int = 8
-
-
-class Requester(Protocol):
-    """Sends one request. `proven`: see `Teacher`."""
-
-    requests: int
-    retries: int
-    last_failure: str
-    proven: bool
-
-    async def ask(self, text: str) -> Answer:
-        """One request. Raises `Transient`, `Fatal`."""
-        ...
 
 
 class Fatal(Exception):
@@ -75,15 +52,16 @@ class RequestPool:
 
     def __init__(
         self,
-        requester: Requester,
-        policy: RetryPolicy,
+        teacher: Teacher,
+        ask: Callable[[str], Awaitable[Answer]],
+        options: PseudoLabelOptions,
         who: str,
         texts: Sequence[str],
         record: Record,
         forget: Callable[[Sequence[int]], None],
     ) -> None:
-        """`who`: how sentences about it begin."""
-        self._teacher, self._policy, self._who = requester, policy, who
+        """`ask` sends one request of `teacher`'s and raises `Transient` and `Fatal`; `who`: how sentences begin."""
+        self._teacher, self._ask, self._options, self._who = teacher, ask, options, who
         self._texts, self._record, self._forget = texts, record, forget
         self._queue: Iterator[int] = iter(range(len(texts)))
         self._not_before_s = 0.0
@@ -104,7 +82,7 @@ class RequestPool:
             if not self._heard and self._streak:
                 self._give_in()
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(self._policy.concurrency, len(self._texts) - 1)):
+                for _ in range(min(self._options.concurrency, len(self._texts) - 1)):
                     group.create_task(self._work())
         if self._rejected_only and self._streak and not (self._teacher.proven or self.interrupted):
             self._give_in()  # a handful of texts, none of them answered
@@ -143,7 +121,7 @@ class RequestPool:
 
     def _count(self, index: int, why: str) -> None:
         self._streak.append((index, why))
-        if len(self._streak) >= self._policy.stop_after:
+        if len(self._streak) >= self._options.stop_after:
             self._give_in()
 
     def _give_in(self) -> None:
@@ -165,13 +143,13 @@ class RequestPool:
             if self._stop.is_set():
                 return None
             try:
-                answer = await self._teacher.ask(text)
+                answer = await self._ask(text)
             except Transient as error:
                 self._heard = self._heard or error.heard
                 if error.limited and self._answers > answers:
                     attempt = 0  # while others are answered a rate limit is no failure: this text's turn comes
                 answers = self._answers
-                retries = self._policy.retries
+                retries = self._options.retries
                 if attempt >= (retries if self._heard else min(retries, FIRST_TRIES - 1)):
                     raise
                 await self._back_off(attempt, error)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import os
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from livemerc.errors import ConfigError, LivemercError, ModelError
-from trainer.pseudo_labels.request_pool import Fatal, RequestPool, RetryPolicy, Transient, retry_after
+from trainer.pseudo_labels.options import PseudoLabelOptions
+from trainer.pseudo_labels.request_pool import Fatal, RequestPool, Transient, retry_after
 from trainer.pseudo_labels.teachers import PROMPT, Answer, Record, Teacher, identity, parse_label
 
 if TYPE_CHECKING:
@@ -26,17 +27,6 @@ _TRANSIENT = (408, 409, 425, 429)
 _OF_THE_TEXT = (400, 413, 422)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """Where and how to ask. `key_env`: the environment variable that holds the key."""
-
-    model: str
-    base_url: str | None = None
-    key_env: str | None = None
-    timeout_s: float = 60.0
-    retries: RetryPolicy = field(default_factory=RetryPolicy)
-
-
 class EndpointTeacher(Teacher):
     """System message, temperature 0, at most 4 tokens; the user's message is the text.
 
@@ -49,23 +39,21 @@ class EndpointTeacher(Teacher):
 
     prompt = PROMPT
 
-    def __init__(self, endpoint: Endpoint, environ: Mapping[str, str]) -> None:
-        self._settings = endpoint
-        self.base_url = (endpoint.base_url or OPENAI_URL).rstrip("/")
+    def __init__(self, model: str, options: PseudoLabelOptions) -> None:
+        self._model, self._options = model, options
+        self.base_url = (options.base_url or OPENAI_URL).rstrip("/")
         self._check_url()
         # OpenAI's key goes to OpenAI alone; another host gets a key only where --key-env names one.
         at_openai = urlsplit(self.base_url).hostname == "api.openai.com"
-        self._key_env = endpoint.key_env or (OPENAI_KEY if at_openai else None)
-        self._key = environ.get(self._key_env, "").strip() if self._key_env else ""
+        self._key_env = options.key_env or (OPENAI_KEY if at_openai else None)
+        self._key = os.environ.get(self._key_env, "").strip() if self._key_env else ""
         if self._key_env and not self._key:
             raise ConfigError(
                 f"{self._key_env}: this environment variable holds no key; set it to the key of {self.base_url}, or "
                 "name another with --key-env."
             )
-        self.name = f"endpoint:{endpoint.model}"
-        self.identity = identity(
-            teacher="endpoint", model=endpoint.model, prompt=PROMPT, temperature=0, max_tokens=MAX_TOKENS
-        )
+        self.name = f"endpoint:{model}"
+        self.identity = identity(teacher="endpoint", model=model, prompt=PROMPT, temperature=0, max_tokens=MAX_TOKENS)
         self._client: openai.AsyncOpenAI
         self._answered_by: set[str] = set()
 
@@ -100,9 +88,9 @@ class EndpointTeacher(Teacher):
             base_url=self.base_url,
             api_key=self._key or "none",  # the client wants one; local servers look at none
             max_retries=0,  # see `trainer.pseudo_labels.request_pool`
-            timeout=self._settings.timeout_s,
+            timeout=self._options.timeout_s,
         )
-        pool = RequestPool(self, self._settings.retries, f"the endpoint {self.base_url}", texts, record, forget)
+        pool = RequestPool(self, self.ask, self._options, f"the endpoint {self.base_url}", texts, record, forget)
 
         async def run() -> None:
             async with self._client:
@@ -123,15 +111,15 @@ class EndpointTeacher(Teacher):
 
         self.requests += 1
         try:
-            async with asyncio.timeout(self._settings.timeout_s):  # the client's own limit starts anew with each byte
+            async with asyncio.timeout(self._options.timeout_s):  # the client's own limit starts anew with each byte
                 completion: Any = await self._client.chat.completions.create(
-                    model=self._settings.model,
+                    model=self._model,
                     messages=[{"role": "system", "content": PROMPT}, {"role": "user", "content": text}],
                     temperature=0,
                     max_tokens=MAX_TOKENS,
                 )
         except (TimeoutError, openai.APITimeoutError) as error:
-            raise Transient(f"does not answer within {self._settings.timeout_s:g} s", heard=False) from error
+            raise Transient(f"does not answer within {self._options.timeout_s:g} s", heard=False) from error
         except openai.APIConnectionError as error:
             cause = str(error.__cause__ or error).strip() or type(error.__cause__ or error).__name__
             raise Transient(f"cannot be reached ({self._clean(cause)})", heard=False) from error
@@ -143,7 +131,7 @@ class EndpointTeacher(Teacher):
 
     def _status(self, error: openai.APIStatusError) -> Answer:
         code, what = error.status_code, self._said(error)
-        url, model = self.base_url, self._settings.model
+        url, model = self.base_url, self._model
         kind = str(getattr(error, "code", None) or getattr(error, "type", None) or "")
         if code == 401 or code == 403:
             # What it says is left out: some endpoints quote the key.

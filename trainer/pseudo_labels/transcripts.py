@@ -10,17 +10,17 @@ import msgspec
 
 from livemerc.asr.screening import screen
 from livemerc.asr.select import choose_engine
-from livemerc.audio.ears import Ears
-from livemerc.audio.file_source import FileSource
 from livemerc.audio.items import Utterance
 from livemerc.config import Config, load_config
 from livemerc.errors import InputError
 from livemerc.model.checkpoint import file_sha256
 from livemerc.text_safety import encodable
 from trainer.corpora.audio_index import audio_files
+from trainer.corpora.recordings import hear
 from trainer.files import told
 from trainer.loop.progress import Progress
 from trainer.pseudo_labels.answers import Journal
+from trainer.pseudo_labels.options import PseudoLabelOptions
 from trainer.pseudo_labels.teachers import identity, sha256
 from trainer.pseudo_labels.texts import SourceText, normalised
 
@@ -37,16 +37,7 @@ class Heard(msgspec.Struct, array_like=True):
     gated: str | None
 
 
-def transcribe_folder(
-    folder: Path,
-    journal_path: Path,
-    *,
-    asr: str = "auto",
-    model: str | None = None,
-    language: str | None = None,
-    device: str = "auto",
-    bad_files: int = 20,
-) -> tuple[list[SourceText], dict[str, Any]]:
+def transcribe_folder(folder: Path, options: PseudoLabelOptions) -> tuple[list[SourceText], dict[str, Any]]:
     """The utterances with words of all audio below `folder`, files in the order of their names; and the account.
 
     `source` is `file#start-end`, in seconds. Transcripts are kept in the journal file by file, under their content and
@@ -56,13 +47,14 @@ def transcribe_folder(
     files = sorted(audio_files(folder, deep=True))
     if not files:
         raise InputError(f"{folder}: no audio in this folder (.wav, .flac, .mp3, ...); check the path.")
-    overrides = {"asr.engine": asr, "asr.model": model, "asr.language": language, "model.device": device}
+    overrides = {"asr.engine": options.asr, "asr.model": options.asr_model, "asr.language": options.language,
+                 "model.device": options.device}  # fmt: skip
     config = load_config(None, {k: v for k, v in overrides.items() if v is not None} | {"offline": True})
     rows: list[SourceText] = []
     gated: Counter[str] = Counter()
     bad: list[str] = []
     known, speech_s = 0, 0.0
-    with Journal(journal_path) as journal, Progress("transcribing", 0, len(files), unit="file") as progress:
+    with Journal(options.answers) as journal, Progress("transcribing", 0, len(files), unit="file") as progress:
         engine = choose_engine(config, announce=progress.say)
         settings = _settings(config, engine)
         try:
@@ -81,7 +73,7 @@ def transcribe_folder(
                 except InputError as error:
                     bad.append(name)
                     progress.say(f"skipped: {error}")
-                    if len(bad) >= bad_files:
+                    if len(bad) >= options.bad_files:
                         raise InputError(
                             f"{folder}: {len(bad)} of {number} files cannot be decoded (the last: {name}); mend or "
                             "remove them, or raise --bad-files. The transcripts so far are kept."
@@ -116,22 +108,9 @@ def _settings(config: Config, engine: AsrEngine) -> str:
 
 def _transcribe(path: Path, engine: AsrEngine, config: Config, progress: Progress) -> list[Heard]:
     """Long recordings are cut as the live monitor cuts them."""
-    source = FileSource(path, speed=0, block_ms=1000.0)
-    ears = Ears(config, source.rate_hz)
     heard = []
-
-    def take(items: list[Any]) -> None:
-        for item in items:
-            if isinstance(item, Utterance):
-                transcript = screen(engine.transcribe(item), item, config.screening)
-                heard.append(Heard(item.start_s, item.end_s, encodable(transcript.text), transcript.gated))
-
-    try:
-        for block in source.blocks():
-            take(ears.feed(block))
-        take(ears.flush())
-    finally:
-        source.close()
-    for warning in source.warnings:
-        progress.say(warning)
+    for item in hear(config, path, say=progress.say):
+        if isinstance(item, Utterance):
+            transcript = screen(engine.transcribe(item), item, config.screening)
+            heard.append(Heard(item.start_s, item.end_s, encodable(transcript.text), transcript.gated))
     return heard

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -13,9 +14,10 @@ from livemerc.model.checkpoint import Manifest
 from livemerc.model.merits import ConversationModel
 from livemerc.model.speech_head import SpeechHead
 from livemerc.model.temperatures import Temperatures
+from trainer.fronts.architectures import HUB, SPEECH, TEXT
 from trainer.fronts.encoders import build_speech_frontend, build_text_encoder
 from trainer.loop.checkpoint_folder import Origin
-from trainer.merits_l.export import Origins, write_checkpoint
+from trainer.merits_l.export import write_checkpoint
 
 TINY_TEXT = {
     "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 40, "vocab_size": 300,
@@ -29,12 +31,14 @@ ORIGIN = Origin(licence="none", data=["random numbers"])
 
 def tiny_text(name: str = "roberta-large", seed: int = 0) -> tuple[Any, Any]:
     torch.manual_seed(seed)
-    return build_text_encoder(name, weights="random", overrides=TINY_TEXT)
+    with patch.dict(TEXT, {name: TEXT[HUB.get(name, name)] | TINY_TEXT}):
+        return build_text_encoder(name, weights="random")
 
 
 def tiny_front(name: str = "wavlm-base-plus", seed: int = 0, **options: Any) -> Any:
     torch.manual_seed(seed)
-    return build_speech_frontend(name, weights="random", overrides=TINY_SPEECH, **options)
+    with patch.dict(SPEECH, {name: SPEECH[name] | TINY_SPEECH}):
+        return build_speech_frontend(name, weights="random", **options)
 
 
 def voices(*seconds: float, seed: int = 0) -> list[np.ndarray]:
@@ -69,7 +73,7 @@ def tiny_parts(text: str = "roberta-large", speech: str = "wavlm-base-plus") -> 
 def export_tiny(out: Path, parts: dict[str, Any] | None = None, **options: Any) -> Manifest:
     settings: dict[str, Any] = {
         "checkpoint_id": "tiny-full", "labels": LABELS, "prior": [1 / len(LABELS)] * len(LABELS),
-        "origins": Origins(text=ORIGIN, speech=ORIGIN, speech_front=ORIGIN, fusion=ORIGIN),
+        "origins": dict.fromkeys(("text", "speech", "speech_front", "fusion"), ORIGIN),
         "temperatures": Temperatures(both=1.3),
     }  # fmt: skip
     return write_checkpoint(out, **(parts or tiny_parts()), **{**settings, **options})

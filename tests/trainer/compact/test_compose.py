@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from trainer.compact.compose import (
     ClipPool,
     TextDialogue,
     compose,
-    match_for_trust,
     neutral_words,
     voices_alone,
 )
@@ -104,18 +101,3 @@ def test_voices_alone_neutral_words_and_the_masked_variants_hold_what_they_say()
     np.testing.assert_array_equal(without_speech(both).has_text, both.has_text)
     assert not without_text(both).has_text.any()
     np.testing.assert_array_equal(without_text(both).has_speech, both.has_speech)
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.floats(0.15, 0.99), st.floats(0.0, 1.0))
-def test_match_for_trust_solves_its_equation(unseen_speaker: float, share: float) -> None:
-    chance = 1 / 7
-    unseen_corpus = chance + share * (unseen_speaker - chance)
-    match = match_for_trust(unseen_corpus, unseen_speaker, chance)
-    assert match * unseen_speaker + (1 - match) * chance == pytest.approx(unseen_corpus, abs=1e-6)
-
-
-def test_match_for_trust_stays_a_share() -> None:
-    assert match_for_trust(0.1, 0.6, 1 / 7) == 0.0
-    assert match_for_trust(0.7, 0.6, 1 / 7) == 1.0
-    assert match_for_trust(0.2, 1 / 7, 1 / 7) == 1.0

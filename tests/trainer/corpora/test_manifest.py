@@ -54,7 +54,10 @@ def test_the_columns_are_those_of_the_contract() -> None:
 def test_every_field_of_a_row_is_read(folder: Path) -> None:
     path = write(folder, "d1,u1,Ann,clips/a.wav,1.5,2.25,Oh no!,sadness,test")
     (row,) = flat(read_manifest_dialogues(path, LABELS))
-    assert row == ManifestRow(2, "d1", "u1", "Ann", folder / "clips" / "a.wav", 1.5, 2.25, "Oh no!", "sadness", "test")
+    assert row == ManifestRow(
+        dialogue_id="d1", utterance_id="u1", speaker="Ann", text="Oh no!", audio=folder / "clips" / "a.wav",
+        start_s=1.5, end_s=2.25, emotion="sadness", sentiment=None, where=f"{path}, line 2", line=2, split="test",
+    )  # fmt: skip
 
 
 def test_absent_modalities_and_times_are_empty_fields(folder: Path) -> None:

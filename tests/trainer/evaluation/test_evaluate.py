@@ -23,7 +23,7 @@ from livemerc.model.encoders import load_model
 from livemerc.pipeline.abstention import Cues
 from livemerc.pipeline.dialogue import Dialogue
 from trainer.corpora.manifest import read_manifest_dialogues
-from trainer.evaluation.evaluate import Evaluation, encode, evaluate, judge
+from trainer.evaluation.evaluate import Evaluation, encode, judge
 from trainer.loop.metrics import classification_metrics
 from trainer.loop.windows import DialogueFeatures
 from trainer.loop.windows import judge as judge_windows
@@ -116,7 +116,7 @@ def test_the_command_prints_the_object_of_the_contract_and_nothing_else(manifest
 
 @pytest.mark.parametrize("lag", [0, 1, 2, 50])
 def test_the_figures_are_those_of_the_live_dialogue(manifest: Path, checkpoint: Path, lag: int) -> None:
-    figures = evaluate(manifest, None, checkpoint, lag, device="cpu")
+    figures = Evaluation(manifest, None, checkpoint, device="cpu").judgement(lag).figures()
     assert close(figures["fused"], expected(manifest, checkpoint, lag))
     assert close(figures["text"], expected(manifest, checkpoint, lag, speech=False))
     assert close(figures["speech"], expected(manifest, checkpoint, lag, text=False))
@@ -152,8 +152,8 @@ def test_a_lag_changes_only_rows_that_something_follows(manifest: Path, checkpoi
 
 
 def test_the_order_of_unrelated_dialogues_and_their_number_change_no_row(manifest: Path, checkpoint: Path) -> None:
-    both = evaluate(manifest, None, checkpoint, device="cpu")
-    parts = [evaluate(manifest, split, checkpoint, device="cpu") for split in ("test", "train")]
+    both = Evaluation(manifest, None, checkpoint, device="cpu").judgement().figures()
+    parts = [Evaluation(manifest, split, checkpoint, device="cpu").judgement().figures() for split in ("test", "train")]
     assert [p["n"] for p in parts] == [5, 2]
     for name in ("accuracy", "nll"):
         mean = sum(p["n"] * p["fused"][name] for p in parts) / 7
@@ -173,7 +173,7 @@ def test_a_branch_is_null_where_its_column_is_empty_and_fused_never(
     tmp_path: Path, checkpoint: Path, rows: list[str], null: set[str]
 ) -> None:
     wav.write(tmp_path / "long.wav", LONG, RATE_HZ)
-    figures = evaluate(table(tmp_path / "m.csv", *rows), None, checkpoint, device="cpu")
+    figures = Evaluation(table(tmp_path / "m.csv", *rows), None, checkpoint, device="cpu").judgement().figures()
     assert {b for b in ("text", "speech", "fused") if figures[b] is None} == null
     if null == {"speech"}:
         assert figures["fused"]["accuracy"] == figures["text"]["accuracy"]
@@ -197,7 +197,11 @@ def test_rows_of_context_are_heard_and_not_judged(tmp_path: Path, checkpoint: Pa
 
 
 def test_rows_with_nothing_to_judge_count_by_the_prior(tmp_path: Path, checkpoint: Path) -> None:
-    figures = evaluate(table(tmp_path / "m.csv", "a,1,,,,,,joy,", "a,2,,,,,,neutral,"), None, checkpoint, device="cpu")
+    figures = (
+        Evaluation(table(tmp_path / "m.csv", "a,1,,,,,,joy,", "a,2,,,,,,neutral,"), None, checkpoint, device="cpu")
+        .judgement()
+        .figures()
+    )
     assert figures["fused"]["accuracy"] == 0.5  # neutral is likeliest beforehand
     assert figures["fused"]["nll"] == pytest.approx(-(np.log(0.1) + np.log(0.4)) / 2, rel=1e-5)
 
@@ -206,11 +210,11 @@ def test_audio_that_cannot_be_read_names_the_line(tmp_path: Path, checkpoint: Pa
     wav.write(tmp_path / "short.wav", LONG, RATE_HZ)
     past = table(tmp_path / "past.csv", "a,1,,,,,w1,joy,", "a,2,,short.wav,60,61,,joy,")
     with pytest.raises(InputError, match=r"line 3 .*short\.wav"):
-        evaluate(past, None, checkpoint, device="cpu")
+        Evaluation(past, None, checkpoint, device="cpu").judgement().figures()
     (tmp_path / "noise.wav").write_bytes(b"no audio")
     broken = table(tmp_path / "broken.csv", "a,1,,noise.wav,,,,joy,")
     with pytest.raises(InputError, match=r"line 2 .*noise\.wav"):
-        evaluate(broken, None, checkpoint, device="cpu")
+        Evaluation(broken, None, checkpoint, device="cpu").judgement().figures()
 
 
 def test_an_unknown_emotion_is_exit_5_and_one_sentence(tmp_path: Path, checkpoint: Path) -> None:

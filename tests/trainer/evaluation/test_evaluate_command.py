@@ -16,7 +16,7 @@ from helpers.networks import write_checkpoint
 from helpers.trainer.command import train_command
 
 from livemerc.emotions import LABELS
-from trainer.evaluation.evaluate import evaluate
+from trainer.evaluation.evaluate import Evaluation
 
 HEADER = "dialogue_id,utterance_id,speaker,audio,start_s,end_s,text,emotion,split"
 CONTRACT = {"text", "speech", "fused", "n", "labels"}
@@ -63,13 +63,13 @@ def test_without_further_flags_nothing_is_added(
 ) -> None:
     plain = found(capsys, "--manifest", manifest, "--checkpoint", checkpoints[0], "--lag", "1")
     assert set(plain) == CONTRACT
-    assert plain == evaluate(manifest, None, checkpoints[0], 1, device="cpu")
+    assert plain == Evaluation(manifest, None, checkpoints[0], device="cpu").judgement(1).figures()
 
 
 def test_every_flag_adds_its_own_keys_and_changes_no_figure(
     capsys: pytest.CaptureFixture[str], manifest: Path, checkpoints: list[Path], tmp_path: Path
 ) -> None:
-    plain = evaluate(manifest, None, checkpoints[0], 0, device="cpu")
+    plain = Evaluation(manifest, None, checkpoints[0], device="cpu").judgement().figures()
     for flags, keys in (
         (["--bootstrap", "100"], {"bootstrap", "calibration"}),
         (["--calibration-halves"], {"calibration_halves", "calibration"}),
@@ -87,7 +87,7 @@ def test_several_checkpoints_are_seeds(
 ) -> None:
     flags = [x for c in checkpoints for x in ("--checkpoint", c)]
     both = found(capsys, "--manifest", manifest, *flags, "--bootstrap", "200", "--calibration-halves")
-    alone = [evaluate(manifest, None, c, device="cpu") for c in checkpoints]
+    alone = [Evaluation(manifest, None, c, device="cpu").judgement().figures() for c in checkpoints]
     values = [a["fused"]["weighted_f1"] for a in alone]
     assert both["fused"]["weighted_f1"] == pytest.approx(np.mean(values))
     assert both["deviation"]["fused"]["weighted_f1"] == pytest.approx(np.std(values, ddof=1))

@@ -14,12 +14,13 @@ from helpers.trainer.acted_dialogues import write_acted
 from livemerc.asr.engine import Transcript
 from livemerc.audio.file_source import FileSource
 from livemerc.audio.items import Utterance
-from livemerc.config import AsrConfig, Config, DialogueConfig, ModelConfig, VadConfig
+from livemerc.config import Config, DialogueConfig, ModelConfig, VadConfig
 from livemerc.emotions import LABELS
 from livemerc.events import EmotionEvent, UtteranceFinal
 from livemerc.pipeline.monitor import Monitor
-from trainer.evaluation.evaluate import Evaluation, evaluate, judge
-from trainer.evaluation.ladder import LadderOptions, judge_whole, ladder
+from trainer.evaluation.evaluate import Evaluation, judge
+from trainer.evaluation.ladder import judge_whole, ladder
+from trainer.evaluation.options import EvaluateOptions
 from trainer.loop.metrics import label_metrics
 
 HEADER = "dialogue_id,utterance_id,speaker,audio,start_s,end_s,text,emotion,split"
@@ -67,8 +68,11 @@ BUZZ = VadConfig(engine="webrtc")
 """Silero knows that a buzz is no voice."""
 
 
-def climb(evaluation: Evaluation, **options: Any) -> dict[str, Any]:
-    return ladder(evaluation, LadderOptions(device="cpu", **options), lambda _: None)
+def climb(
+    evaluation: Evaluation, engine: Recited | None = None, vad: VadConfig | None = None, **options: Any
+) -> dict[str, Any]:
+    asked = EvaluateOptions(device="cpu", ladder=True, **options)
+    return ladder(evaluation, asked, lambda _: None, engine=engine, vad=vad)
 
 
 def rung(found: dict[str, Any], name: str) -> dict[str, Any]:
@@ -158,7 +162,11 @@ def test_asr_text_replaces_the_words_and_nothing_else(recording: Path, checkpoin
     # The same manifest with those words as reference must give the same labels at lag 0.
     text = recording.read_text().splitlines()
     rewritten = [",".join([*line.split(",")[:6], "great hello", *line.split(",")[7:]]) for line in text[1:]]
-    other = evaluate(table(recording.parent / "other.csv", *rewritten), None, checkpoint, device="cpu")
+    other = (
+        Evaluation(table(recording.parent / "other.csv", *rewritten), None, checkpoint, device="cpu")
+        .judgement()
+        .figures()
+    )
     assert found["weighted_f1"] == other["fused"]["weighted_f1"]
     assert found["lag_0_same_rows"] == evaluation.judgement(0).figures()["fused"]["weighted_f1"]
     assert found["asr"] == {"engine": "recited", "model": "one", "gated": 0.0}
@@ -167,7 +175,7 @@ def test_asr_text_replaces_the_words_and_nothing_else(recording: Path, checkpoin
 def test_screened_text_does_not_reach_the_model(recording: Path, checkpoint: Path) -> None:
     evaluation = Evaluation(recording, None, checkpoint, device="cpu")
     found = rung(climb(evaluation, engine=Recited("[Music]")), "ASR text")
-    speech = evaluate(recording, None, checkpoint, device="cpu")["speech"]
+    speech = Evaluation(recording, None, checkpoint, device="cpu").judgement().figures()["speech"]
     assert found["asr"]["gated"] == 1.0
     assert found["weighted_f1"] == speech["weighted_f1"]
 
@@ -207,7 +215,7 @@ def test_the_whole_ladder_on_acted_recordings(shared_data: Path, tmp_path: Path)
     manifest = write_acted(shared_data / "ravdess", tmp_path, ("21", "24"), dialogues=1, length=4)
     evaluation = Evaluation(manifest, None, None, device="cpu")
     told: list[str] = []
-    found = ladder(evaluation, LadderOptions(device="cpu", asr=AsrConfig(engine="faster-whisper")), told.append)
+    found = ladder(evaluation, EvaluateOptions(device="cpu", asr="faster-whisper"), told.append)
     assert [r["rung"] for r in found["rungs"]] == ["full dialogue", "lag 2", "lag 0", "ASR text", "VAD cuts"]
     assert all(r["n"] == 4 for r in found["rungs"])
     assert told == ["ASR: faster-whisper tiny.en (ships with livemerc, English only)."]

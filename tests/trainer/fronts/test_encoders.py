@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers.trainer.tiny_merits_l import TINY_SPEECH, TINY_TEXT, tiny_front, tiny_text, voices
+from helpers.trainer.tiny_merits_l import TINY_TEXT, tiny_front, tiny_text, voices
 from safetensors.torch import load_file, save_file
 
 from livemerc.errors import ConfigError, ModelError
 from livemerc.model.frozen_speech import build_front, front_config
 from livemerc.model.speech_head import SpeechHead
 from livemerc.model.text import tokenize
+from trainer.fronts.architectures import TEXT
 from trainer.fronts.encoders import build_speech_frontend, build_text_encoder
 
 TEXTS = ["hi", "Hello there, how are you today?", "no", "I did not expect that at all, and neither did you: " * 3]
@@ -46,10 +47,9 @@ def test_every_weight_of_a_text_encoder_is_trained() -> None:
     assert still == []
 
 
-def test_long_texts_are_cut_to_what_the_architecture_has_positions_for() -> None:
-    encoder, tokenizer = build_text_encoder(
-        "roberta-base", weights="random", max_tokens=500, overrides={**TINY_TEXT, "max_position_embeddings": 40}
-    )
+def test_long_texts_are_cut_to_what_the_architecture_has_positions_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(TEXT, "roberta-base", TEXT["roberta-base"] | TINY_TEXT | {"max_position_embeddings": 40})
+    encoder, tokenizer = build_text_encoder("roberta-base", weights="random", max_tokens=500)
     ids, mask = tokenize(tokenizer, ["word " * 300])
     assert ids.shape[1] == encoder.max_tokens == 38  # two positions lie before RoBERTa's first
     assert torch.isfinite(encoder(ids, mask)).all()
@@ -210,7 +210,9 @@ def test_a_broken_folder_is_one_sentence(text_folder: Path, damage: str) -> None
     assert str(error.value).endswith(".")
 
 
-def test_names_that_cannot_be_had_are_model_errors(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_names_that_cannot_be_had_are_model_errors(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text_folder: Path
+) -> None:
     import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
@@ -221,13 +223,11 @@ def test_names_that_cannot_be_had_are_model_errors(monkeypatch: pytest.MonkeyPat
         with pytest.raises(ModelError, match="not built in"):
             build("nobody/nothing", weights="random")
     with pytest.raises(ModelError, match="no speech front end"):
-        build_speech_frontend("wavlm-base-plus", weights="random", overrides={"model_type": "bert"})
+        build_speech_frontend(str(text_folder), weights="random")
     with pytest.raises(ModelError, match="whisper"):
         build_speech_frontend(f"whisper:{tmp_path}")
     with pytest.raises(ConfigError, match="write whisper:PATH"):
         build_speech_frontend("whisper:")
-    with pytest.raises(ConfigError, match="random weights only"):
-        build_speech_frontend("wavlm-base-plus", overrides=TINY_SPEECH)
 
 
 def test_a_folder_s_own_code_is_never_run(text_folder: Path, tmp_path: Path) -> None:

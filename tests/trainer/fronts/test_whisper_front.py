@@ -38,7 +38,7 @@ from livemerc.errors import ModelError
 from livemerc.events import SessionStart, UtteranceFinal
 from livemerc.model.checkpoint import MANIFEST, load_checkpoint, read_manifest
 from livemerc.pipeline.monitor import Monitor
-from trainer.evaluation.evaluate import Evaluation, evaluate
+from trainer.evaluation.evaluate import Evaluation
 from trainer.loop.options import TrainOptions
 from trainer.recipe import train
 
@@ -153,7 +153,7 @@ def test_evaluated_is_heard(
     expected = [[e.probabilities[label] for label in evaluation.labels] for e in frozen]
     np.testing.assert_allclose(evaluation.judge(1), expected, atol=1e-4)
     with pytest.raises(ModelError, match="not here"):
-        evaluate(tmp_path / "m.csv", None, checkpoint, device="cpu")
+        Evaluation(tmp_path / "m.csv", None, checkpoint, device="cpu").judgement().figures()
 
 
 def test_gated_words_take_nothing_from_the_voice(
