@@ -214,8 +214,8 @@ def _check_bad(skipped: Skipped, allowed: float, present: int) -> None:
     if len(skipped) > allowed:
         name, reason = skipped[0]
         raise InputError(
-            f"{len(skipped)} of {present} utterances have audio that cannot be used, more than "
-            f"max_bad_share allows ({name} is one: {reason.rstrip('.')}); mend the corpus or allow more."
+            f"{len(skipped)} of {present} utterances have audio that cannot be used, too many to train without them "
+            f"({name} is one: {reason.rstrip('.')}); mend the corpus, `livemerc-train prepare` names them."
         )
 
 
