@@ -203,7 +203,7 @@ def test_audio_that_does_not_decode_is_skipped_by_name_up_to_a_threshold(
     assert report.computed == 11
     assert all(reason and "\n" not in reason for _, reason in report.skipped)
     assert cache.get(bad) == [None] * 3
-    with pytest.raises(InputError, match=r"3 of 14 utterances .* max_bad_share"):
+    with pytest.raises(InputError, match=r"3 of 14 utterances .* too many"):
         cache.extract([*items, *bad], front, max_bad_share=0.1)
     assert FeatureCache(tmp_path / "cache").get(items[:1])[0] is not None
 
