@@ -1,10 +1,12 @@
-"""Sessions that a report is made of: a lively conversation, a hostile one, a long one. Seeded, so always the same."""
+"""Sessions that a report is made of (a lively conversation, a hostile one, a long one; seeded), and what is seen of it."""
 
 from __future__ import annotations
 
 import random
 from pathlib import Path
+from xml.etree.ElementTree import Element
 
+import html5lib
 import msgspec
 from helpers.sessions import CHECKPOINT, info, write_session
 
@@ -177,3 +179,14 @@ def three_hours(utterances: int = 5000) -> list[Event]:
         events += [estimate(f"u{n}", "provisional", 0, p), estimate(f"u{n}", "frozen", 1, p)]
         events += [Status(t_s=begin_s + 0.5 * s, lag_s=0.1, queued={"asr": 0}) for s in range(4)]
     return [*events, SessionEnd(duration_s=3 * 3600.0, utterances=utterances)]
+
+
+def shown(document: str, part: str = "") -> str:
+    """The text that a reader sees in the element of that id."""
+    root = html5lib.HTMLParser(namespaceHTMLElements=False).parse(document)
+    return " ".join(_text(next(e for e in root.iter() if e.get("id") == part) if part else root.find("body")).split())
+
+
+def _text(element: Element | None) -> str:
+    assert element is not None
+    return "".join(element.itertext())

@@ -7,16 +7,14 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
-from xml.etree.ElementTree import Element
 
-import html5lib
 import msgspec
 import pytest
 from helpers.command_line import environment, livemerc, sentence
 from helpers.paths import PROJECT
 from helpers.sessions import conversation, info, write_session
 from report import scenes
+from report.scenes import shown
 
 from livemerc.events import EmotionEvent, MicState, SessionEnd, Status, UtteranceFinal, encode
 from livemerc.model.checkpoint import checkpoint_info
@@ -29,17 +27,6 @@ from livemerc.sessions.bookmarks import append_bookmark, bookmark_now
 from livemerc.sessions.corrections import Correction, append_correction
 from livemerc.sessions.folder import SESSION_FILE
 from livemerc.sessions.session import read_session
-
-
-def shown(document: str, part: str = "") -> str:
-    """The text that a reader sees in the element of that id."""
-    root = html5lib.HTMLParser(namespaceHTMLElements=False).parse(document)
-    return " ".join(_text(next(e for e in root.iter() if e.get("id") == part) if part else root.find("body")).split())
-
-
-def _text(element: Element | None) -> str:
-    assert element is not None
-    return "".join(element.itertext())
 
 
 @pytest.fixture(scope="module")
@@ -395,24 +382,3 @@ def test_what_a_person_found_nothing_to_judge_in_is_no_doubt_of_the_monitor(tmp_
     document = html(read_session(folder))
     assert "says a person (monitor: neutral" in document
     assert "∅ nothing a person found nothing to judge" in shown(document, "transcript")
-
-
-@pytest.mark.parametrize(
-    ("voice", "told"),
-    [
-        ({"purpose": "work", "text_only": True}, "work Judged words alone, nobody's voice"),
-        ({"purpose": "care", "text_only": False}, "care Judged words and every voice"),
-        ({"purpose": "personal", "text_only": False, "judge_voice_of": ["Ann Lee"]}, "the voice of Ann Lee"),
-        ({}, "not recorded Judged not recorded whose voice"),
-    ],
-)
-def test_purpose_and_whose_voice_was_judged_are_told_at_the_head_and_under_use(
-    voice: dict[str, Any], told: str, tmp_path: Path
-) -> None:
-    first, *others = scenes.lively()
-    start = msgspec.structs.replace(first, **voice)
-    found = read_session(scenes.write(tmp_path / "meeting", [start, *others], source="call.wav"))
-    document = html(found).replace("</dt>", " </dt>").replace("</dd>", " </dd>")
-    assert told in shown(document)[:1500]
-    assert told in shown(document, "use")
-    assert "Ann" not in shown(html(found, anonymise=True), "use")
