@@ -1,4 +1,4 @@
-"""Sessions that a report is made of: a lively conversation, a hostile one, a long one. Seeded. And what is read in it."""
+"""Sessions that a report is made of (lively, hostile, long; seeded, so always the same), and what is read in it."""
 
 from __future__ import annotations
 
