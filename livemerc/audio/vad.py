@@ -158,6 +158,10 @@ class _Level:
         self.peak_dbfs = max(self.smooth_dbfs, self.peak_dbfs - self._fall_db)
 
 
+_NOISE_S = 1.0
+"""So much sound has a pause in it: its quietest moment is the room."""
+
+
 class FloorGate:
     """Closes on frames less than `margin_db` above the noise floor.
 
@@ -177,6 +181,12 @@ class FloorGate:
         self._floor_dbfs = _Level.LOWEST_DBFS
         self.above_floor_db = 0.0
         """How far the newest frame stands out of the floor."""
+        self.above_noise_db = 0.0
+        """The same, of the quietest since there is any sound where the floor has not come up to that; 0 in the first
+        second, when neither is known."""
+        self._frame_s = frame_s
+        self._sound_s = 0.0
+        self._quietest_dbfs = math.inf
 
     def is_open(self, frame: np.ndarray) -> bool:
         """Of one frame, (n,) float32, in order."""
@@ -184,9 +194,19 @@ class FloorGate:
         level.hear(frame)
         self._floor_dbfs = max(_Level.LOWEST_DBFS, min(level.smooth_dbfs, self._floor_dbfs + self._rise_db))
         self.above_floor_db = level.dbfs - self._floor_dbfs
+        self._learn_noise(level.smooth_dbfs)
         if self._margin_db <= 0 or self.above_floor_db >= self._margin_db:
             return True
         return self._depth_db is not None and level.dbfs >= level.peak_dbfs - self._depth_db
+
+    def _learn_noise(self, smooth_dbfs: float) -> None:
+        if smooth_dbfs <= _Level.LOWEST_DBFS:
+            self._sound_s, self._quietest_dbfs = 0.0, math.inf
+        else:
+            self._sound_s += self._frame_s
+            self._quietest_dbfs = min(self._quietest_dbfs, smooth_dbfs)
+        noise_dbfs = max(self._floor_dbfs, self._quietest_dbfs)
+        self.above_noise_db = self._level.dbfs - noise_dbfs if self._sound_s >= _NOISE_S else 0.0
 
 
 def silero_file() -> Path:
