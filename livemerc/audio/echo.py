@@ -157,14 +157,14 @@ def _share_heard_again(one: np.ndarray, other: np.ndarray) -> float:
     size = 1 << (2 * len(one) - 1).bit_length()
     white_one, white_other = _whitened(one, size), _whitened(other, size)
     correlation = np.fft.irfft(np.fft.rfft(white_one) * np.conj(np.fft.rfft(white_other)))
-    most = round(_MOST_DELAY_S * _RATE_HZ)
-    delays = np.concatenate((correlation[-most:], correlation[: most + 1]))
-    delay = int(np.argmax(np.abs(delays))) - most
-    sure = _SURE_DELAY_S * _RATE_HZ
+    most, sure = round(_MOST_DELAY_S * _RATE_HZ), round(_SURE_DELAY_S * _RATE_HZ)
+    # An echo is later. In a room that rings, something earlier may be more alike by chance.
+    delays = np.concatenate((correlation[-sure:], correlation[: most + 1]))
+    delay = int(np.argmax(np.abs(delays))) - sure
     one_frames = _frames(one, len(one))
     energy = np.square(one_frames).sum(axis=1)
     loud = energy > energy.max(initial=0.0) * 10 ** (-_LOUD_DB / 10)
-    if not loud.any() or delay <= -sure:
+    if not loud.any():
         return 0.0
     coherence = np.zeros(len(energy))
     white_frames = _frames(white_one, len(one))
@@ -187,7 +187,7 @@ def _frames(sound: np.ndarray, samples: int) -> np.ndarray:
 
 def _whitened(sound: np.ndarray, size: int) -> np.ndarray:
     """The band of speech with all its parts alike, so that a voice's own period is no likeness: (size,) float64."""
-    spectrum = np.fft.rfft(sound, size)
+    spectrum = np.fft.rfft(sound.astype(np.float64), size)  # in float32 the sums below lose the weak parts
     per_bin_hz = _RATE_HZ / size
     width = max(1, round(_SMOOTHED_HZ / 2 / per_bin_hz))
     sums = np.concatenate(([0.0], np.cumsum(np.square(np.abs(spectrum)))))

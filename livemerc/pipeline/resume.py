@@ -11,7 +11,7 @@ from livemerc.audio.resumed import Past
 from livemerc.audio.source import Resumable, Source, speakers_of
 from livemerc.config import Config
 from livemerc.errors import ConfigError, InputError
-from livemerc.events import EmotionEvent, Event, SessionEnd, SessionStart, UtteranceFinal
+from livemerc.events import EmotionEvent, Event, SessionEnd, SessionStart, Status, UtteranceFinal
 from livemerc.model.checkpoint import checkpoint_info
 from livemerc.sessions.folder import SessionInfo, being_recorded, holds_session
 from livemerc.sessions.journal import Journal, read
@@ -33,6 +33,7 @@ class BrokenOff:
         for event in journal.events:
             if isinstance(event, EmotionEvent) and event.status != "partial":
                 self._last[event.utterance_id] = event
+        self._status_s = max((event.t_s for event in journal.events if isinstance(event, Status)), default=0.0)
         late = {name: event.late_text for name, event in self._last.items() if event.late_text}
         self.past = Past(tuple(_with_late_words(final, late.get(final.utterance_id)) for final in finals), speakers)
 
@@ -54,7 +55,7 @@ class BrokenOff:
                     yield told
             elif isinstance(event, SessionEnd):
                 yield msgspec.structs.replace(event, utterances=len(known) + new)
-            else:
+            elif not (isinstance(event, Status) and event.t_s < self._status_s):
                 yield event
 
     def _told(self, event: EmotionEvent, *, going_on: bool) -> EmotionEvent | None:

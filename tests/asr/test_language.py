@@ -65,7 +65,7 @@ def test_a_script_that_the_text_branch_never_saw_is_foreign_whatever_the_figures
 def test_a_cry_is_not_a_word_of_another_language() -> None:
     cry = {"confidence": 0.4, "no_speech_probability": 0.2, "mean_log_probability": -0.92}
     assert reason(text="아", language="ko", language_probabilities={"ko": 0.8, "en": 0.05}, **cry) == "no speech"
-    sure = cry | {"confidence": 0.8, "mean_log_probability": -0.22}
+    sure = cry | {"confidence": 0.8, "no_speech_probability": 0.1, "mean_log_probability": -0.22}
     assert reason(text="Nein.", language="de", language_probabilities={"de": 0.9, "en": 0.1}, **sure) == "language de"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from helpers.paths import DEMO
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from livemerc.audio.echo import Echoes, EchoWatch
@@ -41,6 +41,7 @@ def again(samples: np.ndarray, level_db: float = -15.0, room: bool = False, nois
 
 
 @settings(max_examples=15, phases=(Phase.explicit, Phase.generate))
+@example(delay_s=0.048, level_db=-5.5, room=True, whose=ANNA)
 @given(
     delay_s=st.floats(0.04, 0.25), level_db=st.floats(-25, 0), room=st.booleans(), whose=st.sampled_from([ANNA, BEN])
 )

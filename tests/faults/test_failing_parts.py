@@ -333,7 +333,7 @@ def test_a_source_that_does_not_let_go_costs_neither_the_open_utterance_nor_the_
 def test_stopped_while_the_model_loads_what_was_heard_is_told_and_marked(
     configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, held: threading.Event
 ) -> None:
-    monkeypatch.setattr("livemerc.model.encoders.load_model", lambda *_: held.wait())
+    monkeypatch.setattr("livemerc.model.encoders.load_model", lambda *_, **__: held.wait())
     monitor = Monitor(Talk(TALK_S, live=True, pace=50.0), configured(live__stop_within_s=1.0), engine=Recited())
     threading.Thread(target=lambda: (_when(lambda: monitor.gauges().t_s > 9.0), monitor.stop())).start()
     watched = Watched(monitor)
