@@ -100,11 +100,13 @@ class Decoder:
         if not streams.audio:
             raise InputError(f"{self._where}: there is no audio stream in this file; {MEND}.")
         self.tracks = tracks_of(self._container)
+        if not self.tracks:
+            raise InputError(f"{self._where}: the audio in this file is of a kind that cannot be decoded; {MEND}.")
         self.track = choose_track(self.tracks, track, self._where)
         self._stream = streams[self.track.stream]
         self._sounding = {track.number: Sounding() for track in self.tracks} if len(self.tracks) > 1 else {}
         self._numbers = {track.stream: track.number for track in self.tracks}
-        self._read = [stream for stream in streams if stream.type in _READ]
+        self._read = [s for s in streams if s.type in _READ and (s.type != "audio" or s.index in self._numbers)]
         self._frames = self._decode()
         self._first = next(self._frames, None)
         if self._first is None:

@@ -36,7 +36,7 @@ class Track:
 
 
 def tracks_of(container: Any) -> list[Track]:
-    """The sound tracks of an opened `av` container, in its order."""
+    """The sound tracks of an opened `av` container that can be decoded, in its order."""
     from av.stream import Disposition
 
     return [
@@ -49,6 +49,7 @@ def tracks_of(container: Any) -> list[Track]:
             title=_known(stream.metadata.get("title")),
         )
         for number, stream in enumerate(container.streams.audio, start=1)
+        if stream.codec_context is not None
     ]
 
 
