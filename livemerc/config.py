@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import shorten
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -391,5 +392,6 @@ def _plain(message: str) -> str:
     section = at.strip("`").removeprefix("$").lstrip(".")
     if "unknown field" in what:
         field = what.split("`")[1]
-        return f"unknown key `{section + '.' if section else ''}{field}`; see the keys in livemerc/config.py"
+        key = shorten(f"{section}.{field}".lstrip("."), 200, placeholder="…")
+        return f"unknown key `{key}`; see the keys in livemerc/config.py"
     return f"`{section}`: {what[0].lower()}{what[1:]}"

@@ -77,8 +77,6 @@ class SessionApp(TerminalApp):
         self.feed = feed
         self.failure: BaseException | None = None
         self.redraws = 0
-        self.leaving = False
-        """Somebody has asked to leave, and the last utterance is on its way."""
         self.ended = False
         self.exit_at_end = False
         self.arrangement = Arrangement(self.state)
@@ -132,8 +130,8 @@ class SessionApp(TerminalApp):
 
     def tick(self) -> None:
         """Ten times a second: gauges, what events are left, and one redraw."""
-        if self.terminal_gone() and not self.leaving:
-            self.action_leave()
+        if self.terminal_gone():
+            self.hang_up()
         self._resize_if_missed()
         self._drain()
         self.state.apply_gauges(self.feed.gauges())

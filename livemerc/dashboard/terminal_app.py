@@ -16,12 +16,16 @@ from livemerc.dashboard.terminal import own_signals, own_terminal
 from livemerc.errors import EXIT_OK
 from livemerc.runtime.process import STOP_SIGNALS
 
+_HANG_UP = getattr(signal, "SIGHUP", None)
+
 
 class TerminalApp(App[int]):
     """A full-screen app. It returns an exit code, and a stop signal leaves it as its own key does."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.leaving = False
+        """Somebody has asked to leave, and what goes on is being finished."""
         self.terminal_gone: Callable[[], bool] = lambda: False
         """Whether the terminal has vanished; SIGHUP does not tell it where a shell ignores that signal."""
         for palette in PALETTES:
@@ -43,7 +47,12 @@ class TerminalApp(App[int]):
         loop = asyncio.get_running_loop()
         for number in STOP_SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:  # under nohup it stays ignored
-                loop.add_signal_handler(number, self.action_leave)
+                loop.add_signal_handler(number, self.hang_up if number == _HANG_UP else self.action_leave)
+
+    def hang_up(self) -> None:
+        """The terminal was closed. Kernel, shell and the terminal itself all tell; nobody is impatient."""
+        if not self.leaving:
+            self.action_leave()
 
     def action_leave(self) -> None:
         self.exit(EXIT_OK)
