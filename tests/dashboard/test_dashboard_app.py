@@ -58,6 +58,20 @@ async def test_while_it_finishes_it_says_so_and_a_second_ctrl_c_leaves_at_once()
     monitor.released.set()
 
 
+async def test_a_closed_terminal_that_is_told_twice_leaves_time_for_the_end() -> None:
+    monitor = Stubborn()
+    app = DashboardApp(monitor)
+    async with app.run_test() as pilot:
+        await shown(pilot, app, monitor)
+        app.hang_up()
+        app.hang_up()  # kernel, shell and terminal all tell
+        await until(pilot, lambda: "finishing the last utterance..." in header(app))
+        assert app.is_running
+        monitor.released.set()
+        await until(pilot, lambda: not app.is_running)
+    assert app.return_value == 0
+
+
 async def test_a_finished_file_stays_on_the_screen_until_q() -> None:
     monitor = ScriptedMonitor([*talk(3), end(12.0, 3)], ends=True)
     app = DashboardApp(monitor)
