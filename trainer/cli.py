@@ -28,6 +28,10 @@ app = App(
 app.command(experiments)
 
 
+_TRAIN, _EVALUATE = TrainOptions(), EvaluateOptions()
+"""What holds where no flag is given; both are frozen."""
+
+
 @app.command
 def prepare(
     corpus: str,
@@ -108,7 +112,7 @@ def train(
     *,
     data: Path,
     out: Path = Path("runs"),
-    options: Annotated[TrainOptions, Parameter(name="*")] = TrainOptions(),  # noqa: B008 - it is frozen
+    options: Annotated[TrainOptions, Parameter(name="*")] = _TRAIN,
     deterministic: bool = False,
     threads: Annotated[int, Parameter(show_default=True)] = 1,
 ) -> int:
@@ -144,7 +148,7 @@ def evaluate(
     *,
     manifest: Path,
     checkpoint: list[Path] | None = None,
-    options: Annotated[EvaluateOptions, Parameter(name="*")] = EvaluateOptions(),  # noqa: B008 - it is frozen
+    options: Annotated[EvaluateOptions, Parameter(name="*")] = _EVALUATE,
     json: bool = False,
 ) -> int:
     """Judge a manifest's dialogues as the live monitor would, and print the figures.

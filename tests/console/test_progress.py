@@ -57,7 +57,7 @@ def test_a_short_file_says_nothing_of_it_and_events_stay_alone_on_standard_outpu
     assert all(line.startswith(b'{"type"') for line in done.stdout.splitlines())
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals (pty)")
 def test_where_standard_error_is_a_terminal_a_bar_shows_how_far_it_is():
     import pty
 

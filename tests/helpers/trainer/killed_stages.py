@@ -18,6 +18,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 from helpers.trainer.small_stages import SmallStages
@@ -41,7 +42,7 @@ def die_at_write(number: int, after: bool) -> None:
             die()
         return found
 
-    Path.replace = replace  # type: ignore[method-assign]  # this child's last deed
+    mock.patch.object(Path, "replace", replace).start()  # never undone: this child ends here
 
 
 def sitting(work: Callable[[], object], kill_after_s: float | None, at_write: tuple[int, bool] | None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from functools import cache
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -44,7 +44,7 @@ class SmallStages:
                "compact end to end": "joint"}  # fmt: skip
         return own.get(stage, stage.split(" ")[1])
 
-    @cache  # noqa: B019  # lives as long as its folder does
+    @cached_property
     def _config(self) -> Path:
         small_compact.write_text_corpora(self.folder / "data")
         small_compact.write_text_features(self.folder / "features.npz")
@@ -52,16 +52,16 @@ class SmallStages:
         return small_compact.small_compact_config(self.folder)
 
     def _text(self, out: Path) -> object:
-        return text.train(read_stage(self._config(), "text", TextStage), self.folder / "data", out)
+        return text.train(read_stage(self._config, "text", TextStage), self.folder / "data", out)
 
     def _speech(self, out: Path) -> object:
-        settings = read_stage(self._config(), "speech", SpeechStage)
+        settings = read_stage(self._config, "speech", SpeechStage)
         heard = {"unheard": small_compact.acted_features(1)}
         return speech.train_encoder(small_compact.acted_features(2), settings, settings.epochs, out, heard)
 
     def _context(self, out: Path, part: str) -> object:
-        settings = read_stage(self._config(), "conversation", ConversationStage)
-        fusion = read_stage(self._config(), "fusion", FusionStage)
+        settings = read_stage(self._config, "conversation", ConversationStage)
+        fusion = read_stage(self._config, "fusion", FusionStage)
         features = TextFeatures(self.folder / "features.npz")
         pools = clip_pools(self.folder / "embeddings.npz", fusion.dev_actors, fusion.readers, fusion.soften)
         model = conversation.build(settings, fusion, features.arrays["train_clean"].shape[1], len(LABELS))
@@ -76,7 +76,7 @@ class SmallStages:
         """The command `train --stage`, over the stages before it as one run left them."""
 
         def run(out: Path) -> None:
-            before = self.prepare_merits_l()
+            before = self.merits_l
             out.mkdir(parents=True, exist_ok=True)
             shutil.copy(before / "run.json", out / "run.json")
             for earlier in MERITS_L[: MERITS_L.index(stage)]:
@@ -87,8 +87,8 @@ class SmallStages:
 
         return run
 
-    @cache  # noqa: B019
-    def prepare_merits_l(self) -> Path:
+    @cached_property
+    def merits_l(self) -> Path:
         """A run from beginning to end, made once."""
         (self.folder / "iemocap").mkdir()
         write_iemocap(self.folder / "iemocap")
