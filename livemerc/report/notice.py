@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from livemerc.emotions import LABELS
 from livemerc.purpose import WORDS_ALONE, VoiceScope
-from livemerc.report.markup import Html, join, raw, tag
-from livemerc.report.style import content_security_policy, style_sheet
+from livemerc.report.markup import Html, join, tag
+from livemerc.report.style import document
 
 TITLE = "This conversation is being listened to by a computer program"
 _WIDTH = 78
@@ -69,21 +69,9 @@ def as_text(found: list[Section], scope: VoiceScope) -> str:
 
 def as_html(found: list[Section], scope: VoiceScope) -> str:
     """One HTML document to print or to show: nothing in it is fetched, nothing in it runs."""
-    style = style_sheet()
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=content_security_policy(style)),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", TITLE),
-        tag("link", rel="icon", href="data:,"),
-        tag("style", raw(style)),
-    )
     body = tag("main", *(_section(section, first=section is found[0]) for section in found))
     footer = tag("footer", tag("p", f"Who runs it, and how to reach them: {_BLANK}"))
-    whole = tag("body", tag("header", tag("h1", TITLE), tag("p", _purpose(scope))), body, footer)
-    return "<!doctype html>\n" + tag("html", head, whole, lang="en") + "\n"
+    return document(TITLE, tag("header", tag("h1", TITLE), tag("p", _purpose(scope))), body, footer)
 
 
 def _section(section: Section, *, first: bool) -> Html:

@@ -10,8 +10,8 @@ from livemerc.notation import clock
 from livemerc.report import figures, parts, sentences
 from livemerc.report.card import Card, checkpoint_of
 from livemerc.report.facts import Facts, Person
-from livemerc.report.markup import Child, Html, join, raw, tag
-from livemerc.report.style import content_security_policy, style_sheet
+from livemerc.report.markup import Child, Html, join, tag
+from livemerc.report.style import document
 from livemerc.report.transcript import transcript
 
 MOST_PEOPLE = 12
@@ -32,22 +32,9 @@ def page(facts: Facts, card: Card | None, *, now: datetime | None = None) -> str
         "footer",
         tag("small", f"Made by livemerc {livemerc.__version__} on {made:%Y-%m-%d %H:%M} UTC. {sentences.EXPRESSED}"),
     )
-    style = style_sheet()
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=content_security_policy(style)),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", name="referrer", content="no-referrer"),
-        tag("meta", name="robots", content="noindex"),
-        tag("title", title),
-        tag("link", rel="icon", href="data:,"),
-        tag("style", raw(style)),
-    )
     skip = tag("a", "To the transcript", class_="skip", href="#transcript") if facts.lines else None
-    whole = tag("body", skip, tag("header", tag("h1", title), _head(facts)), contents, tag("main", *body), footer)
-    return "<!doctype html>\n" + tag("html", head, whole, lang="en") + "\n"
+    header = tag("header", tag("h1", title), _head(facts))
+    return document(title, skip, header, contents, tag("main", *body), footer)
 
 
 def _sections(facts: Facts, card: Card | None) -> list[tuple[str, str, Html]]:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 
 from livemerc.report.colours import DARK_GROUND, LIGHT_GROUND, variables
+from livemerc.report.markup import Html, raw, tag
 
 _LIGHT = "--ground:#ffffff;--panel:#f3f5f7;--ink:#1b222a;--dim:#535f6d;--rule:#c6ced6;--link:#0a4fa8;--bad:#b3201b"
 _DARK = "--ground:#14181d;--panel:#1c2229;--ink:#dfe5ec;--dim:#9aa7b5;--rule:#3a4450;--link:#7cbcff;--bad:#ff8078"
@@ -127,3 +128,21 @@ def content_security_policy(style: str) -> str:
     """Nothing may be fetched, run, framed or sent; the one style sheet is known by its hash."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+
+
+def document(title: str, *body: Html | None) -> str:
+    """One HTML document: nothing in it is fetched, nothing in it runs, and nothing of it is told to other sites."""
+    style = style_sheet()
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=content_security_policy(style)),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("meta", name="referrer", content="no-referrer"),
+        tag("meta", name="robots", content="noindex"),
+        tag("title", title),
+        tag("link", rel="icon", href="data:,"),
+        tag("style", raw(style)),
+    )
+    return "<!doctype html>\n" + tag("html", head, tag("body", *body), lang="en") + "\n"
