@@ -180,7 +180,7 @@ class Ears:
         is_open = self._gate.is_open(audio)
         sounding = self._soft and self._gate.above_floor_db >= _SOUNDING_DB
         probability = self._weighed(heard, is_open, sounding)
-        stands_out = sounding and self._gate.above_noise_db >= _SOUNDING_DB
+        stands_out = self._soft and self._gate.above_noise_db >= _SOUNDING_DB
         step = self._endpointer.step(audio, probability, start_s, end_s, sounding=stands_out)
         return [(end_s, item) for item in step]
 

@@ -90,7 +90,13 @@ class ClipOptions:
 
 OnFeatures = Annotated[FeatureOptions, Parameter(name="*")]
 OnClips = Annotated[ClipOptions, Parameter(name="*")]
-Folds = Annotated[list[int] | None, Parameter(consume_multiple=True)]
+Folds = Annotated[
+    list[int] | None,
+    Parameter(
+        consume_multiple=True,
+        help="Only these, so that another process takes the others; figures.json is written once all are there.",
+    ),
+]
 
 
 @experiments.command
@@ -127,13 +133,7 @@ def option_ablations(*, options: OnFeatures, data: Path) -> int:
 
 @experiments.command
 def ravdess_folds(*, options: OnClips, folds: Folds = None) -> int:
-    """RAVDESS, speech alone: six folds, four actors held out in each; the others and all of nEMO train.
-
-    Parameters
-    ----------
-    folds
-        Only these, so that another process takes the others; figures.json is written once all are there.
-    """
+    """RAVDESS, speech alone: six folds, four actors held out in each; the others and all of nEMO train."""
     from trainer.experiments.speech_folds import run
 
     return _show(run("ravdess", options.config, options.begin("ravdess-folds"), options.out, folds))
@@ -141,13 +141,7 @@ def ravdess_folds(*, options: OnClips, folds: Folds = None) -> int:
 
 @experiments.command
 def nemo_folds(*, options: OnClips, folds: Folds = None) -> int:
-    """nEMO, speech alone: three folds, three speakers held out in each; the others and all of RAVDESS train.
-
-    Parameters
-    ----------
-    folds
-        Only these, so that another process takes the others; figures.json is written once all are there.
-    """
+    """nEMO, speech alone: three folds, three speakers held out in each; the others and all of RAVDESS train."""
     from trainer.experiments.speech_folds import run
 
     return _show(run("nemo", options.config, options.begin("nemo-folds"), options.out, folds))
