@@ -342,7 +342,7 @@ class Recogniser:
         return heard
 
     def _nothing(self, reason: NoAnswer) -> Heard:
-        return Heard(Transcript(text="", gated=GATED[reason]), self.engine.engine, self.engine.model, 0.0)
+        return self.not_asked(GATED[reason])
 
     def _failed(self, error: BaseException) -> str:
         left = "no label" if self._encodes else "judged by the voice alone"
