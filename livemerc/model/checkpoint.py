@@ -15,8 +15,6 @@ import msgspec
 from livemerc.errors import ModelError, cause_of
 from livemerc.events import CheckpointInfo
 from livemerc.model.temperatures import Temperatures
-from livemerc.model.whisper_identity import WhisperIdentity
-from livemerc.text_safety import plain_text
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -80,17 +78,6 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return (self.text, self.speech, *front, self.fusion)
 
     @property
-    def whisper(self) -> WhisperIdentity | None:
-        """The Whisper whose encoder is the front end; None where the checkpoint brings its own. Its part is an empty
-        file: the weights are the user's. Raises `ValueError` where `read_manifest` would."""
-        if self.speech_front is None or self.speech_front.config.get("kind") != "whisper":
-            return None
-        try:
-            return msgspec.convert(self.speech_front.config, WhisperIdentity)
-        except msgspec.ValidationError as error:
-            raise ValueError(f"speech_front: {error}") from error
-
-    @property
     def licence(self) -> str:
         front = "" if self.speech_front is None else f"speech front end: {self.speech_front.licence}; "
         return f"text: {self.text.licence}; speech: {self.speech.licence}; {front}fusion: {self.fusion.licence}"
@@ -127,10 +114,11 @@ def read_manifest(path: str | Path | None = None) -> Manifest:
         raise ModelError(f"{where}: no labels, or one of them twice; export it again.")
     if min(manifest.prior) < 0 or not 0.99 < sum(manifest.prior) < 1.01:
         raise ModelError(f"{where}: the prior shares are no probabilities; export it again.")
-    try:
-        _ = manifest.whisper
-    except ValueError as error:
-        raise ModelError(f"{where}: names no Whisper ({plain_text(str(error))[:300]}); export it again.") from error
+    if manifest.speech_front is not None and manifest.speech_front.config.get("kind") == "whisper":
+        raise ModelError(
+            f"{where}: its voice needs an encoding by the recogniser's Whisper, which this version does not give; "
+            "train the voice anew and export it again (docs/training.md)."
+        )
     for name in (*(part.file for part in manifest.parts), manifest.tokenizer):
         if Path(name).name != name:
             raise ModelError(f"{where}: {name[:100]!r} points outside the checkpoint's folder; export it again.")
@@ -174,8 +162,7 @@ def load_checkpoint(path: str | Path | None = None, device: str = "cpu") -> Meri
     manifest = verify_files(path)
     folder = checkpoint_folder(path)
     for part in manifest.parts:
-        if manifest.whisper is None or part is not manifest.speech_front:  # no weights: no sizes to fit
-            _check_sizes(part, folder / part.file)
+        _check_sizes(part, folder / part.file)
     try:
         with Undrawn():
             text = TextEncoder(manifest.text.config, lean=True)

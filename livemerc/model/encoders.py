@@ -96,15 +96,6 @@ class Encoders:
         padded = to_device(torch.nn.utils.rnn.pad_sequence(waves, batch_first=True), self.device)
         return self._s1(branch(padded, lengths))
 
-    @torch.inference_mode()
-    def encoded_speech(self, encoding: np.ndarray) -> Tensor:
-        """The same of an utterance that the recogniser's Whisper has encoded, (D,) float32: the checkpoint's own
-        Whisper (`livemerc.model.frozen_speech.WhisperFront`), else the head makes nonsense of it."""
-        self._check_voice()
-        branch = self.model.speech
-        assert isinstance(branch, FrozenSpeechBranch)
-        return self._s1(branch.encoded(torch.from_numpy(encoding)[None, None]))[0]
-
     def _check_voice(self) -> None:
         """The last lock: who decides (`livemerc.purpose.VoiceScope`) is asked long before."""
         if not self._voice:
