@@ -273,6 +273,9 @@ def _checkpoint() -> Iterator[Finding]:
         yield Finding(name="Checkpoint", state="fail", found=str(error), mend=_REINSTALL)
         return
     yield Finding(name="Checkpoint", state="ok", found=f"{manifest.id} in {checkpoint_folder(where)}, hashes match")
+    if manifest.voice_encoder is not None:
+        found = f"{manifest.voice_encoder.path}, the one that the checkpoint was made for"
+        yield Finding(name="Encoder of the voice", state="ok", found=found)
     yield Finding(name="Licence of the weights", state="note", found=manifest.licence)
 
 
