@@ -80,8 +80,8 @@ class Estimator:
     def embed(
         self, words: str, voice: np.ndarray | None, give_up: GiveUp[NoAnswer]
     ) -> tuple[Tensor | None, Tensor | None]:
-        """T1 (Dt,) of the words ("" = none) and S1 (Ds,) of the voice, (n,) samples (None = not asked for). Raises
-        `Unjudged`."""
+        """T1 (Dt,) of the words ("" = none) and the voice, as `Encoders.speech` gives it, of (n,) samples (None = not
+        asked for). Raises `Unjudged`."""
         return self.run(lambda: self._embed(words, voice), give_up)
 
     def run(self, work: Callable[[], T], give_up: GiveUp[NoAnswer]) -> T:
@@ -122,7 +122,7 @@ class Estimator:
         self.try_run(self._run_once, _WARM_WITHIN_S)
 
     def voice(self, samples: np.ndarray) -> Tensor:
-        """S1 (Ds,) of (n,) samples, on the model's thread."""
+        """The voice of (n,) samples, on the model's thread."""
         assert self._encoders is not None
         return self._encoders.speech(samples)
 

@@ -87,8 +87,10 @@ class PartialEstimates:
             return None
         began = perf_counter()
         try:
-            s1 = self._run(lambda: self._estimator.voice(samples))
-            estimate = dialogue.partial(speech.utterance_id, s1, Cues(duration_s=heard_s), self._run)
+            voice = self._run(lambda: self._estimator.voice(samples))
+            estimate = dialogue.partial(
+                speech.utterance_id, voice, Cues(duration_s=heard_s), self._run, speaker=speech.speaker
+            )
         except (_Late, ArithmeticError):
             return None
         finally:

@@ -10,13 +10,13 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from livemerc.asr.engine import AsrEngine, NoAsr
 from livemerc.audio.echo import Echoes, EchoWatch
-from livemerc.audio.items import EarItem, Ending, Quiet, Speech, Utterance
+from livemerc.audio.items import EarItem, Ending, Quiet, Recalled, Speech, Utterance
 from livemerc.config import SAMPLE_RATE_HZ, Config
 from livemerc.errors import LivemercError
 from livemerc.events import ECHO, EmotionEvent, Event, FinalAsr, Timing, UtteranceFinal, UtterancePartial
@@ -35,8 +35,9 @@ from livemerc.runtime.worker import GiveUp, never
 if TYPE_CHECKING:
     import numpy as np
 
-    from livemerc.model.merits import WindowProbabilities
     from livemerc.pipeline.dialogue import Dialogue
+
+T = TypeVar("T")
 
 _ECHO_HEARD = "a microphone hears again what another channel says: that is not judged twice; headphones mend it"
 _ECHO_TOLD_S = 30.0
@@ -148,6 +149,8 @@ class Processor:
         elif isinstance(item, Ending):
             with self._patience.in_hand(item.utterance.decided_s):
                 yield from self._speculate(item)
+        elif isinstance(item, Recalled):
+            self._recall(item)
 
     def catch_up(self) -> Iterator[Event]:
         """Late words and what they revise; also when nothing has happened, a few times a second: lag is measured."""
@@ -191,6 +194,14 @@ class Processor:
         if self._last_decided_s is not None:
             self._spacing_s = (self._spacing_s + max(0.0, utterance.decided_s - self._last_decided_s)) / 2
         self._last_decided_s = utterance.decided_s
+
+    def _recall(self, item: Recalled) -> None:
+        if self._dialogue is None or not self._dialogue.has_baselines:
+            return
+        with contextlib.suppress(Unjudged):  # the baseline is one voice poorer
+            _, voice = self._embed("", item.samples)
+            assert voice is not None
+            self._dialogue.recall(item.speaker, voice)
 
     # -- one item --------------------------------------------------------------------------------------------------
 
@@ -266,7 +277,7 @@ class Processor:
             start_s=utterance.start_s,
             end_s=utterance.end_s,
             text=transcript.text,
-            speaker=transcript.speaker or utterance.speaker,
+            speaker=_speaker(utterance, heard),
             asr=FinalAsr(
                 engine=heard.engine, model=heard.model, confidence=transcript.confidence, gated=transcript.gated
             ),
@@ -312,11 +323,12 @@ class Processor:
         encoded = None
         try:
             if found is None or found.rows is None:
-                t1, s1 = self._embed(_words_for_model(heard), self._voice(utterance, heard))
+                t1, voice = self._embed(_words_for_model(heard), self._voice(utterance, heard))
             else:
-                t1, s1 = found.rows
+                t1, voice = found.rows
             encoded = time.perf_counter()
-            estimates = self._dialogue.add(utterance.utterance_id, t1, s1, cues, self._run)
+            speaker = _speaker(utterance, heard)
+            estimates = self._dialogue.add(utterance.utterance_id, t1, voice, cues, self._run, speaker=speaker)
             self._estimator.succeeded()
         except Unjudged as error:
             estimates = self._dialogue.add_unjudged(utterance.utterance_id, cues, error.reason)
@@ -339,8 +351,8 @@ class Processor:
             return
         try:
             t1, _ = self._embed(text, None)
-            cues = _cues(utterance, heard)
-            events = self._dialogue.add_words(utterance.utterance_id, text, t1, cues, self._run)
+            cues, speaker = _cues(utterance, heard), _speaker(utterance, heard)
+            events = self._dialogue.add_words(utterance.utterance_id, text, t1, cues, self._run, speaker=speaker)
             self._estimator.succeeded()
         except Unjudged:
             return  # the first estimate stands
@@ -362,14 +374,8 @@ class Processor:
         if self._dialogue is not None:
             yield from self._dialogue.freeze_all()
 
-    def _run(self, work: Callable[[], WindowProbabilities]) -> WindowProbabilities:
-        def finite() -> WindowProbabilities:
-            judged = work()
-            if not bool(judged.fused.isfinite().all()):
-                raise ArithmeticError("probabilities that are not finite")
-            return judged
-
-        return self._estimator.run(finite, self._patience.for_label)
+    def _run(self, work: Callable[[], T]) -> T:
+        return self._estimator.run(work, self._patience.for_label)
 
 
 def _partial(speech: Speech | Utterance, text: str) -> Iterator[UtterancePartial]:
@@ -380,6 +386,11 @@ def _partial(speech: Speech | Utterance, text: str) -> Iterator[UtterancePartial
 def _words_for_model(heard: Heard) -> str:
     """Screened text never reaches the model, nor the context of later utterances."""
     return "" if heard.transcript.gated else heard.transcript.text.strip()
+
+
+def _speaker(utterance: Utterance, heard: Heard) -> str | None:
+    """Whose utterance it is: what a transcript says, else whose channel it came from, else unknown."""
+    return heard.transcript.speaker or utterance.speaker
 
 
 def _cues(utterance: Utterance, heard: Heard) -> Cues:

@@ -26,11 +26,11 @@ from trainer.loop.metrics import classification_metrics
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """One row after Stage I: T1 (Dt,), S1 (Ds,), None where the modality is empty."""
+    """One row after Stage I: T1 (Dt,), the voice as `Encoders.speech` gives it; None where the modality is empty."""
 
     row: ManifestRow
     t1: Tensor | None
-    s1: Tensor | None
+    voice: Tensor | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class Evaluation:
         lengths = [sum(not e.row.context_only for e in d) for d in self.dialogues]
         self.dialogue = np.repeat(np.arange(len(self.dialogues)), lengths)
         self.has_text = np.array([e.t1 is not None for e in rows])
-        self.has_speech = np.array([e.s1 is not None for e in rows])
+        self.has_speech = np.array([e.voice is not None for e in rows])
 
     def without_context(self) -> Evaluation:
         """The same of the judged rows alone; nothing is encoded anew."""
@@ -152,8 +152,8 @@ def encode(dialogues: Sequence[Sequence[ManifestRow]], encoders: Encoders, batch
     for dialogue in dialogues:
         encoded = []
         for row in dialogue:
-            s1 = None if row.audio is None else encoders.speech(audio.samples(row))
-            encoded.append(Encoded(row, t1.get(number), s1))
+            voice = None if row.audio is None else encoders.speech(audio.samples(row))
+            encoded.append(Encoded(row, t1.get(number), voice))
             number += 1
         out.append(encoded)
     return out
@@ -194,7 +194,8 @@ def judge(
     for number, e in enumerate(dialogue):
         duration_s = float("inf") if e.row.end_s is None else e.row.end_s - e.row.start_s
         began = time.perf_counter()
-        events += window.add(str(number), e.t1 if text else None, e.s1 if speech else None, Cues(duration_s))
+        voice = e.voice if speech else None
+        events += window.add(str(number), e.t1 if text else None, voice, Cues(duration_s), speaker=e.row.speaker)
         if fuse_ms is not None:
             fuse_ms.append((time.perf_counter() - began) * 1000)
     events += window.freeze_all()
