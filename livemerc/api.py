@@ -47,10 +47,14 @@ def monitor(
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One earlier utterance of a dialogue; audio and text may each be None (a masked modality)."""
+    """One earlier utterance of a dialogue; audio and text may each be None (a masked modality).
+
+    speaker: whoever has one name is one speaker, and is judged against their own earlier voices; None = unknown.
+    """
 
     audio: Audio | None = None
     text: str | None = None
+    speaker: str | None = None
 
 
 class Predictor:
@@ -67,12 +71,7 @@ class Predictor:
         self._model, self._encoders = load_model(
             wanted.checkpoint, device, wanted.threads, wanted.precision, voice=not self._scope.text_only
         )
-        manifest = read_manifest(config.model.checkpoint)
-        self._abstention = manifest.abstention
-        if manifest.whisper is not None and not self._scope.text_only:
-            from livemerc.asr.voice import attach
-
-            attach(self._model, manifest.whisper, config)
+        self._abstention = read_manifest(config.model.checkpoint).abstention
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -80,26 +79,35 @@ class Predictor:
         return tuple(self._model.labels)
 
     def predict(
-        self, audio: Audio | None = None, text: str | None = None, context: Sequence[Turn] = ()
+        self,
+        audio: Audio | None = None,
+        text: str | None = None,
+        context: Sequence[Turn] = (),
+        *,
+        speaker: str | None = None,
     ) -> EmotionEvent:
         """Calibrated estimate of one utterance at lag 0 (nothing later is known).
 
         audio: path, or (n,) float32 samples at 16 kHz in [-1, 1], or None. text: transcript or None. context: earlier
-        utterances, oldest first; the last K - 1 count. Neither audio nor text: the prior, abstained. Raises
-        `InputError` for audio that cannot be read, ValueError for samples of another shape, and `ConfigError` for audio
-        whose voice may not be judged (`purpose`, `judge_voice_of`): it would serve nothing else here.
+        utterances, oldest first; the last K - 1 count, and of those before them the voices that make the baselines of
+        their speakers, where the checkpoint has such. speaker: who says it, as `Turn` takes it. Neither audio nor text:
+        the prior, abstained. Raises `InputError` for audio that cannot be read, ValueError for samples of another
+        shape, and `ConfigError` for audio whose voice may not be judged (`purpose`, `judge_voice_of`): it would serve
+        nothing else here.
         """
         from livemerc.pipeline.abstention import Cues
         from livemerc.pipeline.dialogue import Dialogue
 
         dialogue = Dialogue(self._model, self._config.dialogue, self._abstention)
-        turns = (
-            [*context[-(self._config.dialogue.context - 1) :], Turn(audio, text)]
-            if self._config.dialogue.context > 1
-            else [Turn(audio, text)]
-        )
-        if any(turn.audio is not None for turn in turns):
+        turns = [*context, Turn(audio, text, speaker)]
+        begin = max(0, len(turns) - self._config.dialogue.context)
+        before, turns = _in_baselines(turns[:begin]) if dialogue.has_baselines else [], turns[begin:]
+        if any(turn.audio is not None for turn in [*before, *turns]):
             self._scope.check_audio()
+        if not self._scope.text_only:
+            for turn in before:
+                assert turn.audio is not None
+                dialogue.recall(turn.speaker, self._encoders.speech(_samples(turn.audio)))
         estimate: EmotionEvent | None = None
         for number, turn in enumerate(turns, start=1):
             samples = None if turn.audio is None else _samples(turn.audio)
@@ -110,6 +118,7 @@ class Predictor:
                 self._encoders.text([words])[0] if words else None,
                 self._encoders.speech(samples) if samples is not None and not self._scope.text_only else None,
                 Cues(duration_s=duration_s),
+                speaker=turn.speaker,
             )
             estimate = next(e for e in events if e.utterance_id == str(number) and e.status == "provisional")
         assert estimate is not None
@@ -117,10 +126,7 @@ class Predictor:
 
 
 def load(checkpoint: str | Path | None = None, *, config: Config | None = None, **overrides: Any) -> Predictor:
-    """The bundled checkpoint (None) or the folder of another. Raises `ModelError` when it is missing or broken.
-
-    One that judges the voice with a Whisper's encoder needs that Whisper: in the cache, or its folder as `asr__model`.
-    """
+    """The bundled checkpoint (None) or the folder of another. Raises `ModelError` when it is missing or broken."""
     if checkpoint is not None:
         overrides["model__checkpoint"] = str(checkpoint)
     return Predictor(_settings(config, overrides))
@@ -132,6 +138,17 @@ def _settings(config: Config | None, overrides: dict[str, Any]) -> Config:
     if overrides:
         raise ValueError("give either `config` or overrides, not both")
     return config
+
+
+def _in_baselines(turns: Sequence[Turn]) -> list[Turn]:
+    """Those whose voices are in a baseline behind them, in their order."""
+    from livemerc.pipeline.baselines import Baselines
+
+    baselines: Baselines[int] = Baselines()
+    for at, turn in enumerate(turns):
+        if turn.audio is not None:
+            baselines.enter(turn.speaker, at)
+    return [turns[at] for at in sorted(baselines.everybody())]
 
 
 def _samples(audio: Audio) -> np.ndarray:

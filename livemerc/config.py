@@ -108,9 +108,9 @@ class AsrConfig(_Section, frozen=True):
     """1 = greedy: half the time of beam 5 for a fraction of a point of word error on short utterances."""
     window: Literal["auto", "full", "adaptive"] = "auto"
     """Whisper: full = its window of 30 s, whatever is in it. adaptive = the utterance and a margin, a fraction of the
-    time, and the full window where that looks wrong. auto = adaptive, but full where the checkpoint judges the voice
-    with Whisper's encoder. With tiny.en and base adaptive hears nearly as well, and only so the words are there when
-    the hangover ends (docs/performance.md). Both on your own files: `livemerc bench asr`."""
+    time, and the full window where that looks wrong. auto = adaptive. With tiny.en and base it hears
+    nearly as well, and only so the words are there when the hangover ends (docs/performance.md). Both on your own
+    files: `livemerc bench asr`."""
     compute_type: str = "default"
     """CTranslate2's; default = int8 on a CPU (half of the memory and two thirds of the time of float32 for the same
     words but one in a hundred), float16 on a GPU."""
@@ -199,7 +199,10 @@ class LiveConfig(_Section, frozen=True):
     partial_emotion_every_s: Annotated[float, Meta(ge=0.5, le=10)] = 0.5
     """How often the voice of somebody who still speaks is judged: an `emotion` of status `partial`."""
     partial_emotion_budget_ms: Annotated[float, Meta(ge=0, le=10_000)] = 100.0
-    """It is judged only while that takes no longer than this. The compact checkpoint takes 5 to 20 ms; 0 = never."""
+    """It is judged only while that takes no longer than this; 0 = never."""
+    partial_emotion_last_s: Annotated[float, Meta(ge=1, le=30)] = 5.0
+    """Only so much of it, the newest, is looked at: what the encoder takes grows with the length, twice a second, and
+    the final hears all of it anyway."""
     ahead_budget_ms: Annotated[float, Meta(ge=0, le=10_000)] = 600.0
     """Words and encodings are begun while the hangover still runs, if the recogniser's speed so far says that they take
     no longer than this. Where speech goes on after all, the work was in vain, and a final may have to wait for it.

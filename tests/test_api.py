@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from helpers import wav_file as wav
-from helpers.networks import CONVERSATION_CONFIG
+from helpers.networks import CONVERSATION_CONFIG, write_checkpoint
 from helpers.synthetic import RATE_HZ, buzz, hush
 
 import livemerc
 from livemerc.api import Predictor, Turn
-from livemerc.config import load_config
+from livemerc.config import DialogueConfig, load_config
 from livemerc.emotions import LABELS
 from livemerc.errors import ConfigError, InputError, ModelError
 from livemerc.events import EmotionEvent, SessionEnd, SessionStart, UtteranceFinal
-from livemerc.model.checkpoint import BUNDLED, MANIFEST
+from livemerc.model.checkpoint import BUNDLED, MANIFEST, Abstention
 from livemerc.model.encoders import load_model
+from livemerc.pipeline.abstention import Cues
+from livemerc.pipeline.dialogue import Dialogue
 
 AUDIO = buzz(1.5)
 EARLIER = [Turn(buzz(1.0, seed=1), "w1 sad"), Turn(None, "w2 w3"), Turn(buzz(0.8, seed=2), None), Turn(None, None)]
@@ -221,3 +224,35 @@ def test_the_bundled_model_through_a_session(recording: Path) -> None:
         assert e.modality.text is None
         assert e.modality.speech is not None
         assert sum(e.probabilities.values()) == pytest.approx(1.0)
+
+
+# --- predict against the speaker's own usual
+
+
+@pytest.fixture(scope="module")
+def with_baselines(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+    """Of a window of three utterances."""
+    folder = write_checkpoint(tmp_path_factory.mktemp("baselines") / "checkpoint", baselines=True)
+    return livemerc.load(folder, dialogue__context=3, dialogue__revise=0)
+
+
+def test_earlier_turns_of_the_same_speaker_are_what_a_voice_is_judged_against(with_baselines: Predictor) -> None:
+    """Those before the window, too, by their voices alone: what a dialogue that heard all of them would say."""
+    names = ["ann", "ben", None, "ann", "ann", "ben", "ann"]
+    turns = [Turn(buzz(0.6, seed=i), None, name) for i, name in enumerate(names)]
+    estimate = with_baselines.predict(AUDIO, context=turns, speaker="ann")
+    dialogue = Dialogue(with_baselines._model, DialogueConfig(context=3, revise=0), Abstention())
+    for number, turn in enumerate([*turns, Turn(AUDIO, None, "ann")]):
+        assert isinstance(turn.audio, np.ndarray)
+        voice = with_baselines._encoders.speech(turn.audio)
+        events = dialogue.add(str(number), None, voice, Cues(len(turn.audio) / RATE_HZ), speaker=turn.speaker)
+    np.testing.assert_allclose(probabilities(estimate), probabilities(events[0]), atol=1e-6)
+    for changed in ({"speaker": "ben"}, {"speaker": None}, {"context": turns[1:], "speaker": "ann"}):
+        other = with_baselines.predict(AUDIO, **{"context": turns, **changed})  # type: ignore[arg-type]
+        assert np.abs(probabilities(estimate) - probabilities(other)).max() > 1e-4, changed
+
+
+def test_who_speaks_is_nothing_to_a_checkpoint_without_baselines(predictor: Predictor) -> None:
+    named = [replace(turn, speaker="ann") for turn in EARLIER]
+    with_names = predictor.predict(AUDIO, "hello", named, speaker="ann")
+    assert with_names == predictor.predict(AUDIO, "hello", EARLIER)

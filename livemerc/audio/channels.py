@@ -6,7 +6,7 @@ from dataclasses import replace
 from operator import itemgetter
 
 from livemerc.audio.ears import FLOOR_DBFS, Ears
-from livemerc.audio.items import Dropped, EarItem, Ending, Onset, Quiet, Speech, Utterance
+from livemerc.audio.items import Dropped, EarItem, Ending, Onset, Quiet, Recalled, Speech, Utterance
 from livemerc.audio.source import Block
 from livemerc.config import Config
 
@@ -29,7 +29,6 @@ class ChannelEars:
         *,
         in_step: bool = True,
         endings: bool = False,
-        finals_before: int = 0,
     ) -> None:
         self._speakers = speakers
         self._in_step = in_step
@@ -37,7 +36,7 @@ class ChannelEars:
         self._freeze_after_s = config.dialogue.freeze_after_s
         self._pending: list[tuple[float, int, EarItem]] = []
         self._open: list[int] = []  # channels with an open utterance, the one that began first in front
-        self._finals = finals_before
+        self._finals = 0
         self._quiet_due_s: float | None = None
 
     @property
@@ -82,7 +81,7 @@ class ChannelEars:
             if t_s > until_s:
                 break
             taken += 1
-            if not isinstance(item, Quiet):  # one channel's silence is not the conversation's
+            if not isinstance(item, Quiet | Recalled):  # one channel's silence is not the conversation's
                 if self._quiet_due_s is not None and self._quiet_due_s < t_s:
                     items.extend(self._quiet(t_s))
                 items.append(self._named(item, channel))

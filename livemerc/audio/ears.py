@@ -45,8 +45,7 @@ class Ears:
     """Blocks of one source in, `EarItem`s out, in order; a function of the samples alone, not of how they are cut.
 
     `feed` blocks in order, then `flush` once. `snapshot_every_s` asks for a `Speech` snapshot of the open utterance
-    that often, `endings` for an `Ending` as soon as its samples are there; `finals_before`: utterances that have their
-    numbers already. A block that begins later than the samples
+    that often, `endings` for an `Ending` as soon as its samples are there. A block that begins later than the samples
     so far (a gap, a silent device) moves the clock: short stretches are heard as silence, longer ones end the
     utterance; a slow drift is followed, either way. Time never runs back.
     """
@@ -58,7 +57,6 @@ class Ears:
         snapshot_every_s: float | None = None,
         *,
         endings: bool = False,
-        finals_before: int = 0,
     ) -> None:
         self._rate_hz = rate_hz
         self._resampler = Resampler(rate_hz)
@@ -75,7 +73,6 @@ class Ears:
             config.dialogue.freeze_after_s,
             snapshot_every_s,
             endings=endings,
-            finals_before=finals_before,
         )
         # silence long enough to end any utterance by itself: beyond it the clock may jump
         self._max_fill_samples = round((config.endpoint.hangover_ms / 1000 + 1.0) * SAMPLE_RATE_HZ)

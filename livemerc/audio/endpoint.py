@@ -44,7 +44,6 @@ class Endpointer:
     """`step` takes one frame after the other, contiguous in time unless `interrupt` came between.
 
     `endings`: says how an open utterance would end as soon as its tail is there, while the hangover still runs.
-    `finals_before`: utterances that have their numbers already.
     Memory is bounded: the pre-roll while idle, the maximum plus pre-roll and hangover while open.
     """
 
@@ -56,7 +55,6 @@ class Endpointer:
         snapshot_every_s: float | None = None,
         *,
         endings: bool = False,
-        finals_before: int = 0,
     ) -> None:
         self._onset_threshold = config.onset_threshold
         self._offset_threshold = config.offset_threshold
@@ -88,7 +86,7 @@ class Endpointer:
         self._strong = 0  # and of the last strong one
         self._continued = False
         self._since_snapshot = 0
-        self._finals = finals_before
+        self._finals = 0
         self._quiet_due_s: float | None = None
 
     @property

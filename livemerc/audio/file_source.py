@@ -76,10 +76,11 @@ class FileSource:
             raise RuntimeError("blocks() of a FileSource is for one iteration")
         try:
             begin_s = time.monotonic()
-            if self.past is not None and self.speed > 0:  # what was heard before is passed over at once
-                begin_s -= self.past.until_s / self.speed
+            past_s = 0.0 if self.past is None else self.past.until_s
             for samples, start in self._decoder.chunks(self._block_samples):
-                if self.speed > 0:
+                if self.speed > 0 and start / self.rate_hz < past_s:  # the past is heard again as fast as it goes
+                    begin_s = time.monotonic() - start / self.rate_hz / self.speed
+                elif self.speed > 0:
                     # a block is due when its last sample has sounded
                     due_s = begin_s + (start + samples.shape[1]) / self.rate_hz / self.speed
                     self._closed.wait(max(0.0, due_s - time.monotonic()))

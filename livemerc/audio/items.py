@@ -77,6 +77,15 @@ class Ending:
         return self.utterance.utterance_id
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Recalled:
+    """The voice of an utterance of long ago, for its speaker's baseline alone; only in a session that goes on."""
+
+    samples: np.ndarray
+    """(n,) float32 at 16 kHz."""
+    speaker: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Quiet:
     """Nobody has spoken for `dialogue.freeze_after_s` since the last utterance's end; once per silence."""
@@ -84,4 +93,4 @@ class Quiet:
     t_s: float
 
 
-EarItem = Onset | Dropped | Speech | Ending | Utterance | Quiet
+EarItem = Onset | Dropped | Speech | Ending | Utterance | Recalled | Quiet

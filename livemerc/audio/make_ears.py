@@ -19,14 +19,11 @@ def make_ears(
     if isinstance(source, BringsEars):
         return source.ears(config)
     past = source.past if isinstance(source, Resumable) else None
-    before = 0 if past is None else len(past.finals)
     speakers = speakers_of(source)
     ears: AnyEars
     if not speakers:
-        ears = Ears(config, source.rate_hz, snapshot_every_s, endings=endings, finals_before=before)
+        ears = Ears(config, source.rate_hz, snapshot_every_s, endings=endings)
     else:
         in_step = source.in_step if isinstance(source, InOwnTime) else True
-        ears = ChannelEars(
-            config, source.rate_hz, speakers, snapshot_every_s, in_step=in_step, endings=endings, finals_before=before
-        )
-    return ears if past is None else ResumedEars(ears, past, config, source.rate_hz)
+        ears = ChannelEars(config, source.rate_hz, speakers, snapshot_every_s, in_step=in_step, endings=endings)
+    return ears if past is None else ResumedEars(ears, past)

@@ -1,68 +1,69 @@
-"""Ears for a session that broke off and goes on: what was recorded is not heard again, all behind it is."""
+"""Ears for a session that broke off and goes on: they hear its source again, and say only what is still needed."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-
-import numpy as np
+from typing import TypeVar
 
 from livemerc.audio.ears import AnyEars
-from livemerc.audio.items import EarItem, Onset, Quiet, Utterance
+from livemerc.audio.items import Dropped, EarItem, Ending, Onset, Quiet, Recalled, Speech, Utterance
 from livemerc.audio.source import Block
-from livemerc.config import SAMPLE_RATE_HZ, Config
 from livemerc.events import UtteranceFinal
+
+Item = TypeVar("Item", Onset, Dropped, Speech, Utterance)
+
+_ROUNDING_S = 0.001
+_ALIKE_S = 0.1
+"""Ears are a function of the samples, but those of another version may hear a little more or less."""
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What of a session was recorded before it broke off."""
+    """What of a session was recorded before it broke off, and which of its utterances are heard again."""
 
     finals: tuple[UtteranceFinal, ...]
     """In the order in which they came."""
     speakers: tuple[str, ...] = ()
     """Of the source's channels."""
+    window: frozenset[str] = frozenset()
+    """Ids of the utterances that the dialogue window holds."""
+    voices: frozenset[str] = frozenset()
+    """Ids of earlier ones whose voices the speakers' baselines hold."""
 
     def heard_until_s(self, channel: int) -> float:
-        """Where that channel is listened to again: behind its last utterance."""
+        """End of that channel's last utterance."""
         return max((final.end_s for final in self.finals if self.channel(final) == channel), default=0.0)
 
     def channel(self, final: UtteranceFinal) -> int:
         """Whose it was; names that belong to no channel are a transcript's."""
-        return self.speakers.index(final.speaker) if final.speaker in self.speakers else 0
+        return self.channel_of(final.speaker)
+
+    def channel_of(self, speaker: str | None) -> int:
+        """The channel of that name; 0 where channels have none."""
+        return self.speakers.index(speaker) if speaker in self.speakers else 0
 
     @property
     def until_s(self) -> float:
         """End of the last utterance on any channel."""
         return max((final.end_s for final in self.finals), default=0.0)
 
-    def window(self, context: int) -> tuple[UtteranceFinal, ...]:
-        """The utterances that the model still sees."""
-        return self.finals[-context:]
-
 
 class ResumedEars:
-    """`ears` from where each channel was heard to; before what they say come the last utterances of the past, with
-    their samples, in the order in which they came. Blocks begin at the beginning of the source.
+    """`ears` hear the source from its beginning, so that what they hear behind the past is what they would have heard.
 
-    `ears` count their utterances from behind `past`.
+    Of the past they give the utterances that are still needed: those of the dialogue window, and as `Recalled` those of
+    the baselines. One that is heard otherwise than it is recorded, by another version's ears, is left out. What is new
+    is numbered from behind the past.
     """
 
-    def __init__(self, ears: AnyEars, past: Past, config: Config, rate_hz: int) -> None:
+    def __init__(self, ears: AnyEars, past: Past) -> None:
         self._ears = ears
         self._past = past
-        self._rate_hz = rate_hz
-        self._hangover_s = config.endpoint.hangover_ms / 1000
-        before_s, behind_s = config.endpoint.pre_roll_ms / 1000, config.endpoint.tail_ms / 1000
-        self._kept = [
-            _Kept(final, past.channel(final), max(0.0, final.start_s - before_s), final.end_s + behind_s)
-            for final in past.window(config.dialogue.context)
-        ]
-        self._kept_from_s = min((kept.begin_s for kept in self._kept), default=0.0)
-        self._kept_until_s = max((kept.end_s for kept in self._kept), default=0.0)
         self._until_s = past.until_s
         self._heard_until_s = [past.heard_until_s(channel) for channel in range(max(1, len(past.speakers)))]
-        self._pending: list[EarItem] | None = []  # until the past has been given
-        self._quiet_due_s: float | None = past.until_s + config.dialogue.freeze_after_s if past.finals else None
+        self._again = 0  # utterances of the past that were heard again
+        self._more: int | None = None  # so many more than that were recorded; known when the first new one comes
 
     @property
     def t_s(self) -> float:
@@ -77,77 +78,52 @@ class ResumedEars:
         return self._ears.speaking
 
     def feed(self, block: Block) -> list[EarItem]:
-        begin_s, length_s = block.start_s, len(block.samples) / self._rate_hz
-        if self._pending is not None and begin_s + length_s > self._kept_from_s:
-            for kept in self._kept:
-                kept.take(block, self._rate_hz)
-        items: list[EarItem] = []
-        until_s = self._heard_until_s[block.channel]
-        if begin_s + length_s > until_s:
-            known = max(0, round((until_s - begin_s) * self._rate_hz))
-            rest = replace(block, samples=block.samples[known:], start_s=begin_s + known / self._rate_hz)
-            items = self._ears.feed(rest)
-        if self._pending is None:
-            return self._with_quiet(items)
-        self._pending += items
-        return self._given() if begin_s > self._kept_until_s else []
+        return [*self._needed(self._ears.feed(block))]
 
     def flush(self) -> list[EarItem]:
-        if self._pending is None:
-            return self._ears.flush()
-        self._pending += self._ears.flush()
-        return self._given()
+        return [*self._needed(self._ears.flush())]
 
-    def _given(self) -> list[EarItem]:
-        pending, self._pending = self._pending or [], None
-        past = [kept.utterance(self._rate_hz, self._hangover_s, bool(self._past.speakers)) for kept in self._kept]
-        self._kept = []
-        return [*past, *self._with_quiet(pending)]
+    def _needed(self, items: list[EarItem]) -> Iterator[EarItem]:
+        for item in items:
+            if isinstance(item, Utterance):
+                yield from self._utterance(item)
+            elif isinstance(item, Quiet):
+                yield item
+            elif isinstance(item, Ending):
+                if item.utterance.start_s >= self._until(item.utterance.speaker) - _ROUNDING_S:
+                    yield Ending(self._numbered(item.utterance), item.left_s)
+            elif isinstance(item, Speech):
+                if item.start_s >= self._until(item.speaker) - _ROUNDING_S:
+                    yield self._numbered(item)
+            elif isinstance(item, Onset):
+                if item.start_s > self._until_s:
+                    yield self._numbered(item)
+            elif isinstance(item, Dropped) and item.t_s > self._until_s:
+                yield self._numbered(item)
 
-    def _with_quiet(self, items: list[EarItem]) -> list[EarItem]:
-        """Nobody has spoken for long enough since the past ended: the ears know nothing of it."""
-        if self._quiet_due_s is None:
-            return items
-        if self._ears.speaking or any(isinstance(item, Onset) for item in items):
-            self._quiet_due_s = None
-        elif self._ears.t_s >= self._quiet_due_s:
-            due_s, self._quiet_due_s = self._quiet_due_s, None
-            return [Quiet(due_s), *items]
-        return items
+    def _until(self, speaker: str | None) -> float:
+        return self._heard_until_s[self._past.channel_of(speaker)]
 
-
-class _Kept:
-    """The samples of one utterance of the past."""
-
-    def __init__(self, final: UtteranceFinal, channel: int, begin_s: float, end_s: float) -> None:
-        self.begin_s = begin_s
-        self.end_s = end_s
-        self._final = final
-        self._channel = channel
-        self._pieces: list[np.ndarray] = []
-
-    def take(self, block: Block, rate_hz: int) -> None:
-        if block.channel != self._channel or block.start_s >= self.end_s:
+    def _utterance(self, heard: Utterance) -> Iterator[EarItem]:
+        past = self._past
+        if heard.end_s > self._until(heard.speaker) + _ALIKE_S:
+            if self._more is None:
+                self._more = len(past.finals) - self._again
+            yield self._numbered(heard)
             return
-        first = max(0, round((self.begin_s - block.start_s) * rate_hz))
-        last = round((self.end_s - block.start_s) * rate_hz)
-        if first < len(block.samples):
-            self._pieces.append(block.samples[first:last])
+        self._again += 1
+        for final in past.finals[self._again - 1 : self._again]:
+            if abs(final.start_s - heard.start_s) > _ALIKE_S or abs(final.end_s - heard.end_s) > _ALIKE_S:
+                return
+            if final.utterance_id in past.window:
+                # It comes now: nobody is behind by as long as it is ago.
+                yield replace(heard, utterance_id=final.utterance_id, decided_s=max(heard.decided_s, self._until_s))
+            elif final.utterance_id in past.voices:
+                yield Recalled(heard.samples, final.speaker)
 
-    def utterance(self, rate_hz: int, hangover_s: float, named: bool) -> Utterance:
-        samples = np.concatenate([np.zeros(0, np.float32), *self._pieces])
-        if rate_hz != SAMPLE_RATE_HZ and len(samples):
-            import soxr
-
-            samples = soxr.resample(samples, rate_hz, SAMPLE_RATE_HZ)
-        final = self._final
-        return Utterance(
-            utterance_id=final.utterance_id,
-            samples=np.ascontiguousarray(samples, np.float32),
-            samples_start_s=self.begin_s,
-            start_s=final.start_s,
-            end_s=final.end_s,
-            decided_s=final.end_s + hangover_s,
-            forced_cut=False,
-            speaker=final.speaker if named else None,
-        )
+    def _numbered(self, item: Item) -> Item:
+        """With its number behind those of the past: it has it already, but where that was heard otherwise."""
+        if not self._more:
+            return item
+        number = int(item.utterance_id.removeprefix("u")) + self._more
+        return replace(item, utterance_id=f"u{number}")

@@ -117,7 +117,7 @@ class HasLength(Protocol):
 
 @runtime_checkable
 class Resumable(Protocol):
-    """A source whose session may have been begun before: it begins anew, and what was heard then is passed over."""
+    """A source whose session may have been begun before: it begins anew, and is heard again as fast as it goes."""
 
     past: Past | None
 

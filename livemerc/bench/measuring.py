@@ -34,10 +34,10 @@ def progress(what: str) -> None:
     print(f"livemerc bench: {time.monotonic() - _BEGAN_S:4.0f} s: {what}", file=sys.stderr, flush=True)
 
 
-def clock(stages: Stages, name: str, work: Callable[..., Any], *arguments: Any) -> Any:
+def clock(stages: Stages, name: str, work: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
     """What `work` gives; its milliseconds go to `stages[name]`."""
     began = time.perf_counter()
-    result = work(*arguments)
+    result = work(*arguments, **named)
     stages.setdefault(name, []).append((time.perf_counter() - began) * 1000)
     return result
 

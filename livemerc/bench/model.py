@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 GROWTH_AT = (50, 500, 2000)
 _AROUND = 10
 FIVE_S = 5 * SAMPLE_RATE_HZ
+_WHO = "somebody"
+"""One speaker, so that the voice is judged against a full baseline where the checkpoint has such."""
 
 Spoken = tuple["np.ndarray", str]
 """Samples of an utterance and its words."""
@@ -78,7 +80,7 @@ def _through(demo: Sequence[Spoken], dialogue: Dialogue, encoders: Encoders, sta
         began = time.perf_counter()
         t1 = clock(stages, "text encoder", encoders.text, [text])[0]
         s1 = clock(stages, "speech encoder (up to 5 s)", encoders.speech, samples)
-        clock(stages, "Stage II + III", dialogue.add, str(i), t1, s1, Cues(duration_s=2.0))
+        clock(stages, "Stage II + III", dialogue.add, str(i), t1, s1, Cues(duration_s=2.0), speaker=_WHO)
         stages.setdefault("encode + fuse", []).append((time.perf_counter() - began) * 1000)
 
 
@@ -89,7 +91,8 @@ def _standard(dialogue: Dialogue, encoders: Encoders, whole: np.ndarray, stages:
         began = time.perf_counter()
         t1 = clock(stages, f"text encoder (18 words){also}", encoders.text, [text])[0]
         s1 = clock(stages, f"speech encoder (5 s){also}", encoders.speech, whole)
-        clock(stages, f"Stage II + III (full window){also}", dialogue.add, f"{i}{also}", t1, s1, Cues(duration_s=5.0))
+        name, cues = f"Stage II + III (full window){also}", Cues(duration_s=5.0)
+        clock(stages, name, dialogue.add, f"{i}{also}", t1, s1, cues, speaker=_WHO)
         stages.setdefault(STANDARD.format(also), []).append((time.perf_counter() - began) * 1000)
 
 
@@ -98,7 +101,7 @@ def _glimpses(dialogue: Dialogue, encoders: Encoders, whole: np.ndarray, stages:
     import numpy as np
 
     def glimpse(samples: np.ndarray) -> None:
-        dialogue.partial("open", encoders.speech(samples), Cues(duration_s=5.0))
+        dialogue.partial("open", encoders.speech(samples), Cues(duration_s=5.0), speaker=_WHO)
 
     longest = np.resize(whole, 12 * SAMPLE_RATE_HZ)
     for _ in range(10):
@@ -110,7 +113,7 @@ def _full(dialogue: Dialogue, encoders: Encoders, demo: Sequence[Spoken], contex
     """With as many utterances as the window holds."""
     rows = [(encoders.text([text])[0], encoders.speech(samples)) for samples, text in demo]
     for i in range(context):
-        dialogue.add(f"before {i}", *rows[i % len(rows)], Cues(duration_s=2.0))
+        dialogue.add(f"before {i}", *rows[i % len(rows)], Cues(duration_s=2.0), speaker=_WHO)
     return dialogue
 
 
@@ -130,13 +133,13 @@ def growth(make_dialogue: Callable[[], Any], t1: Tensor | None, s1: Tensor | Non
     sessions: dict[int, Any] = {n: make_dialogue() for n in GROWTH_AT if n <= until}
     for n, dialogue in sessions.items():
         for i in range(n - _AROUND - 1):
-            dialogue.add(str(i), t1, s1, Cues(duration_s=2.0))
+            dialogue.add(str(i), t1, s1, Cues(duration_s=2.0), speaker=_WHO)
     times: dict[int, list[float]] = {n: [] for n in sessions}
     for i in range(2 * _AROUND + 1):
         in_turn = list(sessions.items())
         for n, dialogue in in_turn[i % len(in_turn) :] + in_turn[: i % len(in_turn)]:
             began = time.perf_counter()
-            dialogue.add(f"measured {i}", t1, s1, Cues(duration_s=2.0))
+            dialogue.add(f"measured {i}", t1, s1, Cues(duration_s=2.0), speaker=_WHO)
             times[n].append((time.perf_counter() - began) * 1000)
     return {str(n): percentiles(values)["p50"] for n, values in times.items()}
 

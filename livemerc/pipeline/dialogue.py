@@ -2,12 +2,16 @@
 
 Only Stages II and III run again when an utterance arrives, over the last K utterances, so its cost does not grow with
 the session. The estimate of an utterance never depends on what comes after it was frozen.
+
+A voice is judged against the earlier ones of its speaker (`livemerc.pipeline.baselines`): those of frozen utterances
+and of open ones that stand before it. When these change, S1 is found anew with the next pass, and never a frozen label.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import msgspec
 import torch
@@ -18,13 +22,20 @@ from livemerc.events import EmotionEvent, EmotionStatus, Modality, Probabilities
 from livemerc.model.checkpoint import Abstention
 from livemerc.model.merits import MeritsL, Window, WindowProbabilities
 from livemerc.pipeline.abstention import Cues, Doubt, abstention_reason, unjudged_estimate
+from livemerc.pipeline.baselines import KEPT, Baselines
+from livemerc.pipeline.judging import Answer, Question, Unheard, Voice, answer
 from livemerc.pipeline.no_answer import ABSTAINED, NoAnswer
 
-Windows = Callable[[Callable[[], WindowProbabilities]], WindowProbabilities]
-"""Runs a pass of the model and gives what it gave, for instance on another thread; may raise what it likes."""
+T = TypeVar("T")
 
 
-def at_once(work: Callable[[], WindowProbabilities]) -> WindowProbabilities:
+class Run(Protocol):
+    """Runs a pass of the model and gives what it gave, for instance on another thread; may raise what it likes."""
+
+    def __call__(self, work: Callable[[], T], /) -> T: ...
+
+
+def at_once(work: Callable[[], T]) -> T:
     """Here and now."""
     return work()
 
@@ -32,22 +43,31 @@ def at_once(work: Callable[[], WindowProbabilities]) -> WindowProbabilities:
 @dataclass(slots=True)
 class _Entry:
     utterance_id: str
-    has_text: bool
-    has_speech: bool
     cues: Cues
+    t1: Tensor | None = None
+    voice: Voice | None = None
+    speaker: str | None = None
+    speaker_settled: bool = True
+    s1: Tensor | None = None
+    against: tuple[Voice, ...] = ()  # the earlier voices that S1 was found with
+    earlier: tuple[Voice, ...] = ()  # those that count, once it is frozen
     unjudged: NoAnswer | None = None
     late_text: str | None = None
     last: EmotionEvent | None = None
     shown: Probabilities | None = None
 
+    @property
+    def frozen(self) -> bool:
+        return self.last is not None and self.last.status == "frozen"
+
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """An utterance that stands in the window and is not judged yet; `window` is what the model is to see."""
+    """An utterance that stands in the window and is not judged yet; `question` is what the model is to be asked."""
 
     entry: _Entry
-    window: Window
-    before: tuple[list[_Entry], Tensor | None, Tensor | None]
+    question: Question
+    before: list[_Entry]
 
 
 class Dialogue:
@@ -59,40 +79,69 @@ class Dialogue:
         self._abstention = abstention
         # A revision needs the utterance in the window, so R is at most K - 1.
         self._revise = min(config.revise, config.context - 1)
-        self._t1: Tensor | None = None
-        self._s1: Tensor | None = None
         self._window: list[_Entry] = []
         self._open: list[_Entry] = []
+        self._baselines: Baselines[Voice] = Baselines()
+
+    @property
+    def has_baselines(self) -> bool:
+        """Whether a voice is judged against earlier ones of its speaker."""
+        return self._model.has_baseline
 
     def add(
-        self, utterance_id: str, t1: Tensor | None, s1: Tensor | None, cues: Cues, run: Windows = at_once
+        self,
+        utterance_id: str,
+        t1: Tensor | None,
+        voice: Tensor | None,
+        cues: Cues,
+        run: Run = at_once,
+        *,
+        speaker: str | None = None,
+        settled: bool = True,
     ) -> list[EmotionEvent]:
-        """A new utterance with its embeddings T1 (Dt,) and S1 (Ds,); None = the modality is absent or was screened.
+        """A new utterance with its embedding T1 (Dt,) and its voice, as `Encoders.speech` gives it; None = the modality
+        is absent or was screened. speaker: None = unknown; then there is no baseline. settled: False = the speaker may
+        turn out to be another (`set_speaker`); until that is settled, or the label frozen, the voice is in nobody's
+        baseline.
 
         Returns revisions of earlier utterances, the new one's provisional estimate, then what is frozen now. What
         `run` or the model raises leaves the conversation as it was.
         """
-        begun = self.begin(utterance_id, t1, s1, cues)
+        begun = self.begin(utterance_id, t1, voice, cues, speaker=speaker, settled=settled)
         try:
-            return self.settle(begun, run(lambda: self._model.windows([begun.window])[0]))
+            return self.settle(begun, run(lambda: answer(self._model, [begun.question])[0]))
         except BaseException:
             self.undo(begun)
             raise
 
-    def begin(self, utterance_id: str, t1: Tensor | None, s1: Tensor | None, cues: Cues) -> Begun:
+    def begin(
+        self,
+        utterance_id: str,
+        t1: Tensor | None,
+        voice: Tensor | None,
+        cues: Cues,
+        *,
+        speaker: str | None = None,
+        settled: bool = True,
+    ) -> Begun:
         """The first half of `add`: the new utterance stands in the window, and is not judged. What comes next is
-        `settle` with what the model says of `Begun.window`, or `undo`; dialogues that are begun together can be judged
+        `settle` with the model's answer to `Begun.question`, or `undo`; dialogues that are begun together can be judged
         in one pass of the model."""
-        before = self._window, self._t1, self._s1
-        entry = _Entry(utterance_id, t1 is not None, s1 is not None, cues)
-        self._push(entry, t1, s1)
-        return Begun(entry, self._seen(), before)
+        before = self._window
+        entry = _Entry(utterance_id, cues, t1 if t1 is None else t1.cpu(), speaker=speaker, speaker_settled=settled)
+        if voice is not None:
+            entry.voice = Voice(voice.cpu().clone())  # of a batch, it would keep all
+            if not self.has_baselines:
+                entry.s1 = entry.voice.statistics
+        self._push(entry)
+        return Begun(entry, self._question(), before)
 
-    def settle(self, begun: Begun, judged: WindowProbabilities) -> list[EmotionEvent]:
-        """The second half. Raises ArithmeticError for probabilities that are not finite; then `undo` is due."""
+    def settle(self, begun: Begun, answered: Answer) -> list[EmotionEvent]:
+        """The second half."""
         entry = begun.entry
-        estimates = self._estimates([*self._open, entry], judged)
         self._open.append(entry)
+        self._learn(begun.question, answered)
+        estimates = self._estimates(self._open, answered.probabilities)
         events: list[EmotionEvent] = []
         for earlier in self._open[:-1]:
             events += self._revision(earlier, estimates)
@@ -101,23 +150,31 @@ class Dialogue:
 
     def undo(self, begun: Begun) -> None:
         """As if `begin` had not been called."""
-        self._window, self._t1, self._s1 = begun.before
+        self._window = begun.before
 
-    def partial(self, utterance_id: str, s1: Tensor, cues: Cues, run: Windows = at_once) -> EmotionEvent:
+    def partial(
+        self, utterance_id: str, voice: Tensor, cues: Cues, run: Run = at_once, *, speaker: str | None = None
+    ) -> EmotionEvent:
         """What an utterance that still goes on would get if it ended now, by its voice so far: of status `partial`,
         revision 0. The conversation stays as it is."""
-        begun = self.begin(utterance_id, None, s1, cues)
+        begun = self.begin(utterance_id, None, voice, cues, speaker=speaker)
         try:
-            estimates = self._estimates([begun.entry], run(lambda: self._model.windows([begun.window])[0]))
+            answered = run(lambda: answer(self._model, [begun.question])[0])
+            estimates = self._estimates([begun.entry], answered.probabilities)
         finally:
             self.undo(begun)
         return msgspec.structs.replace(estimates[utterance_id], status="partial")
 
+    def recall(self, speaker: str | None, voice: Tensor) -> None:
+        """The voice of an utterance that is long out of the window, for its speaker's baseline alone."""
+        if self.has_baselines:
+            self._baselines.enter(speaker, Voice(voice.cpu().clone()))
+
     def add_unjudged(self, utterance_id: str, cues: Cues, reason: NoAnswer) -> list[EmotionEvent]:
         """An utterance that could not be judged: the prior, withheld for `reason`. It stands in the window without
         words or voice; the model is not asked."""
-        entry = _Entry(utterance_id, False, False, cues, unjudged=reason)
-        self._push(entry, None, None)
+        entry = _Entry(utterance_id, cues, unjudged=reason)
+        self._push(entry)
         self._open.append(entry)
         events = [self._event(entry, unjudged_estimate(utterance_id, self._prior, reason), "provisional")]
         return events + self._freeze_settled()
@@ -125,16 +182,16 @@ class Dialogue:
     def add_no_speech(self, utterance_id: str, cues: Cues, why: Doubt = Doubt.NO_SPEECH) -> list[EmotionEvent]:
         """An utterance in which nobody speaks, or that is an echo: the prior, withheld, and frozen at once. It stands
         outside of the conversation: all events of the others are those that they would be without it."""
-        return self._no_speech(_Entry(utterance_id, False, False, cues), "provisional", why)
+        return self._no_speech(_Entry(utterance_id, cues), "provisional", why)
 
     def withdraw(self, utterance_id: str, why: Doubt = Doubt.NO_SPEECH) -> list[EmotionEvent]:
         """Nobody speaks in an open utterance after all, or it is an echo, as is found later: its revision to what
-        `add_no_speech` gives, and its freezing. It leaves the window, so later ones are judged without it."""
-        at = next(i for i, entry in enumerate(self._window) if entry.utterance_id == utterance_id)
-        entry = self._window[at]
-        self._window = [*self._window[:at], *self._window[at + 1 :]]
-        self._t1, self._s1 = _less(self._t1, at), _less(self._s1, at)
+        `add_no_speech` gives, and its freezing. It leaves the window and its speaker's baseline: later ones are judged
+        without it."""
+        entry = self._open_one(utterance_id)
+        self._window = [one for one in self._window if one is not entry]
         self._open.remove(entry)
+        entry.voice = None
         return self._no_speech(entry, "revised", why)
 
     def _no_speech(self, entry: _Entry, status: EmotionStatus, why: Doubt) -> list[EmotionEvent]:
@@ -155,27 +212,23 @@ class Dialogue:
         text: str,
         t1: Tensor | None,
         cues: Cues,
-        run: Windows = at_once,
-        s1: Tensor | None = None,
+        run: Run = at_once,
+        *,
+        speaker: str | None = None,
     ) -> list[EmotionEvent]:
         """Words of an open utterance that come after it was judged without them: its revision, which carries them as
         `late_text`, and those of its neighbours. `add` without t1 and then `add_words` is `add` with t1.
 
-        `s1`: its voice, where that comes from the recogniser, too; then there may be no words ("" and None)."""
-        at = next(i for i, entry in enumerate(self._window) if entry.utterance_id == utterance_id)
-        entry = self._window[at]
-        before = self._t1, self._s1, entry.has_text, entry.has_speech, entry.cues
-        self._t1, self._s1 = _put(self._t1, at, t1), _put(self._s1, at, s1)
-        entry.has_text |= t1 is not None
-        entry.has_speech |= s1 is not None
-        entry.cues = cues
+        speaker: who said it, where the words tell; None = they do not."""
+        entry = self._open_one(utterance_id)
+        before = entry.t1, entry.cues, entry.speaker
+        entry.t1, entry.cues, entry.speaker = t1 if t1 is None else t1.cpu(), cues, speaker or entry.speaker
         try:
-            window = self._seen()
-            estimates = self._estimates(self._open, run(lambda: self._model.windows([window])[0]))
+            estimates = self._judged_again(run)
         except BaseException:
-            self._t1, self._s1, entry.has_text, entry.has_speech, entry.cues = before
+            entry.t1, entry.cues, entry.speaker = before
             raise
-        entry.late_text = text or None
+        entry.late_text = text
         events: list[EmotionEvent] = []
         for open_one in self._open:
             if open_one is entry:
@@ -183,6 +236,33 @@ class Dialogue:
             else:
                 events += self._revision(open_one, estimates)
         return events
+
+    def set_speaker(
+        self, utterance_id: str, speaker: str | None, run: Run = at_once, *, settled: bool = True
+    ) -> list[EmotionEvent]:
+        """Somebody else has said an open utterance, or it is `settled` who has: the revisions of the open ones whose
+        voices are judged against others now. What `run` or the model raises leaves the conversation as it was."""
+        entry = self._open_one(utterance_id)
+        before = entry.speaker, entry.speaker_settled
+        entry.speaker, entry.speaker_settled = speaker, settled
+        if not self._question().unheard:
+            return []
+        try:
+            estimates = self._judged_again(run)
+        except BaseException:
+            entry.speaker, entry.speaker_settled = before
+            raise
+        return [event for open_one in self._open for event in self._revision(open_one, estimates)]
+
+    def _open_one(self, utterance_id: str) -> _Entry:
+        return next(entry for entry in self._open if entry.utterance_id == utterance_id)
+
+    def _judged_again(self, run: Run) -> dict[str, EmotionEvent]:
+        """Estimates of the open utterances as the window stands now."""
+        question = self._question()
+        answered = run(lambda: answer(self._model, [question])[0])
+        self._learn(question, answered)
+        return self._estimates(self._open, answered.probabilities)
 
     def freeze_all(self) -> list[EmotionEvent]:
         """Freezes what is still open: at the end, or when nobody has spoken for a while. The context stays."""
@@ -196,32 +276,47 @@ class Dialogue:
             events.append(self._freeze(self._open.pop(0)))
         return events
 
-    def _push(self, entry: _Entry, t1: Tensor | None, s1: Tensor | None) -> None:
-        widths = self._model.conversation.config
+    def _push(self, entry: _Entry) -> None:
         kept = self._config.context - 1
         self._window = [*(self._window[-kept:] if kept else []), entry]
-        self._t1 = self._longer(self._t1, t1, widths["text"]["width"])
-        self._s1 = self._longer(self._s1, s1, widths["speech"]["width"])
 
-    def _longer(self, cache: Tensor | None, row: Tensor | None, width: int) -> Tensor:
-        new = torch.zeros(1, width) if row is None else row.cpu()[None]
-        if cache is None:
-            return new
-        return torch.cat([cache[-(self._config.context - 1) :] if self._config.context > 1 else cache[:0], new])
+    def _question(self) -> Question:
+        """What the model is to be asked of the present window: S1, too, where there is none yet, or its speaker's
+        earlier voices are others now."""
+        unheard: list[Unheard] = []
+        said: dict[str, list[Voice]] = {}  # by open utterances so far
+        for at, entry in enumerate(self._window):
+            if entry.voice is None or not self.has_baselines:
+                continue
+            earlier = entry.earlier
+            if not entry.frozen:
+                own = [] if entry.speaker is None else said.setdefault(entry.speaker, [])
+                earlier = (*self._baselines.of(entry.speaker), *own)[-KEPT:]
+                if entry.speaker_settled:
+                    own.append(entry.voice)
+            if entry.s1 is None or entry.against != earlier:
+                unheard.append(Unheard(at, entry.voice, earlier))
+        widths = self._model.conversation.config
+        return Question(
+            Window(
+                _rows([entry.t1 for entry in self._window], widths["text"]["width"]),
+                _rows([entry.s1 for entry in self._window], widths["speech"]["width"]),
+                [entry.t1 is not None for entry in self._window],
+                [entry.voice is not None for entry in self._window],
+            ),
+            unheard,
+        )
 
-    def _seen(self) -> Window:
-        """The present window, as the model takes it."""
-        assert self._t1 is not None
-        assert self._s1 is not None
-        entries = self._window
-        return Window(self._t1, self._s1, [e.has_text for e in entries], [e.has_speech for e in entries])
+    def _learn(self, question: Question, answered: Answer) -> None:
+        """Keeps what was found of the voices of the present window."""
+        for one, s1 in zip(question.unheard, answered.s1, strict=True):
+            entry = self._window[one.at]
+            entry.s1, entry.against = s1, one.earlier
 
     def _estimates(self, open_ones: list[_Entry], judged: WindowProbabilities) -> dict[str, EmotionEvent]:
         """Estimates (without status) of the open utterances in the present window, by id."""
         window = self._window
         fused, text, speech = (x.double() for x in (judged.fused, judged.text, judged.speech))
-        if not bool(fused.isfinite().all()):
-            raise ArithmeticError("the model gave probabilities that are not finite")
         still_open = {e.utterance_id for e in open_ones}
         estimates = {}
         for i, entry in enumerate(window):
@@ -230,8 +325,8 @@ class Dialogue:
             probabilities = self._named(fused[i])
             label = max(probabilities, key=probabilities.__getitem__)
             modality = Modality(
-                text=self._named(text[i]) if entry.has_text else None,
-                speech=self._named(speech[i]) if entry.has_speech else None,
+                text=self._named(text[i]) if entry.t1 is not None else None,
+                speech=self._named(speech[i]) if entry.voice is not None else None,
             )
             estimates[entry.utterance_id] = EmotionEvent(
                 utterance_id=entry.utterance_id, revision=0, status="provisional", label=label,
@@ -274,16 +369,12 @@ class Dialogue:
 
     def _freeze(self, entry: _Entry) -> EmotionEvent:
         assert entry.last is not None
+        if entry.voice is not None and self.has_baselines:
+            entry.earlier = self._baselines.of(entry.speaker)
+            self._baselines.enter(entry.speaker, entry.voice)
         return self._event(entry, entry.last, "frozen")
 
 
-def _less(cache: Tensor | None, at: int) -> Tensor:
-    """The cache without the row there."""
-    assert cache is not None
-    return torch.cat([cache[:at], cache[at + 1 :]])
-
-
-def _put(cache: Tensor | None, at: int, row: Tensor | None) -> Tensor | None:
-    """The cache with another row there; as it was without one."""
-    assert cache is not None
-    return cache if row is None else torch.cat([cache[:at], row.cpu()[None], cache[at + 1 :]])
+def _rows(rows: list[Tensor | None], width: int) -> Tensor:
+    """(N, width), zeros where there is nothing."""
+    return torch.stack([torch.zeros(width) if row is None else row for row in rows])

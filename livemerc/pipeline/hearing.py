@@ -51,8 +51,10 @@ class Hearing:
         with self._feeding:
             if self._flushed:
                 return False
+            before_s = self.ears.t_s
             items = self.ears.feed(block)
-            self._clock.heard(self.ears.t_s)
+            if self.ears.t_s > before_s:  # not while a session that goes on hears its past again
+                self._clock.heard(self.ears.t_s)
             self.loudest_dbfs = max(self.loudest_dbfs, self.ears.level_dbfs)
             for item in items:
                 take(item)

@@ -10,13 +10,13 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from livemerc.asr.engine import AsrEngine, NoAsr
 from livemerc.audio.echo import Echoes, EchoWatch
-from livemerc.audio.items import EarItem, Ending, Quiet, Speech, Utterance
+from livemerc.audio.items import EarItem, Ending, Quiet, Recalled, Speech, Utterance
 from livemerc.config import SAMPLE_RATE_HZ, Config
 from livemerc.errors import LivemercError
 from livemerc.events import ECHO, EmotionEvent, Event, FinalAsr, Timing, UtteranceFinal, UtterancePartial
@@ -24,7 +24,7 @@ from livemerc.pipeline.abstention import Cues, Doubt, unjudged_estimate
 from livemerc.pipeline.estimator import Estimator, Unjudged
 from livemerc.pipeline.hypotheses import Hypotheses
 from livemerc.pipeline.no_answer import NoAnswer
-from livemerc.pipeline.overload import SENTENCES, SENTENCES_OF_WHISPER_VOICE, Level
+from livemerc.pipeline.overload import Level
 from livemerc.pipeline.partials import PartialEstimates
 from livemerc.pipeline.patience import Patience, Situation
 from livemerc.pipeline.recogniser import Heard, Recogniser
@@ -35,8 +35,9 @@ from livemerc.runtime.worker import GiveUp, never
 if TYPE_CHECKING:
     import numpy as np
 
-    from livemerc.model.merits import WindowProbabilities
     from livemerc.pipeline.dialogue import Dialogue
+
+T = TypeVar("T")
 
 _ECHO_HEARD = "a microphone hears again what another channel says: that is not judged twice; headphones mend it"
 _ECHO_TOLD_S = 30.0
@@ -54,8 +55,8 @@ def load_processor(
     """A processor whose recogniser and model are loaded side by side.
 
     choose: gives the recogniser, or None where nobody waits for it any more; then the model is not waited for either.
-    give_up: why the model is not waited for. Without a model utterances get the prior. Raises `ModelError`, also where
-    the recogniser cannot give the encoding of the voice that the checkpoint needs, and whatever `choose` raises.
+    give_up: why the model is not waited for. Without a model utterances get the prior. Raises `ModelError`, and
+    whatever `choose` raises.
     """
     situation = situation or Situation()
     estimator = Estimator(config, situation.tell)
@@ -65,9 +66,7 @@ def load_processor(
         engine = choose()
         languages = estimator.manifest.text_languages
         recogniser = Recogniser(engine or NoAsr(), config, languages=languages, tell=situation.tell)
-        whisper = None if config.voice.text_only else estimator.manifest.whisper
-        encodes = engine is not None and (whisper is None or recogniser.bring_voice(whisper, give_up) is None)
-        dialogue = estimator.dialogue() if encodes and estimator.load(give_up) is None else None
+        dialogue = estimator.dialogue() if engine is not None and estimator.load(give_up) is None else None
         return Processor(config, recogniser, estimator, dialogue, situation)
     except BaseException:
         if recogniser is not None:
@@ -95,11 +94,8 @@ class Processor:
         self._recogniser = recogniser
         self._estimator = estimator
         self._dialogue = dialogue
-        # The Whisper that must encode the voice, where the checkpoint has no front end of its own and the voice counts.
         self._scope = config.voice
-        self._whisper = None if self._scope.text_only else estimator.manifest.whisper
-        sentences = SENTENCES if self._whisper is None else SENTENCES_OF_WHISPER_VOICE
-        self._patience = Patience(config, situation, recogniser, sentences)
+        self._patience = Patience(config, situation, recogniser)
         self._partials = PartialEstimates(config, estimator)
         self._hypotheses = Hypotheses(config.live.partial_every_s)
         self._echoes = EchoWatch(on=config.screening.echo)
@@ -153,6 +149,8 @@ class Processor:
         elif isinstance(item, Ending):
             with self._patience.in_hand(item.utterance.decided_s):
                 yield from self._speculate(item)
+        elif isinstance(item, Recalled):
+            self._recall(item)
 
     def catch_up(self) -> Iterator[Event]:
         """Late words and what they revise; also when nothing has happened, a few times a second: lag is measured."""
@@ -196,6 +194,14 @@ class Processor:
         if self._last_decided_s is not None:
             self._spacing_s = (self._spacing_s + max(0.0, utterance.decided_s - self._last_decided_s)) / 2
         self._last_decided_s = utterance.decided_s
+
+    def _recall(self, item: Recalled) -> None:
+        if self._dialogue is None or not self._dialogue.has_baselines:
+            return
+        with contextlib.suppress(Unjudged):  # the baseline is one voice poorer
+            _, voice = self._embed("", item.samples)
+            assert voice is not None
+            self._dialogue.recall(item.speaker, voice)
 
     # -- one item --------------------------------------------------------------------------------------------------
 
@@ -271,7 +277,7 @@ class Processor:
             start_s=utterance.start_s,
             end_s=utterance.end_s,
             text=transcript.text,
-            speaker=transcript.speaker or utterance.speaker,
+            speaker=_speaker(utterance, heard),
             asr=FinalAsr(
                 engine=heard.engine, model=heard.model, confidence=transcript.confidence, gated=transcript.gated
             ),
@@ -317,11 +323,12 @@ class Processor:
         encoded = None
         try:
             if found is None or found.rows is None:
-                t1, s1 = self._embed(_words_for_model(heard), self._voice(utterance, heard))
+                t1, voice = self._embed(_words_for_model(heard), self._voice(utterance, heard))
             else:
-                t1, s1 = found.rows
+                t1, voice = found.rows
             encoded = time.perf_counter()
-            estimates = self._dialogue.add(utterance.utterance_id, t1, s1, cues, self._run)
+            speaker = _speaker(utterance, heard)
+            estimates = self._dialogue.add(utterance.utterance_id, t1, voice, cues, self._run, speaker=speaker)
             self._estimator.succeeded()
         except Unjudged as error:
             estimates = self._dialogue.add_unjudged(utterance.utterance_id, cues, error.reason)
@@ -340,13 +347,12 @@ class Processor:
             yield from self._dialogue.withdraw(utterance.utterance_id)
             return
         text = _words_for_model(heard)
-        voice = None if self._whisper is None else self._voice(utterance, heard)
-        if not text and voice is None:
+        if not text:
             return
         try:
-            t1, s1 = self._embed(text, voice)
-            cues = _cues(utterance, heard)
-            events = self._dialogue.add_words(utterance.utterance_id, text, t1, cues, self._run, s1)
+            t1, _ = self._embed(text, None)
+            cues, speaker = _cues(utterance, heard), _speaker(utterance, heard)
+            events = self._dialogue.add_words(utterance.utterance_id, text, t1, cues, self._run, speaker=speaker)
             self._estimator.succeeded()
         except Unjudged:
             return  # the first estimate stands
@@ -356,11 +362,10 @@ class Processor:
         return self._estimator.embed(words, voice, self._patience.for_label)
 
     def _voice(self, utterance: Utterance, heard: Heard) -> np.ndarray | None:
-        """What the model's speech branch gets: samples, or the encoding that came with the words; None = no voice, or
-        one that may not be judged."""
+        """What the model's speech branch gets: the samples; None = a voice that may not be judged."""
         if not self._scope.includes(utterance.speaker, heard.transcript.speaker):
             return None
-        return utterance.samples if self._whisper is None else heard.transcript.encoding
+        return utterance.samples
 
     def _still_open(self, utterance: Utterance) -> bool:
         return self._dialogue is not None and self._dialogue.is_open(utterance.utterance_id)
@@ -369,14 +374,8 @@ class Processor:
         if self._dialogue is not None:
             yield from self._dialogue.freeze_all()
 
-    def _run(self, work: Callable[[], WindowProbabilities]) -> WindowProbabilities:
-        def finite() -> WindowProbabilities:
-            judged = work()
-            if not bool(judged.fused.isfinite().all()):
-                raise ArithmeticError("probabilities that are not finite")
-            return judged
-
-        return self._estimator.run(finite, self._patience.for_label)
+    def _run(self, work: Callable[[], T]) -> T:
+        return self._estimator.run(work, self._patience.for_label)
 
 
 def _partial(speech: Speech | Utterance, text: str) -> Iterator[UtterancePartial]:
@@ -387,6 +386,11 @@ def _partial(speech: Speech | Utterance, text: str) -> Iterator[UtterancePartial
 def _words_for_model(heard: Heard) -> str:
     """Screened text never reaches the model, nor the context of later utterances."""
     return "" if heard.transcript.gated else heard.transcript.text.strip()
+
+
+def _speaker(utterance: Utterance, heard: Heard) -> str | None:
+    """Whose utterance it is: what a transcript says, else whose channel it came from, else unknown."""
+    return heard.transcript.speaker or utterance.speaker
 
 
 def _cues(utterance: Utterance, heard: Heard) -> Cues:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,6 +13,7 @@ from livemerc.config import Config
 from livemerc.errors import ConfigError, InputError
 from livemerc.events import EmotionEvent, Event, SessionEnd, SessionStart, Status, UtteranceFinal
 from livemerc.model.checkpoint import checkpoint_info
+from livemerc.pipeline.baselines import Baselines
 from livemerc.sessions.folder import SessionInfo, being_recorded, holds_session
 from livemerc.sessions.journal import Journal, read
 
@@ -24,7 +25,9 @@ class BrokenOff:
     """The record of a session that did not come to its end. `rewrite` once, over the events of the monitor that goes
     on: they come as if the session had never stopped, without those that were recorded."""
 
-    def __init__(self, folder: Path, journal: Journal, info: SessionInfo, speakers: tuple[str, ...]) -> None:
+    def __init__(
+        self, folder: Path, journal: Journal, info: SessionInfo, speakers: tuple[str, ...], context: int
+    ) -> None:
         self.folder = folder
         self.info = info
         self.start = next((event for event in journal.events if isinstance(event, SessionStart)), None)
@@ -35,7 +38,21 @@ class BrokenOff:
                 self._last[event.utterance_id] = event
         self._status_s = max((event.t_s for event in journal.events if isinstance(event, Status)), default=0.0)
         late = {name: event.late_text for name, event in self._last.items() if event.late_text}
-        self.past = Past(tuple(_with_late_words(final, late.get(final.utterance_id)) for final in finals), speakers)
+        self.past = Past(
+            tuple(_with_late_words(final, late.get(final.utterance_id)) for final in finals),
+            speakers,
+            window=frozenset(final.utterance_id for final in finals[-context:]),
+            voices=self._voices(finals[:-context]),
+        )
+
+    def _voices(self, finals: Sequence[UtteranceFinal]) -> frozenset[str]:
+        """The utterances whose voices are in baselines behind these: of judged voices, as live."""
+        baselines: Baselines[str] = Baselines()
+        for final in finals:
+            last = self._last.get(final.utterance_id)
+            if last is not None and last.modality.speech is not None:
+                baselines.enter(final.speaker, final.utterance_id)
+        return baselines.everybody()
 
     def rewrite(self, events: Iterable[Event]) -> Iterator[Event]:
         """`session.start` comes first, as it was recorded; it is for whoever watches, and not new to the record."""
@@ -95,7 +112,7 @@ def broken_off(folder: Path, source: Source, config: Config) -> BrokenOff | None
     _check_same(folder, info, source, config)
     if not isinstance(source, Resumable):
         raise ConfigError(f"--resume {folder}: {source.name} cannot be heard again from its beginning; give a file.")
-    found = BrokenOff(folder, journal, info, speakers_of(source))
+    found = BrokenOff(folder, journal, info, speakers_of(source), config.dialogue.context)
     numbers = [final.utterance_id for final in found.past.finals]
     if numbers != [f"u{number}" for number in range(1, len(numbers) + 1)]:
         raise InputError(f"{folder}: utterances of this record are missing, so it cannot go on; record anew.")

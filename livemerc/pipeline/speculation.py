@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from livemerc.pipeline.recogniser import Heard
 
 Rows = tuple["Tensor | None", "Tensor | None"]
-"""T1 and S1 of an utterance; None where the branch is masked."""
+"""T1 and the voice of an utterance; None where the branch is masked."""
 
 
 @dataclass(frozen=True, slots=True)

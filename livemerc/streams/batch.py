@@ -21,11 +21,11 @@ from livemerc.pipeline.recogniser import Heard
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from livemerc.model.merits import WindowProbabilities
     from livemerc.pipeline.dialogue import Begun, Dialogue
+    from livemerc.pipeline.judging import Answer
 
 Rows = tuple["Tensor | None", "Tensor | None"]
-"""T1 (Dt,) and S1 (Ds,) of an utterance, None where there are no words or no voice."""
+"""T1 (Dt,) and the voice of an utterance, None where there are no words or no voice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,11 @@ class Said:
         """What the model gets: screened text never reaches it."""
         return "" if self.heard.transcript.gated else self.heard.transcript.text.strip()
 
+    @property
+    def speaker(self) -> str | None:
+        """What a transcript says, else whose channel it came from."""
+        return self.heard.transcript.speaker or self.utterance.speaker
+
     def cues(self) -> Cues:
         duration_s = self.utterance.end_s - self.utterance.start_s
         return Cues(duration_s=duration_s, asr_confidence=self.heard.transcript.confidence)
@@ -49,7 +54,7 @@ class Said:
         u, transcript = self.utterance, self.heard.transcript
         return UtteranceFinal(
             utterance_id=u.utterance_id, start_s=u.start_s, end_s=u.end_s, text=transcript.text,
-            speaker=transcript.speaker or u.speaker,
+            speaker=self.speaker,
             asr=FinalAsr(
                 engine=self.heard.engine, model=self.heard.model, confidence=transcript.confidence,
                 gated=transcript.gated,
@@ -108,12 +113,14 @@ class BatchEstimator:
         rows = self._embed([item for _, item in said])
         encoded = time.perf_counter()
         begun = [
-            None if row is None else dialogue.begin(item.utterance.utterance_id, *row, item.cues())
+            None
+            if row is None
+            else dialogue.begin(item.utterance.utterance_id, *row, item.cues(), speaker=item.speaker)
             for (dialogue, item), row in zip(said, rows, strict=True)
         ]
-        probabilities = iter(self._windows([one for one in begun if one is not None]))
+        answers = iter(self._answers([one for one in begun if one is not None]))
         events = [
-            _settled(dialogue, item, one, None if one is None else next(probabilities))
+            _settled(dialogue, item, one, None if one is None else next(answers))
             for (dialogue, item), one in zip(said, begun, strict=True)
         ]
         ended = time.perf_counter()
@@ -121,14 +128,11 @@ class BatchEstimator:
 
     def _embed(self, said: Sequence[Said]) -> list[Rows | None]:
         """None where the encoders failed."""
-        by_whisper = self._manifest.whisper is not None
         try:
             rows = self._encoders.batch(
                 [item.words for item in said],
-                [item.utterance.samples if self._voiced(item) and not by_whisper else None for item in said],
+                [item.utterance.samples if self._voiced(item) else None for item in said],
             )
-            if by_whisper:
-                rows = [(t1, self._encoded(item)) for (t1, _), item in zip(rows, said, strict=True)]
         except Exception:  # noqa: BLE001 - the boundary of a part: torch raises whatever its kernels raise
             return [None] if len(said) == 1 else [self._embed([item])[0] for item in said]
         return [row if all(x is None or bool(x.isfinite().all()) for x in row) else None for row in rows]
@@ -137,28 +141,21 @@ class BatchEstimator:
         """Whether its voice may be judged."""
         return self._scope.includes(said.utterance.speaker, said.heard.transcript.speaker)
 
-    def _encoded(self, said: Said) -> Tensor | None:
-        encoding = said.heard.transcript.encoding if self._voiced(said) else None
-        return None if encoding is None else self._encoders.encoded_speech(encoding)
-
-    def _windows(self, begun: Sequence[Begun]) -> list[WindowProbabilities | None]:
+    def _answers(self, begun: Sequence[Begun]) -> list[Answer | None]:
         """None where the model failed."""
+        from livemerc.pipeline.judging import answer
+
         if not begun:
             return []
         try:
-            return [*self._model.windows([one.window for one in begun])]
+            return [*answer(self._model, [one.question for one in begun])]
         except Exception:  # noqa: BLE001 - the boundary of a part, as above
-            return [None] if len(begun) == 1 else [self._windows([one])[0] for one in begun]
+            return [None] if len(begun) == 1 else [self._answers([one])[0] for one in begun]
 
 
-def _settled(
-    dialogue: Dialogue, item: Said, begun: Begun | None, probabilities: WindowProbabilities | None
-) -> list[EmotionEvent]:
-    if begun is not None and probabilities is not None:
-        try:
-            return dialogue.settle(begun, probabilities)
-        except ArithmeticError:  # probabilities that are not finite
-            pass
+def _settled(dialogue: Dialogue, item: Said, begun: Begun | None, answered: Answer | None) -> list[EmotionEvent]:
+    if begun is not None and answered is not None:
+        return dialogue.settle(begun, answered)
     if begun is not None:
         dialogue.undo(begun)
     return dialogue.add_unjudged(item.utterance.utterance_id, item.cues(), NoAnswer.FAILED)

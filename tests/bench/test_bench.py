@@ -53,7 +53,7 @@ class Counting:
     def __init__(self) -> None:
         self.added: list[str] = []
 
-    def add(self, utterance_id: str, *_: object) -> None:
+    def add(self, utterance_id: str, *_: object, speaker: str) -> None:
         self.added.append(utterance_id)
         Counting.now_s += len(self.added) / 1000
 

@@ -74,14 +74,12 @@ def test_a_session_that_was_cut_anywhere_goes_on_to_the_same_end(whole, tmp_path
     assert events[: len(before)] == before
     keeps_the_contract(events)
     for now, then in zip(of(events, "utterance.final"), of(recorded(whole), "utterance.final"), strict=True):
-        assert now["text"] == then["text"]
-        assert now["start_s"] == pytest.approx(then["start_s"], abs=0.1)
-        assert now["end_s"] == pytest.approx(then["end_s"], abs=0.1)
+        assert now == then
     frozen = [
         {e["utterance_id"]: e["label"] for e in of(recorded(f), "emotion") if e["status"] == "frozen"}
         for f in (folder, whole)
     ]
-    assert sum(frozen[0][name] != label for name, label in frozen[1].items()) <= 1
+    assert frozen[0] == frozen[1]
     with av.open(str(folder / "audio.flac")) as audio:  # whole again, though what the kill had left was not
         assert audio.duration / 1e6 == pytest.approx(events[-1]["duration_s"], abs=0.1)
     printed = [json.loads(line) for line in done.stdout.splitlines()]

@@ -17,6 +17,7 @@ from livemerc.model.checkpoint import Abstention
 from livemerc.model.merits import WindowProbabilities
 from livemerc.pipeline.abstention import Cues, Doubt, abstention_reason
 from livemerc.pipeline.dialogue import Dialogue
+from livemerc.pipeline.judging import answer
 
 MODEL = merits(both=1.3, text_only=0.8, speech_only=2.0)
 CUES = Cues(duration_s=2.0)
@@ -114,8 +115,6 @@ def test_memory_does_not_grow_with_the_session() -> None:
     for i in range(50):
         dialogue.add(f"u{i}", t1[0], s1[0], CUES)
     assert len(dialogue._window) == 4
-    assert dialogue._t1 is not None
-    assert dialogue._t1.shape[0] == 4
     assert len(dialogue._open) == 1
 
 
@@ -191,7 +190,7 @@ def test_windows_of_several_dialogues_in_one_pass_are_those_of_each() -> None:
     for d, (t1, s1, _, _) in zip(together, said, strict=True):
         d.undo(d.begin("never", t1[-1] + 1, s1[-1] + 1, CUES))
     begun = [d.begin("new", t1[-1], s1[-1], CUES) for d, (t1, s1, _, _) in zip(together, said, strict=True)]
-    judged = MODEL.windows([one.window for one in begun])
+    judged = answer(MODEL, [one.question for one in begun])
     for a, b, one, probabilities, (t1, s1, _, _) in zip(alone, together, begun, judged, said, strict=True):
         expected, found = a.add("new", t1[-1], s1[-1], CUES), b.settle(one, probabilities)
         assert [(e.utterance_id, e.status, e.revision, e.label) for e in found] == [

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from livemerc.asr.voice import attach
-from livemerc.config import AsrConfig, Config, DialogueConfig, ModelConfig
+from livemerc.config import DialogueConfig
 from livemerc.errors import InputError, ModelError
 from livemerc.model.checkpoint import read_manifest
 from livemerc.model.encoders import Encoders, choose_device, load_model
@@ -27,11 +26,11 @@ from trainer.loop.metrics import classification_metrics
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """One row after Stage I: T1 (Dt,), S1 (Ds,), None where the modality is empty."""
+    """One row after Stage I: T1 (Dt,), the voice as `Encoders.speech` gives it; None where the modality is empty."""
 
     row: ManifestRow
     t1: Tensor | None
-    s1: Tensor | None
+    voice: Tensor | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +70,7 @@ class Judgement:
 class Evaluation:
     """A manifest's dialogues after Stage I of one checkpoint: encoded once, judged at any lag.
 
-    `whisper`: name or folder of the Whisper whose encoder hears the voice, for a checkpoint that needs one (None: that
-    one wherever the cache has it). Raises `InputError`, `ModelError`.
+    Raises `InputError`, `ModelError`.
     """
 
     def __init__(
@@ -83,16 +81,12 @@ class Evaluation:
         context: int | None = None,
         device: str = "auto",
         threads: int = 1,
-        whisper: str | None = None,
     ):
         self.path = checkpoint
         self.checkpoint = read_manifest(checkpoint)
         self.labels = self.checkpoint.labels
         dialogues = read_manifest_dialogues(manifest, self.labels, split)
         self.model, self.encoders = load_model(checkpoint, choose_device(device), threads)
-        if self.checkpoint.whisper is not None and any(row.audio is not None for d in dialogues for row in d):
-            model = ModelConfig(device=device, threads=threads)  # type: ignore[arg-type]  # the flags' own words
-            attach(self.model, self.checkpoint.whisper, Config(asr=AsrConfig(model=whisper), model=model))
         self.dialogues = encode(dialogues, self.encoders)
         self.context = context or DialogueConfig().context
         self._count()
@@ -105,7 +99,7 @@ class Evaluation:
         lengths = [sum(not e.row.context_only for e in d) for d in self.dialogues]
         self.dialogue = np.repeat(np.arange(len(self.dialogues)), lengths)
         self.has_text = np.array([e.t1 is not None for e in rows])
-        self.has_speech = np.array([e.s1 is not None for e in rows])
+        self.has_speech = np.array([e.voice is not None for e in rows])
 
     def without_context(self) -> Evaluation:
         """The same of the judged rows alone; nothing is encoded anew."""
@@ -158,8 +152,8 @@ def encode(dialogues: Sequence[Sequence[ManifestRow]], encoders: Encoders, batch
     for dialogue in dialogues:
         encoded = []
         for row in dialogue:
-            s1 = None if row.audio is None else encoders.speech(audio.samples(row))
-            encoded.append(Encoded(row, t1.get(number), s1))
+            voice = None if row.audio is None else encoders.speech(audio.samples(row))
+            encoded.append(Encoded(row, t1.get(number), voice))
             number += 1
         out.append(encoded)
     return out
@@ -200,7 +194,8 @@ def judge(
     for number, e in enumerate(dialogue):
         duration_s = float("inf") if e.row.end_s is None else e.row.end_s - e.row.start_s
         began = time.perf_counter()
-        events += window.add(str(number), e.t1 if text else None, e.s1 if speech else None, Cues(duration_s))
+        voice = e.voice if speech else None
+        events += window.add(str(number), e.t1 if text else None, voice, Cues(duration_s), speaker=e.row.speaker)
         if fuse_ms is not None:
             fuse_ms.append((time.perf_counter() - began) * 1000)
     events += window.freeze_all()

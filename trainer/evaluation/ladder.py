@@ -4,7 +4,8 @@
     lag R           the same, causal, in a window of K; a label may change until R later utterances have come
     lag 0           the same, judged as soon as the utterance ends
     ASR text        lag 0, the recogniser's words instead of the reference's, screened as live, reference cuts
-    VAD cuts        lag 0, the recogniser's words, and the ears find the utterances themselves in the whole recording
+    VAD cuts        lag 0, the recogniser's words, and the ears find the utterances themselves in the whole recording,
+                    and who speaks is unknown
 
 Each rung is run by the live code: `Dialogue`, from "ASR text" on `Processor`, and for "VAD cuts" `Ears` before it.
 """
@@ -23,9 +24,10 @@ import torch
 from livemerc.asr.engine import AsrEngine
 from livemerc.asr.select import choose_engine
 from livemerc.audio.items import Utterance
-from livemerc.config import SAMPLE_RATE_HZ, AsrConfig, Config, DialogueConfig, ModelConfig, VadConfig
+from livemerc.config import SAMPLE_RATE_HZ, AsrConfig, Config, DialogueConfig, ModelConfig, ScreeningConfig, VadConfig
 from livemerc.events import EmotionEvent, Event, UtteranceFinal
 from livemerc.model.merits import MeritsL
+from livemerc.pipeline.judging import s1_in_turn
 from livemerc.pipeline.processor import Processor, load_processor
 from trainer.corpora.recordings import hear
 from trainer.evaluation.bootstrap import Tally, draws, interval
@@ -109,10 +111,11 @@ def judge_whole(model: MeritsL, dialogue: Sequence[Encoded], fuse_ms: list[float
         return torch.stack([torch.zeros(width) if r is None else r.cpu() for r in rows])[None].to(device)
 
     t1 = stack([e.t1 for e in dialogue], widths["text"]["width"])
-    s1 = stack([e.s1 for e in dialogue], widths["speech"]["width"])
     has_text = torch.tensor([[e.t1 is not None for e in dialogue]], device=device)
-    has_speech = torch.tensor([[e.s1 is not None for e in dialogue]], device=device)
+    has_speech = torch.tensor([[e.voice is not None for e in dialogue]], device=device)
     began = time.perf_counter()
+    rows = s1_in_turn(model, [e.voice for e in dialogue], [e.row.speaker for e in dialogue])
+    s1 = stack(rows, widths["speech"]["width"])
     fused = model.window(t1, s1, has_text, has_speech, torch.tensor([len(dialogue)])).fused[0].cpu().double()
     if fuse_ms is not None:
         fuse_ms += [(time.perf_counter() - began) * 1000] * len(dialogue)
@@ -143,6 +146,7 @@ def _heard_rungs(
             threads=options.threads,
         ),
         dialogue=DialogueConfig(context=evaluation.context, revise=0),
+        screening=ScreeningConfig(echo=False),  # speakers of one recording are no channels that hear each other
     )
     asr = engine or choose_engine(config, announce=announce)
     heard = _Heard(evaluation, load_processor(config, lambda: asr), asr, config, zero)
@@ -173,7 +177,9 @@ class _Heard:
             for number, e in enumerate(self.evaluation.dialogues[d]):
                 samples = audio.samples(e.row)
                 end_s = e.row.start_s + len(samples) / SAMPLE_RATE_HZ
-                utterance = Utterance(str(number), samples, e.row.start_s, e.row.start_s, end_s, end_s, False)
+                utterance = Utterance(
+                    str(number), samples, e.row.start_s, e.row.start_s, end_s, end_s, False, e.row.speaker
+                )
                 label, took_ms = self._judged(utterance)
                 guess.append(label)
                 compute_ms.append(took_ms)

@@ -12,6 +12,7 @@ import pytest
 import torch
 from helpers import wav_file as wav
 from helpers.command_line import finished
+from helpers.networks import write_checkpoint
 from helpers.synthetic import RATE_HZ, buzz
 
 from livemerc.api import Turn, load
@@ -24,6 +25,7 @@ from livemerc.pipeline.abstention import Cues
 from livemerc.pipeline.dialogue import Dialogue
 from trainer.corpora.manifest import read_manifest_dialogues
 from trainer.evaluation.evaluate import Evaluation, encode, judge
+from trainer.evaluation.ladder import judge_whole
 from trainer.loop.metrics import classification_metrics
 from trainer.loop.windows import DialogueFeatures
 from trainer.loop.windows import judge as judge_windows
@@ -80,7 +82,7 @@ def live(manifest: Path, checkpoint: Path, lag: int, text: bool = True, speech: 
                 samples = ((samples * 32767).astype("<i2") / 32768).astype(np.float32)
             t1 = encoders.text([row.text])[0] if row.text and text else None
             s1 = encoders.speech(samples) if samples is not None and speech else None
-            events += window.add(row.utterance_id, t1, s1, Cues(duration_s=2.0))
+            events += window.add(row.utterance_id, t1, s1, Cues(duration_s=2.0), speaker=row.speaker)
         events += window.freeze_all()
         out[dialogue[0].dialogue_id] = [list(e.probabilities.values()) for e in events if e.status == "frozen"]
     return out
@@ -272,3 +274,38 @@ def test_weights_that_are_not_numbers_are_the_checkpoints_fault(tmp_path: Path, 
         evaluation.model.conversation.text_context.head.bias[0] = float("nan")
     with pytest.raises(ModelError, match="not numbers"):
         evaluation.judgement()
+
+
+def test_a_baseline_grows_from_the_speakers_earlier_rows_of_the_dialogue(tmp_path: Path) -> None:
+    """As live, in file order; a row without a speaker, and the same name in another dialogue, know of nothing."""
+    checkpoint = write_checkpoint(tmp_path / "checkpoint", baselines=True)
+    wav.write(tmp_path / "long.wav", LONG, RATE_HZ)
+    cuts = ("0,0.7", "0.7,1.6", "1.6,")
+
+    def judged(*speakers: str) -> np.ndarray:
+        rows = [f"{i // 3},{i},{who},long.wav,{cuts[i % 3]},,joy,test" for i, who in enumerate(speakers)]
+        evaluation = Evaluation(table(tmp_path / "m.csv", *rows), None, checkpoint, context=1, device="cpu")
+        return evaluation.judge(0)
+
+    cold = judged(*[""] * 6)
+    warm = judged("Ann", "Ann", "Ann", "Ann", "Bob", "Ann")
+    changed = np.abs(warm - cold).max(1) > 1e-4
+    assert changed.tolist() == [False, True, True, False, False, True]
+    turns = [Turn(samples, None, "Ann") for samples in np.split(LONG, [round(0.7 * RATE_HZ), round(1.6 * RATE_HZ)])]
+    predictor = load(checkpoint, dialogue__context=1, dialogue__revise=0)
+    live_one = predictor.predict(turns[2].audio, context=turns[:2], speaker="Ann")
+    np.testing.assert_allclose(warm[2], list(live_one.probabilities.values()), atol=2e-3)  # 16 bit on disk
+
+
+def test_the_whole_dialogue_at_once_is_judged_against_the_same_baselines(tmp_path: Path) -> None:
+    checkpoint = write_checkpoint(tmp_path / "checkpoint", baselines=True)
+    wav.write(tmp_path / "long.wav", LONG, RATE_HZ)
+
+    def whole(first: str) -> np.ndarray:
+        rows = (f"a,1,{first},long.wav,0,0.7,w1,joy,test", "a,2,Ann,long.wav,0.7,1.6,,joy,test")
+        evaluation = Evaluation(table(tmp_path / "m.csv", *rows), None, checkpoint, context=2, device="cpu")
+        found = judge_whole(evaluation.model, evaluation.dialogues[0])
+        np.testing.assert_allclose(found, evaluation.judge(1), atol=1e-5)
+        return found
+
+    assert np.abs(whole("Ann")[1] - whole("Bob")[1]).max() > 1e-4
