@@ -6,12 +6,15 @@ from pathlib import Path
 
 from livemerc.errors import ConfigError
 
-STAGES = ("text", "speech", "context")
-CORPORA = ("meld", "goemotions", "emorynlp", "ravdess", "nemo", "speech", "transcripts")
+STAGES = ("text", "voice", "context")
+CORPORA = (
+    "meld", "goemotions", "emorynlp", "transcripts",
+    "ravdess", "nemo", "emodb", "emovo", "emotiontts", "rakshak", "ased", "emogator", "readers", "speech",
+)  # fmt: skip
 """Folders of `--data` that they read."""
-SECTIONS_OF = {"text": ("text",), "speech": ("speech",), "context": ("conversation", "fusion")}
+SECTIONS_OF = {"text": ("text",), "voice": ("voice",), "context": ("conversation", "fusion")}
 """Sections of the configuration that each reads."""
-FOLDERS = {"text": ("text", "features"), "speech": ("speech",), "context": ("context",)}
+FOLDERS = {"text": ("text", "features"), "voice": ("voice",), "context": ("context",)}
 
 
 def need(path: Path, stage: str) -> Path:
