@@ -91,7 +91,8 @@ def train_final(config: VoiceStage, everything: Everything, out: Path) -> tuple[
     result |= {"temperatures": temperatures, **measured(head, everything, config, temperatures)}
     save_file({k: v.contiguous() for k, v in head.state_dict().items()}, out / "voice.safetensors")
     card = {
-        "config": {**head.config, "temperatures": temperatures},
+        "config": msgspec.to_builtins(head.config),
+        "temperatures": temperatures,
         "labels": list(LABELS),
         "training": msgspec.to_builtins(config),
         "corpora": list(corpora),

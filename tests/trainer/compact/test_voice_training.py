@@ -128,7 +128,7 @@ def test_classes_that_a_corpus_lacks_are_no_mistake_there_where_asked(features: 
     batch = batch_of(drawing)
     of_nemo, of_readers = (batch.group == drawing.groups.index(name) for name in ("nemo", "readers"))
     with torch.no_grad():
-        module.head.out.bias[6] = 50.0  # nEMO has no seventh class here; read speech has only the first
+        module.head.output.bias[6] = 50.0  # nEMO has no seventh class here; read speech has only the first
         loss = module._cross_entropy(module.head(batch.z, batch.baseline), batch)
     assert float(loss[of_nemo].max()) < 10
     assert float(loss[of_readers].min()) > 10, "somebody who reads is neutral among all seven"
@@ -145,6 +145,14 @@ def test_linear_heads_average_into_one_that_gives_their_mean(features: VoiceFeat
     mean = (logits(heads[0], voices) + logits(heads[1], voices)) / 2
     np.testing.assert_allclose(logits(averaged(heads), voices), mean, atol=1e-4)
     assert averaged(heads[:1]) is heads[0]
+    deep = [standardised_head(features, small_stage(head={"hidden": 4}), seed) for seed in (0, 1)]
+    with pytest.raises(ConfigError, match="only linear heads average into one"):
+        averaged(deep)
+
+
+def test_a_head_that_cannot_be_made_is_a_mistake_of_the_configuration(features: VoiceFeatures) -> None:
+    with pytest.raises(ConfigError, match=r"\[voice\] head: .*layers.*it takes hidden"):
+        standardised_head(features, small_stage(head={"layers": 4}), 0)
 
 
 def test_warm_is_of_earlier_clips_of_the_speaker_alone(features: VoiceFeatures) -> None:
