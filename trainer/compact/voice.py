@@ -6,7 +6,7 @@ the stages that follow, because a corpus that a head has heard looks far easier 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from trainer.compact.config import VoiceStage
 from trainer.compact.voice_batches import Voices, draw_weights
 from trainer.compact.voice_features import EncoderSource, ShippedWhisper, VoiceCache, VoiceFeatures
 from trainer.compact.voice_protocol import causal_baselines, cold_and_warm, figures, logits, neutral_in_a_row
-from trainer.compact.voice_training import averaged, train_head
+from trainer.compact.voice_training import averaged, calibrated, train_head
 from trainer.corpora.clips import Clip
 from trainer.corpora.sources import SOURCES, check_may_ship, data_of, licence_of
 from trainer.corpora.speaker_split import part_of, speaker_split
@@ -88,7 +88,11 @@ def train_final(config: VoiceStage, everything: Everything, out: Path) -> tuple[
     head = averaged([train_head(train, config, seed, out / f"seed{seed}") for seed in seeds])
     result: dict[str, Any] = {"left_out": {}}
     temperatures = left_out_temperatures(config, everything, left_out, result["left_out"])
-    result |= {"temperatures": temperatures, **measured(head, everything, config, temperatures)}
+    # One for both states goes into the weights, so that S1 is calibrated for any voice: cold and warm differ
+    # by a few hundredths only.
+    head = calibrated(head, temperatures["both"])
+    left_out = {name: calibrated(one, temperatures["both"]) for name, one in left_out.items()}
+    result |= {"temperatures": temperatures, **measured(head, everything, config)}
     save_file({k: v.contiguous() for k, v in head.state_dict().items()}, out / "voice.safetensors")
     card = {
         "config": msgspec.to_builtins(head.config),
@@ -109,25 +113,26 @@ def train_final(config: VoiceStage, everything: Everything, out: Path) -> tuple[
 def left_out_temperatures(
     config: VoiceStage, everything: Everything, left_out: dict[str, VoiceHead], report: dict[str, Any]
 ) -> dict[str, float]:
-    """Temperatures "cold" and "warm" of least NLL on corpora left out, which count alike, as do their classes; the
-    figures of each corpus are put into `report`."""
-    found: dict[str, list[np.ndarray]] = {"cold": [], "warm": []}
-    clips = [clip for name in left_out for clip in everything[name].clips]
-    for name, head in left_out.items():
-        voices = Voices(everything[name], head)
-        judged = cold_and_warm(head, voices, config.seed)
-        report[name] = {}
-        for state, values in judged.items():
-            found[state].append(values)
-            report[name][state] = figures(values, voices.label)
-    truth = torch.tensor([clip.label for clip in clips])
-    weights = torch.from_numpy(draw_weights(clips, config)).float()
-    return {s: fit_temperature(torch.from_numpy(np.concatenate(v)), truth, weights) for s, v in found.items()}
+    """Temperatures "cold", "warm" and "both" of least NLL on corpora left out, which count alike, as do their classes;
+    the figures of each corpus, with the temperature that the others fit, are put into `report`."""
+    judged = {name: cold_and_warm(head, Voices(everything[name], head), config.seed) for name, head in left_out.items()}
+
+    def fitted(states: Sequence[str], names: Iterable[str]) -> float:
+        names = list(names)
+        clips = [clip for name in names for clip in everything[name].clips]
+        truth = torch.tensor([clip.label for clip in clips])
+        weights = torch.from_numpy(draw_weights(clips, config)).float()
+        values = np.concatenate([judged[name][state] for state in states for name in names])
+        return fit_temperature(torch.from_numpy(values), truth.repeat(len(states)), weights.repeat(len(states)))
+
+    for name in judged:
+        truth = np.array([clip.label for clip in everything[name].clips])
+        others = [other for other in judged if other != name] or [name]
+        report[name] = {s: figures(values, truth, fitted((s,), others)) for s, values in judged[name].items()}
+    return {s: fitted((s,), judged) for s in ("cold", "warm")} | {"both": fitted(("cold", "warm"), judged)}
 
 
-def measured(
-    head: VoiceHead, everything: Everything, config: VoiceStage, temperatures: dict[str, float]
-) -> dict[str, Any]:
+def measured(head: VoiceHead, everything: Everything, config: VoiceStage) -> dict[str, Any]:
     """Figures on what the head never heard: corpora that did not train it, speakers of part C, people who read."""
     result: dict[str, Any] = {}
     for name, features in everything.items():
@@ -142,7 +147,7 @@ def measured(
             }
         else:
             judged = cold_and_warm(head, voices, config.seed)
-            result[name] = {s: figures(values, voices.label, temperatures[s]) for s, values in judged.items()}
+            result[name] = {s: figures(values, voices.label) for s, values in judged.items()}
     return result
 
 

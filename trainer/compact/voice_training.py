@@ -142,6 +142,16 @@ def begun_with(config: VoiceStage, seed: int, train: VoiceFeatures) -> dict[str,
     }
 
 
+def calibrated(head: VoiceHead, temperature: float) -> VoiceHead:
+    """The head whose logits are `temperature` times smaller."""
+    same = VoiceHead(msgspec.to_builtins(head.config))
+    same.load_state_dict(head.state_dict())
+    with torch.no_grad():
+        for parameter in same.output.parameters():
+            parameter.div_(temperature)
+    return same.eval()
+
+
 def averaged(heads: Sequence[VoiceHead]) -> VoiceHead:
     """One head that gives the mean of the heads' logits, which a mean of weights does for linear ones only.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from helpers.trainer.small_voices import SmallEncoder, small_stage, voice_corpora
 from safetensors.numpy import load_file
 
@@ -34,7 +35,7 @@ def test_what_is_left_says_what_it_is(run: Path) -> None:
     card = json.loads((run / "final/voice.json").read_text())
     assert card["corpora"] == ["ravdess", "nemo", "emodb", "readers"]
     assert "ASED" not in " ".join(card["data"])
-    assert set(card["temperatures"]) == {"cold", "warm"}
+    assert set(card["temperatures"]) == {"cold", "warm", "both"}
     assert card["config"]["labels"] == len(LABELS) == len(card["labels"])
     assert set(card["figures"]["left_out"]) == {"ravdess", "nemo", "emodb"}
     assert set(card["figures"]["ased"]) == {"cold", "warm"}, "measured on, not trained on"
@@ -81,9 +82,18 @@ def test_a_clip_is_judged_by_a_head_that_never_heard_its_corpus(run: Path, data:
     head = voice.train_head(voice.training_set(everything, others), STAGE, STAGE.seed, tmp_path)
     arrays = dict(np.load(run / "final/embeddings.npz"))
     of_emodb = (arrays["corpus"] == "emodb") & (arrays["version"] == "clean")
-    np.testing.assert_allclose(
-        arrays["logits"][of_emodb], logits(head, voice.Voices(everything["emodb"], head)), atol=1e-4
-    )
+    temperature = json.loads((run / "final/voice.json").read_text())["temperatures"]["both"]
+    wanted = logits(head, voice.Voices(everything["emodb"], head)) / temperature
+    np.testing.assert_allclose(arrays["logits"][of_emodb], wanted, atol=1e-4)
+
+
+def test_the_head_that_ships_is_the_mean_of_its_seeds_calibrated(run: Path) -> None:
+    temperature = json.loads((run / "final/voice.json").read_text())["temperatures"]["both"]
+    shipped = load_file(run / "final/voice.safetensors")
+    seeds = [torch.load(run / f"final/seed{s}/voice.best.pt", weights_only=True) for s in range(STAGE.heads)]
+    mean = np.mean([state["head.output.weight"].numpy() for state in seeds], axis=0)
+    np.testing.assert_allclose(shipped["output.weight"], mean / temperature, atol=1e-5)
+    np.testing.assert_array_equal(shipped["mean"], seeds[0]["head.mean"].numpy())
 
 
 def test_the_next_stages_take_their_pools_from_it(run: Path) -> None:
