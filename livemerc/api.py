@@ -67,12 +67,7 @@ class Predictor:
         self._model, self._encoders = load_model(
             wanted.checkpoint, device, wanted.threads, wanted.precision, voice=not self._scope.text_only
         )
-        manifest = read_manifest(config.model.checkpoint)
-        self._abstention = manifest.abstention
-        if manifest.whisper is not None and not self._scope.text_only:
-            from livemerc.asr.voice import attach
-
-            attach(self._model, manifest.whisper, config)
+        self._abstention = read_manifest(config.model.checkpoint).abstention
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -117,10 +112,7 @@ class Predictor:
 
 
 def load(checkpoint: str | Path | None = None, *, config: Config | None = None, **overrides: Any) -> Predictor:
-    """The bundled checkpoint (None) or the folder of another. Raises `ModelError` when it is missing or broken.
-
-    One that judges the voice with a Whisper's encoder needs that Whisper: in the cache, or its folder as `asr__model`.
-    """
+    """The bundled checkpoint (None) or the folder of another. Raises `ModelError` when it is missing or broken."""
     if checkpoint is not None:
         overrides["model__checkpoint"] = str(checkpoint)
     return Predictor(_settings(config, overrides))

@@ -108,9 +108,9 @@ class AsrConfig(_Section, frozen=True):
     """1 = greedy: half the time of beam 5 for a fraction of a point of word error on short utterances."""
     window: Literal["auto", "full", "adaptive"] = "auto"
     """Whisper: full = its window of 30 s, whatever is in it. adaptive = the utterance and a margin, a fraction of the
-    time, and the full window where that looks wrong. auto = adaptive, but full where the checkpoint judges the voice
-    with Whisper's encoder. With tiny.en and base adaptive hears nearly as well, and only so the words are there when
-    the hangover ends (docs/performance.md). Both on your own files: `livemerc bench asr`."""
+    time, and the full window where that looks wrong. auto = adaptive. With tiny.en and base it hears
+    nearly as well, and only so the words are there when the hangover ends (docs/performance.md). Both on your own
+    files: `livemerc bench asr`."""
     compute_type: str = "default"
     """CTranslate2's; default = int8 on a CPU (half of the memory and two thirds of the time of float32 for the same
     words but one in a hundred), float16 on a GPU."""

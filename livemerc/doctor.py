@@ -273,16 +273,10 @@ def _checkpoint() -> Iterator[Finding]:
         yield Finding(name="Checkpoint", state="fail", found=str(error), mend=_REINSTALL)
         return
     yield Finding(name="Checkpoint", state="ok", found=f"{manifest.id} in {checkpoint_folder(where)}, hashes match")
+    if manifest.voice_encoder is not None:
+        found = f"{manifest.voice_encoder.path}, the one that the checkpoint was made for"
+        yield Finding(name="Encoder of the voice", state="ok", found=found)
     yield Finding(name="Licence of the weights", state="note", found=manifest.licence)
-    if manifest.whisper is not None and not config.voice.text_only:
-        from livemerc.asr.identify import named_whisper
-
-        try:
-            name, folder = named_whisper(manifest.whisper, config.asr.model)
-        except LivemercError as error:
-            yield Finding(name="Whisper of the voice", state="fail", found=str(error))
-        else:
-            yield Finding(name="Whisper of the voice", state="ok", found=f"{name} in {folder}, the one it was made for")
 
 
 def _lawful_use() -> Iterator[Finding]:

@@ -113,14 +113,6 @@ def random_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def other_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Another one of the same architecture and size."""
-    from helpers.random_whisper import build_random
-
-    return build_random(tmp_path_factory.mktemp("other_whisper"), seed=1)
-
-
-@pytest.fixture(scope="session")
 def german_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One that always hears German, and is sure of it."""
     from helpers.random_whisper import build_multilingual

@@ -13,15 +13,16 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import struct
 import sys
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from ctranslate2.specs import WhisperSpec
+
+from livemerc.model.ctranslate2_file import read_variables
 
 FOLDER = Path(__file__).resolve().parent.parent / "livemerc" / "weights" / "whisper-tiny.en"
 SOURCE = {
@@ -30,9 +31,6 @@ SOURCE = {
     "tokenizer.json": "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
     "vocabulary.txt": "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf",
 }
-_TYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
-_VERSION = 6
-"""Of CTranslate2's binary format."""
 
 
 def main() -> int:
@@ -89,30 +87,6 @@ def quantise(source: Path, made: Path) -> None:
     (made / "vocabulary.json").unlink()  # the same words as vocabulary.txt
     for name in ("config.json", "tokenizer.json", "vocabulary.txt"):
         shutil.copy(source / name, made)
-
-
-def read_variables(file: Path) -> dict[str, np.ndarray]:
-    """The weights by CTranslate2's names. Raises ValueError for another version of the format."""
-    with file.open("rb") as opened:
-        version, _, _ = _number(opened, "I"), _text(opened), _number(opened, "I")
-        if version != _VERSION:
-            raise ValueError(f"{file}: version {version} of CTranslate2's format, not {_VERSION}")
-        variables = {}
-        for _ in range(_number(opened, "I")):
-            name = _text(opened)
-            shape = [_number(opened, "I") for _ in range(_number(opened, "B"))]
-            kind, size = _TYPES[_number(opened, "B")], _number(opened, "I")
-            variables[name] = np.frombuffer(opened.read(size), kind).reshape(shape)
-        return variables
-
-
-def _number(opened: BinaryIO, form: str) -> int:
-    (number,) = struct.unpack(f"<{form}", opened.read(struct.calcsize(f"<{form}")))
-    return number
-
-
-def _text(opened: BinaryIO) -> str:
-    return opened.read(_number(opened, "H"))[:-1].decode()  # ends with a zero byte
 
 
 def _layers(variables: dict[str, np.ndarray], side: str) -> int:

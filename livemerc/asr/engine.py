@@ -42,8 +42,6 @@ class Transcript:
     words: tuple[Word, ...] = ()
     gated: str | None = None  # why the text must not reach the model; set by screening
     second_pass: str | None = None  # why a Whisper's short window was not enough and the full one was looked at
-    encoding: np.ndarray | None = field(default=None, compare=False, repr=False)
-    """(D,) float32, the voice as the checkpoint's own Whisper encodes it; counts whatever becomes of the text."""
 
     @property
     def no_speech(self) -> bool:

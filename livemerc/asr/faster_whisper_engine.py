@@ -16,12 +16,11 @@ from livemerc.asr.models import is_complete
 from livemerc.asr.window import closed, doubt, most_tokens, window_frames, without_loop
 from livemerc.config import SAMPLE_RATE_HZ, AsrConfig, ScreeningConfig
 from livemerc.errors import ConfigError, ModelError
-from livemerc.purpose import VoiceScope
 
 if TYPE_CHECKING:
     from livemerc.audio.items import Utterance
 
-SHORTEST_SAMPLES = 1600  # 0.1 s: below it there is no word to hear; the voice is encoded all the same
+SHORTEST_SAMPLES = 1600  # 0.1 s: below it there is no word to hear
 
 
 _TINY_BYTES = 80_000_000
@@ -36,9 +35,6 @@ class FasterWhisperEngine:
     `confidence` is exp(mean log-probability of the tokens), 0..1. One decode at temperature 0: its own VAD, its own
     thresholds and the conditioning on earlier text are off, so that each utterance stands alone and screening happens
     in one place (`livemerc.asr.screening`).
-
-    `encodes`: transcripts bring the voice's encoding, of the encoder pass that the words come from; then the window is
-    the full one, as in the voice's training. `scope`: of whose voices alone; None = everybody's.
 
     `asr.window` auto and adaptive: only the utterance and a margin are looked at, and the full window where what came
     of that looks wrong (`livemerc.asr.window`); `Transcript.second_pass` then says why.
@@ -57,17 +53,12 @@ class FasterWhisperEngine:
         device: str = "auto",
         name: str | None = None,
         screening: ScreeningConfig | None = None,
-        floating: bool = False,
     ) -> None:
         """`folder`: the model; `device`: auto, cpu or cuda; `name`: what `session.start` calls it (default: folder);
-        `screening`: what counts as gone wrong in a short window (default: as configured by default); `floating`: by
-        default in floating-point weights, on a CPU too."""
+        `screening`: what counts as gone wrong in a short window (default: as configured by default)."""
         self.folder = folder = Path(folder)
         self.model: str | None = name or str(folder)
         self.device = device
-        self.floating = floating
-        self.encodes = False
-        self.scope: VoiceScope | None = None
         self._config = config
         self._screening = screening or ScreeningConfig()
         if not folder.is_dir():
@@ -87,9 +78,9 @@ class FasterWhisperEngine:
             self._whisper: Any = OnePassWhisper(
                 str(folder),
                 device=device,
-                compute_type=_compute_type(config.compute_type, device, floating),
+                compute_type=_compute_type(config.compute_type, device),
                 # OMP_NUM_THREADS is overridden on purpose: it is set to 1 for torch's small networks.
-                cpu_threads=_threads(folder, short_window=config.window != "full" and not floating),
+                cpu_threads=_threads(folder, short_window=config.window != "full"),
                 local_files_only=True,
             )
         # A boundary: three native libraries, each with its own errors; tokenizers raises bare Exception.
@@ -114,8 +105,6 @@ class FasterWhisperEngine:
         transcript = heard
         if self._whisper.window_frames is not None and not utterance.forced_cut:
             transcript = replace(heard, text=closed(heard.text, self._whisper.closing_odds))
-        if self.encodes and len(utterance.samples) and (self.scope is None or self.scope.includes(utterance.speaker)):
-            transcript = replace(transcript, encoding=self.encode(utterance.samples))
         if not self._config.word_timestamps or not heard.text:
             return transcript
         return replace(transcript, words=self._words(utterance, heard.text))
@@ -136,7 +125,7 @@ class FasterWhisperEngine:
     def _look_at(self, samples: int) -> bool:
         """Sets the window for so many samples: whether it is a short one."""
         short = None
-        if self._config.window != "full" and not self.encodes:
+        if self._config.window != "full":
             short = window_frames(samples, self._whisper.feature_extractor.nb_max_frames)
         self._whisper.window_frames = short
         return short is not None
@@ -149,25 +138,6 @@ class FasterWhisperEngine:
         heard = self._decode(samples, 1, most_tokens(length_s, self._screening))
         wrong = doubt(heard, length_s, self._screening)
         return without_loop(heard.text) if wrong in ("too fast", "repetition") else heard.text
-
-    def encode(self, samples: np.ndarray) -> np.ndarray:
-        """(n,) float32 at 16 kHz, n >= 1 -> (D,) float32: the mean of the encoder's last states over the frames that
-        hold audio, whatever the length. No pass of its own behind `transcribe`. Raises as that does."""
-        self._whisper.window_frames = None
-        try:
-            return self._whisper.pooled(np.ascontiguousarray(samples, dtype=np.float32))
-        except RuntimeError as error:
-            raise self._use_error(error) from error
-
-    @property
-    def compute_type(self) -> str:
-        """What it really computes in, for instance "float32" or "int8_float32"."""
-        return self._whisper.model.compute_type
-
-    @property
-    def quantised(self) -> bool:
-        """Whether its weights are integers."""
-        return self.compute_type.startswith("int")
 
     def close(self) -> None:
         """Frees the model."""
@@ -258,7 +228,7 @@ def _threads(folder: Path, *, short_window: bool) -> int:
     return 1 if tiny and short_window else min(4, os.cpu_count() or 1)
 
 
-def _compute_type(wanted: str, device: str, floating: bool) -> str:
+def _compute_type(wanted: str, device: str) -> str:
     """What "default" means. On a CPU int8: it takes half of the memory and two thirds of the time of the published
     float16, which a CPU would turn into float32. On a GPU float16."""
     import ctranslate2
@@ -269,7 +239,7 @@ def _compute_type(wanted: str, device: str, floating: bool) -> str:
         return wanted
     on_gpu = device == "cuda" or (device == "auto" and ctranslate2.get_cuda_device_count() > 0)
     can = ctranslate2.get_supported_compute_types("cuda" if on_gpu else "cpu")
-    best = "float16" if on_gpu else "float32" if floating else "int8"
+    best = "float16" if on_gpu else "int8"
     return best if best in can else "float32"
 
 

@@ -1,7 +1,6 @@
 """A Whisper that never computes the same thing twice: one mel and one encoder pass an utterance, whoever asks.
 
-faster-whisper encodes an utterance once to detect its language, once to decode it and once more for word times. The
-voice's encoding, the encoder's states averaged over time, is one more use of the same pass.
+faster-whisper encodes an utterance once to detect its language, once to decode it and once more for word times.
 
 Imports faster-whisper, a second: import it late.
 """
@@ -14,7 +13,6 @@ from typing import Any
 import ctranslate2
 import numpy as np
 from faster_whisper import WhisperModel
-from faster_whisper.audio import pad_or_trim
 from faster_whisper.feature_extractor import FeatureExtractor
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_compression_ratio
@@ -96,30 +94,3 @@ class OnePassWhisper(WhisperModel):
         if features is not None and features.shape[-1] > 1:
             features = features[..., :-1]
         return super().detect_language(audio, features, **options)
-
-    def pooled(self, samples: np.ndarray) -> np.ndarray:
-        """(n,) float32 at 16 kHz, n >= 1 -> (D,) float32: the encoder's states, averaged over those that hold audio.
-
-        The mel is cut into windows and padded as `transcribe` does, so these are the states that the decoder sees in
-        full windows; in others the states are others, and so would the voice be: raises ValueError.
-        """
-        if self.window_frames is not None:
-            raise ValueError("the voice is encoded in full windows")
-        mel = self.feature_extractor(samples)
-        content = max(1, mel.shape[-1] - 1)
-        window = self.feature_extractor.nb_max_frames
-        total: Any = 0.0
-        count = 0
-        for start in range(0, content, window):
-            held = min(window, content - start)
-            states = _on_cpu(self.encode(pad_or_trim(mel[:, start : start + held])))[: -(-held // self.input_stride)]
-            total = total + states.sum(0, dtype=np.float64)
-            count += len(states)
-        return (total / count).astype(np.float32)
-
-
-def _on_cpu(states: ctranslate2.StorageView) -> np.ndarray:
-    """(1, frames, D) on any device, of any type -> (frames, D) float32."""
-    if states.device == "cuda":
-        states = states.to_device(ctranslate2.Device.cpu)
-    return np.asarray(states.to(ctranslate2.DataType.float32))[0]

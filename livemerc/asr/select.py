@@ -11,12 +11,10 @@ import msgspec
 
 from livemerc.asr.cuda import load_cublas
 from livemerc.asr.engine import AsrEngine, GpuMemoryError, Lightened, Movable, NoAsr
-from livemerc.asr.identify import find_whisper, not_here, voice_of
 from livemerc.asr.models import BUNDLED, BUNDLED_NAME, cached_path, is_complete, local_path, repository_of
 from livemerc.asr.screening import primary_language
 from livemerc.config import Config
 from livemerc.errors import ConfigError, ModelError
-from livemerc.model.whisper_identity import WhisperIdentity
 
 if TYPE_CHECKING:
     from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
@@ -53,17 +51,13 @@ class Found:
 def find_engine(config: Config) -> Found | None:
     """The Whisper that `config.asr` asks for, without loading it; None where it asks for none. No network.
 
-    auto and faster-whisper: the one that `asr.model` names, else the one that encodes the checkpoint's voice (where a
-    Whisper does that), else the best cached one, else tiny.en, which ships. Raises `ModelError` (exit 3) with the mend,
-    and `ConfigError` (exit 2) for one that does not know `asr.language`.
+    auto and faster-whisper: the one that `asr.model` names, else the best cached one, else tiny.en, which ships. Raises
+    `ModelError` (exit 3) with the mend, and `ConfigError` (exit 2) for one that does not know `asr.language`.
     """
     if config.asr.engine not in ("auto", "faster-whisper"):
         return None
-    identity = voice_of(config)
     if config.asr.model is not None:
         found = Found(config.asr.model, _named(config.asr.model), "as asked")
-    elif identity is not None:
-        found = _of_the_voice(identity)
     else:
         found = _best(config)
     if _is_english(found.name) and primary_language(config.asr.language or "en") != "en":
@@ -103,9 +97,7 @@ def choose_engine(config: Config, *, announce: Announce) -> AsrEngine:
         return _transcript(config, announce)
     found = find_engine(config)
     assert found is not None
-    identity = voice_of(config)
-    floating = identity is not None and not identity.quantised
-    whisper, on_cpu = load_whisper(found.name, found.folder, config, floating=floating)
+    whisper, on_cpu = load_whisper(found.name, found.folder, config)
     announce(f"ASR: faster-whisper {found.name} ({found.why}{on_cpu}).")
     return whisper
 
@@ -121,13 +113,6 @@ def _named(model: str) -> Path:
         repository_of(model)  # an unknown name is another error
         raise ModelError(f"Whisper {model} is not on this machine; run `livemerc models pull {model}` once.")
     return path
-
-
-def _of_the_voice(identity: WhisperIdentity) -> Found:
-    found = find_whisper(identity)
-    if found is None:
-        raise not_here(identity)
-    return Found(*found, "the checkpoint's voice needs it")
 
 
 def fastest_engine(engine: AsrEngine, config: Config) -> AsrEngine | None:
@@ -148,9 +133,8 @@ def fastest_engine(engine: AsrEngine, config: Config) -> AsrEngine | None:
             return FasterWhisperEngine(folder, greedy, device=engine.device, name=name, screening=config.screening)
     if config.asr.beam_size > 1:
         return FasterWhisperEngine(
-            engine.folder, greedy, device=engine.device, name=engine.model, screening=config.screening,
-            floating=engine.floating,
-        )  # fmt: skip
+            engine.folder, greedy, device=engine.device, name=engine.model, screening=config.screening
+        )
     return None
 
 
@@ -162,12 +146,7 @@ def engine_on_cpu(engine: AsrEngine, config: Config) -> AsrEngine:
 
     if not isinstance(engine, FasterWhisperEngine):
         raise ModelError(f"{engine.engine} has no way from the GPU to the CPU; use --device cpu.")
-    moved = FasterWhisperEngine(
-        engine.folder, config.asr, device="cpu", name=engine.model, screening=config.screening,
-        floating=engine.floating,
-    )  # fmt: skip
-    moved.encodes, moved.scope = engine.encodes, engine.scope
-    return moved
+    return FasterWhisperEngine(engine.folder, config.asr, device="cpu", name=engine.model, screening=config.screening)
 
 
 def _bytes(folder: Path) -> int:
@@ -198,9 +177,8 @@ def _has_cuda(config: Config) -> bool:
     return ctranslate2.get_cuda_device_count() > 0
 
 
-def load_whisper(name: str, path: Path, config: Config, *, floating: bool = False) -> tuple[FasterWhisperEngine, str]:
-    """A Whisper on `model.device`, and why it is on the CPU where that was not asked for ("" otherwise). floating: by
-    default in floating-point weights, on a CPU too (the encoder of a checkpoint's voice)."""
+def load_whisper(name: str, path: Path, config: Config) -> tuple[FasterWhisperEngine, str]:
+    """A Whisper on `model.device`, and why it is on the CPU where that was not asked for ("" otherwise)."""
     from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
 
     device, why = config.model.device, ""
@@ -209,9 +187,7 @@ def load_whisper(name: str, path: Path, config: Config, *, floating: bool = Fals
         device, why = "cpu", "; on the CPU, because CUDA 12's cuBLAS is missing: see `livemerc doctor`"
 
     def engine(device: str) -> FasterWhisperEngine:
-        return FasterWhisperEngine(
-            path, config.asr, device=device, name=name, screening=config.screening, floating=floating
-        )
+        return FasterWhisperEngine(path, config.asr, device=device, name=name, screening=config.screening)
 
     try:
         return engine(device), why

@@ -18,7 +18,6 @@ import msgspec
 import numpy as np
 
 from livemerc.asr.engine import AsrEngine, Transcript
-from livemerc.asr.identify import voice_of
 from livemerc.asr.screening import screen
 from livemerc.asr.select import load_whisper
 from livemerc.asr.sidecar import MAX_BYTES, read_cues
@@ -73,7 +72,7 @@ def measure(pairs: Sequence[tuple[Path, Path]], config: Config, whispers: dict[s
     """`rows`, one for each Whisper and window: {asr, window, word_errors, wer, lost, added, doubled, closed,
     labels_as_full, invented, second_passes, second_passes_why, asr_s, rtf, ms{p50, p95, n}}. `closed`: share of texts
     that end in a full stop, a question or an exclamation mark; `labels_as_full`: share of frozen labels that are those
-    of the same Whisper's full window (None where the checkpoint needs a Whisper's encoder); `invented`: texts on
+    of the same Whisper's full window; `invented`: texts on
     `noise_clips` clips of noise that the screening lets pass."""
     references = [reference_words(reference) for _, reference in pairs]
     heard = [_items(file, config) for file, _ in pairs]
@@ -87,13 +86,13 @@ def measure(pairs: Sequence[tuple[Path, Path]], config: Config, whispers: dict[s
             looking = whisper.looking(config, window)
             engine = load_whisper(name, folder, looking)[0]
             found = _hear(engine, utterances)
-            labels = None if voice_of(config) else _labels(heard, found, config)
+            labels = _labels(heard, found, config)
             labels_in_full = labels_in_full or labels
             rows.append(
                 {"asr": encodable(f"{engine.engine} {engine.model or ''}".rstrip()), "window": window}
                 | _row(found, utterances, references)
                 | {
-                    "labels_as_full": None if labels is None else _share_alike(labels, labels_in_full or labels),
+                    "labels_as_full": _share_alike(labels, labels_in_full),
                     "invented": _invented(engine, sounds, config),
                 }
             )  # fmt: skip
@@ -314,7 +313,7 @@ def table(f: dict[str, Any]) -> list[str]:
         f"{'':{width}} " + " ".join(f"{title:>{max(6, len(title))}}" for title in titles),
     ]
     for name, row in zip(names, f["rows"], strict=True):
-        labels = "-" if row["labels_as_full"] is None else f"{row['labels_as_full']:.2f}"
+        labels = f"{row['labels_as_full']:.2f}"
         lines.append(
             f"{name:{width}} {row['wer']:6.3f} {row['word_errors']:6} {row['lost']:6} {row['added']:6} "
             f"{row['doubled']:6} {row['closed']:6.2f} {labels:>6} {row['invented']:8} {row['rtf']:6.3f} "

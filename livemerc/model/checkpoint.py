@@ -8,15 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from livemerc.errors import ModelError, cause_of
 from livemerc.events import CheckpointInfo
 from livemerc.model.temperatures import Temperatures
-from livemerc.model.whisper_identity import WhisperIdentity
-from livemerc.text_safety import plain_text
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -25,6 +24,9 @@ if TYPE_CHECKING:
 
 MANIFEST = "merits-l.json"
 FORMAT = 1
+"""The checkpoint brings its own speech encoder, or the frozen front end of a full-size one."""
+FORMAT_OF_VOICE = 2
+"""A head over the encoder of the Whisper that ships: `Manifest.voice_encoder`, and only there."""
 _LONGEST_MANIFEST_BYTES = 1 << 22
 _LARGEST = 300_000
 """Above any size of a layer, a vocabulary or a window."""
@@ -50,6 +52,29 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     data: list[str]
 
 
+class VoiceEncoder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which Whisper a voice head was trained on, by content: over another's encoder it makes nonsense.
+
+    The file ships with livemerc, because the recogniser needs it, and lies in no checkpoint's folder.
+    """
+
+    file: Annotated[str, Meta(pattern=r"^whisper-[\w.-]+/model\.bin$", max_length=100)] = "whisper-tiny.en/model.bin"
+    """In the folder of the weights that ship."""
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    bytes: Annotated[int, Meta(ge=1)]
+    licence: str = "MIT (OpenAI Whisper tiny.en)"
+
+    @property
+    def path(self) -> Path:
+        return BUNDLED / self.file
+
+    @classmethod
+    def shipped(cls) -> VoiceEncoder:
+        """The one that is here, for a voice that is trained on it."""
+        file = BUNDLED / "whisper-tiny.en/model.bin"
+        return cls(sha256=file_sha256(file), bytes=file.stat().st_size)
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`merits-l.json`."""
 
@@ -68,6 +93,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The voice's worth on a corpus never heard, relative to unseen speakers of a known one: 0 = chance, 1 = equal."""
     speech_front: Part | None = None
     """Full size: the frozen front end; `speech` is then the head over it. None: `speech` is the compact encoder."""
+    voice_encoder: VoiceEncoder | None = None
+    """Format 2: what is frozen; `speech` is then the head over it."""
     s1: Literal["logits", "embedding"] = "logits"
     """What Stages II and III get of the voice: Stage I's logits, or the embedding as in the paper."""
     text_languages: tuple[str, ...] = ("en",)
@@ -80,19 +107,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return (self.text, self.speech, *front, self.fusion)
 
     @property
-    def whisper(self) -> WhisperIdentity | None:
-        """The Whisper whose encoder is the front end; None where the checkpoint brings its own. Its part is an empty
-        file: the weights are the user's. Raises `ValueError` where `read_manifest` would."""
-        if self.speech_front is None or self.speech_front.config.get("kind") != "whisper":
-            return None
-        try:
-            return msgspec.convert(self.speech_front.config, WhisperIdentity)
-        except msgspec.ValidationError as error:
-            raise ValueError(f"speech_front: {error}") from error
-
-    @property
     def licence(self) -> str:
-        front = "" if self.speech_front is None else f"speech front end: {self.speech_front.licence}; "
+        frozen = self.speech_front or self.voice_encoder
+        front = "" if frozen is None else f"speech front end: {frozen.licence}; "
         return f"text: {self.text.licence}; speech: {self.speech.licence}; {front}fusion: {self.fusion.licence}"
 
 
@@ -117,8 +134,16 @@ def read_manifest(path: str | Path | None = None) -> Manifest:
         ) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelError(f"{where}: not a livemerc checkpoint manifest ({error}); export it again.") from error
-    if manifest.format != FORMAT:
-        raise ModelError(f"{where}: checkpoint format {manifest.format}, this version reads {FORMAT}; export it again.")
+    if manifest.format not in (FORMAT, FORMAT_OF_VOICE):
+        raise ModelError(
+            f"{where}: checkpoint format {manifest.format}, this version reads {FORMAT} and {FORMAT_OF_VOICE}; "
+            "export it again."
+        )
+    of_voice = manifest.voice_encoder is not None
+    if of_voice != (manifest.format == FORMAT_OF_VOICE) or (
+        of_voice and (manifest.speech_front is not None or manifest.s1 != "logits")
+    ):
+        raise ModelError(f"{where}: its speech branch is not one of format {manifest.format}; export it again.")
     if len(manifest.prior) != len(manifest.labels):
         raise ModelError(
             f"{where}: {len(manifest.labels)} labels but {len(manifest.prior)} prior shares; export it again."
@@ -127,10 +152,11 @@ def read_manifest(path: str | Path | None = None) -> Manifest:
         raise ModelError(f"{where}: no labels, or one of them twice; export it again.")
     if min(manifest.prior) < 0 or not 0.99 < sum(manifest.prior) < 1.01:
         raise ModelError(f"{where}: the prior shares are no probabilities; export it again.")
-    try:
-        _ = manifest.whisper
-    except ValueError as error:
-        raise ModelError(f"{where}: names no Whisper ({plain_text(str(error))[:300]}); export it again.") from error
+    if manifest.speech_front is not None and manifest.speech_front.config.get("kind") == "whisper":
+        raise ModelError(
+            f"{where}: its voice needs an encoding by the recogniser's Whisper, which this version does not give; "
+            "train the voice anew and export it again (docs/training.md)."
+        )
     for name in (*(part.file for part in manifest.parts), manifest.tokenizer):
         if Path(name).name != name:
             raise ModelError(f"{where}: {name[:100]!r} points outside the checkpoint's folder; export it again.")
@@ -150,7 +176,24 @@ def verify_files(path: str | Path | None = None) -> Manifest:
     for name, digest in expected.items():
         if file_sha256(folder / name) != digest:
             raise ModelError(f"{folder / name}: truncated or changed (SHA-256 differs); copy the checkpoint again.")
+    if manifest.voice_encoder is not None:
+        _verify_encoder(manifest.voice_encoder)
     return manifest
+
+
+def _verify_encoder(encoder: VoiceEncoder) -> None:
+    try:
+        known = encoder.path.stat().st_size == encoder.bytes and file_sha256(encoder.path) == encoder.sha256
+    except OSError as error:
+        raise ModelError(
+            f"{encoder.path}: the checkpoint judges the voice with this Whisper's encoder, and it cannot be read "
+            f"({cause_of(error)}); install livemerc again."
+        ) from error
+    if not known:
+        raise ModelError(
+            f"{encoder.path}: this is not the Whisper that the checkpoint's voice was trained on (SHA-256 differs); "
+            "install livemerc again, or train the voice anew: the checkpoint belongs to another Whisper."
+        )
 
 
 def checkpoint_info(path: str | Path | None = None) -> CheckpointInfo:
@@ -174,18 +217,18 @@ def load_checkpoint(path: str | Path | None = None, device: str = "cpu") -> Meri
     manifest = verify_files(path)
     folder = checkpoint_folder(path)
     for part in manifest.parts:
-        if manifest.whisper is None or part is not manifest.speech_front:  # no weights: no sizes to fit
-            _check_sizes(part, folder / part.file)
+        _check_sizes(part, folder / part.file)
     try:
         with Undrawn():
             text = TextEncoder(manifest.text.config, lean=True)
             speech = _speech_branch(manifest)
             conversation = ConversationModel(manifest.fusion.config)
         _read_weights(text, folder, manifest.text)
-        if manifest.speech_front is None:
+        if manifest.speech_front is None and manifest.voice_encoder is None:
             _read_weights(speech, folder, manifest.speech)
         else:
             _read_weights(speech.head, folder, manifest.speech)
+        if manifest.speech_front is not None:
             _read_weights(speech.front, folder, manifest.speech_front)
         _read_weights(conversation, folder, manifest.fusion)
     except ModelError:
@@ -231,7 +274,14 @@ def _numbers(value: Any, key: str) -> Iterator[tuple[str, float]]:
 
 
 def _speech_branch(manifest: Manifest) -> Any:
-    """The speech branch, weights not read: the compact encoder, or a head over a frozen front end."""
+    """The speech branch, weights not read: the compact encoder, or a head over what is frozen."""
+    if manifest.voice_encoder is not None:
+        from livemerc.model.voice import VoiceBranch
+        from livemerc.model.voice_head import VoiceHead
+        from livemerc.model.whisper_encoder import WhisperEncoder
+
+        head = VoiceHead(manifest.speech.config)
+        return VoiceBranch(WhisperEncoder(manifest.voice_encoder.path, head.config.layout), head)
     if manifest.speech_front is None:
         from livemerc.model.speech import SpeechEncoder
 
@@ -251,8 +301,11 @@ def _read_weights(module: nn.Module, folder: Path, part: Part) -> None:
     module.load_state_dict(state)
 
 
-def pack_state(state: dict[str, Tensor], quantise: tuple[str, ...] = (), half: bool = True) -> dict[str, Tensor]:
-    """A state dict as it is stored: float16 if `half`; the tables in `quantise` as int8 rows with their scales."""
+def pack_state(
+    state: dict[str, Tensor], quantise: tuple[str, ...] = (), half: bool = True, exact: tuple[str, ...] = ()
+) -> dict[str, Tensor]:
+    """A state dict as it is stored: float16 if `half`, but for those in `exact`; the tables in `quantise` as int8 rows
+    with their scales."""
     import torch
 
     from livemerc.model.quantise import quantise_rows
@@ -261,7 +314,7 @@ def pack_state(state: dict[str, Tensor], quantise: tuple[str, ...] = (), half: b
     for name, tensor in state.items():
         if name in quantise:
             packed[name + ".scale"], packed[name + ".int8"] = quantise_rows(tensor.float())
-        elif half and tensor.dtype == torch.float32:
+        elif half and tensor.dtype == torch.float32 and name not in exact:
             packed[name] = tensor.half().contiguous()
         else:
             packed[name] = tensor.contiguous()

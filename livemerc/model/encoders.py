@@ -18,6 +18,7 @@ from livemerc.model.packed_text import PackedText, can_pack
 from livemerc.model.speech_head import FrozenSpeechBranch
 from livemerc.model.text import TextEncoder, load_tokenizer, tokenize
 from livemerc.model.transfer import to_device
+from livemerc.model.voice import VoiceBranch
 
 TEXTS_AT_ONCE = 16
 VOICES_AT_ONCE = 4
@@ -58,12 +59,13 @@ class Encoders:
 
     @torch.inference_mode()
     def speech(self, samples: np.ndarray) -> Tensor:
-        """One utterance, (n,) float32 at 16 kHz -> S1 (Ds,) on the CPU.
+        """One utterance, (n,) float32 at 16 kHz -> its voice (S,) on the CPU, as `MeritsL.voice_of` takes it:
+        statistics of the Whisper's encoder in a checkpoint of format 2, else S1 itself.
 
-        The compact checkpoint takes the Stage I logits (`MeritsL.s1`), seven numbers instead of the 128 of the
-        embedding: its Stages II and III meet only the few voices set apart for them, and learnt those by heart from
-        the embedding (read speech of others turned from neutral to angry). A full-size one takes the embedding, as in
-        the paper.
+        Of format 1 the compact checkpoint takes the Stage I logits (`MeritsL.s1`), seven numbers instead of the 128 of
+        the embedding: its Stages II and III meet only the few voices set apart for them, and learnt those by heart
+        from the embedding (read speech of others turned from neutral to angry). A full-size one takes the embedding,
+        as in the paper.
         """
         return self._speeches([samples])[0]
 
@@ -71,10 +73,10 @@ class Encoders:
     def batch(
         self, texts: Sequence[str | None], voices: Sequence[np.ndarray | None]
     ) -> list[tuple[Tensor | None, Tensor | None]]:
-        """T1 and S1 of several utterances, None where there is no text or no voice ((n,) float32 at 16 kHz). Each is
+        """T1 and voice of several utterances, None where there is no text or no voice ((n,) float32 at 16 kHz). Each is
         what `text` and `speech` give, to within rounding; what is of like length passes the networks together."""
         t1: dict[int, Tensor] = {}
-        s1: dict[int, Tensor] = {}
+        heard: dict[int, Tensor] = {}
         worded = [(i, text) for i, text in enumerate(texts) if text]
         for group in alike([len(text) for _, text in worded], TEXTS_AT_ONCE):
             rows = self.text([worded[at][1] for at in group])
@@ -82,13 +84,15 @@ class Encoders:
         voiced = [(i, voice) for i, voice in enumerate(voices) if voice is not None]
         for group in alike([len(voice) for _, voice in voiced], VOICES_AT_ONCE):
             rows = self._speeches([voiced[at][1] for at in group])
-            s1.update(zip((voiced[at][0] for at in group), rows, strict=True))
-        return [(t1.get(i), s1.get(i)) for i in range(len(texts))]
+            heard.update(zip((voiced[at][0] for at in group), rows, strict=True))
+        return [(t1.get(i), heard.get(i)) for i in range(len(texts))]
 
     def _speeches(self, voices: Sequence[np.ndarray]) -> Tensor:
-        """S1 (B, Ds) on the CPU."""
+        """Voices (B, S) on the CPU."""
         self._check_voice()
         branch = self.model.speech
+        if isinstance(branch, VoiceBranch):
+            return branch.statistics(voices)
         if isinstance(branch, FrozenSpeechBranch):  # its front end takes samples of the host
             return self._s1(branch.encoded(branch.front.features(voices)))
         waves = [torch.from_numpy(np.ascontiguousarray(voice, np.float32)) for voice in voices]
@@ -96,21 +100,13 @@ class Encoders:
         padded = to_device(torch.nn.utils.rnn.pad_sequence(waves, batch_first=True), self.device)
         return self._s1(branch(padded, lengths))
 
-    @torch.inference_mode()
-    def encoded_speech(self, encoding: np.ndarray) -> Tensor:
-        """The same of an utterance that the recogniser's Whisper has encoded, (D,) float32: the checkpoint's own
-        Whisper (`livemerc.model.frozen_speech.WhisperFront`), else the head makes nonsense of it."""
-        self._check_voice()
-        branch = self.model.speech
-        assert isinstance(branch, FrozenSpeechBranch)
-        return self._s1(branch.encoded(torch.from_numpy(encoding)[None, None]))[0]
-
     def _check_voice(self) -> None:
         """The last lock: who decides (`livemerc.purpose.VoiceScope`) is asked long before."""
         if not self._voice:
             raise RuntimeError("a voice came to the encoder of a session that judges words alone")
 
     def _s1(self, s1: Tensor) -> Tensor:
+        assert not isinstance(self.model.speech, VoiceBranch)  # its S1 comes later, against a baseline
         return (s1 if self.model.s1 == "embedding" else self.model.speech.classify(s1)).float().cpu()
 
 
@@ -131,9 +127,11 @@ def load_model(
 
 
 def _to_bfloat16(model: MeritsL) -> None:
-    """The transformers of Stage I, of text and of a full-size checkpoint's voice. Pooling and what is behind it stay
-    float32, as do the small speech encoder of a compact checkpoint and Stages II and III."""
+    """The transformers of Stage I, of text and voice. Pooling and what is behind it stay float32, as do the small
+    speech encoder of a compact checkpoint of format 1 and Stages II and III."""
     model.text.encoder.to(torch.bfloat16)
+    if isinstance(model.speech, VoiceBranch):
+        model.speech.encoder.network.to(torch.bfloat16)
     front = model.speech.front if isinstance(model.speech, FrozenSpeechBranch) else None
     if isinstance(front, TransformerSpeech):
         front.network.to(torch.bfloat16)

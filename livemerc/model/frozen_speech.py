@@ -1,8 +1,7 @@
 """Frozen speech front ends: samples -> one time-mean-pooled vector a layer. What a light head is trained on (Stage I).
 
-They take the place of CARE in MERITS-L (arXiv 2501.11468): WavLM, HuBERT and wav2vec2 of `transformers`, the compact
-encoder, and the encoder of the Whisper that the recogniser runs anyway. Trainer and live monitor share this file, so
-what is cached in training is what runs.
+They take the place of CARE in MERITS-L (arXiv 2501.11468): WavLM, HuBERT and wav2vec2 of `transformers`, and the
+compact encoder. Trainer and live monitor share this file, so what is cached in training is what runs.
 
 A result depends on nothing but the utterance: the convolutional front end runs over each utterance alone (its group
 norm takes statistics over time, so padding would change them), padded frames are masked in every attention, zeroed
@@ -15,17 +14,14 @@ import hashlib
 import json
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
-import msgspec
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from livemerc.errors import ModelError
 from livemerc.model.transfer import to_device
-from livemerc.model.whisper_identity import WhisperIdentity
 
 SAMPLE_RATE_HZ = 16_000
 WINDOW_S = 30.0
@@ -212,39 +208,7 @@ class CompactSpeech(FrozenSpeech):
         return self.network(padded, lengths)[:, None]
 
 
-class WhisperFront(FrozenSpeech):
-    """The encoder of a Whisper that lies in the user's folder: one row, its last states averaged over time (B, 1, D).
-
-    No weights: `config` says which Whisper (`WhisperIdentity`). Live, the recogniser's own pass gives the vectors;
-    where none runs, `encode`, (n,) float32 at 16 kHz -> (D,) float32, is set by whoever has that Whisper
-    (`livemerc.asr.voice.attach`). Raises ValueError for a configuration that names none.
-    """
-
-    def __init__(self, config: dict[str, Any]):
-        super().__init__()
-        try:
-            self.identity = msgspec.convert({"kind": "whisper", **config}, WhisperIdentity)
-        except msgspec.ValidationError as error:
-            raise ValueError(str(error)) from error
-        self.config = config
-        self.name = f"whisper:{self.identity.name}"
-        self.layers, self.dimension = 1, self.identity.dimension
-        self.encode: Callable[[np.ndarray], np.ndarray] | None = None
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Not its name: the same file under another name gives the same features."""
-        of_the_name = ("kind", "name")
-        return {k: v for k, v in msgspec.to_builtins(self.identity).items() if k not in of_the_name}
-
-    def features(self, samples: Sequence[np.ndarray]) -> Tensor:
-        """Raises `ModelError` where nobody has set `encode`."""
-        if self.encode is None:
-            raise ModelError(f"{self.name}: that Whisper is not loaded; give its folder with --model (asr.model).")
-        return torch.from_numpy(np.stack([self.encode(np.asarray(s, np.float32)) for s in samples]))[:, None]
-
-
-FrontKind = Literal["transformers", "compact", "whisper"]
+FrontKind = Literal["transformers", "compact"]
 
 
 def build_front(config: dict[str, Any]) -> FrozenSpeech:
@@ -254,14 +218,12 @@ def build_front(config: dict[str, Any]) -> FrozenSpeech:
         return TransformerSpeech(rest)
     if config.get("kind") == "compact":
         return CompactSpeech(rest)
-    if config.get("kind") == "whisper":
-        return WhisperFront(rest)
     raise ValueError(f"unknown kind of speech front end: {config.get('kind')!r}")
 
 
 def front_config(front: FrozenSpeech) -> dict[str, Any]:
     """What `build_front` takes back. Raises ValueError for a front end that no checkpoint can hold."""
-    kind = {TransformerSpeech: "transformers", CompactSpeech: "compact", WhisperFront: "whisper"}.get(type(front))
+    kind = {TransformerSpeech: "transformers", CompactSpeech: "compact"}.get(type(front))
     if kind is None or front.config is None:
         raise ValueError(f"{front.name}: a checkpoint cannot hold this speech front end")
     return {"kind": kind, **front.config}

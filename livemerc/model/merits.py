@@ -18,6 +18,7 @@ from livemerc.model.speech import SpeechEncoder
 from livemerc.model.speech_head import FrozenSpeechBranch
 from livemerc.model.temperatures import Temperatures
 from livemerc.model.text import TextEncoder
+from livemerc.model.voice import VoiceBranch
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class MeritsL(nn.Module):
     def __init__(
         self,
         text: TextEncoder,
-        speech: SpeechEncoder | FrozenSpeechBranch,
+        speech: SpeechEncoder | FrozenSpeechBranch | VoiceBranch,
         conversation: ConversationModel,
         temperatures: Temperatures,
         labels: tuple[str, ...],
@@ -101,6 +102,24 @@ class MeritsL(nn.Module):
         self.labels = labels
         self.prior = prior
         self.s1 = s1
+
+    @property
+    def has_baseline(self) -> bool:
+        """Whether a voice is judged against earlier ones of its speaker."""
+        return isinstance(self.speech, VoiceBranch)
+
+    def baseline_of(self, earlier: Tensor) -> Tensor:
+        """Earlier voices (N, S) of a speaker, N >= 0, the oldest first -> their baseline (S,), on the CPU."""
+        if isinstance(self.speech, VoiceBranch):
+            return self.speech.baseline_of(earlier)
+        return earlier.new_zeros(earlier.shape[1:])
+
+    def voice_of(self, voices: Tensor, baselines: Tensor | None) -> Tensor:
+        """Voices (B, S) as `livemerc.model.encoders.Encoders.speech` gives them, and the baselines (B, S) of who speaks
+        (None = of nobody known) -> S1 (B, Ds), on the CPU."""
+        if isinstance(self.speech, VoiceBranch):
+            return self.speech.s1(voices, torch.zeros_like(voices) if baselines is None else baselines)
+        return voices
 
     @torch.inference_mode()
     def window(

@@ -150,30 +150,21 @@ class Dialogue:
         return any(entry.utterance_id == utterance_id for entry in self._open)
 
     def add_words(
-        self,
-        utterance_id: str,
-        text: str,
-        t1: Tensor | None,
-        cues: Cues,
-        run: Windows = at_once,
-        s1: Tensor | None = None,
+        self, utterance_id: str, text: str, t1: Tensor | None, cues: Cues, run: Windows = at_once
     ) -> list[EmotionEvent]:
         """Words of an open utterance that come after it was judged without them: its revision, which carries them as
-        `late_text`, and those of its neighbours. `add` without t1 and then `add_words` is `add` with t1.
-
-        `s1`: its voice, where that comes from the recogniser, too; then there may be no words ("" and None)."""
+        `late_text`, and those of its neighbours. `add` without t1 and then `add_words` is `add` with t1."""
         at = next(i for i, entry in enumerate(self._window) if entry.utterance_id == utterance_id)
         entry = self._window[at]
-        before = self._t1, self._s1, entry.has_text, entry.has_speech, entry.cues
-        self._t1, self._s1 = _put(self._t1, at, t1), _put(self._s1, at, s1)
+        before = self._t1, entry.has_text, entry.cues
+        self._t1 = _put(self._t1, at, t1)
         entry.has_text |= t1 is not None
-        entry.has_speech |= s1 is not None
         entry.cues = cues
         try:
             window = self._seen()
             estimates = self._estimates(self._open, run(lambda: self._model.windows([window])[0]))
         except BaseException:
-            self._t1, self._s1, entry.has_text, entry.has_speech, entry.cues = before
+            self._t1, entry.has_text, entry.cues = before
             raise
         entry.late_text = text or None
         events: list[EmotionEvent] = []

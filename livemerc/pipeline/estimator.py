@@ -80,9 +80,8 @@ class Estimator:
     def embed(
         self, words: str, voice: np.ndarray | None, give_up: GiveUp[NoAnswer]
     ) -> tuple[Tensor | None, Tensor | None]:
-        """T1 (Dt,) of the words ("" = none) and S1 (Ds,) of the voice (None = not asked for). Raises `Unjudged`.
-
-        `voice`: (n,) samples; where the recogniser's Whisper encodes it (`manifest.whisper`), its encoding (D,)."""
+        """T1 (Dt,) of the words ("" = none) and S1 (Ds,) of the voice, (n,) samples (None = not asked for). Raises
+        `Unjudged`."""
         return self.run(lambda: self._embed(words, voice), give_up)
 
     def run(self, work: Callable[[], T], give_up: GiveUp[NoAnswer]) -> T:
@@ -123,7 +122,7 @@ class Estimator:
         self.try_run(self._run_once, _WARM_WITHIN_S)
 
     def voice(self, samples: np.ndarray) -> Tensor:
-        """S1 (Ds,) of (n,) samples; on the model's thread, of a checkpoint with a speech encoder of its own."""
+        """S1 (Ds,) of (n,) samples, on the model's thread."""
         assert self._encoders is not None
         return self._encoders.speech(samples)
 
@@ -143,9 +142,8 @@ class Estimator:
 
         from livemerc.pipeline.abstention import Cues
 
-        own_voice = not self._config.voice.text_only and self.manifest.whisper is None
         hiss = np.random.default_rng(0).normal(0.0, 0.01, 2 * SAMPLE_RATE_HZ).astype(np.float32)
-        t1, s1 = self._embed("Well, how are you?", hiss if own_voice else None)
+        t1, s1 = self._embed("Well, how are you?", None if self._config.voice.text_only else hiss)
         dialogue = self.dialogue()
         for i in range(2):
             dialogue.add(str(i), t1, s1, Cues(duration_s=2.0))
@@ -170,12 +168,7 @@ class Estimator:
     def _embed(self, words: str, voice: np.ndarray | None) -> tuple[Tensor | None, Tensor | None]:
         assert self._encoders is not None
         t1 = self._encoders.text([words])[0] if words else None
-        if voice is None:
-            s1 = None
-        elif self.manifest.whisper is None:
-            s1 = self._encoders.speech(voice)
-        else:
-            s1 = self._encoders.encoded_speech(voice)
+        s1 = None if voice is None else self._encoders.speech(voice)
         for row in (t1, s1):
             if row is not None and not bool(row.isfinite().all()):
                 raise ArithmeticError("an embedding that is not finite")  # it would spoil the whole window

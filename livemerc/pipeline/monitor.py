@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 
 from livemerc.asr.engine import FollowsCues
-from livemerc.asr.voice import words_of
 from livemerc.audio.source import HasRemarks, Resumable, Source, Switchable, speakers_of, speed_of
 from livemerc.config import Config
 from livemerc.errors import MicrophoneError
@@ -132,7 +131,7 @@ class Monitor:
     def _cues(self) -> FollowsCues | None:
         if self._run.processor is None:
             return None
-        words = words_of(self._run.processor.recogniser.engine)
+        words = self._run.processor.recogniser.engine
         return words if isinstance(words, FollowsCues) else None
 
     def _load(self, heard_nothing: Callable[[], bool] = lambda: True) -> tuple[Processor, SessionStart]:

@@ -29,11 +29,6 @@ SENTENCES = {
 }
 """What `status.degraded` says. No figures: a sentence that changes twice a second is noise; `lag_s` has them."""
 
-SENTENCES_OF_WHISPER_VOICE = {
-    **SENTENCES, Level.SPEECH_ONLY: "behind: words and voice come when there is time, no labels until they do"
-}  # fmt: skip
-"""... where the recogniser's own encoder hears the voice."""
-
 LEAVE_SHARE = 0.5
 """A level is left below this share of the lag that it is entered at: hysteresis."""
 LONGEST_CALM = 16

@@ -65,9 +65,8 @@ class PartialEstimates:
     def __init__(self, config: Config, estimator: Estimator) -> None:
         self._estimator = estimator
         self._budget_s = config.live.partial_emotion_budget_ms / 1000
-        # Where Whisper encodes the voice, that comes with the final words alone.
         self._voice = config.voice
-        self._off = self._voice.text_only or estimator.manifest.whisper is not None or self._budget_s == 0
+        self._off = self._voice.text_only or self._budget_s == 0
         self._every = Every(config.live.partial_emotion_every_s)
         endpoint = config.endpoint
         # What is shorter may still turn out to be a cough, and then nothing comes of its utterance.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from livemerc.audio.items import Utterance
 from livemerc.config import Config
 from livemerc.pipeline.no_answer import NoAnswer
-from livemerc.pipeline.overload import Level, Overload
+from livemerc.pipeline.overload import SENTENCES, Level, Overload
 from livemerc.pipeline.recogniser import Recogniser
 from livemerc.runtime.notices import Notice, Tell, tell_nobody
 from livemerc.runtime.worker import GiveUp
@@ -47,16 +47,13 @@ class Situation:
 class Patience:
     """Feeds the measured lag to the degrade order, and answers whoever waits for a call: go on, or why not.
 
-    sentences: what the board says at each level. All methods are for the processor's thread.
+    All methods are for the processor's thread.
     """
 
-    def __init__(
-        self, config: Config, situation: Situation, recogniser: Recogniser, sentences: dict[Level, str]
-    ) -> None:
+    def __init__(self, config: Config, situation: Situation, recogniser: Recogniser) -> None:
         self._config = config
         self._situation = situation
         self._recogniser = recogniser
-        self._sentences = sentences
         self._overload = Overload(config.overload)
         self._in_hand_s: float | None = None  # when the utterance in hand was decided, source time
         self._late_lag_s = 0.0  # how late the last late words came
@@ -90,7 +87,7 @@ class Patience:
         level = self._overload.observe(time.monotonic(), lag_s)
         if level != before:
             self._late_lag_s = 0.0 if before < Level.SPEECH_ONLY else self._late_lag_s
-            self._situation.tell(Notice.OVERLOAD, self._sentences.get(level))
+            self._situation.tell(Notice.OVERLOAD, SENTENCES.get(level))
 
     def until_stop(self, limit_s: float) -> GiveUp[NoAnswer]:
         """How long a call may be waited for when only the end of the session presses."""

@@ -24,7 +24,7 @@ from livemerc.pipeline.abstention import Cues, Doubt, unjudged_estimate
 from livemerc.pipeline.estimator import Estimator, Unjudged
 from livemerc.pipeline.hypotheses import Hypotheses
 from livemerc.pipeline.no_answer import NoAnswer
-from livemerc.pipeline.overload import SENTENCES, SENTENCES_OF_WHISPER_VOICE, Level
+from livemerc.pipeline.overload import Level
 from livemerc.pipeline.partials import PartialEstimates
 from livemerc.pipeline.patience import Patience, Situation
 from livemerc.pipeline.recogniser import Heard, Recogniser
@@ -54,8 +54,8 @@ def load_processor(
     """A processor whose recogniser and model are loaded side by side.
 
     choose: gives the recogniser, or None where nobody waits for it any more; then the model is not waited for either.
-    give_up: why the model is not waited for. Without a model utterances get the prior. Raises `ModelError`, also where
-    the recogniser cannot give the encoding of the voice that the checkpoint needs, and whatever `choose` raises.
+    give_up: why the model is not waited for. Without a model utterances get the prior. Raises `ModelError`, and
+    whatever `choose` raises.
     """
     situation = situation or Situation()
     estimator = Estimator(config, situation.tell)
@@ -65,9 +65,7 @@ def load_processor(
         engine = choose()
         languages = estimator.manifest.text_languages
         recogniser = Recogniser(engine or NoAsr(), config, languages=languages, tell=situation.tell)
-        whisper = None if config.voice.text_only else estimator.manifest.whisper
-        encodes = engine is not None and (whisper is None or recogniser.bring_voice(whisper, give_up) is None)
-        dialogue = estimator.dialogue() if encodes and estimator.load(give_up) is None else None
+        dialogue = estimator.dialogue() if engine is not None and estimator.load(give_up) is None else None
         return Processor(config, recogniser, estimator, dialogue, situation)
     except BaseException:
         if recogniser is not None:
@@ -95,11 +93,8 @@ class Processor:
         self._recogniser = recogniser
         self._estimator = estimator
         self._dialogue = dialogue
-        # The Whisper that must encode the voice, where the checkpoint has no front end of its own and the voice counts.
         self._scope = config.voice
-        self._whisper = None if self._scope.text_only else estimator.manifest.whisper
-        sentences = SENTENCES if self._whisper is None else SENTENCES_OF_WHISPER_VOICE
-        self._patience = Patience(config, situation, recogniser, sentences)
+        self._patience = Patience(config, situation, recogniser)
         self._partials = PartialEstimates(config, estimator)
         self._hypotheses = Hypotheses(config.live.partial_every_s)
         self._echoes = EchoWatch(on=config.screening.echo)
@@ -340,13 +335,12 @@ class Processor:
             yield from self._dialogue.withdraw(utterance.utterance_id)
             return
         text = _words_for_model(heard)
-        voice = None if self._whisper is None else self._voice(utterance, heard)
-        if not text and voice is None:
+        if not text:
             return
         try:
-            t1, s1 = self._embed(text, voice)
+            t1, _ = self._embed(text, None)
             cues = _cues(utterance, heard)
-            events = self._dialogue.add_words(utterance.utterance_id, text, t1, cues, self._run, s1)
+            events = self._dialogue.add_words(utterance.utterance_id, text, t1, cues, self._run)
             self._estimator.succeeded()
         except Unjudged:
             return  # the first estimate stands
@@ -356,11 +350,10 @@ class Processor:
         return self._estimator.embed(words, voice, self._patience.for_label)
 
     def _voice(self, utterance: Utterance, heard: Heard) -> np.ndarray | None:
-        """What the model's speech branch gets: samples, or the encoding that came with the words; None = no voice, or
-        one that may not be judged."""
+        """What the model's speech branch gets: the samples; None = a voice that may not be judged."""
         if not self._scope.includes(utterance.speaker, heard.transcript.speaker):
             return None
-        return utterance.samples if self._whisper is None else heard.transcript.encoding
+        return utterance.samples
 
     def _still_open(self, utterance: Utterance) -> bool:
         return self._dialogue is not None and self._dialogue.is_open(utterance.utterance_id)

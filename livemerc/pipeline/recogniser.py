@@ -5,30 +5,26 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from livemerc.asr.engine import AsrEngine, FollowsCues, GpuMemoryError, Interruptible, Transcript, is_repeatable
-from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
 from livemerc.asr.screening import Talk, doubts_english, screen
 from livemerc.asr.select import engine_on_cpu, fastest_engine
-from livemerc.asr.voice import WithVoice, gives_voice, like, with_voice, words_of
 from livemerc.audio.items import Utterance
 from livemerc.config import SAMPLE_RATE_HZ, Config
 from livemerc.errors import LivemercError, ModelError
 from livemerc.events import UtteranceFinal
-from livemerc.model.whisper_identity import WhisperIdentity
 from livemerc.notation import words
 from livemerc.pipeline.late_words import Call, LateWords
 from livemerc.pipeline.no_answer import GATED, NoAnswer
 from livemerc.pipeline.pace import Pace
 from livemerc.runtime.notices import Notice, Tell, tell_nobody
-from livemerc.runtime.worker import GiveUp, Worker, never
+from livemerc.runtime.worker import GiveUp, Worker
 
 _AT_ONCE_S = 0.05
 """Words that take no longer are waited for even where the session is behind."""
-_WORDS_ALONE = "behind: a faster Whisper than the checkpoint's, so the words alone are judged"
 _TWICE = "most utterances need Whisper's full window after all: choose --asr-window full"
 _TWICE_OF = 8  # utterances
 _TWICE_SHARE = 0.75
@@ -75,7 +71,6 @@ class Recogniser:
         self._config = config
         self._languages = languages
         self._tell = tell
-        self._encodes = False
         self._worker = Worker("livemerc-asr")
         self._fast: AsrEngine | None = None
         self._fast_sought = False
@@ -86,22 +81,11 @@ class Recogniser:
         self._recalled: dict[str, Transcript] = {}
         self._doubted: deque[bool] = deque(maxlen=_DOUBTED_OF)  # whether text is probably not English
 
-    def bring_voice(self, identity: WhisperIdentity, give_up: GiveUp[NoAnswer] = never) -> NoAnswer | None:
-        """From now on transcripts bring the voice's encoding by that Whisper, or none: never another's. None when it is
-        so, else why nobody waited for it. Raises `ModelError` where the recogniser is another Whisper, or that one is
-        not here."""
-        job = self._worker.start(lambda: with_voice(self.engine, identity, self._config))
-        reason = job.wait(give_up)
-        if reason is None:
-            self.engine, self._encodes = job.result(), True
-        return reason
-
     def recall(self, finals: Sequence[UtteranceFinal], context: int) -> None:
         """What was said before the session goes on. The last `context` will be heard again: their words are those."""
-        engine = words_of(self.engine)
         for final in finals:
-            if isinstance(engine, FollowsCues):  # its cues are given in their order, each once
-                engine.transcribe(_without_samples(final, self._config))
+            if isinstance(self.engine, FollowsCues):  # its cues are given in their order, each once
+                self.engine.transcribe(_without_samples(final, self._config))
         self._recalled = {
             final.utterance_id: Transcript(
                 final.text, confidence=final.asr.confidence, speaker=final.speaker, gated=final.asr.gated
@@ -113,16 +97,9 @@ class Recogniser:
 
     def hear(self, utterance: Utterance, *, fast: bool, give_up: GiveUp[NoAnswer]) -> Heard:
         """The words, or none and the reason. `take_late` may bring those that were given up on."""
-        if (recalled := self._recalled.pop(utterance.utterance_id, None)) is not None and not self._encodes:
+        if (recalled := self._recalled.pop(utterance.utterance_id, None)) is not None:
             self.talk.heard(utterance, recalled, self._config.screening)
             return Heard(recalled, self.engine.engine, self.engine.model, 0.0)
-        heard = self._hear(utterance, fast, give_up)
-        if recalled is None:
-            return heard
-        # asked again for the voice's encoding; what was said stands
-        return replace(heard, transcript=replace(recalled, encoding=heard.transcript.encoding))
-
-    def _hear(self, utterance: Utterance, fast: bool, give_up: GiveUp[NoAnswer]) -> Heard:
         if self.failure is not None:
             return self._nothing(NoAnswer.FAILED)
         if give_up(0.0) is NoAnswer.STOPPED:  # nor is the little time wasted on asking
@@ -230,7 +207,7 @@ class Recogniser:
         self._tell(
             Notice.ASR_HANGS,
             f"the recogniser has not answered for over {self._config.asr.time_limit_s:.0f} s: "
-            + ("no labels until it does" if self._encodes else "judging by the voice alone until it does"),
+            "judging by the voice alone until it does",
         )
         self._interrupt()
 
@@ -265,8 +242,6 @@ class Recogniser:
             engine = self._on_cpu(engine)
             transcript = engine.transcribe(utterance)
         self._count_looks(transcript)
-        if self._encodes:
-            self._tell(Notice.WORDS_ALONE, None if gives_voice(engine) else _WORDS_ALONE)
         self._count_doubts(transcript, utterance)
         given = engine.engine == "transcript"  # a person wrote these words: nothing was hallucinated
         transcript = screen(
@@ -277,7 +252,7 @@ class Recogniser:
         return Heard(transcript, engine.engine, engine.model, time.perf_counter() - began)
 
     def _count_looks(self, transcript: Transcript) -> None:
-        if self._config.asr.window == "full" or self._encodes:
+        if self._config.asr.window == "full":
             return
         self.second_passes += transcript.second_pass is not None
         self._looked.append(transcript.second_pass is not None)
@@ -300,26 +275,18 @@ class Recogniser:
             return self.engine
         if not self._fast_sought:
             self._fast_sought = True
-            hears_words = self.engine.words if isinstance(self.engine, WithVoice) else self.engine
-            found = fastest_engine(hears_words, self._config)
-            self._fast = None if found is None else like(self.engine, found)
+            self._fast = fastest_engine(self.engine, self._config)
         return self._fast or self.engine
 
     def _on_cpu(self, engine: AsrEngine) -> AsrEngine:
-        full = engine.encoder if isinstance(engine, WithVoice) else engine  # beside it only the encoder uses the GPU
-        moved = engine_on_cpu(full, self._config)
-        if isinstance(engine, WithVoice):
-            assert isinstance(moved, FasterWhisperEngine)
-            for one in (self.engine, self._fast):
-                if isinstance(one, WithVoice):
-                    one.encoder = moved
-        elif engine is self._fast:
+        moved = engine_on_cpu(engine, self._config)
+        if engine is self._fast:
             self._fast = moved
         else:
             self.engine = moved
-        full.close()
+        engine.close()
         self._tell(Notice.ASR_ON_CPU, "the GPU's memory is full: the recogniser runs on the CPU")
-        return engine if isinstance(engine, WithVoice) else moved
+        return moved
 
     # -- outcome ---------------------------------------------------------------------------------------------------
 
@@ -345,8 +312,7 @@ class Recogniser:
         return self.not_asked(GATED[reason])
 
     def _failed(self, error: BaseException) -> str:
-        left = "no label" if self._encodes else "judged by the voice alone"
-        return f"the recogniser failed ({_what(error)}): {left}"
+        return f"the recogniser failed ({_what(error)}): judged by the voice alone"
 
     def _utterance_s(self, utterance: Utterance) -> float:
         return self.expected_s(utterance.samples)

@@ -22,8 +22,6 @@ class Notice(Enum):
     """A microphone hears what another channel says."""
     ASR_LANGUAGE = auto()
     """An English-only Whisper hears what does not sound like English."""
-    WORDS_ALONE = auto()
-    """The recogniser gives no encoding of the voice, which the checkpoint needs."""
     MODEL_FAILED = auto()
     MODEL_HANGS = auto()
     MODEL_BEHIND = auto()

@@ -121,14 +121,11 @@ class BatchEstimator:
 
     def _embed(self, said: Sequence[Said]) -> list[Rows | None]:
         """None where the encoders failed."""
-        by_whisper = self._manifest.whisper is not None
         try:
             rows = self._encoders.batch(
                 [item.words for item in said],
-                [item.utterance.samples if self._voiced(item) and not by_whisper else None for item in said],
+                [item.utterance.samples if self._voiced(item) else None for item in said],
             )
-            if by_whisper:
-                rows = [(t1, self._encoded(item)) for (t1, _), item in zip(rows, said, strict=True)]
         except Exception:  # noqa: BLE001 - the boundary of a part: torch raises whatever its kernels raise
             return [None] if len(said) == 1 else [self._embed([item])[0] for item in said]
         return [row if all(x is None or bool(x.isfinite().all()) for x in row) else None for row in rows]
@@ -136,10 +133,6 @@ class BatchEstimator:
     def _voiced(self, said: Said) -> bool:
         """Whether its voice may be judged."""
         return self._scope.includes(said.utterance.speaker, said.heard.transcript.speaker)
-
-    def _encoded(self, said: Said) -> Tensor | None:
-        encoding = said.heard.transcript.encoding if self._voiced(said) else None
-        return None if encoding is None else self._encoders.encoded_speech(encoding)
 
     def _windows(self, begun: Sequence[Begun]) -> list[WindowProbabilities | None]:
         """None where the model failed."""

@@ -228,10 +228,6 @@ class Streams:
         else:
             engine = engines or choose_engine(self._config, announce=self.announcements.append)
             recognisers = dict.fromkeys(self._streams, Recogniser(engine, self._config, languages=languages))
-        whisper = None if self._config.voice.text_only else self._manifest.whisper
-        if whisper is not None:
-            for each in set(recognisers.values()):
-                each.bring_voice(whisper)
         self._infos = {name: AsrInfo(engine=r.engine.engine, model=r.engine.model) for name, r in recognisers.items()}
         self._engines_there.set()
         return recognisers

@@ -15,15 +15,11 @@ from helpers.speech import noise, plain, read_audio, utterance
 from livemerc.asr import window
 from livemerc.asr.engine import Transcript
 from livemerc.asr.faster_whisper_engine import FasterWhisperEngine
-from livemerc.asr.identify import model_sha256
-from livemerc.asr.voice import with_voice
 from livemerc.asr.window import CLOSING_ODDS, closed, doubt, ends_twice, most_tokens, window_frames, without_loop
 from livemerc.audio.read import read_samples
 from livemerc.bench.asr import measure
 from livemerc.bench.whisper import BUNDLED
 from livemerc.config import SAMPLE_RATE_HZ, AsrConfig, ScreeningConfig, load_config
-from livemerc.errors import ConfigError
-from livemerc.model.whisper_identity import WhisperIdentity
 from livemerc.pipeline.recogniser import Recogniser
 from livemerc.runtime.notices import Notice
 
@@ -204,33 +200,6 @@ def test_each_utterance_gets_its_own_window(
     assert encoded_frames[:2] == [800, 1200]
     assert set(encoded_frames[2:-2]) == {3000}
     assert encoded_frames[-2:] == [800, 1300]
-
-
-def test_the_voice_is_never_heard_through_another_window(random_whisper: Path, encoded_frames: list[int]) -> None:
-    one = engine(random_whisper, window="adaptive")
-    one.encodes = True
-    said = utterance(noise(2.0))
-    heard = one.transcribe(said)
-    assert set(encoded_frames) == {3000}
-    assert heard.second_pass is None
-    assert heard.encoding is not None
-    np.testing.assert_array_equal(heard.encoding, engine(random_whisper).encode(said.samples))
-    one.encodes = False
-    one.transcribe(said)  # in a short one
-    np.testing.assert_allclose(one.encode(said.samples), heard.encoding, atol=1e-6)
-
-
-def test_a_voice_of_this_whisper_refuses_a_short_window(random_whisper: Path) -> None:
-    size = (random_whisper / "model.bin").stat().st_size
-    identity = WhisperIdentity(
-        name="random", dimension=64, quantised=False, model_bytes=size, model_sha256=model_sha256(random_whisper)
-    )
-    config = load_config(environ={})
-    assert with_voice(engine(random_whisper, compute_type="float32"), identity, config).encodes, "auto: in its full one"
-    config = load_config(overrides={"asr.window": "adaptive"}, environ={})
-    with pytest.raises(ConfigError, match="--asr-window") as raised:
-        with_voice(engine(random_whisper, window="adaptive", compute_type="float32"), identity, config)
-    assert raised.value.exit_code == 2
 
 
 def test_second_looks_are_counted_and_told_when_there_are_many(random_whisper: Path) -> None:

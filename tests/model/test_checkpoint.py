@@ -71,6 +71,15 @@ def test_another_format_and_paths_out_of_the_folder_are_refused(folder: Path) ->
         read_manifest(folder)
 
 
+def test_a_voice_that_the_recogniser_encoded_is_refused_with_the_mend(folder: Path) -> None:
+    tree = json.loads((folder / MANIFEST).read_bytes())
+    front = {**tree["speech"], "config": {"kind": "whisper", "name": "base", "model_bytes": 1, "dimension": 512}}
+    (folder / MANIFEST).write_text(json.dumps({**tree, "speech_front": front}))
+    with pytest.raises(ModelError, match=r"train the voice anew and export it again \(docs/training\.md\)") as error:
+        read_manifest(folder)
+    assert error.value.exit_code == 3
+
+
 def test_weights_of_another_shape_are_refused(folder: Path) -> None:
     tree = json.loads((folder / MANIFEST).read_bytes())
     tree["fusion"]["config"]["fusion"]["width"] = 24

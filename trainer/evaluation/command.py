@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from livemerc.errors import ConfigError
-from livemerc.model.checkpoint import read_manifest
 from trainer.evaluation.bootstrap import Tally, bootstrap
 from trainer.evaluation.evaluate import Evaluation, Judgement
 from trainer.evaluation.options import EvaluateOptions
@@ -34,13 +33,10 @@ def run(manifest: Path, checkpoints: Sequence[Path | None], options: EvaluateOpt
 
     Raises `LivemercError`.
     """
-    paths = [*checkpoints, *([] if options.against is None else [options.against])]
-    options.check(len(checkpoints), of_whisper=any(p is not None and read_manifest(p).whisper for p in paths))
+    options.check(len(checkpoints))
 
     def encoded(checkpoint: Path | None) -> Evaluation:
-        return Evaluation(
-            manifest, options.split, checkpoint, options.context, options.device, options.threads, options.model
-        )
+        return Evaluation(manifest, options.split, checkpoint, options.context, options.device, options.threads)
 
     judgements: list[Judgement] = []
     evaluation: Evaluation | None = None

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from livemerc.asr.voice import attach
-from livemerc.config import AsrConfig, Config, DialogueConfig, ModelConfig
+from livemerc.config import DialogueConfig
 from livemerc.errors import InputError, ModelError
 from livemerc.model.checkpoint import read_manifest
 from livemerc.model.encoders import Encoders, choose_device, load_model
@@ -71,8 +70,7 @@ class Judgement:
 class Evaluation:
     """A manifest's dialogues after Stage I of one checkpoint: encoded once, judged at any lag.
 
-    `whisper`: name or folder of the Whisper whose encoder hears the voice, for a checkpoint that needs one (None: that
-    one wherever the cache has it). Raises `InputError`, `ModelError`.
+    Raises `InputError`, `ModelError`.
     """
 
     def __init__(
@@ -83,16 +81,12 @@ class Evaluation:
         context: int | None = None,
         device: str = "auto",
         threads: int = 1,
-        whisper: str | None = None,
     ):
         self.path = checkpoint
         self.checkpoint = read_manifest(checkpoint)
         self.labels = self.checkpoint.labels
         dialogues = read_manifest_dialogues(manifest, self.labels, split)
         self.model, self.encoders = load_model(checkpoint, choose_device(device), threads)
-        if self.checkpoint.whisper is not None and any(row.audio is not None for d in dialogues for row in d):
-            model = ModelConfig(device=device, threads=threads)  # type: ignore[arg-type]  # the flags' own words
-            attach(self.model, self.checkpoint.whisper, Config(asr=AsrConfig(model=whisper), model=model))
         self.dialogues = encode(dialogues, self.encoders)
         self.context = context or DialogueConfig().context
         self._count()

@@ -37,15 +37,14 @@ class EvaluateOptions:
     asr: Literal["auto", "faster-whisper"] = "auto"
     """Recogniser of the ladder (default auto: the best cached Whisper, else tiny.en, which ships)."""
     model: str | None = None
-    """Whisper size or folder: for the ladder, and for a checkpoint whose voice is a Whisper's encoder."""
+    """Whisper size or folder, for the ladder."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute (default auto)."""
     threads: int = 1
     """torch threads."""
 
-    def check(self, checkpoints: int, *, of_whisper: bool = False) -> None:
-        """`of_whisper`: one of them judges the voice with a Whisper's encoder. Raises `ConfigError` that names the
-        flag."""
+    def check(self, checkpoints: int) -> None:
+        """Raises `ConfigError` that names the flag."""
         if self.lag is not None and self.lag < 0:
             raise ConfigError("--lag counts later utterances: 0 or more.")
         if self.context is not None and not 1 <= self.context <= 512:
@@ -59,5 +58,5 @@ class EvaluateOptions:
         if checkpoints > 1 and (self.ladder or self.against):
             flag = "--ladder" if self.ladder else "--against"
             raise ConfigError(f"{flag} takes one --checkpoint; run it once for each.")
-        if not self.ladder and (self.asr != "auto" or (self.model is not None and not of_whisper)):
+        if not self.ladder and (self.asr != "auto" or self.model is not None):
             raise ConfigError("--asr and --model choose the recogniser of the ladder; add --ladder or leave them out.")

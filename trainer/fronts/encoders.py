@@ -52,25 +52,21 @@ def build_speech_frontend(
     """The frozen speech front end `name`.
 
     "wavlm-base-plus", "wavlm-large", "hubert-base", "hubert-large", "wav2vec2-base", a name of the hub or a folder;
-    "care:PATH" (`trainer.fronts.precomputed`); "whisper:NAME" or "whisper:PATH" (`trainer.fronts.whisper`);
-    "compact" or "compact:CHECKPOINT". `layers`: rows that are kept, 0 = the first layer's input. Raises `ModelError`
-    (exit 3) where it cannot be had, `ConfigError` for options that this kind does not have.
+    "care:PATH" (`trainer.fronts.precomputed`); "compact" or "compact:CHECKPOINT". `layers`: rows that are kept, 0 = the
+    first layer's input. Raises `ModelError` (exit 3) where it cannot be had, `ConfigError` for options that this kind
+    does not have.
     """
     kind, _, rest = name.partition(":")
-    if kind in ("care", "whisper", "compact"):
+    if kind in ("care", "compact"):
         if layers != "all" or (weights == "random" and kind != "compact"):
             raise ConfigError(f"{name}: has neither layers to choose nor random weights; leave those options out.")
         if kind == "compact":
             return _compact(name, rest or None, weights)
         if not rest:
             raise ConfigError(f"{name}: write {kind}:PATH.")
-        if kind == "care":
-            from trainer.fronts.precomputed import PrecomputedFeatures
+        from trainer.fronts.precomputed import PrecomputedFeatures
 
-            return PrecomputedFeatures(Path(rest))
-        from trainer.fronts.whisper import whisper_front
-
-        return whisper_front(rest)
+        return PrecomputedFeatures(Path(rest))
     chosen = "all" if layers == "all" else [int(i) for i in layers]
     if weights == "random":
         # Default values are written out, because a checkpoint must not depend on those of a later transformers.

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from livemerc.errors import LivemercError
-from livemerc.model.checkpoint import FORMAT, MANIFEST, Manifest, Part, file_sha256
+from livemerc.model.checkpoint import FORMAT, FORMAT_OF_VOICE, MANIFEST, Manifest, Part, file_sha256
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,8 +39,10 @@ def write_checkpoint_folder(out: Path, parts: Mapping[str, Weights], tokenizer: 
     """Writes `out` (made if need be) and returns its manifest.
 
     `parts` by their field of `Manifest`: "text", "speech", "fusion" and, at full size, "speech_front"; `tokenizer`: the
-    content of tokenizer.json; `about`: the manifest's other fields. The manifest is written last, so a folder with one
-    is whole. Raises `LivemercError` (exit 6) where the folder cannot be written, as on a full disk.
+    content of tokenizer.json; `about`: the manifest's other fields. With `voice_encoder` (`VoiceEncoder.shipped()`),
+    "speech" is a `VoiceHead` over it, packed with `exact=VoiceHead.EXACT`, and the format is 2. The manifest is written
+    last, so a folder with one is whole. Raises `LivemercError` (exit 6) where the folder cannot be written, as on a
+    full disk.
     """
 
     def part(name: str, weights: Weights) -> Part:
@@ -56,7 +58,8 @@ def write_checkpoint_folder(out: Path, parts: Mapping[str, Weights], tokenizer: 
         (out / "tokenizer.json").write_bytes(tokenizer)
         about |= {name: part(name, weights) for name, weights in parts.items()}
         tokenizer_sha256 = file_sha256(out / "tokenizer.json")
-        manifest = Manifest(format=FORMAT, tokenizer="tokenizer.json", tokenizer_sha256=tokenizer_sha256, **about)
+        number = FORMAT if about.get("voice_encoder") is None else FORMAT_OF_VOICE
+        manifest = Manifest(format=number, tokenizer="tokenizer.json", tokenizer_sha256=tokenizer_sha256, **about)
         (out / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
     except (OSError, SafetensorError) as error:
         raise LivemercError(

@@ -77,11 +77,3 @@ def export_tiny(out: Path, parts: dict[str, Any] | None = None, **options: Any) 
         "temperatures": Temperatures(both=1.3),
     }  # fmt: skip
     return write_checkpoint(out, **(parts or tiny_parts()), **{**settings, **options})
-
-
-def whisper_parts(folder: Path) -> dict[str, Any]:
-    """The same with the encoder of the Whisper in `folder` as the front end."""
-    front = build_speech_frontend(f"whisper:{folder}")
-    torch.manual_seed(1)
-    head = SpeechHead({"layers": 1, "dimension": front.dimension, "embedding": 24, "labels": len(LABELS)})
-    return {**tiny_parts(), "front": front, "head": head}

@@ -1,0 +1,57 @@
+"""The voice head: bounded, shrunk, and cold without a baseline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from livemerc.model.voice_head import VoiceHead
+
+CONFIG: dict[str, Any] = {"rows": [0, 3], "kinds": ["mean", "deviation"], "dimension": 4, "labels": 7}
+WIDTH = 16
+
+
+def head(**config: Any) -> VoiceHead:
+    torch.manual_seed(0)
+    made = VoiceHead({**CONFIG, **config})
+    torch.nn.init.normal_(made.mean)
+    torch.nn.init.uniform_(made.deviation, 0.5, 2.0)
+    return made.eval()
+
+
+@given(st.floats(-1e6, 1e6, width=32), st.integers(0, 40))
+def test_a_baseline_is_bounded_and_drawn_to_everybodys_mean(value: float, count: int) -> None:
+    one = head(clip=3.0, shrinkage=5.0)
+    z = one.standardise(torch.full((count, WIDTH), value))
+    baseline = one.baseline(z)
+    assert baseline.shape == (WIDTH,)
+    assert bool((baseline.abs() <= 3.0 * count / (count + 5.0) + 1e-6).all())
+
+
+def test_who_was_never_heard_has_everybodys_baseline() -> None:
+    assert not head().baseline(torch.zeros(0, WIDTH)).any()
+
+
+@pytest.mark.parametrize("hidden", [0, 6])
+def test_a_voice_counts_by_how_far_it_is_from_its_speakers_usual(hidden: int) -> None:
+    one = head(hidden=hidden)
+    z, shift = torch.randn(3, WIDTH), torch.randn(WIDTH)
+    with torch.no_grad():
+        logits = one(z, torch.zeros_like(z))
+        assert logits.shape == (3, 7)
+        torch.testing.assert_close(one(z + shift, shift.expand(3, -1)), logits)
+        assert (one(z, shift.expand(3, -1)) - logits).abs().max() > 0.01
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"rows": []}, {"kinds": []}, {"kinds": ["median"]}, {"labels": 0}, {"dimension": -1}, {"hidden": -1},
+     {"clip": 0.0}, {"shrinkage": 0.0}, {"unknown": 1}, {"rows": "all"}],
+)  # fmt: skip
+def test_a_configuration_of_nonsense_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="voice head"):
+        VoiceHead({**CONFIG, **change})
