@@ -12,8 +12,9 @@ import torch
 from safetensors.torch import load_file
 
 from livemerc.emotions import LABELS
-from livemerc.model.checkpoint import Abstention, Manifest, pack_state
+from livemerc.model.checkpoint import Abstention, Manifest, VoiceEncoder, pack_state
 from livemerc.model.merits import ConversationModel
+from livemerc.model.voice_head import VoiceHead
 from trainer.compact.compose import clip_pools, compose, voices_alone
 from trainer.compact.config import FusionStage, read_stage
 from trainer.compact.conversation import text_alone
@@ -30,13 +31,12 @@ TEXT = Origin(
     licence="GPL-3.0-only (MELD; GoEmotions and EmoryNLP are Apache-2.0)",
     data=["GoEmotions (Apache-2.0)", "EmoryNLP (Apache-2.0)", "MELD (GPL-3.0 dataset)"],
 )
-WHISPER = "Whisper tiny.en (MIT): its encoder, frozen"
 
 
 def speech_origin(corpora: Sequence[str]) -> Origin:
     """Of a head that these corpora trained. Raises `ConfigError` where one of them may not."""
     check_may_ship(corpora, "the run's [voice] corpora")
-    return Origin(licence=licence_of(corpora), data=[*data_of(corpora), WHISPER])
+    return Origin(licence=licence_of(corpora), data=data_of(corpora))
 
 
 def fusion_origin(corpora: Sequence[str]) -> Origin:
@@ -75,12 +75,14 @@ def export_run(config: Path, runs: Path, out: Path, name: str) -> Manifest:
     parts = {
         "text": Weights(pack_state(encoder.state_dict(), quantise=(WORD_TABLE,)), encoder.config, TEXT),
         "speech": Weights(
-            pack_state(load_file(runs / "voice/final/voice.safetensors")), voice["config"], speech_origin(corpora)
+            pack_state(load_file(runs / "voice/final/voice.safetensors"), exact=VoiceHead.EXACT),
+            voice["config"],
+            speech_origin(corpora),
         ),
         "fusion": Weights(pack_state(model.state_dict()), conversation, fusion_origin(corpora)),
     }
     return write_checkpoint_folder(
         out, parts, Path(tokenizer_path).read_bytes(), id=name, labels=list(LABELS), prior=text.prior.tolist(),
         temperatures=fit_temperatures(model, conditions, fusion.context), abstention=Abstention(),
-        speech_trust=fusion.match,
+        speech_trust=fusion.match, voice_encoder=VoiceEncoder.shipped(),
     )  # fmt: skip

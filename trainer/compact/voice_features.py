@@ -24,7 +24,7 @@ from torch import Tensor
 from livemerc.audio.read import read_samples
 from livemerc.config import SAMPLE_RATE_HZ
 from livemerc.errors import ConfigError, InputError, LivemercError
-from livemerc.model.checkpoint import BUNDLED, file_sha256
+from livemerc.model.checkpoint import VoiceEncoder
 from livemerc.model.whisper_encoder import Kind, Layout, WhisperEncoder
 from trainer.compact.augment import augment
 from trainer.corpora.clips import Clip
@@ -36,7 +36,6 @@ from trainer.loop.differences import first_difference
 from trainer.loop.progress import Progress
 
 FORMAT = 1
-WHISPER = BUNDLED / "whisper-tiny.en" / "model.bin"
 SETTINGS, FILES = "settings.json", "files.json"
 LONGEST_S = 14.0
 """A clip is cut here: utterances that are longer are rare live, and the encoder's time grows with their square."""
@@ -80,10 +79,10 @@ class ShippedWhisper:
 
     @property
     def fingerprint(self) -> dict[str, Any]:
-        return {"whisper": file_sha256(WHISPER), **msgspec.to_builtins(self.layout)}
+        return {"whisper": VoiceEncoder.shipped().sha256, **msgspec.to_builtins(self.layout)}
 
     def make(self) -> Statistician:
-        return WhisperEncoder(WHISPER, self.layout)
+        return WhisperEncoder(VoiceEncoder.shipped().path, self.layout)
 
 
 def chosen_columns(there: Layout, rows: Sequence[int], kinds: Sequence[str], width: int) -> np.ndarray:
