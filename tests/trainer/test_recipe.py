@@ -31,7 +31,7 @@ def _labelled(source: Path, target: Path) -> None:
     for name, step in (("emodb", 10), ("emovo", 20), ("emotiontts", 10), ("rakshak", 60), ("ased", 80), ("readers", 1)):
         rows = (source / name / "labels.tsv").read_text(encoding="utf-8").splitlines()
         (target / name).mkdir()
-        kept = rows[1:][::step][:60]
+        kept = rows[1:][::step][:30]
         (target / name / "labels.tsv").write_text("\n".join([rows[0], *kept]) + "\n", encoding="utf-8")
         for row in kept:
             clip = row.split("\t")[0]

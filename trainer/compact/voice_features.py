@@ -138,7 +138,7 @@ class _Worker:
 
     def statistics(self, clip: Clip, version: int) -> np.ndarray:
         """(S,) float16."""
-        samples = read_samples(clip.path, SAMPLE_RATE_HZ)[: round(LONGEST_S * SAMPLE_RATE_HZ)]
+        samples = read_samples(clip.path, SAMPLE_RATE_HZ, clip.start_s, clip.end_s)[: round(LONGEST_S * SAMPLE_RATE_HZ)]
         if version:
             # Seeded by the clip's name: the same condition whatever the order or the number of processes.
             rng = np.random.default_rng([self.seed, version, zlib.crc32(f"{clip.corpus}/{clip.clip_id}".encode())])

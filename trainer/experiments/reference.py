@@ -65,6 +65,6 @@ def log_mel_logits(checkpoint: Path, clips: list[Clip]) -> np.ndarray:
     found = []
     with torch.inference_mode():
         for clip in clips:
-            samples = torch.from_numpy(read_samples(clip.path, SAMPLE_RATE_HZ))[None]
+            samples = torch.from_numpy(read_samples(clip.path, SAMPLE_RATE_HZ, clip.start_s, clip.end_s))[None]
             found.append(encoder.classify(encoder(samples, torch.tensor([samples.shape[1]])))[0].numpy())
     return np.stack(found).astype(np.float32)
