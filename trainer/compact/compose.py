@@ -1,9 +1,9 @@
 """Composed dialogues: the live condition has words and voice, and no open corpus here holds both.
 
-MELD's words are joined with clips that were judged by heads that never heard their corpus, so that a voice is worth here
-what it is worth on acted speech from elsewhere. A clip carries the utterance's emotion with probability `match`: people
-who do not act carry less in their voice. Otherwise the clip is flat (neutral) or of any other emotion, because people
-say joyful words flatly more often than angrily.
+MELD's words are joined with clips that were judged by heads that never heard their corpus, so that a voice is worth
+here what it is worth on acted speech from elsewhere. A clip carries the utterance's emotion with probability `match`:
+people who do not act carry less in their voice. Otherwise the clip is flat (neutral) or of any other emotion, because
+people say joyful words flatly more often than angrily.
 """
 
 from __future__ import annotations
