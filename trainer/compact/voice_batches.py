@@ -54,8 +54,8 @@ def draw_weights(clips: list[Clip], config: VoiceStage) -> np.ndarray:
 
 
 class Voices:
-    """Standardised statistics of clips: `z[version]` (N, S) float16, `label` (N,), `corpus` and `speaker` (N,) str,
-    where a speaker's name is unique over all corpora."""
+    """Standardised statistics of clips: `z[version]` (N, S) in half precision, `label` (N,), `corpus` and `speaker`
+    (N,) str, where a speaker's name is unique over all corpora."""
 
     def __init__(self, features: VoiceFeatures, head: VoiceHead):
         self.clips = features.clips
@@ -69,19 +69,23 @@ class Voices:
 
     def rows(self, versions: np.ndarray, at: np.ndarray) -> Tensor:
         """z (len(at), S) float32 of the clips `at`, each in its version."""
-        out = np.empty((len(at), self.z[0].shape[1]), np.float32)
-        for version in np.unique(versions):
-            of_version = versions == version
-            out[of_version] = self.z[version][at[of_version]]
-        return torch.from_numpy(out)
+        places = torch.from_numpy(at)
+        kinds = set(versions.tolist())
+        if len(kinds) == 1:
+            return self.z[kinds.pop()][places].float()
+        out = torch.empty(len(at), self.z[0].shape[1])
+        for version in kinds:
+            of_version = torch.from_numpy(versions == version)
+            out[of_version] = self.z[version][places[of_version]].float()
+        return out
 
 
 @torch.inference_mode()
-def _standardised(statistics: np.ndarray, head: VoiceHead) -> np.ndarray:
-    out = np.empty(statistics.shape, np.float16)
+def _standardised(statistics: np.ndarray, head: VoiceHead) -> Tensor:
+    out = torch.empty(statistics.shape, dtype=torch.half)
     for start in range(0, len(statistics), 512):  # in float32 all at once would be as much again as all the rest
         part = torch.from_numpy(statistics[start : start + 512]).float()
-        out[start : start + 512] = head.standardise(part).half().numpy()
+        out[start : start + 512] = head.standardise(part)
     return out
 
 
@@ -105,7 +109,10 @@ class Drawing:
         self.group = np.array([self.groups.index(c) for c in voices.corpus])
         self.acted = [SOURCES[name].kind == "acted" for name in self.groups]
         self.weights = draw_weights(voices.clips, config)
-        self._of_speaker: dict[str, np.ndarray] = {s: np.flatnonzero(voices.speaker == s) for s in set(voices.speaker)}
+        shares = np.cumsum(config.baseline_mixture)
+        self._kinds = shares[:-1] / shares[-1]
+        _, self._speaker = np.unique(voices.speaker, return_inverse=True)
+        self._of_speaker = [np.flatnonzero(self._speaker == s) for s in range(self._speaker.max() + 1)]
         self._levels = [self._level(g) for g in range(len(self.groups))] if self.moves else []
 
     @property
@@ -145,8 +152,8 @@ class Drawing:
 
         A speaker of one clip (the readers) has no other: such a clip is drawn without a baseline.
         """
-        kind = rng.choice(4, p=self.config.baseline_mixture)
-        others = self._of_speaker[self.voices.speaker[at]]
+        kind = int(np.searchsorted(self._kinds, rng.random(), side="right"))
+        others = self._of_speaker[self._speaker[at]]
         others = others[others != at]
         if kind == 0 or not len(others):
             return np.zeros(0, np.int64)
@@ -169,7 +176,7 @@ class Drawing:
             return torch.zeros(size), torch.ones(size)
         rows = np.flatnonzero(self.group == group)
         weight = torch.from_numpy(self.weights[rows] / self.weights[rows].sum()).float()[:, None]
-        z = torch.from_numpy(self.voices.z[0][rows]).float()
+        z = self.voices.z[0][torch.from_numpy(rows)].float()
         mean = (weight * z).sum(0)
         return mean, (weight * (z - mean).square()).sum(0).sqrt().clamp(min=_LEAST_DEVIATION)
 

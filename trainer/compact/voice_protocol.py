@@ -34,7 +34,7 @@ def causal_baselines(voices: Voices, baseline: Baseline, seed: int, version: int
     out = np.zeros((len(voices), voices.z[version].shape[1]), np.float32)
     count = np.zeros(len(voices), np.int64)
     for order in in_order(voices, seed):
-        z = torch.from_numpy(voices.z[version][order].astype(np.float32))
+        z = voices.z[version][torch.from_numpy(order)].float()
         for place, at in enumerate(order):
             earlier = z[max(0, place - LONGEST_BASELINE) : place]
             out[at], count[at] = baseline(earlier).numpy(), len(earlier)
@@ -47,7 +47,7 @@ def logits(judge: Judge, voices: Voices, baselines: np.ndarray | None = None, ve
     found = []
     for start in range(0, len(voices), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
-        z = torch.from_numpy(voices.z[version][part].astype(np.float32))
+        z = voices.z[version][part].float()
         b = torch.zeros_like(z) if baselines is None else torch.from_numpy(baselines[part])
         found.append(judge(z, b).numpy())
     return np.concatenate(found)
@@ -101,7 +101,7 @@ def neutral_in_a_row(judge: Judge, baseline: Baseline, voices: Voices, place: in
         if place > 1 and not len(others):
             continue
         earlier = np.resize(rng.permutation(others), place - 1)[-LONGEST_BASELINE:] if place > 1 else others[:0]
-        z = torch.from_numpy(voices.z[0][[*earlier.tolist(), at]].astype(np.float32))
+        z = voices.z[0][[*earlier.tolist(), at]].float()
         p = torch.softmax(judge(z[-1:], baseline(z[:-1])[None])[0], 0)
         right += int(p.argmax()) == NEUTRAL
         found.append(float(p[NEUTRAL]))

@@ -38,7 +38,7 @@ class Regression:
         """`weights` (N,): chance of each clip in training; `baselines` (N, S), None: cold."""
         from sklearn.linear_model import LogisticRegression
 
-        x = voices.z[0].astype(np.float32)
+        x = voices.z[0].float().numpy()
         if baselines is not None:
             x -= baselines
         model = LogisticRegression(C=C, max_iter=_MOST_ITERATIONS)

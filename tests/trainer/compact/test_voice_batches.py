@@ -120,7 +120,7 @@ def test_standardised_statistics_have_everybodys_mean_at_nought(features: VoiceF
     stage = small_stage(neutral_share=0.2)
     voices = Voices(features, standardised_head(features, stage, 0))
     weights = draw_weights(features.clips, stage)[:, None]
-    z = voices.z[0].astype(np.float64)
+    z = voices.z[0].double().numpy()
     np.testing.assert_allclose((weights * z).sum(0), 0.0, atol=0.05)
     assert 0.7 < float(np.sqrt((weights * z**2).sum(0)).mean()) < 1.1
 

@@ -166,7 +166,7 @@ def test_warm_is_of_earlier_clips_of_the_speaker_alone(features: VoiceFeatures) 
         for place, at in enumerate(order[:32]):
             assert count[at] == place
             np.testing.assert_allclose(baselines[at], total, atol=0.05)
-            total += voices.z[0][at].astype(np.float32)
+            total += voices.z[0][at].float().numpy()
     assert sorted(np.concatenate(in_order(voices, 3)).tolist()) == list(range(len(voices)))
     assert not np.array_equal(in_order(voices, 3)[0], in_order(voices, 4)[0])
 
