@@ -199,7 +199,10 @@ class LiveConfig(_Section, frozen=True):
     partial_emotion_every_s: Annotated[float, Meta(ge=0.5, le=10)] = 0.5
     """How often the voice of somebody who still speaks is judged: an `emotion` of status `partial`."""
     partial_emotion_budget_ms: Annotated[float, Meta(ge=0, le=10_000)] = 100.0
-    """It is judged only while that takes no longer than this. The compact checkpoint takes 5 to 20 ms; 0 = never."""
+    """It is judged only while that takes no longer than this; 0 = never."""
+    partial_emotion_last_s: Annotated[float, Meta(ge=1, le=30)] = 5.0
+    """Only so much of it, the newest, is looked at: what the encoder takes grows with the length, twice a second, and
+    the final hears all of it anyway."""
     ahead_budget_ms: Annotated[float, Meta(ge=0, le=10_000)] = 600.0
     """Words and encodings are begun while the hangover still runs, if the recogniser's speed so far says that they take
     no longer than this. Where speech goes on after all, the work was in vain, and a final may have to wait for it.

@@ -112,7 +112,7 @@ def check_asked(purpose: Purpose, asked: Mapping[str, Any], *, text_only: bool, 
     if "text_only" in model and not text_only:
         raise _refused(purpose, "model.text_only = false")
     if partial_budget_ms > 0:
-        for key in ("partial_emotion_budget_ms", "partial_emotion_every_s"):
+        for key in ("partial_emotion_budget_ms", "partial_emotion_every_s", "partial_emotion_last_s"):
             if key in live:
                 raise _refused(purpose, f"live.{key}")
 

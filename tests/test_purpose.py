@@ -37,7 +37,7 @@ from livemerc.streams.streams import Streams
 RATE_HZ = 16_000
 ASKS = {
     "model.text_only": False, "judge_voice_of": "me", "live.partial_emotion_budget_ms": 5000.0,
-    "live.partial_emotion_every_s": 0.5,
+    "live.partial_emotion_every_s": 0.5, "live.partial_emotion_last_s": 5.0,
 }  # fmt: skip
 """What would judge a voice, by key."""
 WAYS = ("flag", "file", "variable")

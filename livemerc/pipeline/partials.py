@@ -71,12 +71,14 @@ class PartialEstimates:
         endpoint = config.endpoint
         # What is shorter may still turn out to be a cough, and then nothing comes of its utterance.
         self._least_s = endpoint.min_utterance_s + endpoint.hangover_ms / 1000
+        self._longest = round(config.live.partial_emotion_last_s * SAMPLE_RATE_HZ)
         self._rtf = 0.0  # seconds that encoding a second of audio takes
 
     def estimate(self, speech: Speech, dialogue: Dialogue) -> EmotionEvent | None:
         """The estimate so far, or None: not due, too dear, or there was none in time."""
         heard_s = speech.t_s - speech.start_s
-        length_s = len(speech.samples) / SAMPLE_RATE_HZ
+        samples = speech.samples[-self._longest :]
+        length_s = len(samples) / SAMPLE_RATE_HZ
         if self._off or not self._voice.includes(speech.speaker):
             return None
         if heard_s < self._least_s or length_s * self._rtf > self._budget_s:
@@ -85,7 +87,7 @@ class PartialEstimates:
             return None
         began = perf_counter()
         try:
-            s1 = self._run(lambda: self._estimator.voice(speech.samples))
+            s1 = self._run(lambda: self._estimator.voice(samples))
             estimate = dialogue.partial(speech.utterance_id, s1, Cues(duration_s=heard_s), self._run)
         except (_Late, ArithmeticError):
             return None

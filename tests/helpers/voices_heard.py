@@ -12,6 +12,10 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from livemerc.model.frozen_speech import FrozenSpeech
 from livemerc.model.speech import SpeechEncoder
 from livemerc.model.speech_head import FrozenSpeechBranch, SpeechHead
+from livemerc.model.voice_head import VoiceHead
+from livemerc.model.whisper_encoder import WhisperMel
+
+_HEARING = (SpeechEncoder, SpeechHead, FrozenSpeechBranch, FrozenSpeech, WhisperMel, VoiceHead)
 
 
 @contextmanager
@@ -20,7 +24,7 @@ def voices_heard() -> Iterator[list[torch.Tensor]]:
     seen: list[torch.Tensor] = []
 
     def remember(module: torch.nn.Module, inputs: tuple[Any, ...]) -> None:
-        if isinstance(module, SpeechEncoder | SpeechHead | FrozenSpeechBranch | FrozenSpeech):
+        if isinstance(module, _HEARING):
             seen.append(inputs[0].detach().clone())
 
     handle = register_module_forward_pre_hook(remember)

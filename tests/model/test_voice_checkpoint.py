@@ -12,6 +12,7 @@ import pytest
 import torch
 from helpers.networks import VOICE_CONFIG, merits, voice_branch, write_checkpoint
 from helpers.speech import noise
+from helpers.voices_heard import voices_heard
 
 from livemerc import doctor
 from livemerc.errors import ModelError
@@ -83,8 +84,13 @@ def test_several_at_once_are_each_alone(written: Path) -> None:
 
 def test_where_words_alone_are_judged_no_voice_reaches_the_encoder(written: Path) -> None:
     _, encoders = load_model(written, "cpu", 1, voice=False)
-    with pytest.raises(RuntimeError, match="words alone"):
+    with voices_heard() as heard, pytest.raises(RuntimeError, match="words alone"):
         encoders.speech(VOICES[0])
+    assert heard == []
+    _, encoders = load_model(written, "cpu", 1)
+    with voices_heard() as heard:
+        encoders.speech(VOICES[0])
+    assert len(heard) == 1
 
 
 def test_in_bfloat16_a_voice_is_nearly_the_same(written: Path) -> None:

@@ -107,6 +107,22 @@ def test_the_final_estimates_are_the_same_with_and_without(config: Config) -> No
     assert len(seen[0]) >= 15
 
 
+def test_of_a_long_one_the_newest_seconds_are_looked_at(
+    configured: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[np.ndarray] = []
+    real = Encoders.speech
+    monkeypatch.setattr(Encoders, "speech", lambda *a: heard.append(a[1]) or real(*a))
+    config = configured(asr__engine="none", live__partial_emotion_budget_ms=10_000, live__partial_emotion_last_s=2)
+    processor = processor_with(NoAsr(), config)
+    heard.clear()  # of warming up
+    short, long = open_one(1, 1.0), open_one(2, 9.0)
+    assert len(partials(handled(processor, short, long))) == 2
+    np.testing.assert_array_equal(heard[0], short.samples)
+    np.testing.assert_array_equal(heard[1], long.samples[-2 * RATE_HZ :])
+    processor.close()
+
+
 def test_text_only_judges_no_voice(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     def heard(*_: object) -> None:
         raise AssertionError("the voice was looked at")
