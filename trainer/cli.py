@@ -132,14 +132,14 @@ def train(
     config
         For instance configs/compact.toml or configs/merits-l-iemocap.toml.
     data
-        compact: folder with the corpora (meld, goemotions, emorynlp, ravdess, nemo, transcripts). merits-l: folder of
-        the configuration's corpus.
+        compact: folder with the corpora (meld, goemotions, emorynlp, transcripts, and those of [voice]). merits-l:
+        folder of the configuration's corpus.
     out
         Folder of the runs.
     deterministic
         Ask torch for deterministic algorithms: slower on a GPU, equal to the last bit on the same machine.
     threads
-        torch threads.
+        torch threads; compact: also the processes that make voice statistics.
     """
     if not data.exists():
         raise ConfigError(f"--data {data} is not there; see the README for the corpora it must hold.")

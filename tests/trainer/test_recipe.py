@@ -28,7 +28,14 @@ def _head(source: Path, target: Path, keep: int) -> None:
 
 def _labelled(source: Path, target: Path) -> None:
     """A few clips of the corpora that have a labels.tsv, and some readers of each part."""
-    for name, step in (("emodb", 30), ("emovo", 40), ("emotiontts", 21), ("rakshak", 140), ("ased", 170), ("readers", 14)):
+    for name, step in (
+        ("emodb", 30),
+        ("emovo", 40),
+        ("emotiontts", 21),
+        ("rakshak", 140),
+        ("ased", 170),
+        ("readers", 14),
+    ):
         rows = (source / name / "labels.tsv").read_text(encoding="utf-8").splitlines()
         (target / name).mkdir()
         kept = rows[1:][::step][:14]

@@ -7,10 +7,11 @@ from pathlib import Path
 from livemerc.errors import ConfigError
 
 STAGES = ("text", "voice", "context")
-CORPORA = (
-    "meld", "goemotions", "emorynlp", "transcripts",
+TEXTS = ("meld", "goemotions", "emorynlp", "transcripts")
+VOICES = (
     "ravdess", "nemo", "emodb", "emovo", "emotiontts", "rakshak", "ased", "emogator", "readers", "speech",
 )  # fmt: skip
+CORPORA = (*TEXTS, *VOICES)
 """Folders of `--data` that they read."""
 SECTIONS_OF = {"text": ("text",), "voice": ("voice",), "context": ("conversation", "fusion")}
 """Sections of the configuration that each reads."""

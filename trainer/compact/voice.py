@@ -158,9 +158,15 @@ def write_embeddings(
     orders, clean and augmented.
 
     A corpus that trains is judged by the head that left it out, others by the one that ships. `split` is the speaker's
-    part, `earlier` how many utterances the baseline is of. Readers of part A, whom every head has heard, and bursts are
-    left out.
+    part, `earlier` how many utterances the baseline is of. Left out are readers of part A, whom every head has heard,
+    bursts, and all but part C of corpora that do not train: their licences are not named.
     """
+    trained_on = training_corpora(config)
+
+    def judged(clip: Clip) -> bool:
+        part = part_of(clip)
+        return part == "C" or (clip.corpus in trained_on and (clip.corpus != "readers" or part == "B"))
+
     columns: dict[str, list[Any]] = {
         k: [] for k in ("label", "corpus", "speaker", "clip_id", "split", "version", "earlier")
     }
@@ -168,7 +174,9 @@ def write_embeddings(
     for name, features in everything.items():
         if SOURCES[name].kind == "bursts":
             continue
-        kept = features.where(lambda c: not (c.corpus == "readers" and part_of(c) == "A"))
+        kept = features.where(judged)
+        if not len(kept):
+            continue
         judge = left_out.get(name, head)
         voices = Voices(kept, judge)
         for version in range(min(2, len(kept.statistics))):

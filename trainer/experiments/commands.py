@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 
 from livemerc.errors import EXIT_OK, ConfigError
 from trainer.compact.config import VoiceStage, read_stage
-from trainer.compact.stages import need
+from trainer.compact.stages import VOICES, need
 from trainer.loop.torch_settings import set_torch
 
 if TYPE_CHECKING:
@@ -78,14 +78,13 @@ class VoiceOptions:
         if self.processes < 1:
             raise ConfigError("--processes must be 1 or more.")
         set_torch(self.threads)
-        from trainer.compact.stages import CORPORA
         from trainer.compact.voice import all_voices, training_corpora
         from trainer.experiments.results import CACHE, begin
         from trainer.loop.provenance import digests
 
         stage = read_stage(self.config, "voice", VoiceStage)
         needed = [*training_corpora(stage), *needed]
-        found = digests(self.data, CORPORA[4:])
+        found = digests(self.data, VOICES)
         begin(self.out, name, self.config, ("voice",), found, overwrite=self.overwrite)
         return all_voices(stage, self.data, self.cache or self.out / CACHE, needed, self.processes)
 
