@@ -44,14 +44,19 @@ class TextStage(_Stage, frozen=True):
 class VoiceStage(_Stage, frozen=True):
     """Stage I, speech: a head over voice statistics. It selects nothing: what the last epoch leaves is kept.
 
-    `rows`, `kinds`, `peak`: the statistics, as of `livemerc.model.whisper_encoder.Layout`. `corpora` train (with the
-    readers, at `neutral_share` of the draws, and EmoGator's bursts at `burst_share`);
-    `baseline_mixture`: shares of draws without a baseline, and with one of mostly neutral, of random, of only neutral
-    utterances. `head`: what of `livemerc.model.voice_head.VoiceHead`'s configuration differs from its own default.
+    `rows`, `kinds`: the statistics, as of `livemerc.model.whisper_encoder.Layout`; `same_level`: every clip as loud.
+    `hidden`, `bound`, `shrinkage`: of the head, `hidden`, `clip` and `shrinkage` of
+    `livemerc.model.voice_head.HeadConfig`. `corpora` train (with the readers, at `neutral_share` of the draws, and
+    EmoGator's bursts at `burst_share`); `baseline_mixture`: shares of draws without a baseline, and with one of mostly
+    neutral, of random, of only neutral utterances.
     """
 
     rows: list[int]
     kinds: list[Literal["mean", "deviation", "delta"]]
+    same_level: bool
+    hidden: Annotated[int, msgspec.Meta(ge=0)]
+    bound: Annotated[float, msgspec.Meta(gt=0)]
+    shrinkage: Annotated[float, msgspec.Meta(gt=0)]
     corpora: list[str]
     neutral_share: float
     burst_share: float
@@ -72,8 +77,11 @@ class VoiceStage(_Stage, frozen=True):
     to_everybody: float
     to_another: float
     group_rate: float
-    peak: float | None = None
-    head: dict[str, Any] = msgspec.field(default_factory=dict)
+
+    @property
+    def peak(self) -> float | None:
+        """Of the encoder's `Layout`."""
+        return 1.0 if self.same_level else None
 
 
 class _WindowStage(_Stage, frozen=True):

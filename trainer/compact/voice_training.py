@@ -27,17 +27,15 @@ _LEAST_DEVIATION = 1e-3
 
 
 def standardised_head(train: VoiceFeatures, config: VoiceStage, seed: int) -> VoiceHead:
-    """An untrained head whose standardisation is that of `train`, clean, with corpora and classes alike.
-
-    Raises `ConfigError` where the configuration makes no head.
-    """
+    """An untrained head whose standardisation is that of `train`, clean, with corpora and classes alike."""
     torch.manual_seed(seed)
     size = train.statistics[0].shape[1] // (len(config.rows) * len(config.kinds))
-    layout = {"rows": config.rows, "kinds": config.kinds, "peak": config.peak, "dimension": size}
-    try:
-        head = VoiceHead({**config.head, **layout, "labels": len(LABELS)})
-    except ValueError as error:
-        raise ConfigError(f"[voice] head: {error}; it takes hidden, clip and shrinkage.") from error
+    head = VoiceHead(
+        {
+            "rows": config.rows, "kinds": config.kinds, "peak": config.peak, "dimension": size, "labels": len(LABELS),
+            "hidden": config.hidden, "clip": config.bound, "shrinkage": config.shrinkage,
+        }
+    )  # fmt: skip
     weight = draw_weights(train.clips, config)
     mean = np.zeros(train.statistics[0].shape[1])
     square = np.zeros_like(mean)
@@ -161,9 +159,7 @@ def averaged(heads: Sequence[VoiceHead]) -> VoiceHead:
     if len(heads) == 1:
         return first
     if first.hidden is not None:
-        raise ConfigError(
-            "[voice] heads: only linear heads average into one; set heads to 1, or leave out head.hidden."
-        )
+        raise ConfigError("[voice] heads: only linear heads average into one; set heads to 1, or hidden to 0.")
     mean = VoiceHead(msgspec.to_builtins(first.config))
     states = [head.state_dict() for head in heads]
     mean.load_state_dict({key: torch.stack([s[key] for s in states]).mean(0) for key in states[0]})

@@ -145,14 +145,9 @@ def test_linear_heads_average_into_one_that_gives_their_mean(features: VoiceFeat
     mean = (logits(heads[0], voices) + logits(heads[1], voices)) / 2
     np.testing.assert_allclose(logits(averaged(heads), voices), mean, atol=1e-4)
     assert averaged(heads[:1]) is heads[0]
-    deep = [standardised_head(features, small_stage(head={"hidden": 4}), seed) for seed in (0, 1)]
+    deep = [standardised_head(features, small_stage(hidden=4), seed) for seed in (0, 1)]
     with pytest.raises(ConfigError, match="only linear heads average into one"):
         averaged(deep)
-
-
-def test_a_head_that_cannot_be_made_is_a_mistake_of_the_configuration(features: VoiceFeatures) -> None:
-    with pytest.raises(ConfigError, match=r"\[voice\] head: .*layers.*it takes hidden"):
-        standardised_head(features, small_stage(head={"layers": 4}), 0)
 
 
 def test_warm_is_of_earlier_clips_of_the_speaker_alone(features: VoiceFeatures) -> None:
