@@ -45,7 +45,7 @@ VIOLATIONS = {
     "saving to the loop": ("trainer/loop/saving.py", "trainer.loop.fit"),
     "a full-size stage to its recipe": ("trainer/merits_l/text.py", "trainer.merits_l.recipe"),
     "a compact stage to its recipe": ("trainer/compact/text.py", "trainer.compact.recipe"),
-    "an experiment to another": ("trainer/experiments/cross_corpus.py", "trainer.experiments.speech_folds"),
+    "an experiment to another": ("trainer/experiments/left_out.py", "trainer.experiments.option_ablations"),
     # between and out of the packages
     "monitor to trainer": ("livemerc/emotions.py", "trainer.corpora.clips"),
     "torch in sessions": ("livemerc/sessions/lines.py", "torch"),
