@@ -150,23 +150,24 @@ class Drawing:
     def earlier(self, at: int, rng: np.random.Generator) -> np.ndarray:
         """Other clips of the speaker, in an order of time drawn anew: 0 to `LONGEST_BASELINE` indices.
 
-        A speaker of one clip (the readers) has no other: such a clip is drawn without a baseline.
+        Somebody with fewer clips says them over and over, so that how many there are tells no corpus and nobody who
+        reads apart. A speaker of one clip has no other: it is drawn without a baseline.
         """
         kind = int(np.searchsorted(self._kinds, rng.random(), side="right"))
         others = self._of_speaker[self._speaker[at]]
         others = others[others != at]
         if kind == 0 or not len(others):
             return np.zeros(0, np.int64)
-        count = min(int(rng.integers(1, LONGEST_BASELINE + 1)), len(others))
-        neutral = others[self.voices.label[others] == NEUTRAL]
+        count = int(rng.integers(1, LONGEST_BASELINE + 1))
+        is_neutral = self.voices.label[others] == NEUTRAL
+        neutral, rest = others[is_neutral], others[~is_neutral]
         if kind == 2 or not len(neutral):
-            return rng.permutation(others)[:count]
-        if kind == 3:
-            return rng.permutation(neutral)[:count]
-        wanted = int(rng.binomial(count, self.config.mostly_neutral))
-        flat = rng.permutation(neutral)[:wanted]
-        rest = others[self.voices.label[others] != NEUTRAL]
-        return rng.permutation(np.concatenate((flat, rng.permutation(rest)[: count - wanted])))
+            return np.resize(rng.permutation(others), count)
+        if kind == 3 or not len(rest):
+            return np.resize(rng.permutation(neutral), count)
+        flat = int(rng.binomial(count, self.config.mostly_neutral))
+        said = np.resize(rng.permutation(neutral), flat), np.resize(rng.permutation(rest), count - flat)
+        return rng.permutation(np.concatenate(said))
 
     def _level(self, group: int) -> tuple[Tensor, Tensor]:
         """Mean and deviation (S,) of a corpus' clean clips, its classes alike; those of read speech and bursts are

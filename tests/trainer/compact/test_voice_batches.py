@@ -65,7 +65,7 @@ def test_a_baseline_is_of_other_utterances_of_the_speaker(features: VoiceFeature
         at = int(rng.integers(len(voices)))
         earlier = drawn.earlier(at, rng)
         assert at not in earlier
-        assert len(set(earlier.tolist())) == len(earlier) <= LONGEST_BASELINE
+        assert len(earlier) <= LONGEST_BASELINE
         assert set(voices.speaker[earlier]) <= {voices.speaker[at]}
         if voices.corpus[at] == "ravdess" and len(earlier):
             counts.add(len(earlier))
@@ -74,8 +74,8 @@ def test_a_baseline_is_of_other_utterances_of_the_speaker(features: VoiceFeature
         assert not counts
         return
     assert min(counts) <= 3
-    assert max(counts) >= 11, "of twelve neutral clips at the least"
-    assert np.mean(neutral) == pytest.approx({1: 0.75, 2: 1 / 7, 3: 1.0}[mixture.index(1.0)], abs=0.1)
+    assert max(counts) >= 30, "also where there are fewer other clips"
+    assert np.mean(neutral) == pytest.approx({1: 0.8, 2: 1 / 7, 3: 1.0}[mixture.index(1.0)], abs=0.1)
 
 
 def test_a_clip_of_one_who_says_nothing_else_is_drawn_cold(features: VoiceFeatures) -> None:
