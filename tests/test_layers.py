@@ -33,7 +33,7 @@ VIOLATIONS = {
     # the trainer's
     "recipe to cli": ("trainer/recipe.py", "trainer.cli"),
     "experiments to cli": ("trainer/experiments/results.py", "trainer.cli"),
-    "experiments to their sibling": ("trainer/experiments/speech_folds.py", "trainer.recipe"),
+    "experiments to their sibling": ("trainer/experiments/left_out.py", "trainer.recipe"),
     "compact to experiments": ("trainer/compact/compose.py", "trainer.experiments.results"),
     "compact to recipe": ("trainer/compact/config.py", "trainer.recipe"),
     "compact to its sibling": ("trainer/compact/augment.py", "trainer.merits_l.config"),
