@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,14 +63,24 @@ def _as_it_was() -> Iterator[None]:
     One thread: sums over another number of them differ in the last bit, and several wait for each other on a busy
     machine. Variables that libraries set when they are imported stay: they are imported once.
     """
-    before, folder = _ours(), Path.cwd()
+    before, folder, threads = _ours(), Path.cwd(), set(threading.enumerate())
     yield
+    _no_thread_stays(threads)
     for name in _ours().keys() - before.keys():
         del os.environ[name]
     os.environ.update(before)
     os.chdir(folder)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
+
+
+def _no_thread_stays(threads: set[threading.Thread]) -> None:
+    """None of the project's besides `threads`, or the next test that looks for some finds this one's."""
+    until_s = time.monotonic() + 30.0
+    while left := [t.name for t in threading.enumerate() if t.name.startswith("livemerc-") and t not in threads]:
+        gc.collect()  # a worker that nobody closed ends with its owner
+        assert time.monotonic() < until_s, f"the test left threads: {left}"
+        time.sleep(0.02)
 
 
 def _ours() -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 import msgspec
@@ -65,7 +64,7 @@ def test_stopping_flushes_what_was_heard_and_leaves_no_thread(config: Config) ->
     finals = [e.utterance_id for e in heard if isinstance(e, UtteranceFinal)]
     frozen = [e.utterance_id for e in heard if isinstance(e, EmotionEvent) and e.status == "frozen"]
     assert sorted(finals) == sorted(frozen)
-    assert not [t for t in threading.enumerate() if t.name.startswith("livemerc-")]
+    no_thread_stays()
 
 
 def test_stopping_before_anything_was_heard_still_starts_and_ends_the_session(config: Config) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from helpers.paths import DEMO
-from helpers.scripted_parts import Speaks
+from helpers.scripted_parts import Speaks, no_thread_stays
 from helpers.settled import settled
 from helpers.sources import RATE_HZ, Samples
 
@@ -82,7 +82,7 @@ def test_each_stream_has_the_events_of_a_session_of_its_own(config: Config) -> N
         assert end == end_alone
         assert isinstance(end, SessionEnd)
     assert sum(len(events) for events in found.values()) > 20
-    assert not [t for t in threading.enumerate() if t.name.startswith("livemerc-")]
+    no_thread_stays()
 
 
 class Cries(Speaks):
@@ -215,7 +215,7 @@ def test_leaving_early_leaves_no_thread(config: Config) -> None:
     events = Streams({name: sample(span) for name, span in SPANS.items()}, config, engines=Speaks()).events()
     next(events)
     events.close()
-    assert not [t for t in threading.enumerate() if t.name.startswith("livemerc-")]
+    no_thread_stays()
 
 
 def test_a_pipe_of_samples_is_a_source(config: Config) -> None:
