@@ -33,7 +33,7 @@ VIOLATIONS = {
     # the trainer's
     "recipe to cli": ("trainer/recipe.py", "trainer.cli"),
     "experiments to cli": ("trainer/experiments/results.py", "trainer.cli"),
-    "experiments to their sibling": ("trainer/experiments/speech_folds.py", "trainer.recipe"),
+    "experiments to their sibling": ("trainer/experiments/left_out.py", "trainer.recipe"),
     "compact to experiments": ("trainer/compact/compose.py", "trainer.experiments.results"),
     "compact to recipe": ("trainer/compact/config.py", "trainer.recipe"),
     "compact to its sibling": ("trainer/compact/augment.py", "trainer.merits_l.config"),
@@ -45,7 +45,7 @@ VIOLATIONS = {
     "saving to the loop": ("trainer/loop/saving.py", "trainer.loop.fit"),
     "a full-size stage to its recipe": ("trainer/merits_l/text.py", "trainer.merits_l.recipe"),
     "a compact stage to its recipe": ("trainer/compact/text.py", "trainer.compact.recipe"),
-    "an experiment to another": ("trainer/experiments/cross_corpus.py", "trainer.experiments.speech_folds"),
+    "an experiment to another": ("trainer/experiments/left_out.py", "trainer.experiments.option_ablations"),
     # between and out of the packages
     "monitor to trainer": ("livemerc/emotions.py", "trainer.corpora.clips"),
     "torch in sessions": ("livemerc/sessions/lines.py", "torch"),

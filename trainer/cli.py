@@ -44,6 +44,7 @@ def prepare(
     zero: str | None = None,
     several: str | None = None,
     split_file: Path | None = None,
+    dialogues: str | None = None,
     decode: bool = False,
     max_bad_share: float = 0.05,
     allow_shared_speakers: bool = False,
@@ -55,7 +56,8 @@ def prepare(
     Parameters
     ----------
     corpus
-        meld, iemocap, mosi, ravdess, nemo, emorynlp, goemotions or manifest.
+        meld, iemocap, mosi, ravdess, nemo, emorynlp, goemotions, emodb, emovo, emotiontts, rakshak, ased, emogator,
+        readers or manifest.
     path
         Folder of the corpus' release; of manifest, the CSV file.
     labels
@@ -70,6 +72,8 @@ def prepare(
         goemotions: of several labels take the first (default), or drop the comment.
     split_file
         mosi: CSV of video_id,split instead of the standard folds.
+    dialogues
+        emodb to readers: clips (default), or speakers, one dialogue of each speaker's clips in a random order.
     decode
         Decode all audio, not only its headers and first frames.
     max_bad_share
@@ -84,7 +88,10 @@ def prepare(
     from livemerc.errors import InputError
     from trainer import prepare as room
 
-    given = {"labels": labels, "audio": audio, "fold": fold, "zero": zero, "several": several, "split_file": split_file}
+    given = {
+        "labels": labels, "audio": audio, "fold": fold, "zero": zero, "several": several, "split_file": split_file,
+        "dialogues": dialogues,
+    }  # fmt: skip
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if corpus == "manifest" and labels is not None:
         options["labels"] = [label.strip() for label in labels.split(",")]
@@ -125,14 +132,14 @@ def train(
     config
         For instance configs/compact.toml or configs/merits-l-iemocap.toml.
     data
-        compact: folder with the corpora (meld, goemotions, emorynlp, ravdess, nemo, transcripts). merits-l: folder of
-        the configuration's corpus.
+        compact: folder with the corpora (meld, goemotions, emorynlp, transcripts, and those of [voice]). merits-l:
+        folder of the configuration's corpus.
     out
         Folder of the runs.
     deterministic
         Ask torch for deterministic algorithms: slower on a GPU, equal to the last bit on the same machine.
     threads
-        torch threads.
+        torch threads; compact: also the processes that make voice statistics.
     """
     if not data.exists():
         raise ConfigError(f"--data {data} is not there; see the README for the corpora it must hold.")

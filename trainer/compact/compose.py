@@ -1,10 +1,9 @@
 """Composed dialogues: the live condition has words and voice, and no open corpus here holds both.
 
-MELD's words are joined with clips of actors that the speech encoder never heard. A clip carries the utterance's
-emotion with probability `match`, chosen so that the speech branch is worth in these dialogues what it was measured to
-be worth on a corpus it never saw: a clip of another emotion is right by chance only, so match * (accuracy on unseen
-speakers) + (1 - match) * chance = accuracy on an unseen corpus. Otherwise the clip is flat (neutral) or of any other
-emotion, because people say joyful words flatly more often than angrily.
+MELD's words are joined with clips that were judged by heads that never heard their corpus, so that a voice is worth
+here what it is worth on acted speech from elsewhere. A clip carries the utterance's emotion with probability `match`:
+people who do not act carry less in their voice. Otherwise the clip is flat (neutral) or of any other emotion, because
+people say joyful words flatly more often than angrily.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from trainer.loop.windows import DialogueFeatures
 
 
 class ClipPool:
-    """Speech embeddings of actors set apart: s1 (N, Ds) float32, label (N,) int64, actor (N,) str.
+    """Speech embeddings of voices: s1 (N, Ds) float32, label (N,) int64, actor (N,) str.
 
     `soften`: deviation of the noise on every draw; where there is any, half of the draws also lie between two clips of
     the emotion. Training needs it, because a network learns few actors by heart.
@@ -51,14 +50,13 @@ class ClipPool:
         return ClipPool(self.s1[keep], self.label[keep], self.actor[keep], soften)
 
 
-def clip_pools(
-    path: Path, held_out: Sequence[str], readers: Sequence[str] = (), soften: float = 0.0
-) -> dict[str, ClipPool]:
-    """Pools "train", "dev" and "test" from `trainer.compact.speech`'s embeddings. Actors are named corpus/speaker.
+def clip_pools(path: Path, held_out: Sequence[str], soften: float = 0.0) -> dict[str, ClipPool]:
+    """Pools "train", "dev" and "test" from `trainer.compact.voice`'s embeddings. Actors are named corpus/speaker.
 
-    "dev": `held_out` of the actors set apart (split B); "test": split C, unseen in every stage. "train": the rest of B
-    and, with them, the encoder's own actors (A) under the noise of `soften`: three voices alone taught Stage II their
-    own confusions (trainer/LOG.md). `readers` join as neutral voices: people who read aloud, not heard by the encoder.
+    "dev": `held_out` of the actors set apart (split B); "test": split C, unseen in every stage, cold. "train": the rest
+    of B (readers that the head never heard among them, as neutral voices) and the head's own speakers (A), judged by
+    heads that left their corpus out, under the noise of `soften`: three voices alone taught Stage II their own
+    confusions (trainer/LOG.md).
     """
     arrays = np.load(path)
     actor = np.array([f"{c}/{s}" for c, s in zip(arrays["corpus"], arrays["speaker"], strict=True)])
@@ -67,7 +65,7 @@ def clip_pools(
     b = arrays["split"] == "B"
     dev = np.isin(actor, list(held_out))
     return {
-        "train": everything.only((b & ~dev) | (arrays["split"] == "A") | np.isin(actor, list(readers)), soften),
+        "train": everything.only((b & ~dev) | (arrays["split"] == "A"), soften),
         "dev": everything.only(b & dev),
         "test": everything.only((arrays["split"] == "C") & (arrays["version"] == "clean")),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -41,34 +41,47 @@ class TextStage(_Stage, frozen=True):
     )
 
 
-class SpeechStage(_Stage, frozen=True):
-    """Stage I, speech. It selects nothing: what the last epoch leaves is kept."""
+class VoiceStage(_Stage, frozen=True):
+    """Stage I, speech: a head over voice statistics. It selects nothing: what the last epoch leaves is kept.
 
-    channels: int
-    embedding: int
-    dropout: float
+    `rows`, `kinds`: the statistics, as of `livemerc.model.whisper_encoder.Layout`; `same_level`: every clip as loud.
+    `hidden`, `bound`, `shrinkage`: of the head, `hidden`, `clip` and `shrinkage` of
+    `livemerc.model.voice_head.HeadConfig`. `corpora` train (with the readers, at `neutral_share` of the draws, and
+    EmoGator's bursts at `burst_share`); `baseline_mixture`: shares of draws without a baseline, and with one of mostly
+    neutral, of random, of only neutral utterances.
+    """
+
+    rows: list[int]
+    kinds: list[Literal["mean", "deviation", "delta"]]
+    same_level: bool
+    hidden: Annotated[int, msgspec.Meta(ge=0)]
+    bound: Annotated[float, msgspec.Meta(gt=0)]
+    shrinkage: Annotated[float, msgspec.Meta(gt=0)]
+    corpora: list[str]
+    neutral_share: float
+    burst_share: float
     versions: int
+    clean_share: float
+    heads: int
     epochs: int
-    fold_epochs: int
-    cross_epochs: int
-    clips_per_epoch: int
+    draws_per_epoch: int
     batch: int
     lr: float
-    weight_decay: float
+    l2: float
     warm_up: float
     clip: float
     label_smoothing: float
-    mixup: float
-    clean_share: float
-    neutral_share: float
-    crop_min_s: float
-    crop_max_s: float
-    tempo: float
-    warp: float
-    shift_bins: float
-    equaliser: float
-    mask_bins: int
-    mask_frames: int
+    mask_absent: bool
+    baseline_mixture: Annotated[list[float], msgspec.Meta(min_length=4, max_length=4)]
+    mostly_neutral: float
+    to_everybody: float
+    to_another: float
+    group_rate: float
+
+    @property
+    def peak(self) -> float | None:
+        """Of the encoder's `Layout`."""
+        return 1.0 if self.same_level else None
 
 
 class _WindowStage(_Stage, frozen=True):
@@ -102,7 +115,6 @@ class FusionStage(_WindowStage, frozen=True):
     mixture: list[float]
     reading: float
     dev_actors: list[str]
-    readers: list[str]
     width: int
     select: list[Literal["words", "composed", "clips"]] = msgspec.field(
         default_factory=lambda: ["words", "composed", "clips"]
@@ -124,7 +136,7 @@ def read_stage(path: Path, section: str, stage: type[Stage]) -> Stage:
 
 
 SECTIONS: dict[str, type[_Stage]] = {
-    "text": TextStage, "speech": SpeechStage, "conversation": ConversationStage, "fusion": FusionStage
+    "text": TextStage, "voice": VoiceStage, "conversation": ConversationStage, "fusion": FusionStage
 }  # fmt: skip
 
 

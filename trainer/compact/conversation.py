@@ -155,9 +155,11 @@ class Composer:
         # learnt neither. RAVDESS's two sentences stay unseen, because the figures on clips are measured with them.
         self.neutral = text.arrays["neutral"][~text.arrays["neutral_is_ravdess"]]
         actors = pools["train"].actor.astype(str)
-        self.readers = pools["train"].only(np.char.startswith(actors, "librispeech/"), stage.soften)
+        self.readers = pools["train"].only(np.char.startswith(actors, "readers/"), stage.soften)
         if stage.reading and not len(self.readers.label):
-            raise ConfigError("[fusion] reading wants voices of LibriSpeech and there are none; set it to 0.")
+            raise ConfigError(
+                "[fusion] reading wants readers that the head never heard (part B) and there are none; set it to 0."
+            )
 
     def draw(self, rng: np.random.Generator) -> list[DialogueFeatures]:
         out = []
@@ -282,7 +284,7 @@ def train(config: Path, text_features: Path, embeddings: Path, out: Path) -> Non
     fusion = read_stage(config, "fusion", FusionStage)
     text = TextFeatures(text_features)
     model = build(conversation, fusion, text.arrays["train_clean"].shape[1], len(LABELS))
-    pools = clip_pools(embeddings, fusion.dev_actors, fusion.readers, fusion.soften)
+    pools = clip_pools(embeddings, fusion.dev_actors, fusion.soften)
     kept: dict[str, Any] = {
         "text": train_text_context(model, text, conversation, out, len(LABELS)),
         "speech": train_speech_context(model, text, pools, conversation, out),

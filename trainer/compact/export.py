@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,16 @@ import torch
 from safetensors.torch import load_file
 
 from livemerc.emotions import LABELS
-from livemerc.model.checkpoint import Abstention, Manifest, pack_state
+from livemerc.model.checkpoint import Abstention, Manifest, VoiceEncoder, pack_state
 from livemerc.model.merits import ConversationModel
+from livemerc.model.voice_head import VoiceHead
 from trainer.compact.compose import clip_pools, compose, voices_alone
 from trainer.compact.config import FusionStage, read_stage
 from trainer.compact.conversation import text_alone
 from trainer.compact.stages import need
 from trainer.compact.text import load_encoder
 from trainer.compact.text_features import TextFeatures
+from trainer.corpora.sources import check_may_ship, data_of, licence_of
 from trainer.loop.calibrate import fit_temperatures
 from trainer.loop.checkpoint_folder import Origin, Weights, write_checkpoint_folder
 
@@ -28,11 +31,18 @@ TEXT = Origin(
     licence="GPL-3.0-only (MELD; GoEmotions and EmoryNLP are Apache-2.0)",
     data=["GoEmotions (Apache-2.0)", "EmoryNLP (Apache-2.0)", "MELD (GPL-3.0 dataset)"],
 )
-SPEECH = Origin(
-    licence="CC-BY-NC-SA-4.0 (RAVDESS, nEMO): non-commercial",
-    data=["RAVDESS (CC BY-NC-SA 4.0)", "nEMO (CC BY-NC-SA 4.0)"],
-)
-FUSION = Origin(licence="CC-BY-NC-SA-4.0 (RAVDESS, nEMO; MELD): non-commercial", data=TEXT.data + SPEECH.data)
+
+
+def speech_origin(corpora: Sequence[str]) -> Origin:
+    """Of a head that these corpora trained. Raises `ConfigError` where one of them may not."""
+    check_may_ship(corpora, "the run's [voice] corpora")
+    return Origin(licence=licence_of(corpora), data=data_of(corpora))
+
+
+def fusion_origin(corpora: Sequence[str]) -> Origin:
+    """Of Stages II and III, which learn from all texts and voices; MELD's licence is strict as well."""
+    licence = licence_of(corpora)
+    return Origin(licence=f"{licence}; GPL-3.0-only (MELD)", data=TEXT.data + data_of(corpora))
 
 
 def calibration_conditions(text: TextFeatures, speech: Path, fusion: FusionStage, seed: int) -> dict[str, list]:
@@ -55,19 +65,24 @@ def export_run(config: Path, runs: Path, out: Path, name: str) -> Manifest:
     need(runs / "context/figures.json", "context")
     fusion = read_stage(config, "fusion", FusionStage)
     encoder, tokenizer_path = load_encoder(runs / "text")
-    speech: dict[str, Any] = json.loads((runs / "speech/final/speech.json").read_text())
+    voice: dict[str, Any] = json.loads((runs / "voice/final/voice.json").read_text())
     conversation = json.loads((runs / "context/figures.json").read_text())["config"]
     model = ConversationModel(conversation)
     model.load_state_dict(torch.load(runs / "context/conversation.pt", weights_only=True))
     text = TextFeatures(runs / "features/text.npz")
-    conditions = calibration_conditions(text, runs / "speech/final/embeddings.npz", fusion, seed=0)
+    conditions = calibration_conditions(text, runs / "voice/final/embeddings.npz", fusion, seed=0)
+    corpora: list[str] = voice["corpora"]
     parts = {
         "text": Weights(pack_state(encoder.state_dict(), quantise=(WORD_TABLE,)), encoder.config, TEXT),
-        "speech": Weights(pack_state(load_file(runs / "speech/final/speech.safetensors")), speech["config"], SPEECH),
-        "fusion": Weights(pack_state(model.state_dict()), conversation, FUSION),
+        "speech": Weights(
+            pack_state(load_file(runs / "voice/final/voice.safetensors"), exact=VoiceHead.EXACT),
+            voice["config"],
+            speech_origin(corpora),
+        ),
+        "fusion": Weights(pack_state(model.state_dict()), conversation, fusion_origin(corpora)),
     }
     return write_checkpoint_folder(
         out, parts, Path(tokenizer_path).read_bytes(), id=name, labels=list(LABELS), prior=text.prior.tolist(),
         temperatures=fit_temperatures(model, conditions, fusion.context), abstention=Abstention(),
-        speech_trust=fusion.match,
+        speech_trust=fusion.match, voice_encoder=VoiceEncoder.shipped(),
     )  # fmt: skip

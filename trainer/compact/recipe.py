@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from livemerc.errors import ConfigError
-from trainer.compact.config import SpeechStage, TextStage, complete, read_stage, settings
+from trainer.compact.config import TextStage, VoiceStage, complete, read_stage, settings
 from trainer.compact.stages import CORPORA, FOLDERS, SECTIONS_OF, STAGES, need
 from trainer.loop.options import TrainOptions, chosen_stages
 from trainer.loop.provenance import digests
@@ -27,7 +27,7 @@ def train(config: Path, data: Path, out: Path, options: TrainOptions) -> None:
         folder.resume()
     if options.overwrite:
         folder.overwrite([f for s in stages for f in FOLDERS[s]], stages)
-    run = {"text": _text, "speech": _speech, "context": _context}
+    run = {"text": _text, "voice": _voice, "context": _context}
     found = digests(data, CORPORA)
     for stage in stages:
         folder.begin(stage, settings(config, *SECTIONS_OF[stage]))
@@ -44,14 +44,17 @@ def _text(config: Path, data: Path, out: Path) -> None:
     text_features.extract(stage, data, out / "text", out / "features")
 
 
-def _speech(config: Path, data: Path, out: Path) -> None:
-    from trainer.compact import speech
+def _voice(config: Path, data: Path, out: Path) -> None:
+    import torch
 
-    print(json.dumps(speech.train(read_stage(config, "speech", SpeechStage), data, out / "speech"), indent=2))
+    from trainer.compact import voice
+
+    stage = read_stage(config, "voice", VoiceStage)
+    print(json.dumps(voice.train(stage, data, out / "voice", processes=torch.get_num_threads()), indent=2))
 
 
 def _context(config: Path, data: Path, out: Path) -> None:
     from trainer.compact import conversation
 
     features = need(out / "features/text.npz", "text")
-    conversation.train(config, features, need(out / "speech/final/embeddings.npz", "speech"), out / "context")
+    conversation.train(config, features, need(out / "voice/final/embeddings.npz", "voice"), out / "context")

@@ -6,12 +6,16 @@ from pathlib import Path
 
 from livemerc.errors import ConfigError
 
-STAGES = ("text", "speech", "context")
-CORPORA = ("meld", "goemotions", "emorynlp", "ravdess", "nemo", "speech", "transcripts")
+STAGES = ("text", "voice", "context")
+TEXTS = ("meld", "goemotions", "emorynlp", "transcripts")
+VOICES = (
+    "ravdess", "nemo", "emodb", "emovo", "emotiontts", "rakshak", "ased", "emogator", "readers", "speech",
+)  # fmt: skip
+CORPORA = (*TEXTS, *VOICES)
 """Folders of `--data` that they read."""
-SECTIONS_OF = {"text": ("text",), "speech": ("speech",), "context": ("conversation", "fusion")}
+SECTIONS_OF = {"text": ("text",), "voice": ("voice",), "context": ("conversation", "fusion")}
 """Sections of the configuration that each reads."""
-FOLDERS = {"text": ("text", "features"), "speech": ("speech",), "context": ("context",)}
+FOLDERS = {"text": ("text", "features"), "voice": ("voice",), "context": ("context",)}
 
 
 def need(path: Path, stage: str) -> Path:

@@ -35,7 +35,7 @@ def faults(corpus: Corpus, *, allow_shared_speakers: bool = False) -> list[str]:
             found.append(
                 f"{corpus.name}: split {split} is empty (no labelled utterance); complete the copy, or name its files."
             )
-        elif len(classes) == 1:
+        elif len(classes) == 1 and not corpus.single_class:
             found.append(
                 f"{corpus.name}: split {split} holds one class only ({next(iter(classes))}); "
                 "nothing can be learnt or measured there, so label more or split anew."

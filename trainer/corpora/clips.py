@@ -8,7 +8,8 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A file with one utterance. `label` indexes `emotions.LABELS`; `speaker` is unique inside its corpus."""
+    """One utterance: a file, or the part of it from `start_s` to `end_s` (None = its end). `label` indexes
+    `emotions.LABELS`; `speaker` is unique inside its corpus."""
 
     path: Path
     corpus: str
@@ -16,3 +17,5 @@ class Clip:
     speaker: str
     male: bool
     label: int
+    start_s: float = 0.0
+    end_s: float | None = None

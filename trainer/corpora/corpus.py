@@ -46,6 +46,8 @@ class Corpus:
     note: str = ""
     shares_speakers: bool = False
     """The official splits share speakers by design (the leading characters of a TV series): a fact, not a mistake."""
+    single_class: bool = False
+    """All of it is of one class by design (read speech is neutral): it trains beside others, never alone."""
 
     def utterances(self, split: str) -> Iterator[LabelledUtterance]:
         for dialogue in self.splits[split]:

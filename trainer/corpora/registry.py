@@ -22,6 +22,13 @@ _READERS = {
     "nemo": "acted:read_nemo_corpus",
     "emorynlp": "emorynlp:read_emorynlp_corpus",
     "goemotions": "goemotions:read_goemotions_corpus",
+    "emodb": "labelled_clips:read_emodb",
+    "emovo": "labelled_clips:read_emovo",
+    "emotiontts": "labelled_clips:read_emotiontts",
+    "rakshak": "labelled_clips:read_rakshak",
+    "ased": "labelled_clips:read_ased",
+    "emogator": "labelled_clips:read_emogator",
+    "readers": "labelled_clips:read_readers",
     "manifest": "manifest:read_manifest_corpus",
 }
 CORPORA: tuple[str, ...] = tuple(_READERS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from livemerc.errors import EXIT_OK, ConfigError
-from trainer.compact.config import SpeechStage, read_stage
-from trainer.compact.stages import need
+from trainer.compact.config import VoiceStage, read_stage
+from trainer.compact.stages import VOICES, need
 from trainer.loop.torch_settings import set_torch
 
 if TYPE_CHECKING:
-    from trainer.compact.log_mels import Features
+    from trainer.compact.voice import Everything
 
 experiments = App(
     name="experiment",
@@ -54,44 +54,45 @@ class FeatureOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClipOptions:
-    """What the experiments on clips share."""
+class VoiceOptions:
+    """What the experiments on voices share."""
 
     data: Path
     """Folder with the corpora, as for `train`."""
     out: Path
     """Folder of the experiment."""
     config: Path = Path("configs/compact.toml")
-    """The compact recipe's configuration; its section [speech] is read."""
+    """The compact recipe's configuration; its section [voice] is read."""
     cache: Path | None = None
-    """Log-mels of all clips, made once (default: OUT/cache; a training run's are in RUNS/speech/cache)."""
+    """Voice statistics of all clips, made once (default: OUT/cache; a training run's are in RUNS/voice/cache)."""
     processes: int = 1
-    """Processes that make the log-mels (default 1)."""
+    """Processes that make the statistics (default 1)."""
     threads: int = 1
     """torch threads (default 1)."""
     overwrite: bool = False
-    """Begin anew; the log-mels stay."""
+    """Begin anew; the statistics stay."""
 
-    def begin(self, name: str) -> dict[str, Features]:
-        """The log-mels of every corpus. Raises its reader's errors, and `ConfigError` where `out` was begun with
+    def begin(self, name: str, needed: Sequence[str]) -> Everything:
+        """The statistics of the corpora. Raises their readers' errors, and `ConfigError` where `out` was begun with
         something else."""
         if self.processes < 1:
             raise ConfigError("--processes must be 1 or more.")
         set_torch(self.threads)
-        from trainer.compact.log_mels import all_clips
+        from trainer.compact.voice import all_voices, training_corpora
         from trainer.experiments.results import CACHE, begin
         from trainer.loop.provenance import digests
 
-        found = digests(self.data, ("ravdess", "nemo", "speech"))
-        begin(self.out, name, self.config, ("speech",), found, overwrite=self.overwrite)
-        stage = read_stage(self.config, "speech", SpeechStage)
-        return all_clips(self.data, self.cache or self.out / CACHE, stage, self.processes)
+        stage = read_stage(self.config, "voice", VoiceStage)
+        needed = [*training_corpora(stage), *needed]
+        found = digests(self.data, VOICES)
+        begin(self.out, name, self.config, ("voice",), found, overwrite=self.overwrite)
+        return all_voices(stage, self.data, self.cache or self.out / CACHE, needed, self.processes)
 
 
 OnFeatures = Annotated[FeatureOptions, Parameter(name="*")]
-OnClips = Annotated[ClipOptions, Parameter(name="*")]
-Folds = Annotated[
-    list[int] | None,
+OnVoices = Annotated[VoiceOptions, Parameter(name="*")]
+Only = Annotated[
+    list[str] | None,
     Parameter(
         consume_multiple=True,
         help="Only these, so that another process takes the others; figures.json is written once all are there.",
@@ -109,7 +110,7 @@ def stage_ablations(*, options: OnFeatures, speech: Path | None = None) -> int:
         Embeddings of Stage I speech, RUNS/speech/final/embeddings.npz; without them, text alone.
     """
     if speech is not None:
-        need(speech, "speech")
+        need(speech, "voice")
     options.begin("stage-ablations", {} if speech is None else {"speech": speech})
     from trainer.experiments.stage_ablations import run
 
@@ -132,27 +133,24 @@ def option_ablations(*, options: OnFeatures, data: Path) -> int:
 
 
 @experiments.command
-def ravdess_folds(*, options: OnClips, folds: Folds = None) -> int:
-    """RAVDESS, speech alone: six folds, four actors held out in each; the others and all of nEMO train."""
-    from trainer.experiments.speech_folds import run
+def left_out_corpora(
+    *, options: OnVoices, seeds: int = 3, with_ased: bool = False, against: Path | None = None, only: Only = None
+) -> int:
+    """The voice on corpora that it never heard, cold and with a baseline of each speaker, beside a plain regression.
 
-    return _show(run("ravdess", options.config, options.begin("ravdess-folds"), options.out, folds))
+    Parameters
+    ----------
+    seeds
+        Trainings of each corpus that is left out (default 3).
+    with_ased
+        Train on ased too, which states no licence: for this table only.
+    against
+        Folder of a checkpoint with a log-mel encoder (compact-2), which is judged beside them.
+    """
+    from trainer.experiments.left_out import Settings, run
 
-
-@experiments.command
-def nemo_folds(*, options: OnClips, folds: Folds = None) -> int:
-    """nEMO, speech alone: three folds, three speakers held out in each; the others and all of RAVDESS train."""
-    from trainer.experiments.speech_folds import run
-
-    return _show(run("nemo", options.config, options.begin("nemo-folds"), options.out, folds))
-
-
-@experiments.command
-def cross_corpus(*, options: OnClips) -> int:
-    """Speech trained on RAVDESS and tested on nEMO, and the other way round, on the six classes that both have."""
-    from trainer.experiments.cross_corpus import run
-
-    return _show(run(options.config, options.begin("cross-corpus"), options.out))
+    everything = options.begin("left-out-corpora", ["ased"] if with_ased else [])
+    return _show(run(options.config, everything, options.out, Settings(seeds, with_ased, against), only))
 
 
 def _show(table: list[str]) -> int:

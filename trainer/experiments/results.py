@@ -14,7 +14,7 @@ from trainer.loop.saving import save_json
 
 FIGURES = "figures.json"
 CACHE = "cache"
-"""Folder of the log-mels inside an experiment's own."""
+"""Folder of the voice statistics inside an experiment's own."""
 
 Rows = dict[str, dict[str, float]]
 """{variant: {figure: value}}; a variant may lack figures that others have."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,10 @@ import torch
 from torch import Tensor
 
 from livemerc.errors import ConfigError, InputError, LivemercError
-from livemerc.model.checkpoint import file_sha256
 from livemerc.model.frozen_speech import FrozenSpeech
 from trainer.files import told
 from trainer.fronts.items import FileHashes, Item, Skipped, inputs_of, keys_of
-from trainer.fronts.shards import (
-    BrokenShard,
-    ShardWriter,
-    read_shard,
-    remove_leftovers,
-    shard_keys,
-    write_file,
-)
+from trainer.fronts.shards import BrokenShard, ShardFolder, ShardWriter, remove_leftovers, write_file
 from trainer.loop.differences import flat
 from trainer.loop.processes import groups
 
@@ -61,9 +53,7 @@ class FeatureCache:
     def __init__(self, folder: str | Path, *, shard_size: int = 512, flush_s: float = 60.0):
         self.folder = Path(folder)
         self._shard_size, self._flush_s = shard_size, flush_s
-        self._where: dict[str, tuple[Path, int]] = {}
-        self._whole: set[Path] = set()
-        self._known = False
+        self._shards = ShardFolder(self.folder, _say)
         self._hashes = FileHashes(self.folder / FILES)
 
     def extract(
@@ -87,13 +77,13 @@ class FeatureCache:
         for item, key in zip(items, keys, strict=True):
             if key is not None:
                 wanted.setdefault(key, item)
-        self._drop_broken(wanted)
-        todo = {key: item for key, item in wanted.items() if key not in self._where}
+        self._shards.drop_broken(wanted)
+        todo = {key: item for key, item in wanted.items() if key not in self._shards.where}
         report.read = sum(key is not None and key not in todo for key in keys)
         present = len(items) - report.absent
         allowed = max_bad_share * present
         done = report.read
-        writer = ShardWriter(self.folder, self._shard_size, self._flush_s, len(todo), self._written)
+        writer = ShardWriter(self.folder, self._shard_size, self._flush_s, len(todo), self._shards.written)
         try:
             for part in groups(todo.items(), max(64, 4 * batch)):
                 _check_bad(report.skipped, allowed, present)
@@ -128,17 +118,10 @@ class FeatureCache:
         """
         modality = self._read_settings()["modality"]
         try:
-            self._index(mend=False)
+            self._shards.index(mend=False)
             found: list[Tensor | None] = [None] * len(items)
-            places: dict[Path, list[tuple[int, int]]] = {}
-            for number, key in enumerate(keys_of(items, modality, self._hashes)[0]):
-                if key in self._where:
-                    path, row = self._where[key]
-                    places.setdefault(path, []).append((number, row))
-            for path, entries in places.items():
-                rows = read_shard(path)
-                for number, row in entries:
-                    found[number] = rows[row].clone()
+            for number, row in self._shards.rows(keys_of(items, modality, self._hashes)[0]):
+                found[number] = row.clone()
         except BrokenShard as error:
             raise InputError(f"{error}; run the extraction again, it computes that part anew.") from error
         return found
@@ -161,7 +144,7 @@ class FeatureCache:
                 )
         else:
             self._write(SETTINGS, json.dumps(settings, indent=1).encode(), "its settings")
-        self._index(mend=True)
+        self._shards.index(mend=True)
 
     def _read_settings(self) -> dict[str, Any]:
         path = self.folder / SETTINGS
@@ -173,36 +156,6 @@ class FeatureCache:
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: not the settings of a feature cache; remove the folder.") from error
         raise ConfigError(f"{path}: format {settings['format']}, this version reads {FORMAT}; remove the folder.")
-
-    def _index(self, *, mend: bool) -> None:
-        """Where each key lies, from the shards' headers; `mend`: broken shards are removed instead of raised."""
-        if self._known:
-            return
-        where: dict[str, tuple[Path, int]] = {}
-        for path in sorted(self.folder.glob("*.safetensors")):
-            try:
-                where.update({key: (path, row) for row, key in enumerate(shard_keys(path))})
-            except BrokenShard as error:
-                if not mend:
-                    raise
-                _say(f"{error}; its utterances are computed anew.")
-                path.unlink()
-        self._where, self._known = where, True
-
-    def _drop_broken(self, wanted: Iterable[str]) -> None:
-        """Checks every shard that holds something wanted, once; removes those that were changed."""
-        for path in {self._where[key][0] for key in wanted if key in self._where} - self._whole:
-            if file_sha256(path)[:32] == path.stem:
-                self._whole.add(path)
-                continue
-            _say(f"{path}: truncated or changed; its utterances are computed anew.")
-            path.unlink()
-            self._where = {key: place for key, place in self._where.items() if place[0] != path}
-
-    def _written(self, path: Path, keys: Sequence[str]) -> None:
-        """A shard is on the disk: from here on its rows are found."""
-        self._whole.add(path)
-        self._where.update({key: (path, row) for row, key in enumerate(keys)})
 
     def _write(self, name: str, content: bytes, what: str) -> None:
         mend = "free some room and run the same command again, what was extracted so far is kept"

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -20,6 +20,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from livemerc.errors import LivemercError
+from livemerc.model.checkpoint import file_sha256
 from trainer.files import told, write_whole
 
 PART = ".part"
@@ -82,6 +83,60 @@ class ShardWriter:
             write_file(path, content)
         self._kept += len(keys)
         self._written(path, keys)
+
+
+class ShardFolder:
+    """Where each key lies in the shards of `folder`. A shard that is broken is removed and told of, so that its rows
+    are computed anew; `say` is told."""
+
+    def __init__(self, folder: Path, say: Callable[[str], None]):
+        self.folder, self._say = folder, say
+        self.where: dict[str, tuple[Path, int]] = {}
+        """{key: (shard, row)}; empty before `index`."""
+        self._whole: set[Path] = set()
+        self._known = False
+
+    def index(self, *, mend: bool) -> None:
+        """Reads the shards' headers, once; `mend`: broken ones are removed instead of raised as `BrokenShard`."""
+        if self._known:
+            return
+        where: dict[str, tuple[Path, int]] = {}
+        for path in sorted(self.folder.glob("*.safetensors")):
+            try:
+                where.update({key: (path, row) for row, key in enumerate(shard_keys(path))})
+            except BrokenShard as error:
+                if not mend:
+                    raise
+                self._say(f"{error}; its utterances are computed anew.")
+                path.unlink()
+        self.where, self._known = where, True
+
+    def drop_broken(self, wanted: Iterable[str]) -> None:
+        """Checks every shard that holds something wanted, once; removes those that were changed."""
+        for path in {self.where[key][0] for key in wanted if key in self.where} - self._whole:
+            if file_sha256(path)[:32] == path.stem:
+                self._whole.add(path)
+                continue
+            self._say(f"{path}: truncated or changed; its utterances are computed anew.")
+            path.unlink()
+            self.where = {key: place for key, place in self.where.items() if place[0] != path}
+
+    def written(self, path: Path, keys: Sequence[str]) -> None:
+        """A shard is on the disk: from here on its rows are found."""
+        self._whole.add(path)
+        self.where.update({key: (path, row) for row, key in enumerate(keys)})
+
+    def rows(self, keys: Sequence[str | None]) -> Iterator[tuple[int, Tensor]]:
+        """(position in `keys`, row) of every key that is there, shard by shard. Raises `BrokenShard`."""
+        places: dict[Path, list[tuple[int, int]]] = {}
+        for number, key in enumerate(keys):
+            if key in self.where:
+                path, row = self.where[key]
+                places.setdefault(path, []).append((number, row))
+        for path, entries in places.items():
+            rows = read_shard(path)
+            for number, row in entries:
+                yield number, rows[row]
 
 
 def shard_keys(path: Path) -> list[str]:

@@ -11,10 +11,17 @@ from livemerc.model.temperatures import Temperatures
 from trainer.loop.windows import DialogueFeatures, judge
 
 
-def fit_temperature(logits: Tensor, truth: Tensor) -> float:
-    """The temperature of least NLL (Guo et al. 2017) by line search: it is convex in 1/T. logits (N, C), truth (N,)."""
+def fit_temperature(logits: Tensor, truth: Tensor, weights: Tensor | None = None) -> float:
+    """The temperature of least NLL (Guo et al. 2017) by line search: it is convex in 1/T. logits (N, C), truth (N,);
+    `weights` (N,): what each row counts, None = alike."""
     grid = torch.exp(torch.linspace(np.log(0.25), np.log(8.0), 400))
-    losses = [float(torch.nn.functional.cross_entropy(logits / t, truth)) for t in grid]
+    weights = torch.ones(len(truth)) if weights is None else weights
+
+    def loss(temperature: Tensor) -> float:
+        rows = torch.nn.functional.cross_entropy(logits / temperature, truth, reduction="none")
+        return float((rows * weights).sum() / weights.sum())
+
+    losses = [loss(t) for t in grid]
     return float(grid[int(np.argmin(losses))])
 
 

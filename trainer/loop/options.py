@@ -14,7 +14,7 @@ class TrainOptions:
     """The flags of `livemerc-train train`, named as they are; None = not given."""
 
     stage: str = "all"
-    """compact: text, speech, context; merits-l: pretrain, text, speech, conversation, fusion. Default: all."""
+    """compact: text, voice, context; merits-l: pretrain, text, speech, conversation, fusion. Default: all."""
     resume: bool = False
     """Insist that a run is there to go on with."""
     overwrite: bool = False

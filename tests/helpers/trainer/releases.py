@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import av
@@ -11,6 +12,7 @@ import numpy as np
 from helpers.wav_file import write as write_wav
 
 from livemerc.audio.flac_writer import FlacWriter
+from livemerc.emotions import LABELS
 
 RATE_HZ = 16_000
 
@@ -180,6 +182,17 @@ def mosi(folder: Path, *, mode: bool = True) -> Path:
             row = f'{video},{clip},"{text}",{score}'
             lines.append(f"{row},,,,Positive,{split}" if mode else row)
     (folder / "label.csv").write_text("\n".join([*lines, ""]))
+    return folder
+
+
+def labelled_clips(folder: Path, rows: Sequence[tuple[str, str, str]], seconds: float = 0.4) -> Path:
+    """A folder with `labels.tsv` of (file, speaker, emotion), in the order given, and a tone for each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = ["file\tspeaker\temotion\tnote", *(f"{file}\t{speaker}\t{emotion}\t" for file, speaker, emotion in rows)]
+    (folder / "labels.tsv").write_text("\n".join(lines) + "\n")
+    for number, (file, _, emotion) in enumerate(rows):
+        # a WAV by its content: FFmpeg opens it whatever it is called
+        write_wav(folder / file, tone(seconds, 150.0 + 40.0 * LABELS.index(emotion) + number % 7), RATE_HZ)
     return folder
 
 

@@ -13,15 +13,12 @@ from helpers.trainer.releases import meld_table
 
 from livemerc.emotions import LABELS
 from trainer.compact.conversation import TEXT_WIDTH
-from trainer.compact.log_mels import Features
-from trainer.corpora.clips import Clip
 from trainer.corpora.emorynlp import COLUMNS, COUNTERPARTS
 
 SMALL: dict[str, object] = {
     "text__pretrain_epochs": 2, "text__epochs": 2, "text__batch": 8, "text__pseudo_labels": "labels.csv",
     "text__pseudo_epochs": 1, "text__pseudo_lr": 1e-3, "text__pretrain_lr": 1e-3, "text__lr": 1e-3,
-    "speech__channels": 16, "speech__embedding": 8, "speech__clips_per_epoch": 48, "speech__batch": 16,
-    "speech__versions": 1, "speech__epochs": 3,
+    "voice__draws_per_epoch": 48, "voice__batch": 16, "voice__versions": 1, "voice__epochs": 3, "voice__heads": 2,
     "conversation__hidden": 8, "conversation__batch": 1, "conversation__epochs": 3, "conversation__context": 4,
     "fusion__width": 8, "fusion__batch": 2, "fusion__epochs": 3, "fusion__context": 4,
 }  # fmt: skip
@@ -70,20 +67,6 @@ def write_text_corpora(folder: Path) -> Path:
     return folder
 
 
-def acted_features(per_cell: int = 6) -> Features:
-    """Two acted corpora with 7 and 6 classes; a class is a ridge at its own height, so it can be learnt."""
-    rng = np.random.default_rng(0)
-    clips, log_mel = [], []
-    for corpus, labels, times in (("one", range(7), 1), ("two", range(6), 3)):
-        for label in labels:
-            for k in range(per_cell * times):
-                clips.append(Clip(Path("x"), corpus, f"{label}-{k}", f"s{k % 3}", k % 2 == 0, label))
-                mel = rng.normal(-8.0, 1.0, (int(rng.integers(60, 200)), 64)).astype(np.float32)
-                mel[::7, 8 * label : 8 * label + 6] += 5.0
-                log_mel.append(mel.astype(np.float16))
-    return Features(clips, [log_mel, log_mel[:]])
-
-
 def write_text_features(path: Path) -> Path:
     """What `text_features.extract` leaves, of made-up dialogues whose class stands in T1 under noise."""
     rng = np.random.default_rng(1)
@@ -105,15 +88,15 @@ def write_text_features(path: Path) -> Path:
 
 
 def write_embeddings(path: Path) -> Path:
-    """What `speech_experiments` calls embeddings: Stage I logits of a few voices of every part of the split."""
+    """What `compact.voice` leaves for the next stages: Stage I logits of a few voices of every part of the split."""
     rng = np.random.default_rng(2)
     cast = [("ravdess", str(a), part) for a, part in ((1, "A"), (17, "B"), (19, "B"), (20, "B"), (21, "C"))]
     cast += [("nemo", "EB0", "A"), ("nemo", "IC0", "B"), ("nemo", "TP0", "B"), ("nemo", "SM0", "C")]
-    cast += [("librispeech", s, "read") for s in ("3005", "3080", "3331", "367", "533")]
+    cast += [("readers", s, "B") for s in ("19", "83", "87", "98", "100")]
     rows = [
         (label, corpus, speaker, f"{speaker}-{label}-{n}", part, "clean")
         for corpus, speaker, part in cast
-        for label in (range(7) if part != "read" else [0]) for n in range(2)
+        for label in (range(7) if corpus != "readers" else [0]) for n in range(2)
     ]  # fmt: skip
     columns = ("label", "corpus", "speaker", "clip_id", "split", "version")
     arrays = {name: np.array(values) for name, values in zip(columns, zip(*rows, strict=True), strict=True)}

@@ -10,12 +10,15 @@ from pathlib import Path
 import torch
 from helpers.trainer import small_compact
 from helpers.trainer.miniature import small_config, write_iemocap
+from helpers.trainer.small_voices import small_stage, voice_features
 
 from livemerc.emotions import LABELS
-from trainer.compact import conversation, speech, text
+from trainer.compact import conversation, text
 from trainer.compact.compose import clip_pools
-from trainer.compact.config import ConversationStage, FusionStage, SpeechStage, TextStage, read_stage
+from trainer.compact.config import ConversationStage, FusionStage, TextStage, read_stage
 from trainer.compact.text_features import TextFeatures
+from trainer.compact.voice_features import VoiceFeatures
+from trainer.compact.voice_training import train_head
 from trainer.experiments.stage_ablations import end_to_end
 from trainer.loop.options import TrainOptions
 from trainer.recipe import train
@@ -30,7 +33,7 @@ class SmallStages:
         self.folder = folder
         self.runs: dict[str, Callable[[Path], object]] = {
             "compact text": self._text,
-            "compact speech": self._speech,
+            "compact voice": self._voice,
             "compact conversation-text": lambda out: self._context(out, "text"),
             "compact conversation-speech": lambda out: self._context(out, "speech"),
             "compact fusion": lambda out: self._context(out, "fusion"),
@@ -54,16 +57,17 @@ class SmallStages:
     def _text(self, out: Path) -> object:
         return text.train(read_stage(self._config, "text", TextStage), self.folder / "data", out)
 
-    def _speech(self, out: Path) -> object:
-        settings = read_stage(self._config, "speech", SpeechStage)
-        heard = {"unheard": small_compact.acted_features(1)}
-        return speech.train_encoder(small_compact.acted_features(2), settings, settings.epochs, out, heard)
+    def _voice(self, out: Path) -> object:
+        """With all options on: the weights of the corpora are state, too."""
+        stage = small_stage(group_rate=0.5, to_another=0.3, to_everybody=0.3, mask_absent=True)
+        heard = VoiceFeatures.joined([voice_features("ravdess", 7, 4), voice_features("nemo", 6, 3)])
+        return train_head(heard, stage, 0, out)
 
     def _context(self, out: Path, part: str) -> object:
         settings = read_stage(self._config, "conversation", ConversationStage)
         fusion = read_stage(self._config, "fusion", FusionStage)
         features = TextFeatures(self.folder / "features.npz")
-        pools = clip_pools(self.folder / "embeddings.npz", fusion.dev_actors, fusion.readers, fusion.soften)
+        pools = clip_pools(self.folder / "embeddings.npz", fusion.dev_actors, fusion.soften)
         model = conversation.build(settings, fusion, features.arrays["train_clean"].shape[1], len(LABELS))
         if part == "text":
             return conversation.train_text_context(model, features, settings, out, len(LABELS))

@@ -9,9 +9,9 @@ import pytest
 from helpers.paths import COMPACT
 
 from livemerc.errors import ConfigError
-from trainer.compact.config import ConversationStage, FusionStage, SpeechStage, TextStage, read_stage
+from trainer.compact.config import ConversationStage, FusionStage, TextStage, VoiceStage, read_stage
 
-STAGES = {"text": TextStage, "speech": SpeechStage, "conversation": ConversationStage, "fusion": FusionStage}
+STAGES = {"text": TextStage, "voice": VoiceStage, "conversation": ConversationStage, "fusion": FusionStage}
 
 
 def changed(folder: Path, old: str, new: str) -> Path:

@@ -46,7 +46,7 @@ GOOD = [("Ann", "joy"), ("Bob", "anger")]
 
 
 def test_every_name_has_a_reader_with_known_options() -> None:
-    assert set(CORPORA) == {"meld", "iemocap", "mosi", "ravdess", "nemo", "emorynlp", "goemotions", "manifest"}
+    folders = ("emodb", "emovo", "emotiontts", "rakshak", "ased", "emogator", "readers")
     assert {name: set(options_of(name)) for name in CORPORA} == {
         "meld": {"audio"},
         "iemocap": {"labels"},
@@ -56,7 +56,7 @@ def test_every_name_has_a_reader_with_known_options() -> None:
         "emorynlp": {"labels"},
         "goemotions": {"several"},
         "manifest": {"labels"},
-    }
+    } | {name: {"dialogues"} for name in folders}
 
 
 def test_unknown_corpora_and_options_are_named(tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ HEADERS: dict[str, tuple[str, list[str], str]] = {
     ),
     "mosi": ("label.csv", MOSI_HEADER.split(","), ","),
     "nemo": ("data.tsv", ["file_id", "emotion", "raw_text", "normalized_text", "speaker_id", "gender", "age"], "\t"),
+    "emodb": ("labels.tsv", ["file", "speaker", "emotion", "note"], "\t"),
     "manifest": (
         "m.csv",
         ["dialogue_id", "utterance_id", "speaker", "audio", "start_s", "end_s", "text", "emotion", "split"],

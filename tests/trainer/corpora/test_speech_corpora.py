@@ -7,15 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.trainer.releases import labelled_clips
 
 from livemerc.audio.read import read_samples
 from livemerc.emotions import LABELS
 from livemerc.errors import InputError
-from trainer.compact.log_mels import BABBLE_READERS
+from trainer.corpora.labelled_clips import read_labelled
 from trainer.corpora.nemo import read_nemo
 from trainer.corpora.ravdess import read_ravdess
 from trainer.corpora.read_speech import read_librispeech, read_read
+from trainer.corpora.sources import SOURCES
 from trainer.corpora.speaker_split import part_of, speaker_split
+from trainer.corpora.voices import VOICES, read_clips
 
 HEADER = "file_id\temotion\traw_text\tnormalized_text\tspeaker_id\tgender\tage\n"
 
@@ -102,18 +105,45 @@ def test_real_clips_decode_to_a_plausible_length_and_level(shared_data: Path) ->
         assert 0.001 < np.abs(samples).max() <= 1.5
 
 
-def test_readers_heard_in_training_are_those_of_part_a() -> None:
-    assert BABBLE_READERS == ("1688", "1998", "2033", "2414", "2609")
-    for part in "BC":
-        assert "librispeech" not in speaker_split()[part]
-
-
 def test_every_speaker_is_in_exactly_one_part_and_parts_mix_genders(shared_data: Path) -> None:
     split = speaker_split()
     clips = read_ravdess(shared_data / "ravdess") + read_nemo(shared_data / "nemo")
-    assert all(part_of(c) is not None for c in clips)
     for corpus in ("ravdess", "nemo"):
         listed = [speaker for part in split.values() for speaker in part[corpus]]
         assert len(listed) == len(set(listed))
     for part in split:
         assert {c.male for c in clips if part_of(c) == part} == {True, False}
+
+
+def test_readers_are_heard_in_several_utterances_that_make_up_the_whole(tmp_path: Path) -> None:
+    labelled_clips(tmp_path / "readers", [("26-1.opus", "26", "neutral")], seconds=6.5)
+    labelled_clips(tmp_path / "short/readers", [("27-1.opus", "27", "neutral")], seconds=0.5)
+    pieces = read_clips(tmp_path, "readers")
+    assert [(c.clip_id, c.speaker) for c in pieces] == [(f"26-1.{k}", "26") for k in range(3)]
+    heard = [read_samples(c.path, 16_000, c.start_s, c.end_s) for c in pieces]
+    np.testing.assert_array_equal(np.concatenate(heard), read_samples(pieces[0].path, 16_000))
+    assert min(map(len, heard)) >= 2 * 16_000
+    (alone,) = read_clips(tmp_path / "short", "readers")
+    assert (alone.start_s, alone.end_s) == (0.0, None)
+
+
+def test_most_real_readers_say_several_utterances(shared_data: Path) -> None:
+    said = Counter(c.speaker for c in read_clips(shared_data, "readers"))
+    assert len(said) == 200
+    assert max(said.values()) == 3
+    assert sum(n > 1 for n in said.values()) > 150
+
+
+def test_every_voice_has_a_source_and_every_speaker_a_part(shared_data: Path) -> None:
+    assert set(VOICES) == set(SOURCES)
+    for corpus in VOICES:
+        parts = {part_of(clip) for clip in read_clips(shared_data, corpus)}
+        assert parts <= set("ABC")
+        if not SOURCES[corpus].ships:
+            assert parts == {"C"}, "no stage hears what states no licence"
+
+
+def test_a_speaker_of_no_part_is_named(tmp_path: Path) -> None:
+    labelled_clips(tmp_path, [("x.opus", "nobody", "neutral")])
+    with pytest.raises(InputError, match=r"x\.opus: speaker nobody of readers is in no part of speech_split\.json"):
+        part_of(read_labelled(tmp_path, "readers")[0])

@@ -15,12 +15,13 @@ import torch
 from helpers.command_line import environment
 from helpers.trainer.command import train_command
 from helpers.trainer.miniature import write_config
-from helpers.trainer.releases import acted_clips, meld_table
+from helpers.trainer.releases import meld_table
 from helpers.trainer.small_compact import SMALL, write_embeddings, write_text_features
+from helpers.trainer.small_voices import voice_corpora
 
 from livemerc.emotions import LABELS
-from trainer.corpora.acted import FOLDS
 from trainer.experiments.commands import experiments
+from trainer.experiments.left_out import LEFT_OUT
 from trainer.experiments.option_ablations import OPTIONS
 
 
@@ -34,7 +35,7 @@ def own_threads() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    changes = {**SMALL, "speech__epochs": 1, "speech__fold_epochs": 1, "speech__cross_epochs": 1}
+    changes = {**SMALL, "voice__epochs": 1}
     return write_config(tmp_path_factory.mktemp("config") / "small.toml", "compact.toml", **changes)
 
 
@@ -45,12 +46,12 @@ def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return acted_clips(tmp_path_factory.mktemp("clips"))
+    return voice_corpora(tmp_path_factory.mktemp("clips"))
 
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Log-mels, which the first experiment on clips makes for all."""
+    """Voice statistics, which the first experiment on voices makes for all."""
     return tmp_path_factory.mktemp("cache")
 
 
@@ -77,7 +78,7 @@ def test_without_a_name_all_are_listed_with_a_sentence(capsys: pytest.CaptureFix
     code, out, _ = train_command(capsys, "experiment")
     assert code == 0
     names = {name for name in experiments if not name.startswith("-")}
-    assert names == {"stage-ablations", "option-ablations", "ravdess-folds", "nemo-folds", "cross-corpus"}
+    assert names == {"stage-ablations", "option-ablations", "left-out-corpora"}
     said = " ".join(out.replace("│", " ").split())
     for name in names:
         sentence = (experiments[name].help or "").splitlines()[0]
@@ -157,75 +158,92 @@ def test_option_ablations_and_again(
     assert logs(out) == kept
 
 
-def test_ravdess_folds_in_two_processes_then_together(
+def test_left_out_corpora_in_two_processes_then_together(
     capsys: pytest.CaptureFixture[str], config: Path, clips: Path, cache: Path, tmp_path: Path
 ) -> None:
-    asked = ("ravdess-folds", "--data", clips, "--config", config, "--cache", cache, "--out", tmp_path)
-    some = shown(capsys, *asked, "--folds", 2, 5)
-    assert [line.split("|")[1].strip()[:6] for line in some[2:]] == ["fold 2", "fold 5"]
+    asked = ("left-out-corpora", "--data", clips, "--config", config, "--cache", cache, "--out", tmp_path, "--seeds", 2)
+    some = shown(capsys, *asked, "--only", "emodb", "ased")
+    assert [line.split("|")[1].strip() for line in some[2:4]] == ["emodb", "ased"]
     assert not (tmp_path / "figures.json").exists()
     kept = logs(tmp_path)
-    assert [len(lines.splitlines()) for lines in kept.values()] == [1, 1]
+    assert len(kept) == 2 * 2
     table = shown(capsys, *asked)
-    assert set(some) <= set(table)
+    assert set(some[2:4]) <= set(table)
     assert logs(tmp_path).items() > kept.items()
     found = figures(tmp_path)
-    assert [f["speakers"] for f in found["folds"]] == [sorted(group) for group in FOLDS["ravdess"]]
-    assert found["pooled"]["n"] == sum(f["n"] for f in found["folds"]) == 48
-    assert found["mean_uar"] == pytest.approx(np.mean([f["uar"] for f in found["folds"]]))
+    names = [line.split("|")[1].strip() for line in table[2:]]
+    assert names == [*LEFT_OUT, "readers", "mean", *(f"librispeech, utterance {n} neutral" for n in (1, 20))]
+    for name in LEFT_OUT:
+        assert name not in found["trained_on"][name]
+        assert "ased" not in found["trained_on"][name]
+        row = found["left_out"][name]
+        assert set(row) == {"head cold", "head warm", "regression cold", "regression warm"}
+        assert all(len(values) == 2 for values in row.values())
+    assert "readers" not in found["trained_on"]["readers"]
+    assert found["left_out"]["mean"]["head warm"][0] == pytest.approx(
+        np.mean([found["left_out"][name]["head warm"][0] for name in LEFT_OUT])
+    )
+    for state in ("cold", "warm"):
+        of_state = found["calibration"][state]
+        assert 0.25 <= of_state["temperature"] <= 8.0
+        assert set(of_state["ece"]) == set(LEFT_OUT)
+    before = logs(tmp_path)
+    assert shown(capsys, *asked) == table
+    assert logs(tmp_path) == before
 
 
-def test_nemo_folds_hold_out_each_speaker_once(
+def test_ased_trains_only_where_it_is_asked_for(
     capsys: pytest.CaptureFixture[str], config: Path, clips: Path, cache: Path, tmp_path: Path
 ) -> None:
-    shown(capsys, "nemo-folds", "--data", clips, "--config", config, "--cache", cache, "--out", tmp_path)
-    assert [tuple(f["speakers"]) for f in figures(tmp_path)["folds"]] == list(FOLDS["nemo"])
+    asked = ("left-out-corpora", "--data", clips, "--config", config, "--cache", cache, "--out", tmp_path, "--seeds", 1)
+    shown(capsys, *asked, "--only", "emodb", "--with-ased")
+    begun = json.loads(
+        torch.load(tmp_path / "without-emodb-with-ased/seed0/voice.resume.pt", weights_only=True)["begun_with"]
+    )
+    assert "ased" in begun["trained_on"]
+    assert "emodb" not in begun["trained_on"]
+
+
+def test_a_log_mel_checkpoint_is_judged_beside_them(
+    capsys: pytest.CaptureFixture[str], config: Path, clips: Path, cache: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    asked = ("left-out-corpora", "--data", clips, "--config", config, "--cache", cache, "--out", tmp_path, "--seeds", 1)
+    table = shown(capsys, *asked, "--only", "emotiontts", "--against", checkpoint)
+    assert "log-mel cold" in table[0]
 
 
 def test_a_folder_belongs_to_one_experiment_with_one_configuration(
-    capsys: pytest.CaptureFixture[str], config: Path, clips: Path, cache: Path, tmp_path: Path
+    capsys: pytest.CaptureFixture[str], config: Path, clips: Path, cache: Path, features: Path, tmp_path: Path
 ) -> None:
     out, other = tmp_path / "out", tmp_path / "other.toml"
-    other.write_text(config.read_text().replace("mixup = ", "mixup = 0.1 # "))
-    asked = ("--data", clips, "--cache", cache, "--out", out)
-    shown(capsys, "cross-corpus", *asked, "--config", config)
-    before = figures(out), logs(out)
+    other.write_text(config.read_text().replace("l2 = ", "l2 = 0.1 # "))
+    asked = ("--data", clips, "--cache", cache, "--out", out, "--seeds", 1, "--only", "emodb")
+    shown(capsys, "left-out-corpora", *asked, "--config", config)
+    before = logs(out)
     for mistake, says in (
-        (("cross-corpus", "--config", other), "speech.mixup"),
-        (("nemo-folds", "--config", config), "cross-corpus"),
+        (("left-out-corpora", *asked, "--config", other), "voice.l2"),
+        (("stage-ablations", "--features", features, "--out", out, "--config", config), "left-out-corpora"),
     ):
-        code, _, err = train_command(capsys, "experiment", *mistake, *asked)
+        code, _, err = train_command(capsys, "experiment", *mistake)
         assert code == 2
         assert says in err
-    assert (figures(out), logs(out)) == before
+    assert logs(out) == before
     record = json.loads((out / "run.json").read_text())
-    assert record["recipe"] == "experiment cross-corpus"
+    assert record["recipe"] == "experiment left-out-corpora"
     (sitting,) = record["sittings"]
-    assert set(sitting["data"]) == {"ravdess", "nemo", "speech"}
-    assert "mixup" in (out / "config.toml").read_text()
-    shown(capsys, "cross-corpus", *asked, "--config", other, "--overwrite")
-    assert logs(out).keys() == before[1].keys()
-    assert logs(out) != before[1]
+    assert {"ravdess", "emodb", "ased", "readers", "speech"} <= set(sitting["data"])
+    assert "l2" in (out / "config.toml").read_text()
+    shown(capsys, "left-out-corpora", *asked, "--config", other, "--overwrite")
+    assert logs(out).keys() == before.keys()
+    assert logs(out) != before
 
 
-def test_cross_corpus_in_both_directions_on_the_threads_that_were_asked_for(
-    capsys: pytest.CaptureFixture[str], config: Path, clips: Path, cache: Path, tmp_path: Path
-) -> None:
-    torch.set_num_threads(1)
-    asked = ("--data", clips, "--config", config, "--cache", cache, "--out", tmp_path)
-    table = shown(capsys, "cross-corpus", *asked, "--threads", 2)
-    assert torch.get_num_threads() == 2
-    found = figures(tmp_path)
-    assert {name: f["n"] for name, f in found.items()} == {"ravdess_to_nemo": 18, "nemo_to_ravdess": 48}
-    assert f"{found['ravdess_to_nemo']['uar']:.3f}" in table[2]
-
-
-def test_a_training_keeps_its_threads_through_the_speech_stage(
+def test_a_training_keeps_its_threads_through_the_voice_stage(
     capsys: pytest.CaptureFixture[str], config: Path, clips: Path, tmp_path: Path
 ) -> None:
     torch.set_num_threads(1)
     code, _, err = train_command(
-        capsys, "train", config, "--data", clips, "--out", tmp_path, "--stage", "speech", "--threads", 2
+        capsys, "train", config, "--data", clips, "--out", tmp_path, "--stage", "voice", "--threads", 2
     )  # fmt: skip
     assert code == 0, err
     assert torch.get_num_threads() == 2
@@ -235,14 +253,18 @@ def test_a_training_keeps_its_threads_through_the_speech_stage(
     ("arguments", "code", "says"),
     [
         (("nonsense",), 2, "unknown command"),
-        (("ravdess-folds", "--out", "OUT"), 2, "--data"),
-        (("ravdess-folds", "--data", "nowhere", "--out", "OUT"), 5, "nowhere"),
-        (("ravdess-folds", "--data", "CLIPS", "--cache", "CACHE", "--out", "OUT", "--folds", "7"), 2, "folds 1 to 6"),
-        (("nemo-folds", "--data", "CLIPS", "--cache", "CACHE", "--out", "OUT", "--folds", "4"), 2, "folds 1 to 3"),
-        (("nemo-folds", "--data", "CLIPS", "--out", "OUT", "--processes", "0"), 2, "--processes"),
-        (("cross-corpus", "--data", "CLIPS", "--out", "OUT", "--threads", "0"), 2, "--threads"),
+        (("left-out-corpora", "--out", "OUT"), 2, "--data"),
+        (("left-out-corpora", "--data", "nowhere", "--out", "OUT"), 5, "nowhere"),
+        (
+            ("left-out-corpora", "--data", "CLIPS", "--cache", "CACHE", "--out", "OUT", "--only", "tess"),
+            2,
+            "--only tess",
+        ),
+        (("left-out-corpora", "--data", "CLIPS", "--cache", "CACHE", "--out", "OUT", "--seeds", "0"), 2, "--seeds"),
+        (("left-out-corpora", "--data", "CLIPS", "--out", "OUT", "--processes", "0"), 2, "--processes"),
+        (("left-out-corpora", "--data", "CLIPS", "--out", "OUT", "--threads", "0"), 2, "--threads"),
         (("stage-ablations", "--features", "nowhere.npz", "--out", "OUT"), 2, "--stage text"),
-        (("stage-ablations", "--features", "FEATURES", "--speech", "no.npz", "--out", "OUT"), 2, "--stage speech"),
+        (("stage-ablations", "--features", "FEATURES", "--speech", "no.npz", "--out", "OUT"), 2, "--stage voice"),
         (("option-ablations", "--features", "FEATURES", "--data", "nowhere", "--out", "OUT"), 5, "nowhere"),
     ],
 )

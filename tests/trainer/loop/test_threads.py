@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import torch
 from helpers.trainer.small_stages import SmallStages
+from helpers.trainer.small_voices import KINDS, ROWS, SmallEncoder, voice_corpora
 
-from trainer.compact.log_mels import _Worker
+from trainer.compact.voice_features import VoiceCache
 from trainer.loop import fit as loop
 
 
@@ -52,6 +53,8 @@ def test_a_stage_trains_with_the_threads_that_it_was_given(
 
 
 @pytest.mark.usefixtures("three_threads")
-def test_a_process_that_makes_log_mels_has_the_threads_that_it_was_given() -> None:
-    _Worker([], 0, 2)
-    assert torch.get_num_threads() == 2
+@pytest.mark.parametrize("processes", [1, 2])
+def test_making_voice_statistics_leaves_the_threads_of_the_training(tmp_path: Path, processes: int) -> None:
+    data = voice_corpora(tmp_path / "data")
+    VoiceCache(tmp_path / "cache", 0, SmallEncoder()).voices(data, ["emodb"], 0, ROWS, KINDS, processes)
+    assert torch.get_num_threads() == 3
