@@ -1,10 +1,12 @@
 """Stage I, speech: what a voice says, heard against how its speaker usually sounds.
 
-    z = clip((v - mean) / deviation),   b = sum(earlier z) / (N + shrinkage),   logits = W x,  x = z - b
-                                                                          or    logits = W2 relu(W1 x)
+    z = clip((v - mean) / deviation),   b = median(earlier z) N / (N + shrinkage),   x = [z - b; usual b]
+    logits = W x   or   logits = W2 relu(W1 x)
 
 v are the statistics of `livemerc.model.whisper_encoder`, mean and deviation those of the training data: z = 0 is
-everybody's usual voice, and so is the baseline of somebody who was never heard.
+everybody's usual voice, and so is the baseline of somebody who was never heard. The median is that of each figure by
+itself: while fewer than half of the utterances are shouted, they hardly move it. The head sees the baseline too,
+because z - b is the same of somebody who was always neutral and of somebody who was always angry.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from livemerc.model.whisper_encoder import Kind, Layout
 class HeadConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`rows`, `kinds` and `peak`: the encoder's `Layout`. `dimension`: D of the encoder, `labels`: C. `hidden`: width
     of a layer between, 0 = none. `clip`: no z is further from 0. `shrinkage`: the baseline is drawn towards everybody's
-    mean as if so many of their voices had been heard, too."""
+    mean as if so many of their voices had been heard, too. `usual`: scale of the baseline among the head's inputs, 0 =
+    the head sees what differs from it alone."""
 
     rows: tuple[int, ...]
     kinds: tuple[Kind, ...]
@@ -29,6 +32,7 @@ class HeadConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     hidden: int = 0
     clip: float = 5.0
     shrinkage: float = 5.0
+    usual: float = 0.0
 
     @property
     def layout(self) -> Layout:
@@ -59,12 +63,14 @@ class VoiceHead(nn.Module):
             c = self.config = msgspec.convert(config, HeadConfig)
         except msgspec.ValidationError as error:
             raise ValueError(f"voice head: {error}") from error
-        if not c.rows or not c.kinds or min(c.dimension, c.labels, c.clip, c.shrinkage) <= 0 or c.hidden < 0:
+        positive, not_negative = (c.dimension, c.labels, c.clip, c.shrinkage), (c.hidden, c.usual)
+        if not c.rows or not c.kinds or min(positive) <= 0 or min(not_negative) < 0:
             raise ValueError("voice head: its configuration leaves nothing to judge")
         self.register_buffer("mean", torch.zeros(c.width))
         self.register_buffer("deviation", torch.ones(c.width))
-        self.hidden = nn.Linear(c.width, c.hidden) if c.hidden else None
-        self.output = nn.Linear(c.hidden or c.width, c.labels)
+        inputs = c.width * (2 if c.usual else 1)
+        self.hidden = nn.Linear(inputs, c.hidden) if c.hidden else None
+        self.output = nn.Linear(c.hidden or inputs, c.labels)
 
     def standardise(self, voices: Tensor) -> Tensor:
         """Statistics v (..., S) -> z (..., S), bounded: one strange sound moves no baseline for long."""
@@ -72,9 +78,16 @@ class VoiceHead(nn.Module):
 
     def baseline(self, earlier: Tensor) -> Tensor:
         """Earlier z (N, S) of a speaker, N >= 0, the oldest first -> b (S,), how that speaker usually sounds."""
-        return earlier.sum(0) / (len(earlier) + self.config.shrinkage)
+        count = len(earlier)
+        if not count:
+            return earlier.new_zeros(earlier.shape[1:])
+        ordered = earlier.sort(0).values
+        median = (ordered[(count - 1) // 2] + ordered[count // 2]) / 2
+        return median * (count / (count + self.config.shrinkage))
 
     def forward(self, z: Tensor, baselines: Tensor) -> Tensor:
         """z (B, S), b (B, S) -> logits (B, C)."""
         x = z - baselines
+        if self.config.usual:
+            x = torch.cat([x, self.config.usual * baselines], -1)
         return self.output(x if self.hidden is None else torch.relu(self.hidden(x)))

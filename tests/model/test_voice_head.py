@@ -47,10 +47,28 @@ def test_a_voice_counts_by_how_far_it_is_from_its_speakers_usual(hidden: int) ->
         assert (one(z, shift.expand(3, -1)) - logits).abs().max() > 0.01
 
 
+def test_a_head_that_sees_the_usual_tells_who_is_always_neutral_from_who_is_always_angry() -> None:
+    one = head(usual=0.5)
+    usual = torch.randn(2, WIDTH)
+    logits = one(usual, usual)  # both are as they always are
+    assert (logits[0] - logits[1]).abs().max() > 0.01
+
+
+@given(st.integers(1, 15), st.floats(-50, 50, width=32))
+def test_fewer_than_half_that_are_shouted_leave_a_baseline_among_the_others(shouted: int, level: float) -> None:
+    one = head(clip=100.0)
+    calm = torch.randn(shouted + 1, WIDTH)
+    baseline = one.baseline(torch.cat([calm, calm[:1] + level * torch.ones(shouted, WIDTH)]))
+    count = 2 * shouted + 1
+    median = baseline * (count + 5.0) / count
+    assert bool((median >= calm.amin(0) - 1e-4).all())
+    assert bool((median <= calm.amax(0) + 1e-4).all())
+
+
 @pytest.mark.parametrize(
     "change",
     [{"rows": []}, {"kinds": []}, {"kinds": ["median"]}, {"labels": 0}, {"dimension": -1}, {"hidden": -1},
-     {"clip": 0.0}, {"shrinkage": 0.0}, {"unknown": 1}, {"rows": "all"}],
+     {"clip": 0.0}, {"shrinkage": 0.0}, {"usual": -0.5}, {"unknown": 1}, {"rows": "all"}],
 )  # fmt: skip
 def test_a_configuration_of_nonsense_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="voice head"):

@@ -45,7 +45,7 @@ class VoiceStage(_Stage, frozen=True):
     """Stage I, speech: a head over voice statistics. It selects nothing: what the last epoch leaves is kept.
 
     `rows`, `kinds`: the statistics, as of `livemerc.model.whisper_encoder.Layout`; `same_level`: every clip as loud.
-    `hidden`, `bound`, `shrinkage`: of the head, `hidden`, `clip` and `shrinkage` of
+    `hidden`, `bound`, `shrinkage`, `usual`: of the head, `hidden`, `clip`, `shrinkage` and `usual` of
     `livemerc.model.voice_head.HeadConfig`. `corpora` train (with the readers, at `neutral_share` of the draws, and
     EmoGator's bursts at `burst_share`); `baseline_mixture`: shares of draws without a baseline, and with one of mostly
     neutral, of random, of only neutral utterances.
@@ -57,6 +57,7 @@ class VoiceStage(_Stage, frozen=True):
     hidden: Annotated[int, msgspec.Meta(ge=0)]
     bound: Annotated[float, msgspec.Meta(gt=0)]
     shrinkage: Annotated[float, msgspec.Meta(gt=0)]
+    usual: Annotated[float, msgspec.Meta(ge=0)]
     corpora: list[str]
     neutral_share: float
     burst_share: float

@@ -33,7 +33,7 @@ def standardised_head(train: VoiceFeatures, config: VoiceStage, seed: int) -> Vo
     head = VoiceHead(
         {
             "rows": config.rows, "kinds": config.kinds, "peak": config.peak, "dimension": size, "labels": len(LABELS),
-            "hidden": config.hidden, "clip": config.bound, "shrinkage": config.shrinkage,
+            "hidden": config.hidden, "clip": config.bound, "shrinkage": config.shrinkage, "usual": config.usual,
         }
     )  # fmt: skip
     weight = draw_weights(train.clips, config)
