@@ -19,14 +19,15 @@ from livemerc.model.whisper_encoder import Kind, Layout
 
 
 class HeadConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`rows`, `kinds` and `peak`: the encoder's `Layout`. `dimension`: D of the encoder, `labels`: C. `hidden`: width
-    of a layer between, 0 = none. `clip`: no z is further from 0. `shrinkage`: the baseline is drawn towards everybody's
-    mean as if so many of their voices had been heard, too. `usual`: scale of the baseline among the head's inputs, 0 =
-    the head sees what differs from it alone."""
+    """`rows`, `kinds`, `peak` and `part_s`: the encoder's `Layout`. `dimension`: D of the encoder, `labels`: C.
+    `hidden`: width of a layer between, 0 = none. `clip`: no z is further from 0. `shrinkage`: the baseline is drawn
+    towards everybody's mean as if so many of their voices had been heard, too. `usual`: scale of the baseline among the
+    head's inputs, 0 = the head sees what differs from it alone."""
 
     rows: tuple[int, ...]
     kinds: tuple[Kind, ...]
     peak: float | None = None
+    part_s: float = 4.0
     dimension: int
     labels: int
     hidden: int = 0
@@ -37,7 +38,7 @@ class HeadConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     @property
     def layout(self) -> Layout:
         """What the encoder is to give."""
-        return Layout(self.rows, self.kinds, self.peak)
+        return Layout(self.rows, self.kinds, self.peak, self.part_s)
 
     @property
     def width(self) -> int:

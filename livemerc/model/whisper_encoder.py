@@ -2,8 +2,8 @@
 
 Radford et al. 2022, "Robust Speech Recognition via Large-Scale Weak Supervision", arXiv 2212.04356. Its weights are
 those of the recogniser's own file. CTranslate2 gives the last layer alone, in which little of a voice is left, so it is
-computed here. It sees the clip and half a second of zeros, positions from 0, and not the 30 s that it was trained on:
-that takes a tenth of the time.
+computed here. It sees a part of the clip and half a second of zeros, positions from 0, and not the 30 s that it was
+trained on: that takes a tenth of the time.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ FRAME_SAMPLES = 320
 """A frame of the encoder: 20 ms, two of the mel's."""
 MARGIN_SAMPLES = 8_000
 """Zeros behind a clip: without them its last frames look as if it went on."""
-LONGEST_SAMPLES = 30 * SAMPLE_RATE_HZ - MARGIN_SAMPLES
-"""There are positions for 30 s; longer clips are encoded in equal parts."""
+LONGEST_PART_S = 29.5
+"""There are positions for 30 s."""
 _RANGE = 8.0
 """log10 of power: what is softer than the loudest by more is as if it were so soft."""
 
@@ -44,12 +44,15 @@ class Layout(msgspec.Struct, frozen=True):
     `rows`: 0 = the input of the first layer, i = the output of layer i, layers + 1 = the last one's behind the final
     norm. `kinds`, over the clip's frames: their mean, their standard deviation, and that of their differences from one
     to the next ("delta"). `peak`: log10 of the mel power that each clip's loudest bin is set to, so that a level means
-    nothing; None = as loud as it is.
+    nothing; None = as loud as it is. `part_s`: a longer clip is encoded in equal parts, and its figures are over all of
+    them. The states carry their position, so figures of long clips are others, and acted sadness is long: readers of
+    10 s were called sad (trainer/LOG.md).
     """
 
     rows: tuple[int, ...]
     kinds: tuple[Kind, ...] = ("mean", "deviation")
     peak: float | None = None
+    part_s: float = 4.0
 
 
 class WhisperMel(nn.Module):
@@ -136,6 +139,8 @@ class WhisperEncoder(nn.Module):
         outside = [row for row in layout.rows if not 0 <= row <= total + 1]
         if outside or not layout.rows or not layout.kinds:
             raise ValueError(f"rows {list(layout.rows)} of an encoder that has 0 to {total + 1}")
+        if not 0 < layout.part_s <= LONGEST_PART_S:
+            raise ValueError(f"parts of {layout.part_s:g} s, where there are positions for {LONGEST_PART_S:g} s")
         self.layout = layout
         self.mel = WhisperMel()
         with Undrawn():
@@ -168,7 +173,8 @@ class WhisperEncoder(nn.Module):
     def _statistics(self, clip: np.ndarray) -> Tensor:
         if clip.ndim != 1 or not len(clip):
             raise ValueError(f"a clip must be a non-empty (n,) array, not {clip.shape}")
-        parts = np.array_split(clip.astype(np.float32, copy=False), -(-len(clip) // LONGEST_SAMPLES))
+        count = -(-len(clip) // round(self.layout.part_s * SAMPLE_RATE_HZ))
+        parts = np.array_split(clip.astype(np.float32, copy=False), count)
         device = self.mel.window.device
         mels = [self.mel(to_device(torch.from_numpy(np.pad(part, (0, MARGIN_SAMPLES))), device)) for part in parts]
         loudest = torch.stack([mel.max() for mel in mels]).max()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from livemerc.audio.read import read_samples
 from livemerc.model.checkpoint import VoiceEncoder
-from livemerc.model.whisper_encoder import LONGEST_SAMPLES, MARGIN_SAMPLES, Kind, Layout, WhisperEncoder
+from livemerc.model.whisper_encoder import MARGIN_SAMPLES, Kind, Layout, WhisperEncoder
 
 FILE = VoiceEncoder.shipped().path
 KINDS: tuple[Kind, ...] = ("mean", "deviation", "delta")
@@ -94,14 +94,15 @@ def test_a_clip_has_its_own_figures_whoever_comes_with_it(lengths: list[int], se
         torch.testing.assert_close(encoder((0, 1, 2)).statistics([clip])[0], row, atol=1e-5, rtol=0)
 
 
-def test_what_is_longer_than_the_positions_is_encoded_in_parts_that_all_count() -> None:
-    part = noise(29.5, -25)
-    assert len(part) == LONGEST_SAMPLES
+def test_a_long_clip_is_encoded_in_parts_that_all_count() -> None:
+    part = noise(Layout((1,)).part_s, -25)
     (one,) = encoder((0, 1)).statistics([part])
     (two,) = encoder((0, 1)).statistics([np.concatenate([part, part])])
     torch.testing.assert_close(two, one, atol=1e-4, rtol=1e-3)
     (other,) = encoder((0, 1)).statistics([np.concatenate([part, 0.1 * part])])
     assert (other - one).abs().max() > 0.01
+    whole = WhisperEncoder(FILE, Layout((0, 1), KINDS, part_s=12.0))
+    assert (whole.statistics([np.concatenate([part, part])])[0] - two).abs().max() > 0.01
 
 
 def test_with_a_peak_a_level_means_nothing_and_without_it_does() -> None:
@@ -128,6 +129,12 @@ def test_it_is_never_trained() -> None:
 def test_rows_that_it_lacks_are_refused(layout: Layout) -> None:
     with pytest.raises(ValueError, match="rows"):
         WhisperEncoder(FILE, layout)
+
+
+@pytest.mark.parametrize("part_s", [0.0, -1.0, 30.0])
+def test_parts_without_positions_are_refused(part_s: float) -> None:
+    with pytest.raises(ValueError, match="positions"):
+        WhisperEncoder(FILE, Layout((1,), part_s=part_s))
 
 
 @pytest.mark.parametrize("clip", [np.zeros(0, np.float32), np.zeros((2, 2), np.float32)])

@@ -44,7 +44,8 @@ class TextStage(_Stage, frozen=True):
 class VoiceStage(_Stage, frozen=True):
     """Stage I, speech: a head over voice statistics. It selects nothing: what the last epoch leaves is kept.
 
-    `rows`, `kinds`: the statistics, as of `livemerc.model.whisper_encoder.Layout`; `same_level`: every clip as loud.
+    `rows`, `kinds`: the statistics, as of `livemerc.model.whisper_encoder.Layout`, whose `part_s` is in seconds;
+    `same_level`: every clip as loud.
     `hidden`, `bound`, `shrinkage`, `usual`: of the head, `hidden`, `clip`, `shrinkage` and `usual` of
     `livemerc.model.voice_head.HeadConfig`. `corpora` train (with the readers, at `neutral_share` of the draws, and
     EmoGator's bursts at `burst_share`); `baseline_mixture`: shares of draws without a baseline, and with one of mostly
@@ -54,6 +55,7 @@ class VoiceStage(_Stage, frozen=True):
     rows: list[int]
     kinds: list[Literal["mean", "deviation", "delta"]]
     same_level: bool
+    part_s: Annotated[float, msgspec.Meta(gt=0)]
     hidden: Annotated[int, msgspec.Meta(ge=0)]
     bound: Annotated[float, msgspec.Meta(gt=0)]
     shrinkage: Annotated[float, msgspec.Meta(gt=0)]

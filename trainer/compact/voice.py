@@ -60,7 +60,7 @@ def all_voices(
     needed = tuple(needed)
     only_measured = [name for name in VOICES if name != "emogator" and (data / folder_of(name)).is_dir()]
     wanted = [name for name in VOICES if name in needed or name in only_measured]
-    cached = VoiceCache(cache, config.seed, source or ShippedWhisper(config.peak))
+    cached = VoiceCache(cache, config.seed, source or ShippedWhisper(config.peak, config.part_s))
     return cached.voices(data, wanted, config.versions, config.rows, config.kinds, processes)
 
 

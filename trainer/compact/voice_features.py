@@ -69,13 +69,14 @@ class EncoderSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ShippedWhisper:
-    """The encoder of the Whisper that ships. `peak` as of `Layout`."""
+    """The encoder of the Whisper that ships. `peak` and `part_s` as of `Layout`."""
 
     peak: float | None = None
+    part_s: float = 4.0
 
     @property
     def layout(self) -> Layout:
-        return Layout(tuple(range(6)), get_args(Kind), self.peak)
+        return Layout(tuple(range(6)), get_args(Kind), self.peak, self.part_s)
 
     @property
     def fingerprint(self) -> dict[str, Any]:

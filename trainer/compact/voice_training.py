@@ -32,8 +32,9 @@ def standardised_head(train: VoiceFeatures, config: VoiceStage, seed: int) -> Vo
     size = train.statistics[0].shape[1] // (len(config.rows) * len(config.kinds))
     head = VoiceHead(
         {
-            "rows": config.rows, "kinds": config.kinds, "peak": config.peak, "dimension": size, "labels": len(LABELS),
-            "hidden": config.hidden, "clip": config.bound, "shrinkage": config.shrinkage, "usual": config.usual,
+            "rows": config.rows, "kinds": config.kinds, "peak": config.peak, "part_s": config.part_s, "dimension": size,
+            "labels": len(LABELS), "hidden": config.hidden, "clip": config.bound, "shrinkage": config.shrinkage,
+            "usual": config.usual,
         }
     )  # fmt: skip
     weight = draw_weights(train.clips, config)
