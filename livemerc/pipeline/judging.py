@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from livemerc.model.merits import MeritsL, Window, WindowProbabilities
-from livemerc.pipeline.baselines import KEPT, Baselines
+from livemerc.pipeline.baselines import Baselines
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,6 +90,6 @@ def s1_in_turn(model: MeritsL, voices: Sequence[Tensor | None], speakers: Sequen
             out.append(None)
             continue
         voice = Voice(statistics)
-        out += s1_of(model, [Unheard(0, voice, baselines.of(speaker)[-KEPT:])])
+        out += s1_of(model, [Unheard(0, voice, baselines.of(speaker))])
         baselines.enter(speaker, voice)
     return out

@@ -88,8 +88,8 @@ def train_final(config: VoiceStage, everything: Everything, out: Path) -> tuple[
     head = averaged([train_head(train, config, seed, out / f"seed{seed}") for seed in seeds])
     result: dict[str, Any] = {"left_out": {}}
     temperatures = left_out_temperatures(config, everything, left_out, result["left_out"])
-    # One for both states goes into the weights, so that S1 is calibrated for any voice: cold and warm differ
-    # by a few hundredths only.
+    # One for both states goes into the weights, because S1 does not say how much of its speaker was heard. It is a
+    # compromise: cold voices wanted 1.60 and warm ones 1.26 (trainer/LOG.md).
     head = calibrated(head, temperatures["both"])
     left_out = {name: calibrated(one, temperatures["both"]) for name, one in left_out.items()}
     result |= {"temperatures": temperatures, **measured(head, everything, config)}

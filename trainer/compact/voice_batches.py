@@ -13,13 +13,12 @@ from torch import Tensor
 from livemerc.emotions import LABELS
 from livemerc.errors import ConfigError
 from livemerc.model.voice_head import VoiceHead
+from livemerc.pipeline.baselines import KEPT
 from trainer.compact.config import VoiceStage
 from trainer.compact.voice_features import VoiceFeatures
 from trainer.corpora.clips import Clip
 from trainer.corpora.sources import SOURCES
 
-LONGEST_BASELINE = 32
-"""Utterances that a baseline is made of at most, as live."""
 _LEAST_DEVIATION = 0.1
 """Of a corpus, relative to everybody's: keeps a figure that hardly moves in a corpus from being blown up."""
 NEUTRAL = LABELS.index("neutral")
@@ -148,7 +147,7 @@ class Drawing:
             return z[-1], self._head.baseline(z[:-1])
 
     def earlier(self, at: int, rng: np.random.Generator) -> np.ndarray:
-        """Other clips of the speaker, in an order of time drawn anew: 0 to `LONGEST_BASELINE` indices.
+        """Other clips of the speaker, in an order of time drawn anew: 0 to `KEPT` indices.
 
         Somebody with fewer clips says them over and over, so that how many there are tells no corpus and nobody who
         reads apart. A speaker of one clip has no other: it is drawn without a baseline.
@@ -158,7 +157,7 @@ class Drawing:
         others = others[others != at]
         if kind == 0 or not len(others):
             return np.zeros(0, np.int64)
-        count = int(rng.integers(1, LONGEST_BASELINE + 1))
+        count = int(rng.integers(1, KEPT + 1))
         is_neutral = self.voices.label[others] == NEUTRAL
         neutral, rest = others[is_neutral], others[~is_neutral]
         if kind == 2 or not len(neutral):

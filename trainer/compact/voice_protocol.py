@@ -11,7 +11,8 @@ from torch import Tensor
 
 from livemerc.emotions import LABELS
 from livemerc.model.voice_head import VoiceHead
-from trainer.compact.voice_batches import LONGEST_BASELINE, NEUTRAL, Voices
+from livemerc.pipeline.baselines import KEPT
+from trainer.compact.voice_batches import NEUTRAL, Voices
 from trainer.loop.metrics import classification_metrics
 
 Baseline = Callable[[Tensor], Tensor]
@@ -36,7 +37,7 @@ def causal_baselines(voices: Voices, baseline: Baseline, seed: int, version: int
     for order in in_order(voices, seed):
         z = voices.z[version][torch.from_numpy(order)].float()
         for place, at in enumerate(order):
-            earlier = z[max(0, place - LONGEST_BASELINE) : place]
+            earlier = z[max(0, place - KEPT) : place]
             out[at], count[at] = baseline(earlier).numpy(), len(earlier)
     return out, count
 
@@ -100,7 +101,7 @@ def neutral_in_a_row(judge: Judge, baseline: Baseline, voices: Voices, place: in
         others = others[others != at]
         if place > 1 and not len(others):
             continue
-        earlier = np.resize(rng.permutation(others), place - 1)[-LONGEST_BASELINE:] if place > 1 else others[:0]
+        earlier = np.resize(rng.permutation(others), place - 1)[-KEPT:] if place > 1 else others[:0]
         z = voices.z[0][[*earlier.tolist(), at]].float()
         p = torch.softmax(judge(z[-1:], baseline(z[:-1])[None])[0], 0)
         right += int(p.argmax()) == NEUTRAL

@@ -11,8 +11,9 @@ from helpers.trainer.small_voices import small_stage, voice_features
 
 from livemerc.emotions import LABELS
 from livemerc.errors import ConfigError
+from livemerc.pipeline.baselines import KEPT
 from trainer.compact.config import VoiceStage
-from trainer.compact.voice_batches import LONGEST_BASELINE, NEUTRAL, Drawing, Voices, draw_weights
+from trainer.compact.voice_batches import NEUTRAL, Drawing, Voices, draw_weights
 from trainer.compact.voice_features import VoiceFeatures
 from trainer.compact.voice_training import standardised_head
 
@@ -65,7 +66,7 @@ def test_a_baseline_is_of_other_utterances_of_the_speaker(features: VoiceFeature
         at = int(rng.integers(len(voices)))
         earlier = drawn.earlier(at, rng)
         assert at not in earlier
-        assert len(earlier) <= LONGEST_BASELINE
+        assert len(earlier) <= KEPT
         assert set(voices.speaker[earlier]) <= {voices.speaker[at]}
         if voices.corpus[at] == "ravdess" and len(earlier):
             counts.add(len(earlier))
