@@ -109,16 +109,17 @@ class MeritsL(nn.Module):
         return isinstance(self.speech, VoiceBranch)
 
     def baseline_of(self, earlier: Tensor) -> Tensor:
-        """Earlier voices (N, S) of a speaker, N >= 0, the oldest first -> their baseline (S,), on the CPU."""
+        """Earlier voices (N, S) of a speaker, N >= 0, the oldest first -> that speaker's baseline, on the CPU: (S + 2,)
+        as `VoiceHead.baseline` has it, or zeros (S,) where none is judged against."""
         if isinstance(self.speech, VoiceBranch):
             return self.speech.baseline_of(earlier)
         return earlier.new_zeros(earlier.shape[1:])
 
     def voice_of(self, voices: Tensor, baselines: Tensor | None) -> Tensor:
-        """Voices (B, S) as `livemerc.model.encoders.Encoders.speech` gives them, and the baselines (B, S) of who speaks
-        (None = of nobody known) -> S1 (B, Ds), on the CPU."""
+        """Voices (B, S) as `livemerc.model.encoders.Encoders.speech` gives them, and the baselines of who speaks, one
+        row each (None = of nobody known) -> S1 (B, Ds), on the CPU."""
         if isinstance(self.speech, VoiceBranch):
-            return self.speech.s1(voices, torch.zeros_like(voices) if baselines is None else baselines)
+            return self.speech.s1(voices, baselines)
         return voices
 
     @torch.inference_mode()

@@ -39,13 +39,14 @@ class VoiceBranch(nn.Module):
 
     @torch.inference_mode()
     def baseline_of(self, earlier: Tensor) -> Tensor:
-        """Earlier v (N, S) of a speaker, N >= 0, the oldest first -> b (S,), on the CPU."""
+        """Earlier v (N, S) of a speaker, N >= 0, the oldest first -> that speaker's baseline (S + 2,), on the CPU."""
         return self.head.baseline(self.head.standardise(self._there(earlier))).cpu()
 
     @torch.inference_mode()
-    def s1(self, voices: Tensor, baselines: Tensor) -> Tensor:
-        """v (B, S) and b (B, S) of who speaks -> S1 (B, C), on the CPU."""
-        return self.head(self.head.standardise(self._there(voices)), self._there(baselines)).cpu()
+    def s1(self, voices: Tensor, baselines: Tensor | None) -> Tensor:
+        """v (B, S) and baselines (B, S + 2) of who speaks, None = of nobody known -> S1 (B, C), on the CPU."""
+        there = None if baselines is None else self._there(baselines)
+        return self.head(self.head.standardise(self._there(voices)), there).cpu()
 
     def _there(self, rows: Tensor) -> Tensor:
         return rows.to(self.head.mean.device)

@@ -35,6 +35,7 @@ TEXT_CONFIG = {
 }  # fmt: skip
 VOICE_CONFIG: dict[str, Any] = {
     "rows": [0, 1], "kinds": ["mean", "deviation"], "peak": 1.0, "dimension": 384, "labels": len(LABELS),
+    "spread": 5.0,
 }  # fmt: skip
 CONVERSATION_CONFIG = {
     "text": {"width": 32, "hidden": 16, "heads": 4, "dropout": 0.3},

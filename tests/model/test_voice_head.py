@@ -28,8 +28,11 @@ def test_a_baseline_is_bounded_and_drawn_to_everybodys_mean(value: float, count:
     one = head(clip=3.0, shrinkage=5.0)
     z = one.standardise(torch.full((count, WIDTH), value))
     baseline = one.baseline(z)
-    assert baseline.shape == (WIDTH,)
-    assert bool((baseline.abs() <= 3.0 * count / (count + 5.0) + 1e-6).all())
+    assert baseline.shape == (WIDTH + 2,)
+    heard = count / (count + 5.0)
+    assert bool((baseline[:-2].abs() <= 3.0 * heard + 1e-6).all())
+    assert float(baseline[-2]) == pytest.approx(heard)
+    assert bool(baseline.isfinite().all())
 
 
 def test_who_was_never_heard_has_everybodys_baseline() -> None:
@@ -41,16 +44,25 @@ def test_a_voice_counts_by_how_far_it_is_from_its_speakers_usual(hidden: int) ->
     one = head(hidden=hidden)
     z, shift = torch.randn(3, WIDTH), torch.randn(WIDTH)
     with torch.no_grad():
-        logits = one(z, torch.zeros_like(z))
+        logits = one(z, None)
         assert logits.shape == (3, 7)
-        torch.testing.assert_close(one(z + shift, shift.expand(3, -1)), logits)
-        assert (one(z, shift.expand(3, -1)) - logits).abs().max() > 0.01
+        torch.testing.assert_close(one(z, one.nobody(3)), logits)
+        shifted = torch.cat([shift, torch.zeros(2)]).expand(3, -1)
+        torch.testing.assert_close(one(z + shift, shifted), logits)
+        assert (one(z, shifted) - logits).abs().max() > 0.01
 
 
-def test_a_head_that_sees_the_usual_tells_who_is_always_neutral_from_who_is_always_angry() -> None:
-    one = head(usual=0.5)
-    usual = torch.randn(2, WIDTH)
-    logits = one(usual, usual)  # both are as they always are
+def test_a_head_that_sees_the_spread_tells_who_never_changes_from_who_shows_everything() -> None:
+    one, blind = head(spread=5.0), head()
+    middle = torch.randn(WIDTH)
+    away = torch.randn(4, WIDTH)
+    calm, lively = (torch.cat([middle + scale * away, middle - scale * away, middle[None]]) for scale in (0.1, 1.0))
+    baselines = torch.stack([blind.baseline(z) for z in (calm, lively)])
+    torch.testing.assert_close(baselines[0, :-1], baselines[1, :-1])  # the same median of as many
+    assert baselines[0, -1] < baselines[1, -1]
+    both = middle.expand(2, -1)
+    torch.testing.assert_close(*blind(both, baselines))
+    logits = one(both, baselines)
     assert (logits[0] - logits[1]).abs().max() > 0.01
 
 
@@ -60,7 +72,7 @@ def test_fewer_than_half_that_are_shouted_leave_a_baseline_among_the_others(shou
     calm = torch.randn(shouted + 1, WIDTH)
     baseline = one.baseline(torch.cat([calm, calm[:1] + level * torch.ones(shouted, WIDTH)]))
     count = 2 * shouted + 1
-    median = baseline * (count + 5.0) / count
+    median = baseline[:-2] * (count + 5.0) / count
     assert bool((median >= calm.amin(0) - 1e-4).all())
     assert bool((median <= calm.amax(0) + 1e-4).all())
 
@@ -68,7 +80,7 @@ def test_fewer_than_half_that_are_shouted_leave_a_baseline_among_the_others(shou
 @pytest.mark.parametrize(
     "change",
     [{"rows": []}, {"kinds": []}, {"kinds": ["median"]}, {"labels": 0}, {"dimension": -1}, {"hidden": -1},
-     {"clip": 0.0}, {"shrinkage": 0.0}, {"usual": -0.5}, {"unknown": 1}, {"rows": "all"}],
+     {"clip": 0.0}, {"shrinkage": 0.0}, {"spread": -0.5}, {"unknown": 1}, {"rows": "all"}],
 )  # fmt: skip
 def test_a_configuration_of_nonsense_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="voice head"):

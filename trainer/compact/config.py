@@ -46,7 +46,7 @@ class VoiceStage(_Stage, frozen=True):
 
     `rows`, `kinds`: the statistics, as of `livemerc.model.whisper_encoder.Layout`, whose `part_s` is in seconds;
     `same_level`: every clip as loud.
-    `hidden`, `bound`, `shrinkage`, `usual`: of the head, `hidden`, `clip`, `shrinkage` and `usual` of
+    `hidden`, `bound`, `shrinkage`, `spread`: of the head, `hidden`, `clip`, `shrinkage` and `spread` of
     `livemerc.model.voice_head.HeadConfig`. `corpora` train (with the readers, at `neutral_share` of the draws, and
     EmoGator's bursts at `burst_share`); `baseline_mixture`: shares of draws without a baseline, and with one of mostly
     neutral, of random, of only neutral utterances.
@@ -59,7 +59,7 @@ class VoiceStage(_Stage, frozen=True):
     hidden: Annotated[int, msgspec.Meta(ge=0)]
     bound: Annotated[float, msgspec.Meta(gt=0)]
     shrinkage: Annotated[float, msgspec.Meta(gt=0)]
-    usual: Annotated[float, msgspec.Meta(ge=0)]
+    spread: Annotated[float, msgspec.Meta(ge=0)]
     corpora: list[str]
     neutral_share: float
     burst_share: float
@@ -77,9 +77,6 @@ class VoiceStage(_Stage, frozen=True):
     mask_absent: bool
     baseline_mixture: Annotated[list[float], msgspec.Meta(min_length=4, max_length=4)]
     mostly_neutral: float
-    to_everybody: float
-    to_another: float
-    group_rate: float
 
     @property
     def peak(self) -> float | None:

@@ -19,8 +19,6 @@ from trainer.compact.voice_features import VoiceFeatures
 from trainer.corpora.clips import Clip
 from trainer.corpora.sources import SOURCES
 
-_LEAST_DEVIATION = 0.1
-"""Of a corpus, relative to everybody's: keeps a figure that hardly moves in a corpus from being blown up."""
 NEUTRAL = LABELS.index("neutral")
 
 
@@ -90,7 +88,7 @@ def _standardised(statistics: np.ndarray, head: VoiceHead) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class VoiceBatch:
-    """z (B, S), baseline (B, S), label (B,), group (B,): index of the corpus among `Drawing.groups`."""
+    """z (B, S), baseline (B, S + 2), label (B,), group (B,): index of the corpus among `Drawing.groups`."""
 
     z: Tensor
     baseline: Tensor
@@ -106,18 +104,11 @@ class Drawing:
         self._head = head
         self.groups = list(dict.fromkeys(voices.corpus.tolist()))
         self.group = np.array([self.groups.index(c) for c in voices.corpus])
-        self.acted = [SOURCES[name].kind == "acted" for name in self.groups]
         self.weights = draw_weights(voices.clips, config)
         shares = np.cumsum(config.baseline_mixture)
         self._kinds = shares[:-1] / shares[-1]
         _, self._speaker = np.unique(voices.speaker, return_inverse=True)
         self._of_speaker = [np.flatnonzero(self._speaker == s) for s in range(self._speaker.max() + 1)]
-        self._levels = [self._level(g) for g in range(len(self.groups))] if self.moves else []
-
-    @property
-    def moves(self) -> bool:
-        """Whether corpora are moved towards others."""
-        return self.config.to_everybody > 0 or self.config.to_another > 0
 
     @property
     def steps(self) -> int:
@@ -134,7 +125,7 @@ class Drawing:
             )  # fmt: skip
 
     def _one(self, at: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """z (S,) of a clip and its baseline (S,)."""
+        """z (S,) of a clip and its baseline (S + 2,)."""
         earlier = self.earlier(at, rng)
         rows = np.concatenate((earlier, [at]))
         last = len(self.voices.z) - 1
@@ -142,7 +133,7 @@ class Drawing:
         if last and rng.random() >= self.config.clean_share:
             versions = rng.integers(0, last + 1, len(rows))
             versions[-1] = rng.integers(1, last + 1)
-        z = self._moved(self.voices.rows(versions, rows), int(self.group[at]), rng)
+        z = self.voices.rows(versions, rows)
         with torch.no_grad():
             return z[-1], self._head.baseline(z[:-1])
 
@@ -167,32 +158,3 @@ class Drawing:
         flat = int(rng.binomial(count, self.config.mostly_neutral))
         said = np.resize(rng.permutation(neutral), flat), np.resize(rng.permutation(rest), count - flat)
         return rng.permutation(np.concatenate(said))
-
-    def _level(self, group: int) -> tuple[Tensor, Tensor]:
-        """Mean and deviation (S,) of a corpus' clean clips, its classes alike; those of read speech and bursts are
-        everybody's, because taking off the mean of one class would take off the class."""
-        size = self.voices.z[0].shape[1]
-        if not self.acted[group]:
-            return torch.zeros(size), torch.ones(size)
-        rows = np.flatnonzero(self.group == group)
-        weight = torch.from_numpy(self.weights[rows] / self.weights[rows].sum()).float()[:, None]
-        z = self.voices.z[0][torch.from_numpy(rows)].float()
-        mean = (weight * z).sum(0)
-        return mean, (weight * (z - mean).square()).sum(0).sqrt().clamp(min=_LEAST_DEVIATION)
-
-    def _moved(self, z: Tensor, group: int, rng: np.random.Generator) -> Tensor:
-        """The speaker's z (n, S) as if another corpus had recorded them: mean and deviation of the corpus are moved
-        part of the way towards everybody's or another's (MixStyle, Zhou et al. 2021, with corpora for instances)."""
-        if not self.moves or not self.acted[group]:
-            return z
-        chance, share = rng.random(), float(rng.random())
-        mean, deviation = self._levels[group]
-        if chance < self.config.to_everybody:
-            to_mean, to_deviation = torch.zeros_like(mean), torch.ones_like(deviation)
-        elif chance < self.config.to_everybody + self.config.to_another:
-            others = [g for g, acted in enumerate(self.acted) if acted and g != group] or [group]
-            to_mean, to_deviation = self._levels[others[rng.integers(len(others))]]
-        else:
-            return z
-        to_mean, to_deviation = mean + share * (to_mean - mean), deviation + share * (to_deviation - deviation)
-        return (z - mean) / deviation * to_deviation + to_mean

@@ -72,7 +72,7 @@ class ShippedWhisper:
     """The encoder of the Whisper that ships. `peak` and `part_s` as of `Layout`."""
 
     peak: float | None = None
-    part_s: float = 4.0
+    part_s: float = 5.0
 
     @property
     def layout(self) -> Layout:

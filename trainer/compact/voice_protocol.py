@@ -16,9 +16,9 @@ from trainer.compact.voice_batches import NEUTRAL, Voices
 from trainer.loop.metrics import classification_metrics
 
 Baseline = Callable[[Tensor], Tensor]
-"""Earlier z of a speaker (N, S), N >= 0 -> baseline (S,)."""
-Judge = Callable[[Tensor, Tensor], Tensor]
-"""z (B, S), baseline (B, S) -> logits (B, C): a head, or what it is measured beside."""
+"""Earlier z of a speaker (N, S), N >= 0 -> baseline (R,), of as many figures as its judge takes."""
+Judge = Callable[[Tensor, Tensor | None], Tensor]
+"""z (B, S), baselines (B, R), None = cold -> logits (B, C): a head, or what it is measured beside."""
 _AT_ONCE = 256
 
 
@@ -31,8 +31,8 @@ def in_order(voices: Voices, seed: int) -> list[np.ndarray]:
 
 @torch.inference_mode()
 def causal_baselines(voices: Voices, baseline: Baseline, seed: int, version: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Baselines (N, S) float32 from each speaker's earlier clips in a random order, and how many those were (N,)."""
-    out = np.zeros((len(voices), voices.z[version].shape[1]), np.float32)
+    """Baselines (N, R) float32 from each speaker's earlier clips in a random order, and how many those were (N,)."""
+    out = np.zeros((len(voices), len(baseline(voices.z[version][:0].float()))), np.float32)
     count = np.zeros(len(voices), np.int64)
     for order in in_order(voices, seed):
         z = voices.z[version][torch.from_numpy(order)].float()
@@ -44,13 +44,12 @@ def causal_baselines(voices: Voices, baseline: Baseline, seed: int, version: int
 
 @torch.inference_mode()
 def logits(judge: Judge, voices: Voices, baselines: np.ndarray | None = None, version: int = 0) -> np.ndarray:
-    """(N, C) float32. `baselines` (N, S) None: cold."""
+    """(N, C) float32. `baselines` (N, R) None: cold."""
     found = []
     for start in range(0, len(voices), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         z = voices.z[version][part].float()
-        b = torch.zeros_like(z) if baselines is None else torch.from_numpy(baselines[part])
-        found.append(judge(z, b).numpy())
+        found.append(judge(z, None if baselines is None else torch.from_numpy(baselines[part])).numpy())
     return np.concatenate(found)
 
 

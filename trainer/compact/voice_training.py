@@ -11,7 +11,6 @@ import msgspec
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from livemerc.emotions import LABELS
 from livemerc.errors import ConfigError
@@ -34,7 +33,7 @@ def standardised_head(train: VoiceFeatures, config: VoiceStage, seed: int) -> Vo
         {
             "rows": config.rows, "kinds": config.kinds, "peak": config.peak, "part_s": config.part_s, "dimension": size,
             "labels": len(LABELS), "hidden": config.hidden, "clip": config.bound, "shrinkage": config.shrinkage,
-            "usual": config.usual,
+            "spread": config.spread,
         }
     )  # fmt: skip
     weight = draw_weights(train.clips, config)
@@ -51,53 +50,31 @@ def standardised_head(train: VoiceFeatures, config: VoiceStage, seed: int) -> Vo
     return head
 
 
-class GroupLoss(nn.Module):
-    """The head and the weights of the corpora in its loss, both part of the state that a killed run goes on from.
-
-    `rate` 0: every draw counts alike. Else group DRO (Sagawa et al. 2020, algorithm 1) over the acted corpora: after
-    each batch the weight of a corpus grows by exp(rate * its loss), so that the worst decides. Read speech and bursts
-    keep their share.
-    """
+class VoiceLoss(nn.Module):
+    """Cross-entropy with label smoothing, and the squared weights. `mask_absent`: classes that a clip's corpus lacks are
+    left out of it."""
 
     def __init__(self, head: VoiceHead, drawing: Drawing, config: VoiceStage):
         super().__init__()
         self.head, self.config = head, config
-        self.acted = drawing.acted
-        self.weight: Tensor
-        self.register_buffer("weight", torch.ones(len(drawing.groups)))
         present = torch.zeros(len(drawing.groups), len(LABELS), dtype=torch.bool)
         for group, label in zip(drawing.group, drawing.voices.label, strict=True):
             present[group, label] = True
         # A corpus of one class keeps all: with the others masked its loss would be 0.
         present[present.sum(1) == 1] = True
-        self.present = present
+        self.present = present if config.mask_absent else torch.ones_like(present)
 
     def forward(self, batch: VoiceBatch) -> Tensor:
-        logits = self.head(batch.z, batch.baseline)
-        loss = self._cross_entropy(logits, batch)
-        if self.config.group_rate > 0:
-            self._reweigh(loss.detach(), batch.group)
-            loss = loss * self.weight[batch.group]
+        loss = self.cross_entropy(self.head(batch.z, batch.baseline), batch)
         return loss.mean() + self.config.l2 * self._squares()
 
-    def _cross_entropy(self, logits: Tensor, batch: VoiceBatch) -> Tensor:
-        """(B,)"""
-        smoothing = self.config.label_smoothing
-        if not self.config.mask_absent:
-            return F.cross_entropy(logits, batch.label, label_smoothing=smoothing, reduction="none")
-        there = self.present[batch.group]
+    def cross_entropy(self, logits: Tensor, batch: VoiceBatch) -> Tensor:
+        """Of each draw (B,)."""
+        smoothing, there = self.config.label_smoothing, self.present[batch.group]
         log_p = logits.masked_fill(~there, -torch.inf).log_softmax(1)
         own = -log_p.gather(1, batch.label[:, None])[:, 0]
-        spread = -log_p.masked_fill(~there, 0.0).sum(1) / there.sum(1)
-        return (1.0 - smoothing) * own + smoothing * spread
-
-    @torch.no_grad()
-    def _reweigh(self, loss: Tensor, group: Tensor) -> None:
-        acted = [g for g, is_acted in enumerate(self.acted) if is_acted]
-        for g in acted:
-            if bool((group == g).any()):
-                self.weight[g] *= torch.exp(self.config.group_rate * loss[group == g].mean())
-        self.weight[acted] *= len(acted) / self.weight[acted].sum()
+        smooth = -log_p.masked_fill(~there, 0.0).sum(1) / there.sum(1)
+        return (1.0 - smoothing) * own + smoothing * smooth
 
     def _squares(self) -> Tensor:
         return torch.stack([p.square().sum() for p in self.head.parameters() if p.ndim > 1]).sum()
@@ -116,7 +93,7 @@ def train_head(
     """
     head = standardised_head(train, config, seed)
     drawing = Drawing(Voices(train, head), head, config)
-    module = GroupLoss(head, drawing, config)
+    module = VoiceLoss(head, drawing, config)
     steps = drawing.steps
     total = config.epochs * steps
     rate = partial(warm_up_then_down, warm=max(1, int(total * config.warm_up)), total=total)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from trainer.corpora.audio_check import probe_s
 from trainer.corpora.clips import Clip
@@ -31,20 +34,23 @@ _READERS: dict[str, Callable[[Path], list[Clip]]] = {
 VOICES: tuple[str, ...] = tuple(_READERS)
 """The speech corpora, as `corpora.sources.SOURCES` names them."""
 _BABBLERS = 40
-_PIECE_S = 2.0
+_SHORTEST_S, _LONGEST_S = 1.5, 6.0
+"""Of the pieces that readers are cut into, as utterances vary."""
 
 
 def in_pieces(clips: list[Clip]) -> list[Clip]:
-    """Each clip in equal parts of two seconds or more: somebody who reads aloud then has several utterances, and
-    neutral speech a neutral baseline. Raises `InputError` for a file that cannot be opened."""
+    """Each clip in pieces of 1.5 to 6 s, drawn by its name: somebody who reads aloud then has several utterances, and
+    neutral speech a neutral baseline, of all lengths. Raises `InputError` for a file that cannot be opened."""
     pieces = []
     for clip in clips:
+        rng = np.random.default_rng(zlib.crc32(clip.clip_id.encode()))
         length_s = probe_s(clip.path)[0]
-        parts = max(1, int(length_s / _PIECE_S))
-        ends = [length_s * (k + 1) / parts for k in range(parts - 1)]
+        starts = [0.0]
+        while length_s - (end := starts[-1] + float(rng.uniform(_SHORTEST_S, _LONGEST_S))) >= _SHORTEST_S:
+            starts.append(end)
         pieces += [
             replace(clip, clip_id=f"{clip.clip_id}.{k}", start_s=start, end_s=end)
-            for k, (start, end) in enumerate(zip([0.0, *ends], [*ends, None], strict=True))
+            for k, (start, end) in enumerate(zip(starts, [*starts[1:], None], strict=True))
         ]
     return pieces
 

@@ -32,7 +32,8 @@ def plain_baseline(earlier: Tensor) -> Tensor:
 
 
 class Regression:
-    """Multinomial logistic regression on z less the baseline, called as a head is: z (B, S), b (B, S) -> (B, C)."""
+    """Multinomial logistic regression on z less the baseline, called as a head is: z (B, S), b (B, S) or None (cold)
+    -> (B, C)."""
 
     def __init__(self, voices: Voices, weights: np.ndarray, baselines: np.ndarray | None):
         """`weights` (N,): chance of each clip in training; `baselines` (N, S), None: cold."""
@@ -48,8 +49,8 @@ class Regression:
         self._weight[model.classes_] = torch.from_numpy(model.coef_).float()
         self._bias[model.classes_] = torch.from_numpy(model.intercept_).float()
 
-    def __call__(self, z: Tensor, baseline: Tensor) -> Tensor:
-        return (z - baseline) @ self._weight.T + self._bias
+    def __call__(self, z: Tensor, baseline: Tensor | None) -> Tensor:
+        return (z if baseline is None else z - baseline) @ self._weight.T + self._bias
 
 
 def log_mel_logits(checkpoint: Path, clips: list[Clip]) -> np.ndarray:

@@ -85,9 +85,8 @@ def test_a_clip_of_one_who_says_nothing_else_is_drawn_cold(features: VoiceFeatur
     assert not len(drawn.earlier(reader, np.random.default_rng(0)))
 
 
-@pytest.mark.parametrize("moves", [{}, {"to_everybody": 0.5, "to_another": 0.5}])
-def test_batches_are_finite_and_the_same_for_the_same_seed(features: VoiceFeatures, moves: dict[str, float]) -> None:
-    drawn = drawing(features, **moves)
+def test_batches_are_finite_and_the_same_for_the_same_seed(features: VoiceFeatures) -> None:
+    drawn = drawing(features)
     first, second = (list(drawn.batches(np.random.default_rng(5))) for _ in range(2))
     assert len(first) == drawn.steps
     for one, other in zip(first, second, strict=True):
@@ -95,7 +94,7 @@ def test_batches_are_finite_and_the_same_for_the_same_seed(features: VoiceFeatur
             assert torch.equal(getattr(one, field), getattr(other, field))
         assert torch.isfinite(one.z).all()
         assert torch.isfinite(one.baseline).all()
-        assert one.z.shape == one.baseline.shape == (16, 24)
+        assert (one.z.shape, one.baseline.shape) == ((16, 24), (16, 26))
     other_seed = next(iter(drawn.batches(np.random.default_rng(6))))
     assert not torch.equal(other_seed.z, first[0].z)
 
@@ -103,18 +102,6 @@ def test_batches_are_finite_and_the_same_for_the_same_seed(features: VoiceFeatur
 def test_draws_without_a_baseline_have_everybodys_mean(features: VoiceFeatures) -> None:
     for batch in drawing(features, baseline_mixture=NONE).batches(np.random.default_rng(0)):
         assert not batch.baseline.any()
-
-
-def test_a_corpus_that_is_moved_to_everybodys_mean_cannot_be_told_by_it(features: VoiceFeatures) -> None:
-    def apart(**moves: float) -> float:
-        """How far the means of the two corpora are from each other, over an epoch."""
-        drawn = drawing(features, draws_per_epoch=2048, baseline_mixture=NONE, neutral_share=0.0, **moves)
-        batches = list(drawn.batches(np.random.default_rng(0)))
-        z, group = torch.cat([b.z for b in batches]), torch.cat([b.group for b in batches])
-        return float((z[group == 0].mean(0) - z[group == 1].mean(0)).norm())
-
-    assert apart(to_everybody=1.0) < 0.7 * apart()
-    assert apart(to_another=1.0) < 0.7 * apart()
 
 
 def test_standardised_statistics_have_everybodys_mean_at_nought(features: VoiceFeatures) -> None:

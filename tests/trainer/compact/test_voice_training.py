@@ -25,7 +25,7 @@ from trainer.compact.voice_protocol import (
     logits,
     neutral_in_a_row,
 )
-from trainer.compact.voice_training import GroupLoss, averaged, standardised_head, train_head
+from trainer.compact.voice_training import VoiceLoss, averaged, standardised_head, train_head
 from trainer.loop import fit
 
 
@@ -47,7 +47,7 @@ def interrupted_at(number: int, step: Callable[..., float]) -> Callable[..., flo
     return run
 
 
-@pytest.mark.parametrize("options", [{}, {"group_rate": 0.5, "to_another": 0.5, "mask_absent": True}])
+@pytest.mark.parametrize("options", [{}, {"mask_absent": False}])
 def test_resumed_training_equals_uninterrupted_training(
     features: VoiceFeatures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
 ) -> None:
@@ -95,32 +95,11 @@ def batch_of(drawing: Drawing, seed: int = 0) -> VoiceBatch:
     return next(iter(drawing.batches(np.random.default_rng(seed))))
 
 
-def loss_of(features: VoiceFeatures, **changes: object) -> tuple[GroupLoss, Drawing]:
+def loss_of(features: VoiceFeatures, **changes: object) -> tuple[VoiceLoss, Drawing]:
     stage = small_stage(**{"draws_per_epoch": 256, **changes})
     head = standardised_head(features, stage, 0)
     drawing = Drawing(Voices(features, head), head, stage)
-    return GroupLoss(head, drawing, stage), drawing
-
-
-def test_the_worst_corpus_gains_weight_and_read_speech_keeps_its_own(features: VoiceFeatures) -> None:
-    module, drawing = loss_of(features, group_rate=1.0, batch=128, neutral_share=0.2, l2=0.0)
-    batch = batch_of(drawing)
-    loss = torch.where(batch.group == drawing.groups.index("nemo"), 2.0, 1.0)
-    module._reweigh(loss, batch.group)
-    weight = dict(zip(drawing.groups, module.weight.tolist(), strict=True))
-    assert weight["nemo"] > 1.0 > weight["ravdess"]
-    assert weight["nemo"] + weight["ravdess"] == pytest.approx(2.0)
-    assert weight["readers"] == 1.0
-    assert "weight" in module.state_dict(), "a killed run goes on with it"
-    before = module.weight.clone()
-    module(batch)
-    assert not torch.equal(module.weight, before)
-
-
-def test_without_a_rate_corpora_count_alike(features: VoiceFeatures) -> None:
-    module, drawing = loss_of(features)
-    module(batch_of(drawing))
-    assert torch.equal(module.weight, torch.ones(3))
+    return VoiceLoss(head, drawing, stage), drawing
 
 
 def test_classes_that_a_corpus_lacks_are_no_mistake_there_where_asked(features: VoiceFeatures) -> None:
@@ -129,7 +108,7 @@ def test_classes_that_a_corpus_lacks_are_no_mistake_there_where_asked(features: 
     of_nemo, of_readers = (batch.group == drawing.groups.index(name) for name in ("nemo", "readers"))
     with torch.no_grad():
         module.head.output.bias[6] = 50.0  # nEMO has no seventh class here; read speech has only the first
-        loss = module._cross_entropy(module.head(batch.z, batch.baseline), batch)
+        loss = module.cross_entropy(module.head(batch.z, batch.baseline), batch)
     assert float(loss[of_nemo].max()) < 10
     assert float(loss[of_readers].min()) > 10, "somebody who reads is neutral among all seven"
 
@@ -176,7 +155,7 @@ def test_read_speech_in_a_row_never_hears_itself(features: VoiceFeatures) -> Non
         heard.append(earlier)
         return torch.zeros(24)
 
-    def judge(z: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+    def judge(z: torch.Tensor, _: torch.Tensor | None) -> torch.Tensor:
         assert not any(torch.equal(z[0], row) for row in heard[-1])
         return torch.tensor([[1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]])
 
