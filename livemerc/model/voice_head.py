@@ -7,8 +7,8 @@
 v are the statistics of `livemerc.model.whisper_encoder`, mean and deviation those of the training data: z = 0 is
 everybody's usual voice, and so is the baseline of somebody who was never heard. The median is that of each figure by
 itself: while fewer than half of the utterances are shouted, they hardly move it. The head also sees how much of the
-speaker was heard and how much that varied, because z - b is near 0 of somebody who was always neutral, and of the mean of
-all that an actor plays.
+speaker was heard and how much that varied, because z - b is near 0 of somebody who was always neutral, and of the mean
+of all that an actor plays.
 """
 
 from __future__ import annotations

@@ -47,8 +47,8 @@ class VoiceStage(_Stage, frozen=True):
     `rows`, `kinds`: the statistics, as of `livemerc.model.whisper_encoder.Layout`, whose `part_s` is in seconds;
     `same_level`: every clip as loud.
     `hidden`, `bound`, `shrinkage`, `spread`: of the head, `hidden`, `clip`, `shrinkage` and `spread` of
-    `livemerc.model.voice_head.HeadConfig`. `corpora` train (with the readers, at `neutral_share` of the draws, and
-    EmoGator's bursts at `burst_share`); `baseline_mixture`: shares of draws without a baseline, and with one of mostly
+    `livemerc.model.voice_head.HeadConfig`. `corpora` train, all acted, and the readers at
+    `neutral_share` of the draws; `baseline_mixture`: shares of draws without a baseline, and with one of mostly
     neutral, of random, of only neutral utterances.
     """
 
@@ -62,7 +62,6 @@ class VoiceStage(_Stage, frozen=True):
     spread: Annotated[float, msgspec.Meta(ge=0)]
     corpora: list[str]
     neutral_share: float
-    burst_share: float
     versions: int
     clean_share: float
     heads: int

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from livemerc.emotions import LABELS
+from livemerc.errors import ConfigError
 from livemerc.model.voice_head import VoiceHead
 from trainer.compact.config import VoiceStage
 from trainer.compact.voice_batches import Voices, draw_weights
@@ -40,13 +41,15 @@ Everything = dict[str, VoiceFeatures]
 def training_corpora(config: VoiceStage) -> tuple[str, ...]:
     """What trains the head. Raises `ConfigError` where the configuration names what may not."""
     check_may_ship(config.corpora, "[voice] corpora")
+    for name in config.corpora:
+        if SOURCES[name].kind != "acted":
+            raise ConfigError(f"[voice] corpora: {name} is no acted speech; take it out of the list.")
     return (*config.corpora, *own_draws(config))
 
 
 def own_draws(config: VoiceStage) -> tuple[str, ...]:
     """The corpora that have a share of the draws of their own."""
-    shares = {"readers": config.neutral_share, "emogator": config.burst_share}
-    return tuple(name for name, share in shares.items() if share > 0)
+    return ("readers",) if config.neutral_share > 0 else ()
 
 
 def all_voices(

@@ -26,7 +26,7 @@ def draw_weights(clips: list[Clip], config: VoiceStage) -> np.ndarray:
     """Chance of each clip (N,), summing to 1: acted corpora alike, and the classes alike inside a corpus.
 
     A corpus of ten times the clips may not decide by its size, nor may a class become a corpus. Read speech gets
-    `neutral_share` and bursts `burst_share` of all draws. Raises `ConfigError` where no acted corpus is there.
+    `neutral_share` of all draws. Raises `ConfigError` where no acted corpus is there.
     """
     corpora = np.array([c.corpus for c in clips])
     labels = np.array([c.label for c in clips])
@@ -37,9 +37,8 @@ def draw_weights(clips: list[Clip], config: VoiceStage) -> np.ndarray:
         raise ConfigError(
             "[voice] corpora: none of them is acted speech, so nothing but neutral can be learnt; add one."
         )
-    share = {"read": config.neutral_share, "bursts": config.burst_share}
-    share = {kind: of for kind, of in share.items() if of_kind[kind]}
-    share["acted"] = 1.0 - sum(share.values())
+    read = config.neutral_share if of_kind["read"] else 0.0
+    share = {"read": read, "acted": 1.0 - read}
     weights = np.zeros(len(clips))
     for kind, of in share.items():
         for corpus in of_kind[kind]:

@@ -51,8 +51,8 @@ def standardised_head(train: VoiceFeatures, config: VoiceStage, seed: int) -> Vo
 
 
 class VoiceLoss(nn.Module):
-    """Cross-entropy with label smoothing, and the squared weights. `mask_absent`: classes that a clip's corpus lacks are
-    left out of it."""
+    """Cross-entropy with label smoothing, and the squared weights. `mask_absent` leaves classes that a clip's corpus
+    lacks out of it."""
 
     def __init__(self, head: VoiceHead, drawing: Drawing, config: VoiceStage):
         super().__init__()

@@ -47,12 +47,6 @@ def test_corpora_then_classes_are_drawn_alike(features: VoiceFeatures) -> None:
     assert share_of(features, small_stage(neutral_share=0.0), "readers") == 0.0
 
 
-def test_bursts_are_drawn_as_often_as_asked_and_no_more(features: VoiceFeatures) -> None:
-    more = VoiceFeatures.joined([features, voice_features("emogator", 7, 50)])
-    assert share_of(more, small_stage(burst_share=0.05), "emogator") == pytest.approx(0.05)
-    assert share_of(more, small_stage(burst_share=0.0), "emogator") == 0.0
-
-
 def test_read_speech_alone_teaches_nothing() -> None:
     with pytest.raises(ConfigError, match="none of them is acted"):
         draw_weights(voice_features("readers", 1, 5).clips, small_stage())
@@ -128,3 +122,5 @@ def test_the_recipe_that_ships_trains_on_nothing_that_states_no_licence() -> Non
     assert sum(stage.baseline_mixture) == pytest.approx(1.0)
     with pytest.raises(ConfigError, match=r"\[voice\] corpora: ased states no licence"):
         training_corpora(msgspec.structs.replace(stage, corpora=["ravdess", "ased"]))
+    with pytest.raises(ConfigError, match=r"\[voice\] corpora: emogator is no acted speech"):
+        training_corpora(msgspec.structs.replace(stage, corpora=["ravdess", "emogator"]))
