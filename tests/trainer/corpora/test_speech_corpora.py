@@ -116,13 +116,17 @@ def test_every_speaker_is_in_exactly_one_part_and_parts_mix_genders(shared_data:
 
 
 def test_readers_are_heard_in_several_utterances_that_make_up_the_whole(tmp_path: Path) -> None:
-    labelled_clips(tmp_path / "readers", [("26-1.opus", "26", "neutral")], seconds=6.5)
+    labelled_clips(tmp_path / "readers", [("26-1.opus", "26", "neutral")], seconds=30.0)
     labelled_clips(tmp_path / "short/readers", [("27-1.opus", "27", "neutral")], seconds=0.5)
     pieces = read_clips(tmp_path, "readers")
-    assert [(c.clip_id, c.speaker) for c in pieces] == [(f"26-1.{k}", "26") for k in range(3)]
+    assert [(c.clip_id, c.speaker) for c in pieces] == [(f"26-1.{k}", "26") for k in range(len(pieces))]
     heard = [read_samples(c.path, 16_000, c.start_s, c.end_s) for c in pieces]
     np.testing.assert_array_equal(np.concatenate(heard), read_samples(pieces[0].path, 16_000))
-    assert min(map(len, heard)) >= 2 * 16_000
+    lengths_s = [len(samples) / 16_000 for samples in heard]
+    assert min(lengths_s) > 1.4
+    assert max(lengths_s) < 7.6
+    assert max(lengths_s) - min(lengths_s) > 1.0, "of all lengths, as utterances are"
+    assert pieces == read_clips(tmp_path, "readers")
     (alone,) = read_clips(tmp_path / "short", "readers")
     assert (alone.start_s, alone.end_s) == (0.0, None)
 
@@ -130,8 +134,7 @@ def test_readers_are_heard_in_several_utterances_that_make_up_the_whole(tmp_path
 def test_most_real_readers_say_several_utterances(shared_data: Path) -> None:
     said = Counter(c.speaker for c in read_clips(shared_data, "readers"))
     assert len(said) == 200
-    assert max(said.values()) == 3
-    assert sum(n > 1 for n in said.values()) > 150
+    assert sum(n > 1 for n in said.values()) > 100
 
 
 def test_every_voice_has_a_source_and_every_speaker_a_part(shared_data: Path) -> None:
