@@ -34,6 +34,7 @@ from trainer.loop.windows import (
 
 TEXT_WIDTH = 384
 """Width of T1 from all-MiniLM-L6-v2."""
+LONGEST_STRETCH = 32
 
 
 def text_alone(words: Sequence[TextDialogue], width: int) -> list[DialogueFeatures]:
@@ -110,8 +111,9 @@ def train_text_context(
 
 
 def balanced(rng: np.random.Generator) -> TextDialogue:
-    """A stretch of one to four utterances with every class equally likely, without words."""
-    labels = rng.integers(len(LABELS), size=rng.integers(1, 5))
+    """A stretch with every class equally likely, without words: half of them of one to four utterances, half longer."""
+    count = int(rng.integers(1, 5) if rng.random() < 0.5 else rng.integers(5, LONGEST_STRETCH + 1))
+    labels = rng.integers(len(LABELS), size=count)
     return TextDialogue(np.zeros((len(labels), TEXT_WIDTH), np.float32), labels, ["a"] * len(labels))
 
 
@@ -125,7 +127,8 @@ def train_speech_context(
 
     def make(rng: np.random.Generator) -> Iterable[WindowBatch]:
         dialogues = [voices_alone(w, pools["train"], rng) for w in train]
-        # Short stretches with all classes alike are added: MELD's shares (47 % neutral) are not those of every room.
+        # Stretches with all classes alike are added: MELD's shares (47 % neutral) and courses are not those of every
+        # room. While they were four utterances at most, clips in a random row were called neutral (trainer/LOG.md).
         dialogues += [voices_alone(balanced(rng), pools["train"], rng) for _ in range(2 * len(train))]
         cuts = all_cuts(dialogues, stage.context)
         # A third of the windows start in the middle: short contexts are as common live as in these dialogues.
