@@ -35,6 +35,7 @@ class Judge:
 
     def run(self) -> None:
         model = BatchEstimator(self._config, self._manifest)
+        self._shared.model_there.set()
         while True:
             try:
                 batch = self._shared.to_judge.take(AT_ONCE)

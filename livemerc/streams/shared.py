@@ -44,6 +44,8 @@ class Shared:
         self.streams: dict[str, Stream] = {}
         self.stays = False
         """Whether streams may still be added."""
+        self.recogniser_there = threading.Event()
+        self.model_there = threading.Event()
         self.untranscribed: set[str] = set()
         """Streams whose end the recogniser has not seen."""
 

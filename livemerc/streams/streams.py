@@ -148,6 +148,11 @@ class Streams:
             stream.source.close()
 
     @property
+    def loaded(self) -> bool:
+        """Whether recogniser and model are there."""
+        return self._shared.recogniser_there.is_set() and self._shared.model_there.is_set()
+
+    @property
     def names(self) -> list[str]:
         """Streams whose `session.end` has not come."""
         return [stream.name for stream in self._shared.all()]

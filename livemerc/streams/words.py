@@ -46,6 +46,7 @@ class Words:
 
     def run(self) -> None:
         recognisers = self._bring_engines()
+        self._shared.recogniser_there.set()
         try:
             while self._shared.stays or self._shared.untranscribed:
                 for name, item in self._shared.to_transcribe.take(1, _LOOK_EVERY_S) or self._look_up():
