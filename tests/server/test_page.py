@@ -158,10 +158,11 @@ def test_a_browser_comes_back_after_a_cut(browsers: Callable[..., Chromium], con
         with client.watch(f"{address}rooms/lift") as watched:
             next(watched)
         page.evaluate(
-            "import('/static/room.mjs').then(({ Speaking }) => { const send = WebSocket.prototype.send;"
-            "let cut = false; WebSocket.prototype.send = function (data) { if (!cut && data instanceof Int16Array)"
-            "{ cut = true; this.close(4000); } return send.call(this, data); }; })"
+            "(() => { const send = WebSocket.prototype.send; let cut = false;"
+            "WebSocket.prototype.send = function (data) { if (cut || !(data instanceof Int16Array))"
+            "return send.call(this, data); cut = true; this.close(4000); }; })()"
         )
+        page.until("trying again")
         page.until("listening")
         page.evaluate("new Promise(done => setTimeout(done, 1500))")
         page.evaluate("document.getElementById('listen').click()")

@@ -72,6 +72,7 @@ async function listen(view) {
     if (told.ended !== undefined) {
       heard.close();
       running = null;
+      byId("before").hidden = false;
       state(told.ended || "the session has ended");
       button.textContent = "Listen";
       button.classList.remove("running");
@@ -80,6 +81,7 @@ async function listen(view) {
   });
   heard.port.onmessage = ({ data }) => running?.give(data);
   running.start();
+  byId("before").hidden = true;
   button.textContent = "Stop";
   button.classList.add("running");
   button.disabled = false;

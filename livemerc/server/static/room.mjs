@@ -22,6 +22,7 @@ class Connection {
     this.tries = 0;
     this.cutAt = null;
     this.over = false;
+    this.ended = false;
   }
 
   connect(what, query) {
@@ -51,7 +52,7 @@ class Connection {
 
   closed(code) {
     if (this.over) return;
-    if (code === NORMAL) return this.end("");
+    if (code === NORMAL && this.ended) return this.end(""); // others still speak in this room
     if (code === REFUSED) return this.end("The server refused this connection.");
     if (code === SERVER_ENDS) return this.end("The server has ended.");
     this.cutAt ??= Date.now();
@@ -88,7 +89,6 @@ export class Speaking extends Connection {
     this.given = 0;
     this.session = null;
     this.welcomed = false;
-    this.ended = false;
   }
 
   start() {
