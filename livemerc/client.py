@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
@@ -100,13 +100,13 @@ def speak(
 
 
 async def speak_async(
-    url: str, blocks: Iterable[Audio], rate_hz: int, *, speaker: str | None = None, purpose: Purpose | None = None,
-    language: str | None = None, pace: Pace = "live", token: str | None = None,
+    url: str, blocks: Iterable[Audio] | AsyncIterable[Audio], rate_hz: int, *, speaker: str | None = None,
+    purpose: Purpose | None = None, language: str | None = None, pace: Pace = "live", token: str | None = None,
 ) -> AsyncGenerator[Numbered, None]:  # fmt: skip
-    """As `speak`. `blocks` is iterated in threads, and may block there."""
+    """As `speak`. `blocks` is asynchronous, or is iterated in threads and may block there."""
     hello = Hello(speaker=speaker, purpose=purpose, language=language, pace=pace)
     link = _Link(target_of(url, token), rate_hz, hello)
-    feeding = asyncio.create_task(link.feed(iter(blocks)))
+    feeding = asyncio.create_task(link.feed(blocks))
     try:
         async for numbered in link.events():
             yield numbered
@@ -187,11 +187,11 @@ class _Link:
         self._news = asyncio.Event()
         self._acknowledged = asyncio.Event()
 
-    async def feed(self, blocks: Iterator[Audio]) -> None:
+    async def feed(self, blocks: Iterable[Audio] | AsyncIterable[Audio]) -> None:
         """Keeps what comes. What the iterator raises is raised by `events`, after what came before is judged."""
         most_s = KEPT_S if self._hello.pace == "live" else _FILE_AHEAD_S
         try:
-            while (block := await asyncio.to_thread(next, blocks, None)) is not None:
+            async for block in _each(blocks):
                 for piece in self._pieces(block):
                     self._kept.append((self._given, piece))
                     self._given += _length(piece)
@@ -281,6 +281,16 @@ class _Link:
         while self._kept and self._kept[0][0] + _length(self._kept[0][1]) <= samples:
             self._kept.popleft()
         self._acknowledged.set()
+
+
+async def _each(blocks: Iterable[Audio] | AsyncIterable[Audio]) -> AsyncIterator[Audio]:
+    if isinstance(blocks, AsyncIterable):
+        async for block in blocks:
+            yield block
+        return
+    iterator = iter(blocks)
+    while (found := await asyncio.to_thread(next, iterator, None)) is not None:
+        yield found
 
 
 def _length(piece: Audio) -> int:

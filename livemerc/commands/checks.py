@@ -30,11 +30,11 @@ def check_voice(judge_voice_of: str | None, *, text_only: bool) -> None:
         raise ConfigError("--judge-voice-of and --text-only exclude each other; leave one out.")
 
 
-def read_token(given: str | None) -> str | None:
+def read_token(given: str | None, flag: str = "--token") -> str | None:
     """The token of `--token TOKEN|@FILE`. Raises `ConfigError`."""
     if given is None or not given.startswith("@"):
         return given
     try:
         return Path(given[1:]).read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
-        raise ConfigError(f"--token {given}: the file cannot be read ({cause_of(error)}); check the path.") from error
+        raise ConfigError(f"{flag} {given}: the file cannot be read ({cause_of(error)}); check the path.") from error

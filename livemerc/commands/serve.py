@@ -40,6 +40,8 @@ def serve(
     purpose: Annotated[Purpose | None, Parameter(group=_listening)] = None,
     record: Annotated[Path | None, Parameter(group=_kept, metavar="DIR")] = None,
     record_audio: Annotated[bool, Parameter(group=_kept)] = False,
+    webhook: Annotated[str | None, Parameter(group=_kept, metavar="URL")] = None,
+    webhook_secret: Annotated[Path | None, Parameter(group=_kept, metavar="FILE")] = None,
     config: Path | None = None,
     debug: bool = False,
 ) -> int:
@@ -82,6 +84,10 @@ def serve(
         Folder in which each session gets a folder of its own. Without it nothing is written.
     record_audio
         Record what is heard, too; then a room takes one source.
+    webhook
+        An address of your own that gets each room's events, signed (default: none).
+    webhook_secret
+        File with the secret that signs them, at least 16 characters.
     config
         TOML file with any setting (default: livemerc.toml in the user's configuration folder).
     debug
@@ -94,6 +100,8 @@ def serve(
     if record_audio and record is None:
         raise ConfigError("--record-audio goes with --record DIR, which says where to; give both.")
     check_recognition(None, asr, text_only=text_only, purpose=purpose)
+    if (webhook is None) != (webhook_secret is None):
+        raise ConfigError("--webhook URL and --webhook-secret FILE go together; give both.")
     secret = _token(token)
     tls = _tls(tls_cert, tls_key)
     from livemerc.web.addresses import is_loopback
@@ -123,11 +131,19 @@ def serve(
 
     from livemerc.server.app import Address, RoomServer
     from livemerc.server.limits import Limits
+    from livemerc.server.webhooks import Webhook
 
     with process.StopOnSignal() as signals:
         try:
             address = Address(host=host, port=port, token=secret, tls=tls)
-            server = RoomServer(settings, address, Limits(rooms=rooms), record=record, record_audio=record_audio)
+            hook = None
+            if webhook is not None and webhook_secret is not None:
+                signed = _token(f"@{webhook_secret}", "--webhook-secret")
+                assert signed is not None
+                hook = Webhook(webhook, signed.encode())
+            server = RoomServer(
+                settings, address, Limits(rooms=rooms), record=record, record_audio=record_audio, webhook=hook
+            )
 
             def ready() -> None:
                 for sentence in server.streams.announcements:
@@ -144,11 +160,11 @@ def serve(
     return EXIT_OK
 
 
-def _token(given: str | None) -> str | None:
-    token = read_token(given)
+def _token(given: str | None, flag: str = "--token") -> str | None:
+    token = read_token(given, flag)
     if token is not None and (len(token) < _SHORTEST_TOKEN or re.fullmatch(r"[!-~]+", token) is None):
         raise ConfigError(
-            f"--token: a token is at least {_SHORTEST_TOKEN} letters, digits and signs; for instance what "
+            f"{flag}: a secret is at least {_SHORTEST_TOKEN} letters, digits and signs; for instance what "
             "`openssl rand -hex 24` prints."
         )
     return token

@@ -17,12 +17,14 @@ from livemerc.asr.engine import AsrEngine
 from livemerc.config import Config
 from livemerc.emotions import EMOTIONS
 from livemerc.errors import ConfigError, cause_of
+from livemerc.events import Event
 from livemerc.report.notice import TITLE, sections
 from livemerc.server import sockets
 from livemerc.server.door import Door, Full
 from livemerc.server.limits import Limits
 from livemerc.server.metrics import Metrics
 from livemerc.server.rooms import Rooms
+from livemerc.server.webhooks import Webhook
 from livemerc.streams.streams import Streams
 
 _STATIC = Path(__file__).parent / "static"
@@ -58,7 +60,8 @@ class Address:
 
 
 class RoomServer:
-    """`run` once. engine: the recogniser; None = the one that `config` asks for. record: as `Rooms` takes it."""
+    """`run` once. engine: the recogniser; None = the one that `config` asks for. record: as `Rooms` takes it.
+    webhook: gets the events, too."""
 
     def __init__(
         self,
@@ -69,6 +72,7 @@ class RoomServer:
         record: Path | None = None,
         record_audio: bool = False,
         engine: AsrEngine | None = None,
+        webhook: Webhook | None = None,
     ) -> None:
         self.address = address
         self.limits = limits or Limits()
@@ -80,6 +84,7 @@ class RoomServer:
         self._config = config
         self._record = record
         self._record_audio = record_audio
+        self._webhook = webhook
         self._sockets: WeakSet[web.WebSocketResponse] = WeakSet()
         self._files = {file.name: file.read_bytes() for file in _STATIC.iterdir() if file.suffix in _KINDS}
         self._loop: asyncio.AbstractEventLoop
@@ -103,10 +108,11 @@ class RoomServer:
         self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
         self.rooms = Rooms(
             self.streams, self._config, self.limits, record=self._record, record_audio=self._record_audio,
-            heard=self.metrics.see, slow=self.metrics.slow.inc,
+            heard=self._see, slow=self.metrics.slow.inc,
         )  # fmt: skip
         runner = web.AppRunner(self._app(), access_log=None, handle_signals=False, shutdown_timeout=_REST_S)
         await runner.setup()
+        hook = None if self._webhook is None else asyncio.create_task(self._webhook.run())
         try:
             await self.rooms.open()
             site = web.TCPSite(runner, self.address.host, self.address.port, ssl_context=self.address.tls, backlog=1024)
@@ -127,9 +133,16 @@ class RoomServer:
         finally:
             await self.rooms.stop()
             await self._say_goodbye()
+            if self._webhook is not None and hook is not None:
+                await self._webhook.end(hook)
             await runner.cleanup()
         if self.rooms.failure is not None:
             raise self.rooms.failure
+
+    def _see(self, room: str, event: Event, line: str) -> None:
+        self.metrics.see(room, event)
+        if self._webhook is not None:
+            self._webhook.give(room, line, event)
 
     async def _say_goodbye(self) -> None:
         """What was flushed is on its way; then each connection is told that the server ends."""

@@ -89,7 +89,7 @@ class Room:
 class Rooms:
     """All methods are for the loop in which `open` was awaited. record: the folder in which each session gets its own.
 
-    heard: gets every event, with its room's name, before anybody else. slow: called when a reader loses its connection.
+    heard: gets every event, with its room's name and as it is sent. slow: called when a reader loses its connection.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Rooms:
         *,
         record: Path | None = None,
         record_audio: bool = False,
-        heard: Callable[[str, Event], None] = lambda room, event: None,
+        heard: Callable[[str, Event, str], None] = lambda room, event, line: None,
         slow: Callable[[], None] = lambda: None,
     ) -> None:
         self.limits = limits
@@ -145,8 +145,8 @@ class Rooms:
 
     def _publish(self, stream: str, event: Event, line: bytes) -> None:
         room = self._by_stream[stream]
-        self._heard(room.name, event)
         room.publish(event, line)
+        self._heard(room.name, event, room.log[-1][1])
         if room.over:
             del self._by_stream[stream]
             for speaker in room.speakers.values():

@@ -162,7 +162,10 @@ def test_a_browser_comes_back_after_a_cut(browsers: Callable[..., Chromium], con
             "WebSocket.prototype.send = function (data) { if (cut || !(data instanceof Int16Array))"
             "return send.call(this, data); cut = true; this.close(4000); }; })()"
         )
-        page.until("trying again")
+        for _ in range(400):
+            if sum("/audio?" in request for request in page.seen.requests) == 2:
+                break
+            page.evaluate("new Promise(done => setTimeout(done, 50))")
         page.until("listening")
         page.evaluate("new Promise(done => setTimeout(done, 1500))")
         page.evaluate("document.getElementById('listen').click()")
