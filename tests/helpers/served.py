@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -109,7 +110,7 @@ def serving(*arguments: str | Path) -> Iterator[str]:
     with running(command, text=True, cwd=PROJECT, env=environment()) as process:
         assert process.stdout is not None
         address = process.stdout.readline().strip()
-        assert address.startswith("http://127.0.0.1:"), process.stderr.read() if process.stderr else ""
+        assert re.match(r"https?://127\.0\.0\.1:", address), process.stderr.read() if process.stderr else ""
         yield address
         process.send_signal(2)
         assert process.wait(60) == 0

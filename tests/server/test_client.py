@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -230,6 +231,25 @@ def test_a_thin_machine_listens_and_another_judges(tmp_path: Path) -> None:
     ]
     assert labels[0] == labels[1]
     assert len(labels[0]) > 60
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate")
+def test_what_is_encrypted_is_reached_by_whoever_trusts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    command = (
+        f"openssl req -x509 -newkey rsa:2048 -nodes -keyout {key} -out {cert} -days 2 -subj /CN=localhost "
+        "-addext subjectAltName=IP:127.0.0.1"
+    )
+    subprocess.run(command.split(), check=True, capture_output=True, timeout=60)
+    with serving("--asr", "none", "--tls-cert", cert, "--tls-key", key) as address:
+        assert address.startswith("https://")
+        url = f"{address}rooms/one"
+        with pytest.raises(LivemercError, match=r"cannot be reached.*certificate"):
+            list(client.speak(url, blocks(pcm(1.0)), RATE_HZ))
+        env = environment() | {"SSL_CERT_FILE": str(cert)}
+        done = livemerc("run", "--file", DEMO, "--speed", "0", "--json", "--to", url, env=env)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["type"] == "session.end"
 
 
 def test_thin_clients_load_no_torch() -> None:
