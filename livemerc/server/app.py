@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from weakref import WeakSet
 
 import msgspec
@@ -125,11 +126,12 @@ class RoomServer:
                 ) from error
             self.port = runner.addresses[0][1]
             ready()
+            sweeping = asyncio.create_task(_sweep(runner, self.limits.idle_s))
             stopped = asyncio.create_task(self._stopped.wait())
             over = asyncio.create_task(self.rooms.over.wait())
             await asyncio.wait({stopped, over}, return_when=asyncio.FIRST_COMPLETED)
-            stopped.cancel()
-            over.cancel()
+            for task in (sweeping, stopped, over):
+                task.cancel()
         finally:
             await self.rooms.stop()
             await self._say_goodbye()
@@ -235,3 +237,17 @@ class RoomServer:
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(_HEADERS)
+
+
+async def _sweep(runner: web.AppRunner, idle_s: float) -> None:
+    """Closes connections on which nobody has asked for anything: aiohttp waits for a request's end without end."""
+    idle: set[Any] = set()
+    while True:
+        await asyncio.sleep(idle_s)
+        assert runner.server is not None
+        now = {one for one in runner.server.connections if getattr(one, "_current_request", None) is None}
+        for one in idle & now:
+            one.force_close()
+            if one.transport is not None:
+                one.transport.abort()
+        idle = now - idle

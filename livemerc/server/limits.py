@@ -26,6 +26,9 @@ class Limits:
     send_within_s: float = 10.0
     """A reader that takes nothing for so long loses its connection."""
     log_events: int = 20_000
-    """Of one session that a late reader can still have; a reader that is so far behind loses its connection."""
+    """Of one session that a late reader can still have, beside those that are superseded; a reader that is so far
+    behind loses its connection."""
+    idle_s: float = 10.0
+    """A connection on which nobody has asked for anything is closed after so long, twice as long at most."""
     kept_s: float = 60.0
     """How long a session that is over can still be read."""

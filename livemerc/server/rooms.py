@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 import threading
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,11 +17,14 @@ import msgspec
 
 from livemerc.config import Config
 from livemerc.errors import ConfigError, LivemercError
-from livemerc.events import Event, SessionEnd, encode
+from livemerc.events import EmotionEvent, Event, SessionEnd, Status, UtterancePartial, encode
 from livemerc.protocol import RESUME_WITHIN_S, Hello, sent
 from livemerc.server.limits import Limits
 from livemerc.server.source import Channel, RoomSource
 from livemerc.streams.streams import Streams
+
+RECENT = 1000
+"""Events of any kind that a room keeps."""
 
 
 class RefusedError(LivemercError):
@@ -45,13 +49,17 @@ class Speaker:
 
 @dataclass(eq=False)
 class Room:
-    """One session. `seq` numbers its events from 1."""
+    """One session. `seq` numbers its events from 1. `lasting`: what a late reader needs, at most `most`; `recent`: all
+    that came last. `gone`: the newest that should last and is not kept any more."""
 
     name: str
     stream: str
     hello: Hello
     source: RoomSource
-    log: deque[tuple[int, str]]
+    most: int
+    lasting: list[tuple[int, str]] = field(default_factory=list)
+    recent: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=RECENT))
+    gone: int = 0
     speakers: dict[str, Speaker] = field(default_factory=dict)
     readers: set[asyncio.Event] = field(default_factory=set)
     has_room: asyncio.Event = field(default_factory=asyncio.Event)
@@ -63,27 +71,29 @@ class Room:
         """Sources that have not left."""
         return sum(not one.channel.left for one in self.speakers.values())
 
-    def publish(self, event: Event, line: bytes) -> None:
+    def publish(self, event: Event, line: bytes) -> str:
+        """Gives it its number; returns it as it is sent."""
         self.seq += 1
-        self.log.append((self.seq, sent(self.seq, line)))
+        numbered = sent(self.seq, line)
+        self.recent.append((self.seq, numbered))
+        superseded = isinstance(event, Status | UtterancePartial)
+        if not superseded and not (isinstance(event, EmotionEvent) and event.status == "partial"):
+            self.lasting.append((self.seq, numbered))
+            if len(self.lasting) > self.most:
+                self.gone = self.lasting.pop(1)[0]  # never the first, which says what all the others are about
         self.over = isinstance(event, SessionEnd)
         self.wake()
+        return numbered
 
     def wake(self) -> None:
         for reader in self.readers:
             reader.set()
 
-    def since(self, seq: int) -> Iterator[tuple[int, str]]:
-        """Events from `seq` on, as far as they are kept. Raises `TooSlowError` where some between are gone."""
-        first = self.seq - len(self.log) + 1
-        if seq < first:
-            raise TooSlowError
-        for at in range(seq - first, len(self.log)):
-            yield self.log[at]
-
-    def first_kept(self, seq: int) -> int:
-        """Where a reader begins that asks for `seq`."""
-        return max(seq, self.seq - len(self.log) + 1)
+    def since(self, seq: int) -> list[tuple[int, str]]:
+        """Events from `seq` on. Of those that are superseded only the newest are kept."""
+        newest_from = self.recent[0][0] if self.recent else 1
+        older = self.lasting[bisect_left(self.lasting, (seq, "")) : bisect_left(self.lasting, (newest_from, ""))]
+        return older + [one for one in self.recent if one[0] >= seq]
 
 
 class Rooms:
@@ -145,8 +155,7 @@ class Rooms:
 
     def _publish(self, stream: str, event: Event, line: bytes) -> None:
         room = self._by_stream[stream]
-        room.publish(event, line)
-        self._heard(room.name, event, room.log[-1][1])
+        self._heard(room.name, event, room.publish(event, line))
         if room.over:
             del self._by_stream[stream]
             for speaker in room.speakers.values():
@@ -217,7 +226,7 @@ class Rooms:
             loop.call_soon_threadsafe(room.has_room.set)
 
         source = RoomSource(f"room:{name}", rate_hz, ring_s, live=live, taken=taken)
-        room = Room(name, f"{name}#{self._count}", hello, source, deque(maxlen=self.limits.log_events))
+        room = Room(name, f"{name}#{self._count}", hello, source, self.limits.log_events)
         self._by_stream[room.stream] = room  # before its first event can come
         try:
             config = _config_for(self._config, hello)

@@ -263,11 +263,14 @@ async def _follow(rooms: Rooms, room: Room, from_seq: int, send: Send, alive: Ca
     """Sends every event from `from_seq` on, to the session's end. Raises `TooSlowError`."""
     news = asyncio.Event()
     room.readers.add(news)
-    at = room.first_kept(from_seq)
+    at, begun = from_seq, False
     try:
         while True:
             news.clear()
-            for seq, line in list(room.since(at)) if at <= room.seq else ():
+            if begun and at <= room.gone:
+                raise TooSlowError
+            for seq, line in room.since(at):
+                begun = True
                 try:
                     async with asyncio.timeout(rooms.limits.send_within_s):
                         await send(seq, line)

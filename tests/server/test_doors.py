@@ -6,8 +6,8 @@ import asyncio
 import json
 import random
 import socket as sockets
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from aiohttp import ClientSession, TCPConnector, WSMsgType, WSServerHandshakeError
@@ -311,20 +311,40 @@ def mutated(text: str, chance: random.Random) -> str:
     return "".join(letters)
 
 
-@asynccontextmanager
-async def half_open(server: RoomServer) -> AsyncIterator[None]:
-    _, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    writer.write(b"GET /rooms/one/au")
-    try:
-        yield
-    finally:
-        writer.transport.abort()
-
-
 async def test_whoever_never_says_hello_is_sent_away(config: Config) -> None:
-    async with served(config, Limits(hello_within_s=0.2)) as server, ClientSession() as client, half_open(server):
+    async with served(config, Limits(hello_within_s=0.2)) as server, ClientSession() as client:
         socket = await client.ws_connect(f"{room(server)}/audio?rate=16000")
         (told,) = await rest(socket)
         assert "no hello came in time" in told["error"]
         message = await socket.receive()
         assert message.type is WSMsgType.CLOSED
+
+
+async def test_half_a_request_is_not_waited_for_without_end(config: Config) -> None:
+    async with served(config, Limits(idle_s=0.2)) as server, ClientSession() as client:
+        mine = await opened(client, room(server), {"pace": "file"})
+        await said(mine, is_type("welcome"))
+        for begun in (b"", b"GET /rooms/one/au"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(begun)
+            with suppress(ConnectionError):
+                assert await asyncio.wait_for(reader.read(), 60) == b""
+            writer.transport.abort()
+        await mine.send_json({"type": "end"})
+        assert events_of(await rest(mine))[-1]["type"] == "session.end"
+
+
+async def test_a_late_reader_gets_what_lasts_and_the_newest_of_what_does_not(config: Config) -> None:
+    async with served(config, Limits(log_events=30)) as server, ClientSession() as client:
+        socket = await opened(client, room(server), {"pace": "file"})
+        for block in blocks(pcm(70.0)):
+            await socket.send_bytes(block)
+        await socket.send_json({"type": "end"})
+        found = [m for m in await rest(socket) if "seq" in m]
+        (kept,) = server.rooms.rooms.values()
+        assert len(kept.lasting) == 30
+        assert kept.gone > 1
+        kept.recent.clear()  # as if a thousand statuses had come since
+        late = await client.ws_connect(f"{room(server)}/events")
+        lasting = [m for m in found if m["event"]["type"] != "status" and m["event"].get("status") != "partial"]
+        assert await rest(late) == [lasting[0], *lasting[-29:]]

@@ -55,6 +55,7 @@ def test_the_pages_python_runs(tmp_path: Path) -> None:
 def test_the_page_tells_the_limits_that_there_are() -> None:
     from livemerc.protocol import LONGEST_BLOCK_S, RESUME_WITHIN_S
     from livemerc.server.limits import Limits
+    from livemerc.server.rooms import RECENT
     from livemerc.server.webhooks import WAITING
 
     text, limits = read(SERVER), Limits()
@@ -66,7 +67,8 @@ def test_the_page_tells_the_limits_that_there_are() -> None:
         f"and {limits.ahead_s:.0f} s ahead",
         f"| audio that waits for a room's ears | {limits.ring_s:.0f} s |",
         f"| a session | {limits.room_s / 3600:.0f} hours of audio |",
-        f"| the last {limits.log_events:,} |",
+        f"the last {limits.log_events:,}, and of partials and status the last {RECENT:,} of all",
+        f"| a connection without a request | {2 * limits.idle_s:.0f} s |",
         f"takes nothing for {limits.send_within_s:.0f} s",
         f"connects again within {RESUME_WITHIN_S:.0f} s",
         f"leaves {WAITING:,} events waiting",
