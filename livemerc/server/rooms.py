@@ -91,7 +91,7 @@ class Room:
 
     def since(self, seq: int) -> list[tuple[int, str]]:
         """Events from `seq` on. Of those that are superseded only the newest are kept."""
-        newest_from = self.recent[0][0] if self.recent else 1
+        newest_from = self.recent[0][0] if self.recent else self.seq + 1
         older = self.lasting[bisect_left(self.lasting, (seq, "")) : bisect_left(self.lasting, (newest_from, ""))]
         return older + [one for one in self.recent if one[0] >= seq]
 

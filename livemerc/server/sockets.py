@@ -84,7 +84,7 @@ async def _serve_source(
             telling.cancel()
             await socket.send_str(text(Acknowledged(speaker.channel.samples)))
             if not room.speaking:
-                await following  # to the session's end
+                await _until_one(following, asyncio.create_task(_nothing_comes(socket)))  # to the session's end
     except (BadMessage, RefusedError) as error:
         if speaker.connection == connection:
             rooms.leave(room, speaker)
@@ -95,6 +95,14 @@ async def _serve_source(
         await _end(following, taking, elsewhere, telling)
         rooms.cut(room, speaker, connection)
     await _close(socket, rooms)
+
+
+async def _until_one(wanted: asyncio.Task[None], listening: asyncio.Task[None]) -> None:
+    """While something is sent somebody has to listen: pings are answered there."""
+    try:
+        await asyncio.wait({wanted, listening}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await _end(listening)
 
 
 async def _end(*tasks: asyncio.Task[Any]) -> None:
@@ -269,7 +277,8 @@ async def _follow(rooms: Rooms, room: Room, from_seq: int, send: Send, alive: Ca
             news.clear()
             if begun and at <= room.gone:
                 raise TooSlowError
-            for seq, line in room.since(at):
+            found = room.since(at)
+            for seq, line in found:
                 begun = True
                 try:
                     async with asyncio.timeout(rooms.limits.send_within_s):
@@ -277,9 +286,9 @@ async def _follow(rooms: Rooms, room: Room, from_seq: int, send: Send, alive: Ca
                 except TimeoutError:
                     raise TooSlowError from None
                 at = seq + 1
-            if room.over and at > room.seq:
+            if not found and room.over:
                 return
-            if at > room.seq:
+            if not found:
                 try:
                     async with asyncio.timeout(_KEEPALIVE_S):  # `wait_for` of 3.11 may swallow a cancellation
                         await news.wait()
@@ -328,8 +337,9 @@ async def _watch(rooms: Rooms, name: str, from_seq: int, socket: web.WebSocketRe
 
 
 async def _nothing_comes(socket: web.WebSocketResponse) -> None:
-    """A reader says nothing; one that does is not followed any more."""
-    await socket.receive()
+    """Whoever only listens says nothing that counts; until the connection closes."""
+    while (await socket.receive()).type not in _GONE:
+        pass
 
 
 async def _event_stream(request: web.Request, rooms: Rooms, name: str, from_seq: int) -> web.StreamResponse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -69,11 +69,19 @@ class Channel:
         return block
 
 
+_MERGED_S = 0.5
+
+
+def _goes_on(block: RoomBlock, following: RoomBlock) -> bool:
+    plain = not (block.joins or following.joins or following.leaves)
+    return plain and block.channel == following.channel and following.gap_s == 0.0
+
+
 class RoomSource:
     """A `Source`. The hearing thread takes `blocks`; one other thread calls all the rest.
 
     rate_hz: of the first channel. ring_s: seconds that wait at most; what a live source sends beyond is dropped and
-    counted, one of a file is to ask `room_s` first. `taken` is called, in the hearing thread, when there is room again.
+    counted, one of a file is to ask `room_s` first: `taken` is called, in the hearing thread, when there is room again.
     """
 
     def __init__(self, name: str, rate_hz: int, ring_s: float, *, live: bool, taken: Callable[[], object]) -> None:
@@ -153,10 +161,22 @@ class RoomSource:
                 self._changed.wait_for(lambda: bool(self._blocks) or self._closed)
                 if not self._blocks:
                     return
-                block, length_s = self._blocks.popleft()
-                self._held_s = self._held_s - length_s if self._blocks else 0.0
+                block = self._take()
             yield block
-            self._taken()
+            if not self.live:
+                self._taken()
+
+    def _take(self) -> RoomBlock:
+        """The next; what waits behind it of the same channel comes with it, up to half a second: whoever is behind has
+        less to do."""
+        block, length_s = self._blocks.popleft()
+        pieces = [block.samples]
+        while self._blocks and length_s < _MERGED_S and _goes_on(block, self._blocks[0][0]):
+            following, more_s = self._blocks.popleft()
+            pieces.append(following.samples)
+            length_s += more_s
+        self._held_s = self._held_s - length_s if self._blocks else 0.0
+        return block if len(pieces) == 1 else replace(block, samples=np.concatenate(pieces))
 
     def close(self) -> None:
         """Nothing more is taken in; what waits is still heard."""

@@ -6,7 +6,8 @@
 
 Each source has a thread that hears; one thread transcribes, one judges. Whatever waits for the model passes it in one
 batch, an utterance of each stream: alone, an utterance waits for no other, and the more there is to do the cheaper
-each becomes. Order is kept within a stream, streams are served in turn (`fair_lane`), and each stream's events are
+each becomes. Order is kept within a stream, streams are served in turn (`fair_lane`), files after those that cannot
+wait, and each stream's events are
 those of a session of its own. What is only shown while somebody speaks is made while no final waits.
 """
 
@@ -265,4 +266,4 @@ class Streams:
             if isinstance(item, Utterance):
                 stream.heard += 1
                 stream.backlog.handed_over(item.decided_s)
-            self._shared.to_transcribe.put(stream.name, item)
+            self._shared.to_transcribe.put(stream.name, item, patient=not stream.source.live)
