@@ -251,7 +251,7 @@ def _obey(data: str, rooms: Rooms, room: Room, speaker: Speaker) -> None:
         raise BadMessage(f"this message is not understood ({error}); see docs/server.md.") from None
     if isinstance(message, End):
         rooms.leave(room, speaker)
-    elif message.samples > rooms.limits.room_s * speaker.channel.rate_hz:
+    elif room.source.t_s + message.samples / speaker.channel.rate_hz > rooms.limits.room_s:
         raise BadMessage("skip: a session is not as long as that.")
     else:
         room.source.skip(speaker.channel, message.samples)

@@ -13,6 +13,7 @@ those of a session of its own. What is only shown while somebody speaks is made 
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import Counter
@@ -36,6 +37,9 @@ from livemerc.streams.shared import Begin, End, Shared
 from livemerc.streams.stream import Stream
 from livemerc.streams.words import Words
 
+EARS_AT_ONCE = max(1, min(4, (os.cpu_count() or 1) // 2))
+"""Sources that are heard in the same moment. Each takes the interpreter's lock many times a second; when all at once
+want it, the model waits for its turn a hundred times in one pass."""
 _STATUS_LOOK_S = 0.1
 
 
@@ -85,6 +89,7 @@ class Streams:
         self._shared.stays = stays
         self._words = Words(self._shared, config, engines, self._manifest.text_languages, self.announcements.append)
         self._judge = Judge(self._shared, config, self._manifest, self._checkpoint)
+        self._ears = threading.BoundedSemaphore(EARS_AT_ONCE)
         self._failure: BaseException | None = None
         self._running = False
         self._shared.streams = {name: self._made(name, source, config) for name, source in sources.items()}
@@ -249,7 +254,11 @@ class Streams:
         hand_over = partial(self._hand_over, stream)
         try:
             for block in stream.hearing.blocks():
-                stream.hearing.feed(block, hand_over)
+                items: list[EarItem] = []
+                with self._ears:
+                    stream.hearing.feed(block, items.append)
+                for item in items:  # without holding others up: it may have to wait
+                    hand_over(item)
         except Closed:
             raise
         except Exception as error:  # noqa: BLE001 - the boundary of a stream: its fault is not the others'
