@@ -81,9 +81,28 @@ def sample(span: tuple[float, float]) -> Samples:
 SPANS = {"a": (0.0, 30.0), "b": (10.0, 30.0), "c": (20.0, 45.0), "d": (40.0, 41.0), "e": (30.0, 60.0)}
 
 
+class Gated(Speaks):
+    """Transcribes nothing until everybody waits."""
+
+    def __init__(self) -> None:
+        self.open = threading.Event()
+
+    def transcribe(self, utterance: Utterance) -> Transcript:
+        assert self.open.wait(120)
+        return super().transcribe(utterance)
+
+
 def test_each_stream_has_the_events_of_a_session_of_its_own(config: Config) -> None:
-    streams = Streams({name: sample(span) for name, span in SPANS.items()}, config, engines=Speaks())
-    found = by_stream(list(streams.events()))
+    gate = Gated()
+    streams = Streams({name: sample(span) for name, span in SPANS.items()}, config, engines=gate)
+    events = streams.events()
+    seen = [next(events) for _ in SPANS]
+    for _ in range(1200):
+        if len(streams.waiting()) >= 4:  # so that several pass the model together
+            break
+        threading.Event().wait(0.05)
+    gate.open.set()
+    found = by_stream([*seen, *events])
     assert set(found) == set(SPANS)
     assert streams.failures == {}
     assert max(streams.batches) > 1  # else nothing was shown
@@ -117,17 +136,6 @@ def test_no_speech_is_no_emotion_in_a_stream_as_in_a_session(config: Config) -> 
         withheld = [e for e in found[name] if isinstance(e, EmotionEvent) and e.abstained == NO_SPEECH]
         assert withheld
         assert {e.modality.speech is None for e in withheld} == {True}
-
-
-class Gated(Speaks):
-    """Transcribes nothing until everybody waits."""
-
-    def __init__(self) -> None:
-        self.open = threading.Event()
-
-    def transcribe(self, utterance: Utterance) -> Transcript:
-        assert self.open.wait(120)
-        return super().transcribe(utterance)
 
 
 def test_a_stream_that_pours_starves_nobody(config: Config) -> None:
