@@ -36,6 +36,7 @@ LONG = (
     "tests/trainer/test_recipe.py",
     "tests/e2e/",
     "tests/asr/test_faster_whisper.py",
+    "tests/server/",
     "tests/fuzz/",
     "tests/bench/",
     "tests/trainer/pseudo_labels/test_pseudo_label_resume.py",

@@ -58,7 +58,7 @@ class AsrEngine(Protocol):
 
     Results do not depend on earlier utterances, so offline, live and rerun give the same text. Calls come from one
     thread at a time. What an engine may be able to do beside this: `Repeatable`, `Interruptible`,
-    `Lightened`, `Movable`.
+    `ListensFor`, `Lightened`, `Movable`.
     """
 
     engine: str
@@ -87,6 +87,17 @@ class Repeatable(Protocol):
 def is_repeatable(engine: AsrEngine) -> bool:
     """Whether it may be asked for an utterance in vain, or twice; one that says nothing may not."""
     return isinstance(engine, Repeatable) and engine.repeatable
+
+
+@runtime_checkable
+class ListensFor(Protocol):
+    """An engine that can be told what is spoken, from one call to the next."""
+
+    model: str | None
+    language: str | None
+    """Code of the language of the next call; None = to be found out. One that it `knows`."""
+
+    def knows(self, language: str) -> bool: ...
 
 
 @runtime_checkable

@@ -59,6 +59,7 @@ class FasterWhisperEngine:
         self.folder = folder = Path(folder)
         self.model: str | None = name or str(folder)
         self.device = device
+        self.language = config.language
         self._config = config
         self._screening = screening or ScreeningConfig()
         if not folder.is_dir():
@@ -88,7 +89,7 @@ class FasterWhisperEngine:
             if _is_gpu_memory(error):
                 raise GpuMemoryError(str(error)) from error
             raise _model_error(error, folder, device, config.compute_type) from error
-        if config.language is not None and config.language not in self._whisper.supported_languages:
+        if config.language is not None and not self.knows(config.language):
             if not self._whisper.model.is_multilingual:
                 raise ConfigError(
                     f"asr.language: Whisper {self.model} knows English alone; fetch one of many languages once with "
@@ -139,6 +140,10 @@ class FasterWhisperEngine:
         wrong = doubt(heard, length_s, self._screening)
         return without_loop(heard.text) if wrong in ("too fast", "repetition") else heard.text
 
+    def knows(self, language: str) -> bool:
+        """Whether it is a code that this Whisper can be told."""
+        return language in self._whisper.supported_languages
+
     def close(self) -> None:
         """Frees the model."""
         self._whisper = None
@@ -168,7 +173,7 @@ class FasterWhisperEngine:
         try:
             return self._whisper.transcribe(
                 np.ascontiguousarray(samples, dtype=np.float32),
-                language=self._config.language,
+                language=self.language,
                 beam_size=beam_size,
                 temperature=0.0,
                 condition_on_previous_text=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from operator import itemgetter
 
 from livemerc.audio.ears import FLOOR_DBFS, Ears
@@ -30,19 +31,32 @@ class ChannelEars:
         in_step: bool = True,
         endings: bool = False,
     ) -> None:
-        self._speakers = speakers
+        self._speakers: list[str | None] = []
         self._in_step = in_step
-        self._channels = [Ears(config, rate_hz, snapshot_every_s, endings=endings) for _ in speakers]
+        self._new_ears = partial(Ears, config, snapshot_every_s=snapshot_every_s, endings=endings)
+        self._channels: list[Ears] = []
+        for speaker in speakers:
+            self.join(speaker, rate_hz)
         self._freeze_after_s = config.dialogue.freeze_after_s
         self._pending: list[tuple[float, int, EarItem]] = []
         self._open: list[int] = []  # channels with an open utterance, the one that began first in front
         self._finals = 0
         self._quiet_due_s: float | None = None
 
+    def join(self, speaker: str | None, rate_hz: int) -> None:
+        """One more channel, the last; it is heard from its first block on. speaker: None = unknown."""
+        self._speakers.append(speaker)
+        self._channels.append(self._new_ears(rate_hz))
+
+    def leave(self, channel: int) -> list[EarItem]:
+        """A channel has come to its end; only where they are not in step."""
+        self._pending.extend((t_s, channel, item) for t_s, item in self._channels[channel].flush_timed())
+        return self._release()
+
     @property
     def t_s(self) -> float:
         """Audio time heard so far, on the channel that is ahead."""
-        return max(ears.t_s for ears in self._channels)
+        return max((ears.t_s for ears in self._channels), default=0.0)
 
     @property
     def level_dbfs(self) -> float:

@@ -9,7 +9,7 @@ from livemerc.errors import ConfigError
 
 
 def bench(
-    what: Literal["vad", "soak", "ui", "asr", "live", "streams"] | None = None,
+    what: Literal["vad", "soak", "ui", "asr", "live", "streams", "rooms"] | None = None,
     /,
     *,
     speech: list[Path] | None = None,
@@ -18,6 +18,7 @@ def bench(
     reference: list[Path] | None = None,
     model: str | None = None,
     streams: int | None = None,
+    rooms: int | None = None,
     repeats: int | None = None,
     against: Path | None = None,
     quick: bool = False,
@@ -33,6 +34,7 @@ def bench(
         asr: word errors, labels and time of the Whispers at hand, each in both its windows.
         live: from the end of speech to the emotion, first words, start-up, memory; at real speed.
         streams: many conversations at once, words given, and how many keep up at their own pace.
+        rooms: a server and so many who speak to it at once, and what one that floods costs the others.
         None of them: all that concerns speed and memory, in eleven minutes: from the end of speech to the emotion,
         first words, start-up, memory, many conversations at once, and the computation stage by stage.
     speech
@@ -50,6 +52,8 @@ def bench(
         live, and plain bench: beside the recogniser as configured (default: tiny.en).
     streams
         streams, and plain bench: how many conversations (default 40).
+    rooms
+        rooms: how many (default 50 with words given, 8 with a recogniser).
     repeats
         live, and plain bench: how often the conversation is played, at real speed (default 1); figures are the medians.
     against
@@ -59,16 +63,17 @@ def bench(
     json
         The figures as one JSON object.
     """
-    rooms: dict[str, tuple[object, tuple[str | None, ...]]] = {
+    goes_with: dict[str, tuple[object, tuple[str | None, ...]]] = {
         "--speech": (speech, ("vad",)),
         "--minutes": (minutes, ("soak",)),
         "--file": (file, ("soak", "asr", "live")),
         "--reference": (reference, ("asr",)),
         "--model": (model, ("asr", "live", None)),
         "--streams": (streams, ("streams", None)),
+        "--rooms": (rooms, ("rooms",)),
         "--repeats": (repeats, ("live", None)),
     }
-    for flag, (given, where) in rooms.items():
+    for flag, (given, where) in goes_with.items():
         if given is not None and what not in where:
             rooms_of_it = " or ".join(f"`livemerc bench {room}`" if room else "`livemerc bench`" for room in where)
             raise ConfigError(f"{flag} goes with {rooms_of_it}; leave it out.")
@@ -94,6 +99,10 @@ def bench(
         from livemerc.bench import streams as many
 
         return many.main(streams, quick=quick, json=json)
+    if what == "rooms":
+        from livemerc.bench import rooms as served
+
+        return served.main(rooms, quick=quick, json=json)
     if what == "live":
         from livemerc.bench import live
 

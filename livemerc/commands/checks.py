@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from livemerc.errors import ConfigError
+from livemerc.errors import ConfigError, cause_of
 from livemerc.purpose import WORDS_ALONE, Purpose
 
 
@@ -28,3 +28,13 @@ def check_voice(judge_voice_of: str | None, *, text_only: bool) -> None:
     """Raises `ConfigError` where the voices of some and of nobody are asked for."""
     if judge_voice_of is not None and text_only:
         raise ConfigError("--judge-voice-of and --text-only exclude each other; leave one out.")
+
+
+def read_token(given: str | None, flag: str = "--token") -> str | None:
+    """The token of `--token TOKEN|@FILE`. Raises `ConfigError`."""
+    if given is None or not given.startswith("@"):
+        return given
+    try:
+        return Path(given[1:]).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{flag} {given}: the file cannot be read ({cause_of(error)}); check the path.") from error

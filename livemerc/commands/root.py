@@ -20,6 +20,7 @@ from livemerc.commands.replay import replay
 from livemerc.commands.report import report
 from livemerc.commands.rerun import rerun
 from livemerc.commands.run import run
+from livemerc.commands.serve import serve
 from livemerc.commands.sessions import sessions
 from livemerc.commands.watch import watch
 
@@ -33,7 +34,7 @@ app = App(
 app.command(run, sort_key=1)
 app.command(devices, sort_key=2)
 app.command(doctor, sort_key=3)
-for command in (compare, export, label, notice, replay, report, rerun, sessions, watch):
+for command in (compare, export, label, notice, replay, report, rerun, serve, sessions, watch):
     app.command(command, sort_key=4)
 app.command(bench, sort_key=5)
 app.command(models_app)

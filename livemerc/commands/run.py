@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Group, Parameter
 
 from livemerc.commands import sources
-from livemerc.commands.checks import check_output, check_recognition, check_voice
+from livemerc.commands.checks import check_output, check_recognition, check_voice, read_token
 from livemerc.errors import EXIT_OK, ConfigError, say
 from livemerc.purpose import Purpose
 from livemerc.runtime import process
@@ -54,6 +54,8 @@ def run(
     resume: Annotated[bool, Parameter(group=_output)] = False,
     json: Annotated[bool, Parameter(group=_output)] = False,
     plain: Annotated[bool, Parameter(group=_output)] = False,
+    to: Annotated[str | None, Parameter(group=_other, metavar="URL")] = None,
+    token: Annotated[str | None, Parameter(group=_other, metavar="TOKEN|@FILE")] = None,
     offline: Annotated[bool, Parameter(group=_other)] = False,
     config: Annotated[Path | None, Parameter(group=_other)] = None,
     debug: Annotated[bool, Parameter(group=_other)] = False,
@@ -117,6 +119,10 @@ def run(
         Events as JSON Lines on standard output, and nothing else there.
     plain
         One line per settled label instead of the dashboard.
+    to
+        A room of `livemerc serve`, which judges: http://HOST:8765/rooms/NAME. This machine listens and needs no model.
+    token
+        to: what the server wants to know; @FILE reads it from a file.
     offline
         Make no network call at all.
     config
@@ -138,6 +144,18 @@ def run(
         raise ConfigError(f"--speakers goes with --mic or --file, not with {source_flag}, which has one channel.")
     if audio_track is not None and file is None:
         raise ConfigError(f"--audio-track goes with --file, not with {source_flag}, which has no tracks.")
+    if to is not None:
+        left_to_it = {
+            "--vad": vad, "--asr": asr, "--transcript": transcript, "--model": model, "--asr-window": asr_window,
+            "--checkpoint": checkpoint, "--device": device, "--context": context, "--text-only": text_only,
+            "--judge-voice-of": judge_voice_of, "--record": record, "--record-audio": record_audio,
+            "--resume": resume, "--offline": offline,
+        }  # fmt: skip
+        for flag, given in left_to_it.items():
+            if given:
+                raise ConfigError(f"{flag} is the server's affair with --to; leave it out, or give it to `serve`.")
+    elif token is not None:
+        raise ConfigError("--token goes with --to URL; leave it out.")
     check_recognition(transcript, asr, text_only=text_only, purpose=purpose)
     check_voice(judge_voice_of, text_only=text_only)
     if record_audio and record is None:
@@ -178,6 +196,12 @@ def run(
                 sources.open_source(source_flag, mic, file, rate, pace, audio_track, names, settings)
             ) as source:
                 from livemerc.console.show import show_monitor
+
+                if to is not None:
+                    from livemerc.remote import RemoteMonitor
+
+                    remote = RemoteMonitor(source, settings, to, token=read_token(token))
+                    return show_monitor(remote, signals, json=json, plain=plain)
                 from livemerc.pipeline.monitor import Monitor
                 from livemerc.pipeline.recording_monitor import RecordingMonitor
                 from livemerc.pipeline.resume import broken_off, is_complete

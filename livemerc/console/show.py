@@ -22,6 +22,9 @@ from livemerc.sessions.player import Player
 
 if TYPE_CHECKING:
     from livemerc.pipeline.recording_monitor import RecordingMonitor
+    from livemerc.remote import RemoteMonitor
+
+    Shown = RecordingMonitor | RemoteMonitor
 
 
 class EventSource(Protocol):
@@ -31,7 +34,7 @@ class EventSource(Protocol):
     def stop(self) -> None: ...
 
 
-def show_monitor(monitor: RecordingMonitor, signals: process.StopOnSignal, *, json: bool, plain: bool) -> int:
+def show_monitor(monitor: Shown, signals: process.StopOnSignal, *, json: bool, plain: bool) -> int:
     """Show a session that has not begun, until it ends or a stop signal comes. Returns the exit code.
 
     Raises whatever the monitor's events raise, and `LivemercError` where standard output cannot be written to.
@@ -113,6 +116,32 @@ def show_follower(path: Path, signals: process.StopOnSignal, *, json: bool, plai
     return code
 
 
+def show_room(url: str, token: str | None, signals: process.StopOnSignal, *, json: bool, plain: bool) -> int:
+    """Show a room of a server, from its newest event on. Returns the exit code.
+
+    On a terminal the screen stays after the session's end; lines end with it. Raises `ConfigError` for a wrong address
+    or token, and `LivemercError` where the server cannot be reached or is lost, or where nothing can be written.
+    """
+    from livemerc.remote import RemoteFollower
+
+    follower = RemoteFollower(url, token=token)
+    signals.call(follower.stop)
+    code = EXIT_OK
+    try:
+        if _has_screen(json=json, plain=plain):
+            from livemerc.config import load_config
+            from livemerc.dashboard import run_watch
+
+            code = run_watch(follower, load_config().screen.theme)
+        else:
+            print_events(follower, json=json)
+    finally:
+        follower.close()
+    if follower.failure is not None:
+        raise follower.failure
+    return code
+
+
 def print_events(
     source: EventSource,
     *,
@@ -170,7 +199,7 @@ def _has_screen(*, json: bool, plain: bool) -> bool:
     return not json and not plain and process.has_screen()
 
 
-def _show_dashboard(monitor: RecordingMonitor) -> int:
+def _show_dashboard(monitor: Shown) -> int:
     from livemerc.dashboard import run_dashboard
 
     code = run_dashboard(monitor, theme=monitor.config.screen.theme)

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import perf_counter
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from livemerc.audio.items import Speech
 from livemerc.config import SAMPLE_RATE_HZ, Config
 from livemerc.events import EmotionEvent
 from livemerc.pipeline.abstention import Cues
-from livemerc.pipeline.estimator import Estimator
 
 if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
     from livemerc.pipeline.dialogue import Dialogue
 
 T = TypeVar("T")
@@ -24,6 +26,13 @@ T = TypeVar("T")
 _ROUNDING_S = 0.001
 _WITHIN_S = 1.0
 """A partial estimate that takes longer is given up: a final may come any moment."""
+
+
+class TriesVoices(Protocol):
+    """What a partial estimate asks of the model; `pipeline.estimator.Estimator` and `streams.batch.BatchEstimator`."""
+
+    def voice(self, samples: np.ndarray) -> Tensor: ...
+    def try_run(self, work: Callable[[], T], within_s: float) -> T | None: ...
 
 
 class _Late(Exception):
@@ -62,7 +71,7 @@ class PartialEstimates:
     Both are for the processor's thread.
     """
 
-    def __init__(self, config: Config, estimator: Estimator) -> None:
+    def __init__(self, config: Config, estimator: TriesVoices) -> None:
         self._estimator = estimator
         self._budget_s = config.live.partial_emotion_budget_ms / 1000
         self._voice = config.voice
@@ -74,14 +83,15 @@ class PartialEstimates:
         self._longest = round(config.live.partial_emotion_last_s * SAMPLE_RATE_HZ)
         self._rtf = 0.0  # seconds that encoding a second of audio takes
 
-    def estimate(self, speech: Speech, dialogue: Dialogue) -> EmotionEvent | None:
-        """The estimate so far, or None: not due, too dear, or there was none in time."""
+    def estimate(self, speech: Speech, dialogue: Dialogue, *, among: int = 1) -> EmotionEvent | None:
+        """The estimate so far, or None: not due, too dear, or there was none in time. among: so many conversations
+        share the time that it may take."""
         heard_s = speech.t_s - speech.start_s
         samples = speech.samples[-self._longest :]
         length_s = len(samples) / SAMPLE_RATE_HZ
         if self._off or not self._voice.includes(speech.speaker):
             return None
-        if heard_s < self._least_s or length_s * self._rtf > self._budget_s:
+        if heard_s < self._least_s or length_s * self._rtf * among > self._budget_s:
             return None
         if not self._every.due(speech):
             return None

@@ -6,10 +6,19 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from livemerc.asr.engine import AsrEngine, FollowsCues, GpuMemoryError, Interruptible, Transcript, is_repeatable
+from livemerc.asr.engine import (
+    AsrEngine,
+    FollowsCues,
+    GpuMemoryError,
+    Interruptible,
+    ListensFor,
+    Transcript,
+    is_repeatable,
+)
 from livemerc.asr.screening import Talk, doubts_english, screen
 from livemerc.asr.select import engine_on_cpu, fastest_engine
 from livemerc.audio.items import Utterance
@@ -68,6 +77,8 @@ class Recogniser:
         """Utterances for which a Whisper's short window (`asr.window`) was not enough."""
         self.talk = Talk()
         """Of the conversation in hand; whoever shares a recogniser among several sets theirs before each call."""
+        self.language = config.asr.language
+        """What is spoken in it, likewise; None = unknown."""
         self._config = config
         self._languages = languages
         self._tell = tell
@@ -132,7 +143,7 @@ class Recogniser:
         length_s = len(samples) / SAMPLE_RATE_HZ
         if self.failure is not None or self._worker.busy or self.expected_s(samples) > budget_s:
             return ""
-        job = self._worker.start(lambda: self.engine.partial(samples))
+        job = self._worker.start(partial(self._partial, samples, self.language))
         if job.wait(give_up) is not None:
             self._pace.learn(length_s, job.ran_s)
             return ""
@@ -153,7 +164,7 @@ class Recogniser:
         if self.expected_s(utterance.samples) > budget_s:
             return None
         length_s = _length_s(utterance)
-        job = self._worker.start(lambda: self._transcribe(utterance, fast=False))
+        job = self._worker.start(partial(self._transcribe, utterance, False, self.language))
         reason = job.wait(give_up)
         self._pace.learn(length_s, job.ran_s)
         if reason is not None:
@@ -233,20 +244,26 @@ class Recogniser:
 
     # -- in the worker's thread ------------------------------------------------------------------------------------
 
-    def _transcribe(self, utterance: Utterance, fast: bool) -> Heard:
+    def _partial(self, samples: np.ndarray, language: str | None) -> str:
+        _listen_for(self.engine, language)
+        return self.engine.partial(samples)
+
+    def _transcribe(self, utterance: Utterance, fast: bool, language: str | None) -> Heard:
         began = time.perf_counter()
         engine = self._engine_for(fast)
+        _listen_for(engine, language)
         try:
             transcript = engine.transcribe(utterance)
         except GpuMemoryError:
             engine = self._on_cpu(engine)
+            _listen_for(engine, language)
             transcript = engine.transcribe(utterance)
         self._count_looks(transcript)
-        self._count_doubts(transcript, utterance)
+        self._count_doubts(transcript, utterance, language)
         given = engine.engine == "transcript"  # a person wrote these words: nothing was hallucinated
         transcript = screen(
             transcript, utterance, self._config.screening, words_are_given=given,
-            languages=self._languages, spoken=self._config.asr.language, amid_talk=self.talk.near(utterance),
+            languages=self._languages, spoken=language, amid_talk=self.talk.near(utterance),
         )  # fmt: skip
         self.talk.heard(utterance, transcript, self._config.screening)
         return Heard(transcript, engine.engine, engine.model, time.perf_counter() - began)
@@ -259,11 +276,11 @@ class Recogniser:
         often = len(self._looked) == _TWICE_OF and sum(self._looked) > _TWICE_SHARE * _TWICE_OF
         self._tell(Notice.ASR_WINDOW, _TWICE if often else None)
 
-    def _count_doubts(self, transcript: Transcript, utterance: Utterance) -> None:
+    def _count_doubts(self, transcript: Transcript, utterance: Utterance, language: str | None) -> None:
         """Tells of another language where an English-only Whisper, of which nobody has said that English is spoken,
         is hardly ever sure."""
         english_only = transcript.mean_log_probability is not None and transcript.language_probabilities is None
-        if self._config.asr.language is not None or not english_only or len(words(transcript.text)) < 2:
+        if language is not None or not english_only or len(words(transcript.text)) < 2:
             return
         voiced_s = utterance.end_s - utterance.start_s
         self._doubted.append(doubts_english(transcript, voiced_s, self._config.screening))
@@ -291,7 +308,7 @@ class Recogniser:
     # -- outcome ---------------------------------------------------------------------------------------------------
 
     def _begin(self, utterance: Utterance, fast: bool) -> Call[Heard]:
-        return Call(utterance, self._worker.start(lambda: self._transcribe(utterance, fast)))
+        return Call(utterance, self._worker.start(partial(self._transcribe, utterance, fast, self.language)))
 
     def _outcome(self, call: Call[Heard]) -> Heard:
         self._pace.learn(_length_s(call.utterance), call.job.ran_s)
@@ -316,6 +333,11 @@ class Recogniser:
 
     def _utterance_s(self, utterance: Utterance) -> float:
         return self.expected_s(utterance.samples)
+
+
+def _listen_for(engine: AsrEngine, language: str | None) -> None:
+    if isinstance(engine, ListensFor):
+        engine.language = language
 
 
 def _without_samples(final: UtteranceFinal, config: Config) -> Utterance:

@@ -146,6 +146,10 @@ class Player:
     def _open(self) -> ReaderLike:
         return JournalReader(self.path)
 
+    def _grows(self) -> bool:
+        """Whether something may still be appended."""
+        return being_recorded(self.path)
+
     # -- time ----------------------------------------------------------------------------------------------------------
 
     def _move(self) -> None:
@@ -168,7 +172,7 @@ class Player:
     def _look(self) -> None:
         """Take in what was appended."""
         self._looked_s = self._clock()
-        growing = being_recorded(self.path)  # asked first: what a recorder wrote before it ended is read below
+        growing = self._grows()  # asked first: what a recorder wrote before it ended is read below
         self._reader.read_new()
         if not growing:
             self._reader.finish()

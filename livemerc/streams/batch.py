@@ -6,23 +6,27 @@ Each gets what it would get alone. What fails together is tried alone, so that w
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from livemerc.audio.items import Utterance
 from livemerc.config import Config
 from livemerc.events import EmotionEvent, FinalAsr, UtteranceFinal
 from livemerc.model.checkpoint import Manifest
-from livemerc.pipeline.abstention import Cues
+from livemerc.pipeline.abstention import Cues, Doubt
 from livemerc.pipeline.no_answer import NoAnswer
 from livemerc.pipeline.recogniser import Heard
+from livemerc.purpose import VoiceScope
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
     from livemerc.pipeline.dialogue import Begun, Dialogue
     from livemerc.pipeline.judging import Answer
+
+T = TypeVar("T")
 
 Rows = tuple["Tensor | None", "Tensor | None"]
 """T1 (Dt,) and the voice of an utterance, None where there are no words or no voice."""
@@ -35,11 +39,22 @@ class Said:
     utterance: Utterance
     heard: Heard
     asr_ms: float
+    scope: VoiceScope
+    """Whose voice its stream judges."""
+    echoes: tuple[str, ...] = ()
+    """Ids of earlier ones that turn out to be this one, heard again."""
+    unjudged: NoAnswer | None = None
+    """Why it is not judged at all."""
 
     @property
     def words(self) -> str:
         """What the model gets: screened text never reaches it."""
         return "" if self.heard.transcript.gated else self.heard.transcript.text.strip()
+
+    @property
+    def judged(self) -> bool:
+        """Whether the model is asked."""
+        return self.unjudged is None and not self.heard.transcript.no_speech
 
     @property
     def speaker(self) -> str | None:
@@ -79,9 +94,8 @@ class BatchEstimator:
 
         self.device = choose_device(config.model.device)
         wanted = config.model
-        self._scope = config.voice
         self._model, self._encoders = load_model(
-            wanted.checkpoint, self.device, wanted.threads, wanted.precision, voice=not self._scope.text_only
+            wanted.checkpoint, self.device, wanted.threads, wanted.precision, voice=not config.voice.text_only
         )
         self._config = config
         self._manifest = manifest
@@ -92,18 +106,23 @@ class BatchEstimator:
 
         return Dialogue(self._model, self._config.dialogue, self._manifest.abstention)
 
+    def voice(self, samples: np.ndarray) -> Tensor:
+        """The voice of (n,) samples."""
+        return self._encoders.speech(samples)
+
+    def try_run(self, work: Callable[[], T], within_s: float) -> T | None:
+        """What `work` gives, here and at once, or None where it fails: for what is superseded anyway."""
+        try:
+            return work()
+        except Exception:  # noqa: BLE001 - the boundary of a part: the next utterance will say whether it is broken
+            return None
+
     def judge(self, said: Sequence[tuple[Dialogue, Said]]) -> Judged:
         """One utterance each of several dialogues: what `Dialogue.add` would give each, the prior where it fails, and
-        where nobody speaks."""
-        speech = [pair for pair in said if not pair[1].heard.transcript.no_speech]
-        judged = self._judge(speech)
-        of_speech = iter(judged.events)
-        events = [
-            dialogue.add_no_speech(item.utterance.utterance_id, item.cues())
-            if item.heard.transcript.no_speech
-            else next(of_speech)
-            for dialogue, item in said
-        ]
+        where nobody speaks or the stream is too far behind."""
+        judged = self._judge([pair for pair in said if pair[1].judged])
+        of_judged = iter(judged.events)
+        events = [next(of_judged) if item.judged else _not_asked(dialogue, item) for dialogue, item in said]
         return Judged(events, judged.encode_ms, judged.fuse_ms)
 
     def _judge(self, said: Sequence[tuple[Dialogue, Said]]) -> Judged:
@@ -139,7 +158,7 @@ class BatchEstimator:
 
     def _voiced(self, said: Said) -> bool:
         """Whether its voice may be judged."""
-        return self._scope.includes(said.utterance.speaker, said.heard.transcript.speaker)
+        return said.scope.includes(said.utterance.speaker, said.heard.transcript.speaker)
 
     def _answers(self, begun: Sequence[Begun]) -> list[Answer | None]:
         """None where the model failed."""
@@ -151,6 +170,14 @@ class BatchEstimator:
             return [*answer(self._model, [one.question for one in begun])]
         except Exception:  # noqa: BLE001 - the boundary of a part, as above
             return [None] if len(begun) == 1 else [self._answers([one])[0] for one in begun]
+
+
+def _not_asked(dialogue: Dialogue, item: Said) -> list[EmotionEvent]:
+    name, gated = item.utterance.utterance_id, item.heard.transcript.gated
+    if item.heard.transcript.no_speech:
+        return dialogue.add_no_speech(name, item.cues(), Doubt(gated))
+    assert item.unjudged is not None
+    return dialogue.add_unjudged(name, item.cues(), item.unjudged)
 
 
 def _settled(dialogue: Dialogue, item: Said, begun: Begun | None, answered: Answer | None) -> list[EmotionEvent]:

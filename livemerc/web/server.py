@@ -10,13 +10,11 @@ from __future__ import annotations
 import asyncio
 import hmac
 import html
-import ipaddress
 import secrets
 import socket
 import string
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from aiohttp import WSCloseCode, WSMsgType, web
 from textual_serve.app_service import AppService
@@ -26,6 +24,7 @@ from livemerc.errors import EXIT_OK, ConfigError, cause_of, say, warn
 from livemerc.runtime import process
 from livemerc.sessions.follower import Follower
 from livemerc.text_safety import plain_text
+from livemerc.web.addresses import is_loopback, is_ours
 from livemerc.web.viewer import Viewer
 
 MOST_VIEWERS = 8
@@ -113,7 +112,7 @@ class WatchServer(Server):
             await runner.cleanup()
 
     def _announce(self) -> None:
-        if not _is_loopback(self.host):
+        if not is_loopback(self.host):
             warn(
                 f"--host {self.host}: whoever reaches this machine over the network and knows the address sees the "
                 "session, and the connection is not encrypted."
@@ -146,7 +145,7 @@ class WatchServer(Server):
         return await handler(request)
 
     def _refusal(self, request: web.Request) -> str | None:
-        if not _is_ours(request.host, self.host):
+        if not is_ours(request.host, self.host):
             return "This address is not this machine's; open the one that livemerc printed.\n"
         given = request.path.split("/", 2)[1]
         if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self.token.encode()):
@@ -219,30 +218,3 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
 
 def _whole(text: str | None, default: int) -> int:
     return int(text) if text is not None and text.isdecimal() and len(text) < 6 else default
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
-def _is_ours(header: str, bound: str) -> bool:
-    """Whether a Host header names this machine by an address, or by a name that no stranger can point here.
-
-    The port is not looked at: it differs behind a forwarded one (`ssh -L`).
-    """
-    try:
-        name = urlsplit(f"//{header}").hostname or ""
-    except ValueError:
-        return False
-    if _is_loopback(name):
-        return True
-    if _is_loopback(bound):
-        return False
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return name in (bound.lower(), socket.gethostname().lower())
-    return True

@@ -44,7 +44,7 @@ class Seen:
 class Chromium:
     """One tab. `call` sends a command of the DevTools protocol; events are collected in `seen`."""
 
-    def __init__(self, program: str, profile: Path) -> None:
+    def __init__(self, program: str, profile: Path, *flags: str) -> None:
         self.seen = Seen()
         to_browser, to = os.pipe()
         come, from_browser = os.pipe()
@@ -53,7 +53,7 @@ class Chromium:
             program, "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
             "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions",
             "--disable-dev-shm-usage", "--mute-audio", f"--user-data-dir={profile}", "--remote-debugging-pipe",
-            "about:blank",
+            *flags, "about:blank",
         ]  # fmt: skip
         # as a shell does it: whatever number the pipes have here, they are 3 and 4 there
         line = f'exec "$@" 3<&{to_browser} 4>&{from_browser}'
@@ -192,12 +192,12 @@ class Chromium:
 
 
 @contextlib.contextmanager
-def running(profile: Path) -> Iterator[Chromium]:
+def running(profile: Path, *flags: str) -> Iterator[Chromium]:
     """A browser with a fresh profile. Raises `FileNotFoundError` where there is none."""
     program = find()
     if program is None:
         raise FileNotFoundError("no Chromium here")
-    browser = Chromium(program, profile)
+    browser = Chromium(program, profile, *flags)
     try:
         yield browser
     finally:

@@ -37,6 +37,33 @@ def test_one_that_pours_does_not_starve_one_that_drips() -> None:
     assert lane.waiting() == {"flood": 99}
 
 
+def test_one_that_can_wait_gives_way() -> None:
+    lane: FairLane[int] = FairLane(1000)
+    for item in range(3):
+        lane.put("file", item, patient=True)
+    for item in range(2):
+        lane.put("live", item)
+    assert [lane.take(1) for _ in range(5)] == [
+        [("live", 0)], [("live", 1)], [("file", 0)], [("file", 1)], [("file", 2)],
+    ]  # fmt: skip
+    lane.put("file", 3, patient=True)
+    lane.put("live", 2)
+    assert lane.take(2) == [("live", 2), ("file", 3)]
+
+
+def test_what_is_superseded_comes_while_nothing_else_waits() -> None:
+    lane: FairLane[int] = FairLane(1000)
+    lane.put_latest("a", 0)
+    lane.put_latest("b", 1)
+    lane.put_latest("a", 2)
+    lane.put("c", 3)
+    assert [lane.take(5) for _ in range(3)] == [[("c", 3)], [("a", 2)], [("b", 1)]]
+    lane.put_latest("a", 4)
+    lane.put("a", 5)
+    assert lane.take(5) == [("a", 5)]
+    assert lane.take(5, 0.0) == []
+
+
 STREAMS = st.sampled_from("abcde")
 
 

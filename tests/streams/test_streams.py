@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from helpers.paths import DEMO
-from helpers.scripted_parts import Speaks, no_thread_stays
+from helpers.scripted_parts import ScriptedAsr, Speaks, Talk, no_thread_stays
 from helpers.settled import settled
 from helpers.sources import RATE_HZ, Samples
 
@@ -21,10 +22,22 @@ from livemerc.audio.read import read_samples
 from livemerc.audio.stdin_source import StdinSource
 from livemerc.config import Config
 from livemerc.errors import ConfigError, InputError, ModelError
-from livemerc.events import NO_SPEECH, EmotionEvent, Event, SessionEnd, SessionStart, UtteranceFinal
+from livemerc.events import (
+    NO_SPEECH,
+    EmotionEvent,
+    Event,
+    SessionEnd,
+    SessionStart,
+    Status,
+    UtteranceFinal,
+    UtterancePartial,
+)
 from livemerc.model.encoders import Encoders
 from livemerc.model.merits import MeritsL
 from livemerc.pipeline.monitor import Monitor
+from livemerc.sessions import journal
+from livemerc.sessions.folder import AUDIO_FILE
+from livemerc.sessions.session import read_session
 from livemerc.streams.streams import StreamEvent, Streams
 
 
@@ -68,9 +81,28 @@ def sample(span: tuple[float, float]) -> Samples:
 SPANS = {"a": (0.0, 30.0), "b": (10.0, 30.0), "c": (20.0, 45.0), "d": (40.0, 41.0), "e": (30.0, 60.0)}
 
 
+class Gated(Speaks):
+    """Transcribes nothing until everybody waits."""
+
+    def __init__(self) -> None:
+        self.open = threading.Event()
+
+    def transcribe(self, utterance: Utterance) -> Transcript:
+        assert self.open.wait(120)
+        return super().transcribe(utterance)
+
+
 def test_each_stream_has_the_events_of_a_session_of_its_own(config: Config) -> None:
-    streams = Streams({name: sample(span) for name, span in SPANS.items()}, config, engines=Speaks())
-    found = by_stream(list(streams.events()))
+    gate = Gated()
+    streams = Streams({name: sample(span) for name, span in SPANS.items()}, config, engines=gate)
+    events = streams.events()
+    seen = [next(events) for _ in SPANS]
+    for _ in range(1200):
+        if len(streams.waiting()) >= 4:  # so that several pass the model together
+            break
+        threading.Event().wait(0.05)
+    gate.open.set()
+    found = by_stream([*seen, *events])
     assert set(found) == set(SPANS)
     assert streams.failures == {}
     assert max(streams.batches) > 1  # else nothing was shown
@@ -104,17 +136,6 @@ def test_no_speech_is_no_emotion_in_a_stream_as_in_a_session(config: Config) -> 
         withheld = [e for e in found[name] if isinstance(e, EmotionEvent) and e.abstained == NO_SPEECH]
         assert withheld
         assert {e.modality.speech is None for e in withheld} == {True}
-
-
-class Gated(Speaks):
-    """Transcribes nothing until everybody waits."""
-
-    def __init__(self) -> None:
-        self.open = threading.Event()
-
-    def transcribe(self, utterance: Utterance) -> Transcript:
-        assert self.open.wait(120)
-        return super().transcribe(utterance)
 
 
 def test_a_stream_that_pours_starves_nobody(config: Config) -> None:
@@ -239,3 +260,118 @@ def test_mistakes_are_told_before_anything_begins(config: Config, tmp_path: Path
     nowhere = msgspec.structs.replace(config.model, checkpoint=str(tmp_path / "none"))
     with pytest.raises(ModelError):
         Streams({"a": Samples(1.0, start_s=0.0)}, msgspec.structs.replace(config, model=nowhere))
+
+
+def until(events: Iterator[StreamEvent], wanted: Callable[[StreamEvent], bool]) -> list[StreamEvent]:
+    """What came until the wanted one, which is the last."""
+    seen: list[StreamEvent] = []
+    for event in events:
+        seen.append(event)
+        if wanted(event):
+            return seen
+    raise AssertionError(f"it did not come: {seen[-3:]}")
+
+
+def ends(name: str) -> Callable[[StreamEvent], bool]:
+    return lambda e: e.stream == name and isinstance(e.event, SessionEnd)
+
+
+def test_streams_come_and_go_while_others_run(config: Config) -> None:
+    streams = Streams({}, config, engines=Speaks(), stays=True)
+    streams.add("before", sample(SPANS["a"]))
+    events = streams.events()
+    seen = until(events, ends("before"))
+    same(by_stream(seen)["before"], alone(sample(SPANS["a"]), config))
+    streams.add("endless", Samples(20.0, endless=True))
+    until(events, lambda e: isinstance(e.event, UtteranceFinal))
+    streams.add("late", sample(SPANS["b"]))
+    with pytest.raises(ConfigError, match="there is a stream of this name"):
+        streams.add("endless", sample(SPANS["c"]))
+    seen = until(events, ends("late"))
+    assert streams.names == ["endless"]
+    same(by_stream(seen)["late"], alone(sample(SPANS["b"]), config))
+    streams.end("endless")
+    until(events, ends("endless"))
+    streams.add("endless", sample(SPANS["c"]))  # the name is free again
+    same(by_stream(until(events, ends("endless")))["endless"], alone(sample(SPANS["c"]), config))
+    streams.stop()
+    assert list(events) == []
+    with pytest.raises(ConfigError, match="any more"):
+        streams.add("too late", sample(SPANS["a"]))
+    no_thread_stays()
+
+
+class Guesses(Speaks):
+    def partial(self, samples: np.ndarray) -> str:
+        return "well then"
+
+
+def test_a_stream_shows_what_it_hears_and_how_it_is(config: Config) -> None:
+    source = Talk(12.0, live=True, pace=4.0)
+    found = by_stream(list(Streams({"a": source}, config, engines=Guesses()).events()))["a"]
+    partials = [e for e in found if isinstance(e, UtterancePartial)]
+    assert {e.text for e in partials} == {"well then"}
+    assert any(isinstance(e, EmotionEvent) and e.status == "partial" for e in found)
+    assert any(isinstance(e, Status) and e.t_s > 0 for e in found)
+    finals = {e.utterance_id: at for at, e in enumerate(found) if isinstance(e, UtteranceFinal)}
+    for at, event in enumerate(found):
+        if isinstance(event, UtterancePartial):
+            assert at < finals[event.utterance_id]
+
+
+def test_a_stream_that_is_behind_says_so_and_gives_up_the_words(configured: Callable[..., Config]) -> None:
+    config = configured(
+        asr__engine="none", overload__skip_partials_after_s=0.2, overload__fast_asr_after_s=0.4,
+        overload__speech_only_after_s=0.8,
+    )  # fmt: skip
+    released = threading.Event()
+
+    def slow(call: int) -> None:
+        if call > 1:
+            released.wait(60)
+
+    streams = Streams({"slow": Talk(30.0, live=True, pace=6.0)}, config, engines=ScriptedAsr(slow, Speaks()))
+    said: set[str] = set()
+    finals: list[UtteranceFinal] = []
+    for _, event in streams.events():
+        if isinstance(event, Status) and event.degraded:
+            said.add(event.degraded)
+        if isinstance(event, UtteranceFinal):
+            finals.append(event)
+            if len(finals) == 4:
+                released.set()
+    assert finals[0].asr.gated is None
+    assert "not transcribed in time" in {e.asr.gated for e in finals}
+    assert any("judging by the voice alone" in sentence for sentence in said)
+
+
+def test_a_stream_is_recorded_as_a_session_is(config: Config, tmp_path: Path) -> None:
+    streams = Streams({}, config, engines=Speaks(), stays=True)
+    streams.add("a", sample(SPANS["a"]), record=tmp_path / "a", record_audio=True)
+    events = streams.events()
+    seen = [event for _, event in until(events, ends("a"))]
+    streams.stop()
+    assert list(events) == []
+    recorded = read_session(tmp_path / "a")
+    assert journal.read(tmp_path / "a").events == seen
+    assert recorded.info.audio is not None
+    heard = read_samples(tmp_path / "a" / AUDIO_FILE, RATE_HZ)
+    assert len(heard) == 30 * RATE_HZ
+    with pytest.raises(ConfigError, match="there is a session in it"):
+        Streams({}, config, engines=Speaks(), stays=True).add("b", sample(SPANS["b"]), record=tmp_path / "a")
+
+
+def test_each_stream_keeps_to_its_own_purpose(config: Config) -> None:
+    work = msgspec.structs.replace(config, purpose="work")
+    streams = Streams({}, config, engines=Speaks(), stays=True)
+    streams.add("work", sample(SPANS["a"]), config=work)
+    streams.add("else", sample(SPANS["a"]))
+    events = streams.events()
+    seen = by_stream(until(events, lambda e: not streams.names))
+    streams.stop()
+    assert list(events) == []
+    for name, voiced in (("work", False), ("else", True)):
+        judged = [e for e in seen[name] if isinstance(e, EmotionEvent) and e.abstained != NO_SPEECH]
+        assert {e.modality.speech is not None for e in judged} == {voiced}
+    with pytest.raises(ConfigError, match="recorded for work"):
+        Streams({}, work, engines=Speaks(), stays=True).add("x", sample(SPANS["a"]), config=config)

@@ -15,7 +15,9 @@ from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, WSServerH
 from helpers.sessions import HOSTILE, conversation, write_session
 
 from livemerc.errors import ConfigError, InputError
+from livemerc.web import addresses
 from livemerc.web import server as room
+from livemerc.web.addresses import is_ours
 from livemerc.web.server import WatchServer
 from livemerc.web.viewer import sane_size
 
@@ -240,12 +242,12 @@ async def test_a_port_that_is_taken_is_said(session: Path) -> None:
 
 
 def test_the_door_of_an_open_server_wants_an_address_or_the_machines_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room.socket, "gethostname", lambda: "Desk")
+    monkeypatch.setattr(addresses.socket, "gethostname", lambda: "Desk")
     for header in ("192.168.1.5:80", "desk", "DESK:8000", "localhost", "[fe80::1]:80"):
-        assert room._is_ours(header, "0.0.0.0"), header
+        assert is_ours(header, "0.0.0.0"), header
     for header in ("evil.example", "desk.evil.example", "", "[", "192.168.1.5.evil.example"):
-        assert not room._is_ours(header, "0.0.0.0"), header
-    assert not room._is_ours("192.168.1.5", "127.0.0.1")
+        assert not is_ours(header, "0.0.0.0"), header
+    assert not is_ours("192.168.1.5", "127.0.0.1")
 
 
 async def test_an_open_server_warns(session: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,1 @@
+"""Rooms behind WebSockets: one process, one recogniser, one model, and a page that listens."""
