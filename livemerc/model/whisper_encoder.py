@@ -142,7 +142,9 @@ class WhisperNetwork(nn.Module):
             rows.append(layer(rows[-1]))
         kept = [row[:, :frames] for row in rows]
         if self.last_is_mean:
-            kept.append(self.layers[-1].mean(rows[-1], frames)[:, None])
+            last = self.layers[-1]
+            assert isinstance(last, _Layer)
+            kept.append(last.mean(rows[-1], frames)[:, None])
         return kept if self.norm is None else [*kept, self.norm(kept[-1])]
 
 

@@ -73,7 +73,7 @@ def clip_pools(path: Path, held_out: Sequence[str], soften: float = 0.0) -> dict
     "dev": `held_out` of the actors set apart (split B); "test": split C, unseen in every stage, cold. "train": the rest
     of B (readers that the head never heard among them, as neutral voices) and the head's own speakers (A), judged by
     heads that left their corpus out, under the noise of `soften`: three voices alone taught Stage II their own
-    confusions (trainer/LOG.md).
+    confusions (trainer/LOG.md). `UNHEARD` is in neither.
     """
     arrays = np.load(path)
     actor = np.array([f"{c}/{s}" for c, s in zip(arrays["corpus"], arrays["speaker"], strict=True)])

@@ -30,6 +30,14 @@ def words(n: int, seed: int = 0, speakers: int = 2) -> TextDialogue:
     return TextDialogue(t1, rng.integers(7, size=n), [f"s{i % speakers}" for i in range(n)])
 
 
+def test_corpora_are_cast_alike_whatever_their_sizes() -> None:
+    many = pool(classes=1, actors=(*(f"big/{n}" for n in range(40)), "small/1"))
+    rng = np.random.default_rng(0)
+    cast = [many.cast(rng) for _ in range(2000)]
+    assert cast.count("small/1") / 2000 == pytest.approx(0.5, abs=0.05)
+    assert set(cast) == set(many.actors)
+
+
 def test_with_match_1_every_voice_carries_the_emotion_of_its_words() -> None:
     w = words(300)
     dialogue = compose(w, pool(), 1.0, 0.0, np.random.default_rng(0))

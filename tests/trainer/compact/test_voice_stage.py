@@ -103,6 +103,7 @@ def test_the_next_stages_take_their_pools_from_it(run: Path) -> None:
     assert set(pools["dev"].actors) == {"ravdess/19", "nemo/TP0"}
     assert {"readers/19", "ravdess/1", "ravdess/17", "emodb/1"} <= set(pools["train"].actors)
     assert not {"readers/32", "ravdess/21", "ased/1", "librispeech/1688"} & set(pools["train"].actors)
+    assert not any(actor.startswith("rakshak/") for actor in pools["train"].actors)
     assert {"ravdess/21", "nemo/SM0", "ased/1"} <= set(pools["test"].actors)
 
 
