@@ -18,10 +18,10 @@ from livemerc.pipeline.monitor import Monitor
 
 KEPT = PROJECT / "tests/checkpoints/compact-2"
 """All of it but text.safetensors and tokenizer.json, which still ship."""
-LABELS = (
-    "neutral neutral joy surprise joy joy neutral neutral fear surprise disgust disgust disgust disgust sadness sadness "
-    "neutral surprise joy joy"
-).split()
+LABELS = [
+    "neutral", "neutral", "joy", "surprise", "joy", "joy", "neutral", "neutral", "fear", "surprise",
+    "disgust", "disgust", "disgust", "disgust", "sadness", "sadness", "neutral", "surprise", "joy", "joy",
+]  # fmt: skip
 """Its last labels of the demo's utterances with the demo's words, as they were when it shipped."""
 
 

@@ -17,9 +17,8 @@ import numpy as np
 
 from trainer.loop.windows import DialogueFeatures
 
-
 UNHEARD = "rakshak"
-"""Single words in the street, of which a head that never heard them finds a quarter: they teach nothing but distrust."""
+"""Single words in the street, of which a head that never heard them finds a quarter: they teach distrust alone."""
 
 
 class ClipPool:
