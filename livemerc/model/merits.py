@@ -54,10 +54,18 @@ class ConversationModel(nn.Module):
 
     def __init__(self, config: dict[str, Any]):
         """`config`: {"text": {"width", "hidden", "heads", "dropout"}, "speech": {same},
-        "fusion": {"width", "heads", "dropout"}, "labels": C}."""
+        "fusion": {"width", "heads", "dropout"}, "labels": C, "stage1_share": a}.
+
+        a (0 where it is not there): share of S1's own log-probabilities in those of the speech branch, where S1 are the
+        Stage I logits. Stage II learns how the voices of its corpora are mistaken, and others are mistaken otherwise.
+        Raises ValueError for a share of an S1 that is none.
+        """
         super().__init__()
         self.config = config
         labels = config["labels"]
+        self.stage1_share: float = config.get("stage1_share", 0.0)
+        if not 0.0 <= self.stage1_share <= 1.0 or (self.stage1_share and config["speech"]["width"] != labels):
+            raise ValueError(f"stage1_share {self.stage1_share} of a speech branch that is given no logits")
         self.text_context = ConversationEncoder(**config["text"], labels=labels)
         self.speech_context = ConversationEncoder(**config["speech"], labels=labels)
         self.fusion = CoAttention(
@@ -74,6 +82,9 @@ class ConversationModel(nn.Module):
         """
         t2, text_logits = self.text_context(t1, has_text, lengths)
         s2, speech_logits = self.speech_context(s1, has_speech, lengths)
+        if self.stage1_share:
+            own = s1.log_softmax(-1)
+            speech_logits = torch.lerp(speech_logits.log_softmax(-1), own, self.stage1_share)
         fused = self.fusion(t2, s2, text_logits, speech_logits, has_text, has_speech, lengths)
         return WindowLogits(fused, text_logits, speech_logits)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from helpers.networks import conversation_model, merits, random_dialogue
+from helpers.networks import CONVERSATION_CONFIG, conversation_model, merits, random_dialogue
 from torch import Tensor
 
-from livemerc.model.merits import WindowLogits
+from livemerc.model.merits import ConversationModel, WindowLogits
 
 
 def _padded(dialogues: list[tuple[Tensor, Tensor, Tensor, Tensor]], junk: float) -> tuple[Tensor, ...]:
@@ -90,3 +90,24 @@ def test_every_parameter_is_trained() -> None:
     still = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum()]
     # A bias on the keys shifts every score of a query alike: the softmax cancels it.
     assert still == []
+
+
+def test_a_share_of_stage_i_is_in_the_speech_branchs_log_probabilities() -> None:
+    inputs = _padded([random_dialogue(5)], 0.0)
+
+    def speech(share: float) -> Tensor:
+        model = conversation_model()
+        model.stage1_share = share
+        with torch.no_grad():
+            return model(*inputs).speech.log_softmax(-1)
+
+    own = inputs[1].log_softmax(-1)
+    torch.testing.assert_close(speech(1.0), own)
+    half = ((speech(0.0) + own) / 2).log_softmax(-1)
+    torch.testing.assert_close(speech(0.5), half)
+
+
+def test_a_share_of_what_are_no_logits_is_refused() -> None:
+    for change in ({"stage1_share": 1.5}, {"stage1_share": 0.5, "labels": 6}):
+        with pytest.raises(ValueError, match="stage1_share"):
+            ConversationModel({**CONVERSATION_CONFIG, **change})

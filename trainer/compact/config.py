@@ -97,9 +97,11 @@ class _WindowStage(_Stage, frozen=True):
 
 
 class ConversationStage(_WindowStage, frozen=True):
-    """Stage II, per modality. `select_text`, `select_speech`: figures on dev whose mean chooses the epoch."""
+    """Stage II, per modality. `stage1_share`: of S1 in the speech branch's log-probabilities, from Stage III on, as of
+    `livemerc.model.merits.ConversationModel`. `select_text`, `select_speech`: figures on dev whose mean chooses the epoch."""
 
     hidden: int
+    stage1_share: Annotated[float, msgspec.Meta(ge=0, le=1)]
     select_text: list[Literal["clean", "plain"]] = msgspec.field(default_factory=lambda: ["clean", "plain"])
     select_speech: list[Literal["weighted_f1", "uar"]] = msgspec.field(default_factory=lambda: ["weighted_f1", "uar"])
 

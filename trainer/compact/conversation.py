@@ -71,8 +71,9 @@ def window_stage(
 
 
 def begun_with(settings: ConversationStage | FusionStage, text: TextFeatures, **more: Any) -> LoopOptions:
-    """A run goes on only with the same settings and features."""
-    return LoopOptions(begun_with=msgspec.to_builtins(settings) | {"features": text.sha256} | more)
+    """A run goes on only with the same settings and features. What Stage I has to say is none of Stage II's weights."""
+    own = {key: value for key, value in msgspec.to_builtins(settings).items() if key != "stage1_share"}
+    return LoopOptions(begun_with=own | {"features": text.sha256} | more)
 
 
 def both_styles(text: TextFeatures, split: str, speech_width: int) -> dict[str, list[DialogueFeatures]]:
@@ -145,7 +146,7 @@ def train_speech_context(
         return window_loss(model.speech_context(b.s1, b.has_speech, b.lengths)[1], b, b.has_speech)
 
     plan = window_stage("speech", model.speech_context, stage, make, loss, score, stage.select_speech)
-    return fit(plan, out, begun_with(stage, text))
+    return fit(plan, out, begun_with(stage, text, selected_with=model.stage1_share))
 
 
 class Composer:
@@ -195,7 +196,11 @@ def train_fusion(
     frozen = (model.text_context, model.speech_context)
     for part in frozen:
         part.requires_grad_(False)
-    return fit(fused_stage("fusion", model, model.fusion, text, pools, stage, frozen), out, begun_with(stage, text))
+    return fit(
+        fused_stage("fusion", model, model.fusion, text, pools, stage, frozen),
+        out,
+        begun_with(stage, text, stage1_share=model.stage1_share),
+    )
 
 
 def fused_stage(
@@ -276,6 +281,7 @@ def build(
             "speech": {"width": speech_width, **branch, "hidden": conversation.hidden // 2, "normalise": False},
             "fusion": {"width": fusion.width, "heads": fusion.heads, "dropout": fusion.dropout},
             "labels": len(LABELS),
+            "stage1_share": conversation.stage1_share,
         }
     )
 
