@@ -60,7 +60,8 @@ def test_the_demo_gets_the_labels_of_float32(
 ) -> None:
     model, encoders = half
     cues = read_cues(DEMO_WORDS)
-    voices = torch.stack([full.speech(read_samples(DEMO, SAMPLE_RATE_HZ, cue.start_s, cue.end_s)) for cue in cues])
+    heard = [full.speech(read_samples(DEMO, SAMPLE_RATE_HZ, cue.start_s, cue.end_s)) for cue in cues]
+    voices = model.voice_of(torch.stack(heard), None)
     there = torch.ones(1, len(cues), dtype=torch.bool)
 
     def judged(t1: Tensor) -> Tensor:
@@ -77,16 +78,17 @@ def test_the_demo_gets_the_labels_of_float32(
     expected, found = judged(exact), judged(rounded)
     best, second = expected.topk(2).values.unbind(-1)
     clear = best - second > CLEAR
-    assert clear.float().mean() > 0.9, "else nothing is shown"
+    assert clear.float().mean() > 0.8, "else nothing is shown"
     assert torch.equal(found.argmax(-1)[clear], expected.argmax(-1)[clear])
     assert (found - expected).abs().max() < MOST_PROBABILITY
 
 
 @bundled
-def test_only_the_transformer_is_bfloat16(half: tuple[MeritsL, Encoders]) -> None:
+def test_only_the_transformers_are_bfloat16(half: tuple[MeritsL, Encoders]) -> None:
+    transformers = ("text.encoder.", "speech.encoder.")
     of = {name: tensor.dtype for name, tensor in half[0].named_parameters()}
-    assert {dtype for name, dtype in of.items() if name.startswith("text.encoder.")} == {torch.bfloat16}
-    assert {dtype for name, dtype in of.items() if not name.startswith("text.encoder.")} == {torch.float32}
+    assert {dtype for name, dtype in of.items() if name.startswith(transformers)} == {torch.bfloat16}
+    assert {dtype for name, dtype in of.items() if not name.startswith(transformers)} == {torch.float32}
 
 
 @bundled

@@ -52,7 +52,7 @@ def test_labels_return_within_five_utterances_after_a_minute_of_shouting(actors:
     encoders = Encoders(model, BUNDLED / "tokenizer.json")
     alike, shouted_at = [], []
     for clips in actors.values():
-        quiet = list(islice(cycle(of(clips, "neutral") + of(clips, "sadness") + of(clips, "joy")), CALM + 2 * RETURNED))
+        quiet = list(islice(cycle(of(clips, "neutral")), CALM + 2 * RETURNED))
         shouting = list(islice(cycle(of(clips, "anger")), SHOUTED))
         before, after = quiet[:CALM], quiet[CALM:]
         heard = labels(encoders, before + shouting + after)

@@ -98,7 +98,8 @@ class _WindowStage(_Stage, frozen=True):
 
 class ConversationStage(_WindowStage, frozen=True):
     """Stage II, per modality. `stage1_share`: of S1 in the speech branch's log-probabilities, from Stage III on, as of
-    `livemerc.model.merits.ConversationModel`. `select_text`, `select_speech`: figures on dev whose mean chooses the epoch."""
+    `livemerc.model.merits.ConversationModel`. `select_text`, `select_speech`: figures on dev whose mean chooses the
+    epoch."""
 
     hidden: int
     stage1_share: Annotated[float, msgspec.Meta(ge=0, le=1)]
