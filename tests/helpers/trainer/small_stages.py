@@ -58,8 +58,7 @@ class SmallStages:
         return text.train(read_stage(self._config, "text", TextStage), self.folder / "data", out)
 
     def _voice(self, out: Path) -> object:
-        """With all options on: the weights of the corpora are state, too."""
-        stage = small_stage(group_rate=0.5, to_another=0.3, to_everybody=0.3, mask_absent=True)
+        stage = small_stage(mask_absent=True)
         heard = VoiceFeatures.joined([voice_features("ravdess", 7, 4), voice_features("nemo", 6, 3)])
         return train_head(heard, stage, 0, out)
 

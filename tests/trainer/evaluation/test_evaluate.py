@@ -181,6 +181,14 @@ def test_a_branch_is_null_where_its_column_is_empty_and_fused_never(
         assert figures["fused"]["accuracy"] == figures["text"]["accuracy"]
 
 
+def flat(tree: dict[str, Any], above: str = "") -> dict[str, Any]:
+    """{"fused.uar": ..., ...}"""
+    out: dict[str, Any] = {}
+    for key, value in tree.items():
+        out |= flat(value, f"{above}{key}.") if isinstance(value, dict) else {above + key: value}
+    return out
+
+
 def test_rows_of_context_are_heard_and_not_judged(tmp_path: Path, checkpoint: Path) -> None:
     rows = [f"{d},{i},,,,,w{5 * i} w{d},{LABELS[(d + i) % 7]}," for d in range(2) for i in range(4)]
     heard = [row if n % 4 in (1, 3) else row.rsplit(",", 2)[0] + ",,context" for n, row in enumerate(rows)]
@@ -195,7 +203,9 @@ def test_rows_of_context_are_heard_and_not_judged(tmp_path: Path, checkpoint: Pa
     assert some.truth.tolist() == alone.truth.tolist() == every.truth[1::2].tolist()
     assert some.dialogue.tolist() == [0, 0, 1, 1]
     assert some.judgement().figures()["n"] == 4
-    assert some.without_context().judgement().figures() == alone.judgement().figures()
+    # How many are judged at once changes the last bits.
+    expected = pytest.approx(flat(alone.judgement().figures()), abs=1e-6)
+    assert flat(some.without_context().judgement().figures()) == expected
 
 
 def test_rows_with_nothing_to_judge_count_by_the_prior(tmp_path: Path, checkpoint: Path) -> None:

@@ -103,8 +103,8 @@ def test_a_fingerprint_names_weights_and_settings() -> None:
 
 
 @pytest.mark.parametrize("name", ["wavlm-large", "compact"])
-def test_a_front_end_is_rebuilt_from_its_configuration(name: str) -> None:
-    front = tiny_front(name) if name != "compact" else build_speech_frontend("compact")
+def test_a_front_end_is_rebuilt_from_its_configuration(name: str, checkpoint: Path) -> None:
+    front = tiny_front(name) if name != "compact" else build_speech_frontend(f"compact:{checkpoint}")
     again = build_front(json.loads(json.dumps(front_config(front))))
     again.load_state_dict(front.state_dict())
     x = voices(0.6, 1.1)

@@ -182,8 +182,8 @@ def test_load_predicts_from_text_voice_both_and_neither(folder: Path) -> None:
     assert model.predict().abstained == "nothing to judge"
 
 
-def test_logits_as_s1_and_the_compact_front_end(tmp_path: Path, parts: dict[str, Any]) -> None:
-    front = build_speech_frontend("compact")
+def test_logits_as_s1_and_the_compact_front_end(tmp_path: Path, parts: dict[str, Any], checkpoint: Path) -> None:
+    front = build_speech_frontend(f"compact:{checkpoint}")
     head = SpeechHead({"layers": 1, "dimension": front.dimension, "labels": 7, "embedding": 24})
     conversation = ConversationModel(conversation_config(parts["text"].dimension, 7))
     export_tiny(tmp_path, {**parts, "front": front, "head": head, "conversation": conversation}, s1="logits")
@@ -246,5 +246,5 @@ def test_a_compact_manifest_says_nothing_of_full_size_and_means_the_same() -> No
     manifest = read_manifest()
     assert manifest.speech_front is None
     assert manifest.s1 == "logits"
-    assert "front end" not in manifest.licence
+    assert "front end: MIT (OpenAI Whisper tiny.en)" in manifest.licence, "what it hears with is the recogniser's"
     assert msgspec.json.decode(msgspec.json.encode(manifest), type=type(manifest)) == manifest
