@@ -29,7 +29,8 @@ def judge_anew(encoders: Encoders, spoken: Sequence[Spoken], last: int | None = 
     import torch
 
     t1 = torch.stack([encoders.text([text])[0] for _, text in spoken])
-    s1 = torch.stack([encoders.speech(samples) for samples, _ in spoken])
+    voices = torch.stack([encoders.speech(samples) for samples, _ in spoken])
+    s1 = encoders.model.voice_of(voices, None)  # whoever speaks is unknown below, too
     if last is not None:
         t1, s1 = t1[-last:], s1[-last:]
     there = torch.ones(1, len(t1), dtype=torch.bool, device=encoders.device)
