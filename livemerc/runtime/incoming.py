@@ -17,6 +17,10 @@ _FULL_S = 0.05
 _CLOSE_WITHIN_S = 5.0
 
 
+class _Over(Exception):
+    """The iterator has come to its end; a type of its own, so that nothing it raises is taken for that."""
+
+
 class Incoming(Iterator[T], Generic[T]):
     """What an asynchronous iterator gives, which runs in a thread of its own until it ends, raises or is closed.
 
@@ -47,7 +51,7 @@ class Incoming(Iterator[T], Generic[T]):
                 continue
             if isinstance(item, BaseException):
                 self.close()
-                if isinstance(item, EOFError):
+                if isinstance(item, _Over):
                     raise StopIteration
                 raise item
             return item
@@ -63,7 +67,7 @@ class Incoming(Iterator[T], Generic[T]):
             self._thread.join(_CLOSE_WITHIN_S)
 
     def _run(self) -> None:
-        end: BaseException = EOFError()
+        end: BaseException = _Over()
         try:
             asyncio.run(self._take())
         except asyncio.CancelledError:

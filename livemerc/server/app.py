@@ -27,6 +27,7 @@ from livemerc.server.metrics import Metrics
 from livemerc.server.rooms import Rooms
 from livemerc.server.webhooks import Webhook
 from livemerc.streams.streams import Streams
+from livemerc.web.headers import SAFE
 
 _STATIC = Path(__file__).parent / "static"
 _KINDS = {".css": "text/css", ".mjs": "text/javascript", ".html": "text/html", ".svg": "image/svg+xml"}
@@ -36,12 +37,7 @@ _HEADERS = {
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
+    **SAFE,
 }
 _EMOTIONS = {e.name: {"colour": e.colour, "glyph": e.glyph, "valence": e.valence} for e in EMOTIONS.values()}
 _REST_S = 2.0

@@ -25,6 +25,7 @@ from livemerc.runtime import process
 from livemerc.sessions.follower import Follower
 from livemerc.text_safety import plain_text
 from livemerc.web.addresses import is_loopback, is_ours
+from livemerc.web.headers import SAFE
 from livemerc.web.viewer import Viewer
 
 MOST_VIEWERS = 8
@@ -46,12 +47,7 @@ _HEADERS = {
         "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src data:; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
+    **SAFE,
 }
 
 

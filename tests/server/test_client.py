@@ -233,7 +233,10 @@ def test_a_thin_machine_listens_and_another_judges(tmp_path: Path) -> None:
     assert len(labels[0]) > 60
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate")
+@pytest.mark.skipif(
+    shutil.which("openssl") is None,
+    reason="no openssl on this machine to make a certificate with (apt install openssl)",
+)
 def test_what_is_encrypted_is_reached_by_whoever_trusts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     command = (

@@ -104,7 +104,7 @@ async def test_a_source_that_does_not_come_back_ends_its_room(config: Config, mo
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.name != "posix", reason="kill -9")
+@pytest.mark.skipif(os.name != "posix", reason="this system has no SIGKILL")
 async def test_a_server_that_is_killed_leaves_ten_readable_recordings(tmp_path: Path) -> None:
     """Every event that a client has got is in its room's recording: it is written before it is sent."""
     command = [
