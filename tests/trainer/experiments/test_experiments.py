@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.command_line import environment
+from helpers.networks import write_checkpoint
 from helpers.trainer.command import train_command
 from helpers.trainer.miniature import write_config
 from helpers.trainer.releases import meld_table
@@ -78,7 +79,7 @@ def test_without_a_name_all_are_listed_with_a_sentence(capsys: pytest.CaptureFix
     code, out, _ = train_command(capsys, "experiment")
     assert code == 0
     names = {name for name in experiments if not name.startswith("-")}
-    assert names == {"stage-ablations", "option-ablations", "left-out-corpora"}
+    assert names == {"stage-ablations", "option-ablations", "left-out-corpora", "dialogue-decoder"}
     said = " ".join(out.replace("│", " ").split())
     for name in names:
         sentence = (experiments[name].help or "").splitlines()[0]
@@ -278,3 +279,26 @@ def test_a_mistake_has_its_exit_code_and_says_what_to_mend(
     assert (got, out) == (code, "")
     assert says in err
     assert err.count("\n") <= 1
+
+
+def test_dialogue_decoder_of_two_checkpoints(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    said = [(d, u, "AB"[u % 2], "hello great", LABELS[(d + u // 4) % 7], "neutral") for d in range(8) for u in range(8)]
+    for split in ("train", "dev"):
+        meld_table(tmp_path / "data" / "meld" / f"{split}_sent_emo.csv", said)
+    checkpoints = [write_checkpoint(tmp_path / f"checkpoint{seed}", seed) for seed in (0, 1)]
+    asked = ("dialogue-decoder", "--data", tmp_path / "data", "--out", tmp_path / "out", "--checkpoint", *checkpoints)
+    table = shown(capsys, *asked)
+    one, other = figures(tmp_path / "out")["seeds"]
+    assert one != other
+    assert [line.split("|")[1].strip() for line in table[2:]] == list(one)
+    for heard in ("alone", "in context"):
+        assert one[f"{heard}, lag 0"] != one[f"{heard}, lag 0, decoded"] != one[f"{heard}, lag 0, decoded for UAR"]
+    assert one["alone, lag 2, decoded"] != one["alone, lag 0, decoded"]
+
+
+def test_a_lag_that_the_window_cannot_hold_is_a_usage_error(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, _, err = train_command(
+        capsys, "experiment", "dialogue-decoder", "--data", tmp_path, "--out", tmp_path, "--lag", -1
+    )
+    assert code == 2
+    assert "--lag counts later utterances" in err
