@@ -117,7 +117,7 @@ def fit_tables(dialogues: Sequence[Dialogue], labels: Sequence[str]) -> Dialogue
     seen = counts.any.sum((0, 1)) + 1.0
     known = _rounded(found.known)
     return DialogueTables(
-        labels=list(labels),
+        labels=[str(label) if isinstance(label, str) else label for label in labels],  # NumPy's strings are no JSON
         shares=_rounded(seen / seen.sum()).tolist(),
         moods=_rounded(found.moods).tolist(),
         answers=known[:, 0].tolist(),

@@ -265,6 +265,14 @@ def test_it_goes_through_json() -> None:
     assert fed(again, dialogue) == fed(decoder, dialogue)
 
 
+def test_labels_may_come_from_an_array() -> None:
+    labels = np.array(LABELS)
+    decoder = DialogueDecoder.fit([[(labels[0], labels[1]), (labels[0], labels[2])]], list(labels), 0)
+    assert json.loads(json.dumps(decoder.to_dict()))["tables"]["labels"] == list(LABELS)
+    row = dict(zip(labels, np.float32([0.2, 0.5, 0.3]), strict=True))
+    assert sum(decoder.feed(labels[0], row)[0].probabilities.values()) == pytest.approx(1)
+
+
 def test_the_same_labels_give_the_same_decoder() -> None:
     one, other = (DialogueDecoder.fit(conversations(np.random.default_rng(2), 12), LABELS, 1) for _ in range(2))
     assert one.to_dict() == other.to_dict()
