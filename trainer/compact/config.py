@@ -110,7 +110,12 @@ class ConversationStage(_WindowStage, frozen=True):
 class FusionStage(_WindowStage, frozen=True):
     """Stage III. `mixture`: shares of words + voices, words alone, voices alone, voices over neutral words in
     dialogues, the same singly. `reading`: chance that such a draw brings a reader, neutral. `select`: figures on dev
-    whose mean chooses the epoch."""
+    whose mean chooses the epoch.
+
+    Off by default (`livemerc.model.fusion_options`, `trainer.loop.losses`): `recursions` of gated joint cross-attention
+    with gates of `gate_temperature`; `contrastive`, weight of the term between words and voice, with its temperature;
+    `latent`, weight of the divergence of latent distributions, 0 = no distributions.
+    """
 
     match: float
     soften: float
@@ -118,6 +123,11 @@ class FusionStage(_WindowStage, frozen=True):
     reading: float
     dev_actors: list[str]
     width: int
+    recursions: Annotated[int, msgspec.Meta(ge=0, le=8)] = 0
+    gate_temperature: Annotated[float, msgspec.Meta(gt=0)] = 0.1
+    contrastive: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    contrastive_temperature: Annotated[float, msgspec.Meta(gt=0)] = 0.1
+    latent: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     select: list[Literal["words", "composed", "clips"]] = msgspec.field(
         default_factory=lambda: ["words", "composed", "clips"]
     )

@@ -155,6 +155,22 @@ def left_out_corpora(
 
 
 @experiments.command
+def fusion_options(*, options: OnFeatures, speech: Path) -> int:
+    """What the options of Stage III that are off by default are worth: clean, half corrupted, error by uncertainty.
+
+    Parameters
+    ----------
+    speech
+        Embeddings of Stage I speech, RUNS/voice/final/embeddings.npz.
+    """
+    need(speech, "voice")
+    options.begin("fusion-options", {"speech": speech})
+    from trainer.experiments.fusion_options import run
+
+    return _show(run(options.features, speech, options.config, options.out))
+
+
+@experiments.command
 def dialogue_decoder(
     *,
     data: Path,
