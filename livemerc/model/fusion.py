@@ -90,8 +90,10 @@ class CoAttention(nn.Module):
         has_text: Tensor,
         has_speech: Tensor,
         lengths: Tensor,
+        at: int | None = None,
     ) -> Fused:
-        """The same, with what the terms of training and a score for abstention are made of."""
+        """The same, with what the terms of training and a score for abstention are made of. `at`: only that position;
+        then the branch logits are of it alone, (B, 1, C), and so is what is returned."""
         inside = torch.arange(text.shape[1], device=text.device)[None] < lengths.to(text.device)[:, None]
         there_t = has_text.unsqueeze(-1).float()
         there_s = has_speech.unsqueeze(-1).float()
@@ -100,11 +102,13 @@ class CoAttention(nn.Module):
         latents = None if self.latent is None else self.latent(t, a, there_t, there_s)
         if latents is not None:
             t, a = latents.text, latents.speech
+        rows = slice(None) if at is None else slice(at, at + 1)
         if self.recursive is not None:
-            t2, a2 = self.recursive(t, a, there_t, there_s, (has_text | has_speech) & inside)
+            t2, a2 = (x[:, rows] for x in self.recursive(t, a, there_t, there_s, (has_text | has_speech) & inside))
         else:
-            t2 = t + self.dropout(attend(self.text_to_speech, t, a, has_speech & inside))
-            a2 = a + self.dropout(attend(self.speech_to_text, a, t, has_text & inside))
+            t2 = t[:, rows] + self.dropout(attend(self.text_to_speech, t[:, rows], a, has_speech & inside))
+            a2 = a[:, rows] + self.dropout(attend(self.speech_to_text, a[:, rows], t, has_text & inside))
+        t, a, there_t, there_s = (x[:, rows] for x in (t, a, there_t, there_s))
         t2, a2 = self.norm_text(t2) * there_t, self.norm_speech(a2) * there_s
         lt = text_logits.log_softmax(-1) * there_t
         ls = speech_logits.log_softmax(-1) * there_s
@@ -115,4 +119,4 @@ class CoAttention(nn.Module):
         logits = correction + weight[..., :1] * lt + weight[..., 1:] * ls
         if latents is None:
             return Fused(logits, t, a)
-        return Fused(logits, t, a, latents.divergence, latents.uncertainty)
+        return Fused(logits, t, a, latents.divergence[:, rows], latents.uncertainty[:, rows])

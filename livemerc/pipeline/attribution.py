@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from torch import Tensor
 
 from livemerc.events import EmotionEvent
+from livemerc.model.leave_one_out import without_each
 from livemerc.model.merits import MeritsL, Window
 
 _WAITING = 32
@@ -36,21 +37,14 @@ def cause(model: MeritsL, window: Window, at: int, label: int) -> Cause:
     """
     there = zip(window.has_text, window.has_speech, strict=True)
     others = [i for i, modalities in enumerate(there) if i != at and any(modalities)]
-    judged = model.windows([window, *(without(window, other) for other in others)])
-    if not all(bool(one.fused.isfinite().all()) for one in judged):
+    judged = without_each(model, window, others, at)
+    if not bool(judged.isfinite().all()):
         raise ArithmeticError("the model gave probabilities that are not finite")
-    as_it_is, *missing = (one.fused[at].tolist() for one in judged)
+    as_it_is, *missing = judged.tolist()
     if as_it_is.index(max(as_it_is)) != label:
         return Cause(None)
     found = [(row[label], other) for other, row in zip(others, missing, strict=True) if max(row) > row[label]]
     return Cause(min(found)[1] if found else None)
-
-
-def without(window: Window, at: int) -> Window:
-    """The window in which utterance `at` was neither understood nor heard; its turn has passed all the same."""
-    text, speech = list(window.has_text), list(window.has_speech)
-    text[at] = speech[at] = False
-    return replace(window, has_text=text, has_speech=speech)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,16 +7,17 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from helpers.networks import merits, random_dialogue
+from helpers.networks import masked, merits, random_dialogue
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livemerc.config import DialogueConfig
 from livemerc.events import EmotionEvent, LabelShift
 from livemerc.model.checkpoint import Abstention
-from livemerc.model.merits import Window, WindowProbabilities
+from livemerc.model.merits import MeritsL, Window
+from livemerc.pipeline import attribution
 from livemerc.pipeline.abstention import Cues
-from livemerc.pipeline.attribution import Cause, cause, without
+from livemerc.pipeline.attribution import Cause, cause
 from livemerc.pipeline.dialogue import Dialogue
 
 MODEL = merits()
@@ -24,61 +25,55 @@ CUES = Cues(duration_s=2.0)
 AT = 5
 
 
-class Built:
-    """A model whose label of every utterance is 1 as long as `needed` of `decisive` are heard, by `weights`; else 0."""
+def built(monkeypatch: pytest.MonkeyPatch, decisive: Sequence[int], needed: int, lost: Sequence[float] = ()) -> None:
+    """A model whose label is 1 as long as `needed` of `decisive` are heard, else 0; p of 1 falls by `lost` then."""
 
-    def __init__(self, decisive: Sequence[int], needed: int, weights: Sequence[float] = ()) -> None:
-        self.decisive, self.needed = decisive, needed
-        self.weights = weights or [0.5] * len(decisive)
+    def without_each(model: MeritsL, window: Window, others: Sequence[int], at: int) -> torch.Tensor:
+        rows = [[0.1, 0.9]]
+        for other in others:
+            gone = other in decisive and len(decisive) - 1 < needed
+            p = 0.4 - (dict(zip(decisive, lost or [0.0] * len(decisive), strict=True))[other] if gone else -0.5)
+            rows.append([1 - p, p])
+        return torch.tensor(rows)
 
-    def windows(self, windows: Sequence[Window]) -> list[WindowProbabilities]:
-        return [self._one(window) for window in windows]
-
-    def _one(self, window: Window) -> WindowProbabilities:
-        gone = [w for i, w in zip(self.decisive, self.weights, strict=True) if not window.has_text[i]]
-        there = len(self.decisive) - len(gone) >= self.needed
-        p = 0.9 if there else 0.4 - sum(gone) / 10
-        rows = torch.tensor([[1 - p, p]]).repeat(len(window.t1), 1)
-        return WindowProbabilities(rows, rows, rows)
+    monkeypatch.setattr(attribution, "without_each", without_each)
 
 
 def window(n: int = 8) -> Window:
     return Window(torch.zeros(n, 3), torch.zeros(n, 2), [True] * n, [True] * n)
 
 
-def test_the_one_that_flips_the_label_is_found() -> None:
-    assert cause(Built([2], 1), window(), AT, 1) == Cause(2)
+def test_the_one_that_flips_the_label_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    built(monkeypatch, [2], 1)
+    assert cause(MODEL, window(), AT, 1) == Cause(2)
 
 
-def test_of_several_that_flip_it_the_one_that_takes_most() -> None:
-    assert cause(Built([1, 3, 6], 3, [0.1, 0.9, 0.3]), window(), AT, 1) == Cause(3)
+def test_of_several_that_flip_it_the_one_that_takes_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    built(monkeypatch, [1, 3, 6], 3, [0.01, 0.09, 0.03])
+    assert cause(MODEL, window(), AT, 1) == Cause(3)
 
 
-def test_nothing_where_no_single_one_does() -> None:
-    either = Built([1, 3], 1)  # each is enough
-    assert cause(either, window(), AT, 1) == Cause(None)
+def test_nothing_where_no_single_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    built(monkeypatch, [1, 3], 1)  # each is enough
+    assert cause(MODEL, window(), AT, 1) == Cause(None)
 
 
-def test_the_utterance_itself_is_no_cause() -> None:
-    assert cause(Built([AT], 1), window(), AT, 1) == Cause(None)
+def test_nothing_where_the_window_does_not_give_that_label_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    built(monkeypatch, [2], 1)
+    assert cause(MODEL, window(), AT, 0) == Cause(None)
 
 
-def test_nothing_where_the_window_does_not_give_that_label_any_more() -> None:
-    assert cause(Built([2], 1), window(), AT, 0) == Cause(None)
+def test_neither_the_utterance_itself_nor_what_is_absent_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
 
+    def without_each(model: MeritsL, window: Window, others: Sequence[int], at: int) -> torch.Tensor:
+        asked.extend(others)
+        return torch.full((1 + len(others), 2), 0.5)
 
-def test_what_is_absent_already_is_not_asked() -> None:
+    monkeypatch.setattr(attribution, "without_each", without_each)
     there = window()
-    absent = Window(there.t1, there.s1, [i != 2 for i in range(8)], [i != 2 for i in range(8)])
-    asked = []
-
-    class Counting(Built):
-        def windows(self, windows: Sequence[Window]) -> list[WindowProbabilities]:
-            asked.append(len(windows))
-            return super().windows(windows)
-
-    cause(Counting([3], 1), absent, AT, 1)
-    assert asked == [1 + 6]
+    cause(MODEL, Window(there.t1, there.s1, [i != 2 for i in range(8)], [i not in (2, 3) for i in range(8)]), AT, 0)
+    assert asked == [0, 1, 3, 4, 6, 7]
 
 
 @settings(max_examples=25)
@@ -91,7 +86,7 @@ def test_one_pass_says_what_one_by_one_says(seed: int, n: int) -> None:
     label = int(p.argmax())
     lost = {}
     for other in range(n):
-        row = MODEL.windows([without(whole, other)])[0].fused[at]
+        row = MODEL.windows([masked(whole, other)])[0].fused[at]
         if other != at and int(row.argmax()) != label:
             lost[other] = float(row[label])
     found = cause(MODEL, whole, at, label).at
