@@ -29,7 +29,7 @@ import numpy as np
 from livemerc.errors import ModelError
 from livemerc.model.dialogue_tables import Dialogue, DialogueTables, fit_tables
 
-POWERS = (0.35, 0.5, 0.7, 1.0, 1.4)
+POWERS = (0.25, 0.4, 0.65, 1.0, 1.4)
 """Powers of the evidence, each as likely as the others before anything was heard."""
 _CHANGE = 0.01
 """How likely mood and power are others at the next utterance: an hour of one mood must not be the last word on it."""
