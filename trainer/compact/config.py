@@ -110,12 +110,7 @@ class ConversationStage(_WindowStage, frozen=True):
 class FusionStage(_WindowStage, frozen=True):
     """Stage III. `mixture`: shares of words + voices, words alone, voices alone, voices over neutral words in
     dialogues, the same singly. `reading`: chance that such a draw brings a reader, neutral. `select`: figures on dev
-    whose mean chooses the epoch.
-
-    Off by default (`livemerc.model.fusion_options`, `trainer.loop.losses`): `recursions` of gated joint cross-attention
-    with gates of `gate_temperature`; `contrastive`, weight of the term between words and voice, with its temperature;
-    `latent`, weight of the divergence of latent distributions, 0 = no distributions.
-    """
+    whose mean chooses the epoch."""
 
     match: float
     soften: float
@@ -123,6 +118,8 @@ class FusionStage(_WindowStage, frozen=True):
     reading: float
     dev_actors: list[str]
     width: int
+    # Options, off by default: `livemerc.model.fusion_options`, and the term of `trainer.loop.losses`. `contrastive` and
+    # `latent` are weights in the loss; `latent` 0 = no distributions.
     recursions: Annotated[int, msgspec.Meta(ge=0, le=8)] = 0
     gate_temperature: Annotated[float, msgspec.Meta(gt=0)] = 0.1
     contrastive: Annotated[float, msgspec.Meta(ge=0)] = 0.0
