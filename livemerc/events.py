@@ -11,7 +11,7 @@ import msgspec
 
 from livemerc.purpose import Purpose, VoiceScope
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 Probabilities = dict[str, float]
 
@@ -127,6 +127,16 @@ class EmotionEvent(_Event, tag="emotion", frozen=True, kw_only=True):
     late_text: str | None = None  # words that came after a final without any (the recogniser was behind)
 
 
+class LabelShift(_Event, tag="shift", frozen=True, kw_only=True):
+    """Why a settled label is another than that of the same speaker's utterance `before`: `because` is the one utterance
+    of the window without which the model would have said another label (null = no single one decides it). It follows
+    the frozen emotion when the monitor has time for it; abstained utterances do not shift."""
+
+    utterance_id: str
+    before: str
+    because: str | None = None
+
+
 class MicState(msgspec.Struct, frozen=True, kw_only=True):
     ok: bool
     why: str | None = None
@@ -155,7 +165,7 @@ class SessionEnd(_Event, tag="session.end", frozen=True, kw_only=True):
     overruns: int = 0
 
 
-Event = SessionStart | UtterancePartial | UtteranceFinal | EmotionEvent | Status | SessionEnd
+Event = SessionStart | UtterancePartial | UtteranceFinal | EmotionEvent | LabelShift | Status | SessionEnd
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)

@@ -18,6 +18,7 @@ from livemerc.events import (
     EmotionEvent,
     Event,
     FinalAsr,
+    LabelShift,
     MicState,
     Modality,
     SessionEnd,
@@ -58,6 +59,7 @@ SESSION: list[Event] = [
         modality=Modality(text=UNIFORM),
         timing=Timing(endpoint_wait_ms=450.0),
     ),
+    LabelShift(utterance_id="u2", before="u1", because="u1"),
     Status(t_s=2.0, lag_s=0.0, queued={"asr": 0}, level_dbfs=-40.0, mic=MicState(ok=True)),
     SessionEnd(duration_s=2.5, utterances=1),
 ]
@@ -112,7 +114,7 @@ def test_unknown_is_null_and_is_written() -> None:
 
 def test_the_types_of_the_contract_are_all_there() -> None:
     assert {json.loads(encode(event))["type"] for event in SESSION} == {
-        "session.start", "utterance.partial", "utterance.final", "emotion", "status", "session.end",
+        "session.start", "utterance.partial", "utterance.final", "emotion", "shift", "status", "session.end",
     }  # fmt: skip
 
 

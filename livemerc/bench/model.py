@@ -56,6 +56,8 @@ def measure_model(
         pass_s.append(time.perf_counter() - began)
         dialogue = _full(make_dialogue(), encoders, demo, context)
         _standard(dialogue, encoders, whole, stages, "")
+        while dialogue.unexplained:
+            clock(stages, "why a label shifted (full window)", dialogue.explain)
         _glimpses(dialogue, encoders, whole, stages)
         with busy_cores():
             _standard(dialogue, encoders, whole, stages, ", all cores loaded")

@@ -55,14 +55,16 @@ class ConversationEncoder(nn.Module):
         """x (B, N, D), present (B, N) bool: modality is there, lengths (B,) -> (B, N, 2H) states, (B, N, C) logits."""
         inside = torch.arange(x.shape[1], device=x.device)[None] < lengths.to(x.device)[:, None]
         x = torch.where(present.unsqueeze(-1), self.norm_in(x), self.absent)
-        hidden = self._recur(self.dropout(x), lengths)
+        state = self.attended(self._recur(self.dropout(x), lengths), present & inside)
+        return state, self.head(torch.cat([self.dropout(state), x], -1))
+
+    def attended(self, hidden: Tensor, keys: Tensor) -> Tensor:
+        """What the GRU gives (B, N, 2H), and the positions to attend to (B, N) bool -> states (B, N, 2H)."""
         hidden = self.norm_gru(hidden)
-        keys = present & inside
         attended, _ = self.attention(hidden, hidden, hidden, key_padding_mask=attention_block(keys), need_weights=False)
         # With no key at all nothing was attended to: leave the recurrence's state alone.
         attended = torch.where(keys.any(1)[:, None, None], attended, torch.zeros_like(attended))
-        state = self.norm_out(hidden + self.dropout(attended))
-        return state, self.head(torch.cat([self.dropout(state), x], -1))
+        return self.norm_out(hidden + self.dropout(attended))
 
     def _recur(self, x: Tensor, lengths: Tensor) -> Tensor:
         """x (B, N, D) -> (B, N, 2H), zero behind each row's length."""

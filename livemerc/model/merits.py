@@ -6,14 +6,14 @@ Dutta & Ganapathy, "LLM supervised Pre-training for Multimodal Emotion Recogniti
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from livemerc.model.conversation import ConversationEncoder
-from livemerc.model.fusion import CoAttention
+from livemerc.model.fusion import CoAttention, Fused
 from livemerc.model.speech import SpeechEncoder
 from livemerc.model.speech_head import FrozenSpeechBranch
 from livemerc.model.temperatures import Temperatures
@@ -23,11 +23,15 @@ from livemerc.model.voice import VoiceBranch
 
 @dataclass(frozen=True, slots=True)
 class WindowLogits:
-    """Uncalibrated logits of windows, each (B, N, C). A branch is meaningless where its modality is absent."""
+    """Uncalibrated logits of windows, each (B, N, C). A branch is meaningless where its modality is absent.
+
+    `latents`: what was fused, for terms of training and for scores of uncertainty.
+    """
 
     fused: Tensor
     text: Tensor
     speech: Tensor
+    latents: Fused | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class ConversationModel(nn.Module):
 
     def __init__(self, config: dict[str, Any]):
         """`config`: {"text": {"width", "hidden", "heads", "dropout"}, "speech": {same},
-        "fusion": {"width", "heads", "dropout"}, "labels": C, "stage1_share": a}.
+        "fusion": {"width", "heads", "dropout"} and options of `CoAttention`, "labels": C, "stage1_share": a}.
 
         a (0 where it is not there): share of S1's own log-probabilities in those of the speech branch, where S1 are the
         Stage I logits. Stage II learns how the voices of its corpora are mistaken, and others are mistaken otherwise.
@@ -85,8 +89,8 @@ class ConversationModel(nn.Module):
         if self.stage1_share:
             own = s1.log_softmax(-1)
             speech_logits = torch.lerp(speech_logits.log_softmax(-1), own, self.stage1_share)
-        fused = self.fusion(t2, s2, text_logits, speech_logits, has_text, has_speech, lengths)
-        return WindowLogits(fused, text_logits, speech_logits)
+        fused = self.fusion.fuse(t2, s2, text_logits, speech_logits, has_text, has_speech, lengths)
+        return WindowLogits(fused.logits, text_logits, speech_logits, latents=fused)
 
 
 class MeritsL(nn.Module):

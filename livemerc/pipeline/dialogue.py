@@ -9,8 +9,8 @@ and of open ones that stand before it. When these change, S1 is found anew with 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -18,10 +18,11 @@ import torch
 from torch import Tensor
 
 from livemerc.config import DialogueConfig
-from livemerc.events import EmotionEvent, EmotionStatus, Modality, Probabilities
+from livemerc.events import EmotionEvent, EmotionStatus, LabelShift, Modality, Probabilities
 from livemerc.model.checkpoint import Abstention
 from livemerc.model.merits import MeritsL, Window, WindowProbabilities
 from livemerc.pipeline.abstention import Cues, Doubt, abstention_reason, unjudged_estimate
+from livemerc.pipeline.attribution import Shifts, Unexplained, cause
 from livemerc.pipeline.baselines import KEPT, Baselines
 from livemerc.pipeline.judging import Answer, Question, Unheard, Voice, answer
 from livemerc.pipeline.no_answer import ABSTAINED, NoAnswer
@@ -33,6 +34,12 @@ class Run(Protocol):
     """Runs a pass of the model and gives what it gave, for instance on another thread; may raise what it likes."""
 
     def __call__(self, work: Callable[[], T], /) -> T: ...
+
+
+class Try(Protocol):
+    """The same for what may be left undone: None where it was."""
+
+    def __call__(self, work: Callable[[], T], /) -> T | None: ...
 
 
 def at_once(work: Callable[[], T]) -> T:
@@ -82,6 +89,7 @@ class Dialogue:
         self._window: list[_Entry] = []
         self._open: list[_Entry] = []
         self._baselines: Baselines[Voice] = Baselines()
+        self._shifts = Shifts()
 
     @property
     def has_baselines(self) -> bool:
@@ -270,6 +278,27 @@ class Dialogue:
         self._open.clear()
         return events
 
+    @property
+    def unexplained(self) -> int:
+        """Shifts of settled labels of which nobody has asked why."""
+        return len(self._shifts.waiting)
+
+    def explain(self, run: Try = at_once) -> LabelShift | None:
+        """Why the label shifted, of the shift that has waited longest. None = none waits, or `run` gives none.
+
+        It judges a window as often as it has utterances, so it is for when nobody waits for a label.
+        """
+        if not self._shifts.waiting:
+            return None
+        shift = self._shifts.waiting.popleft()
+        window = self._stacked(shift.rows)
+        at, label = shift.names.index(shift.utterance_id), self._model.labels.index(shift.label)
+        found = run(lambda: cause(self._model, window, at, label))
+        if found is None:
+            return None
+        because = None if found.at is None else shift.names[found.at]
+        return LabelShift(utterance_id=shift.utterance_id, before=shift.before, because=because)
+
     def _freeze_settled(self) -> list[EmotionEvent]:
         events = []
         while len(self._open) > self._revise:
@@ -296,15 +325,16 @@ class Dialogue:
                     own.append(entry.voice)
             if entry.s1 is None or entry.against != earlier:
                 unheard.append(Unheard(at, entry.voice, earlier))
+        window = self._stacked([(entry.t1, entry.s1) for entry in self._window])
+        return Question(replace(window, has_speech=[entry.voice is not None for entry in self._window]), unheard)
+
+    def _stacked(self, rows: Sequence[tuple[Tensor | None, Tensor | None]]) -> Window:
         widths = self._model.conversation.config
-        return Question(
-            Window(
-                _rows([entry.t1 for entry in self._window], widths["text"]["width"]),
-                _rows([entry.s1 for entry in self._window], widths["speech"]["width"]),
-                [entry.t1 is not None for entry in self._window],
-                [entry.voice is not None for entry in self._window],
-            ),
-            unheard,
+        return Window(
+            _rows([t1 for t1, _ in rows], widths["text"]["width"]),
+            _rows([s1 for _, s1 in rows], widths["speech"]["width"]),
+            [t1 is not None for t1, _ in rows],
+            [s1 is not None for _, s1 in rows],
         )
 
     def _learn(self, question: Question, answered: Answer) -> None:
@@ -372,7 +402,12 @@ class Dialogue:
         if entry.voice is not None and self.has_baselines:
             entry.earlier = self._baselines.of(entry.speaker)
             self._baselines.enter(entry.speaker, entry.voice)
-        return self._event(entry, entry.last, "frozen")
+        frozen = self._event(entry, entry.last, "frozen")
+        before = self._shifts.before(entry.speaker, frozen)
+        if before is not None:
+            names, rows = [e.utterance_id for e in self._window], [(e.t1, e.s1) for e in self._window]
+            self._shifts.waiting.append(Unexplained(frozen.utterance_id, before, frozen.label, names, rows))
+        return frozen
 
 
 def _rows(rows: list[Tensor | None], width: int) -> Tensor:

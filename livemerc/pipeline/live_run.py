@@ -155,6 +155,8 @@ class LiveRun:
                         # The source does not come to its end (a driver that hangs): the ears end without it.
                         self._hearing.flush(self._hand_over)
                         self._items.close()
+                    else:
+                        self._put(processor.explain())
                 elif not (isinstance(item, Speech | Ending) and self._deadline.stopping):
                     # when stopping, what is left to say are finals
                     self._put(self._handled(processor, item))

@@ -41,6 +41,7 @@ class OfflineRun:
                     for item in items:
                         yield from map(_compute_only, processor.catch_up())
                         yield from map(_compute_only, processor.handle(item))
+                        yield from processor.explain_all()
                     yield from self._reports.status()
                     if processor.failure is not None:
                         break

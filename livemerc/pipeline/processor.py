@@ -41,6 +41,7 @@ T = TypeVar("T")
 
 _ECHO_HEARD = "a microphone hears again what another channel says: that is not judged twice; headphones mend it"
 _ECHO_TOLD_S = 30.0
+_EXPLAIN_WITHIN_S = 1.0
 _SPECULATION_SHARE = 2.0
 """Speculation may take so many times the hangover that is left, or as long as a hypothesis. What takes longer gains
 little where the utterance ends, and where it goes on (at a breath it mostly does) the next thing waits for it."""
@@ -167,8 +168,21 @@ class Processor:
             self._patience.late_words_came(utterance)
             yield from self._revise(utterance, heard)
 
+    def explain(self) -> Iterator[Event]:
+        """Why one settled label shifted, if any waits to be explained: for when nobody waits for a label. A model that
+        fails or is busy explains nothing, and no session suffers from that."""
+        if self._dialogue is not None:
+            shift = self._dialogue.explain(lambda work: self._estimator.try_run(work, _EXPLAIN_WITHIN_S))
+            if shift is not None:
+                yield shift
+
+    def explain_all(self) -> Iterator[Event]:
+        """All of them."""
+        while self._dialogue is not None and self._dialogue.unexplained:
+            yield from self.explain()
+
     def finish(self) -> Iterator[Event]:
-        """Waits for late words as long as there is time, freezes what is open and lets go of the parts."""
+        """Waits for late words as long as there is time, freezes and explains what is open and lets go of the parts."""
         until_stop = self._patience.until_stop(self._config.asr.time_limit_s)
         while self._recogniser.pending and self._recogniser.failure is None:
             yield from self._catch_up(math.inf)
@@ -176,6 +190,8 @@ class Processor:
                 break
         yield from self._catch_up(0.0)
         yield from self._freeze_all()
+        while self._dialogue is not None and self._dialogue.unexplained and until_stop(0.0) is None:
+            yield from self.explain()
         self.speculation.discard()
         self.close()
 

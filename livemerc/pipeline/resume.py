@@ -11,7 +11,7 @@ from livemerc.audio.resumed import Past
 from livemerc.audio.source import Resumable, Source, speakers_of
 from livemerc.config import Config
 from livemerc.errors import ConfigError, InputError
-from livemerc.events import EmotionEvent, Event, SessionEnd, SessionStart, Status, UtteranceFinal
+from livemerc.events import EmotionEvent, Event, LabelShift, SessionEnd, SessionStart, Status, UtteranceFinal
 from livemerc.model.checkpoint import checkpoint_info
 from livemerc.pipeline.baselines import Baselines
 from livemerc.sessions.folder import SessionInfo, being_recorded, holds_session
@@ -57,6 +57,7 @@ class BrokenOff:
     def rewrite(self, events: Iterable[Event]) -> Iterator[Event]:
         """`session.start` comes first, as it was recorded; it is for whoever watches, and not new to the record."""
         known = {final.utterance_id for final in self.past.finals}
+        settled = {name for name, last in self._last.items() if last.status == "frozen"}
         new = 0
         going_on = False  # the utterances of the past have been given to the model again
         for event in events:
@@ -70,6 +71,9 @@ class BrokenOff:
             elif isinstance(event, EmotionEvent):
                 if (told := self._told(event, going_on=going_on)) is not None:
                     yield told
+            elif isinstance(event, LabelShift):
+                if event.utterance_id not in settled:
+                    yield event
             elif isinstance(event, SessionEnd):
                 yield msgspec.structs.replace(event, utterances=len(known) + new)
             elif not (isinstance(event, Status) and event.t_s < self._status_s):

@@ -96,6 +96,7 @@ class Shift:
     before: Line
     after: Line
     strength: float
+    because: Line | None = None  # without which the model would have said another label
 
 
 @dataclass(slots=True)
@@ -213,8 +214,9 @@ def facts(session: RecordedSession, *, anonymise: bool = False) -> Facts:
     microphone = [
         s for s in session.microphone if not any(p.start_s <= s.start_s and s.end_s <= p.end_s for p in paused)
     ]
+    shifts = _shifts(ranked, _causes(session, lines))
     return Facts(
-        session, lines, ranked, labels, _shifts(ranked), anonymiser, session.bookmarks, replaced, paused, degraded,
+        session, lines, ranked, labels, shifts, anonymiser, session.bookmarks, replaced, paused, degraded,
         microphone,
     )  # fmt: skip
 
@@ -303,13 +305,30 @@ def _was(utterance: RecordedUtterance) -> str | None:
     return next((shown for shown in reversed(course) if shown != course[-1]), None)
 
 
-def _shifts(people: Sequence[Person]) -> list[Shift]:
+def _causes(session: RecordedSession, lines: Sequence[Line]) -> dict[tuple[int, int], Line]:
+    """By the numbers of both utterances of a shift. What a person labelled has no cause in the model."""
+    of = {u.utterance_id: line for u, line in zip(session.utterances, lines, strict=True)}
+    found = {}
+    for shift in session.shifts.values():
+        before, after, because = (of.get(name or "") for name in (shift.before, shift.utterance_id, shift.because))
+        if (
+            before is not None
+            and after is not None
+            and because is not None
+            and not (before.by_person or after.by_person)
+        ):
+            found[before.number, after.number] = because
+    return found
+
+
+def _shifts(people: Sequence[Person], causes: dict[tuple[int, int], Line]) -> list[Shift]:
     found = []
     for person in people:
         told = [line for line in person.lines if line.told]
         for before, after in pairwise(told):
             if before.label != after.label:
-                found.append(Shift(before, after, _distance(before.probabilities, after.probabilities)))
+                strength = _distance(before.probabilities, after.probabilities)
+                found.append(Shift(before, after, strength, causes.get((before.number, after.number))))
     return sorted(found, key=lambda shift: shift.after.number)
 
 

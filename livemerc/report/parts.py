@@ -71,6 +71,12 @@ def _number(words: str) -> Html:
 # -- shifts and moments ------------------------------------------------------------------------------------------------
 
 
+_BECAUSE = (
+    " Because of: the one other utterance without which the model would have said another label; it tells what the "
+    "model went by, not why anybody felt anything."
+)
+
+
 def shifts(facts: Facts) -> Html:
     strongest = facts.strongest_shifts()
     per_minute = len(facts.shifts) / (facts.duration_s / 60) if facts.duration_s >= 60 else None
@@ -85,7 +91,7 @@ def shifts(facts: Facts) -> Html:
             else ""
         )
         + ". Strength: how far apart the two estimates are, from 0 to 1. A shift between two labels that the monitor "
-        "was hardly sure of may be none."
+        "was hardly sure of may be none." + (_BECAUSE if any(shift.because is not None for shift in strongest) else "")
     )
     return join([tag("p", words), tag("ol", *(_shift(facts, shift) for shift in strongest), class_="list")])
 
@@ -103,9 +109,17 @@ def _shift(facts: Facts, shift: Shift) -> Html:
         [
             tag("span", clock(after.start_s), class_="t"), " ", who(after), ": " if after.speaker else None,
             label(before.shown), " → ", label(after.shown), tag("small", f" strength {fraction(shift.strength)}"),
+            _because(shift.because),
         ]
     )  # fmt: skip
     return tag("li", heading, tag("ul", *shown, class_="said"))
+
+
+def _because(line: Line | None) -> Html | None:
+    if line is None:
+        return None
+    at = tag("a", clock(line.start_s), href=f"#u{line.number}", class_="t")
+    return tag("small", " because of ", at, " " if line.speaker else None, who(line))
 
 
 def _quote(facts: Facts, line: Line, *notes: Child) -> Html:

@@ -12,7 +12,16 @@ from msgspec import UNSET
 
 from livemerc.emotions import LABELS
 from livemerc.errors import InputError
-from livemerc.events import NOTHING_TO_JUDGE, EmotionEvent, FinalAsr, SessionEnd, SessionStart, Status, UtteranceFinal
+from livemerc.events import (
+    NOTHING_TO_JUDGE,
+    EmotionEvent,
+    FinalAsr,
+    LabelShift,
+    SessionEnd,
+    SessionStart,
+    Status,
+    UtteranceFinal,
+)
 from livemerc.sessions.bookmarks import Bookmark, read_bookmarks
 from livemerc.sessions.corrections import Correction, read_corrections
 from livemerc.sessions.folder import SessionInfo, audio_path, being_recorded
@@ -150,6 +159,7 @@ class RecordedSession:
     warnings: list[str] = field(default_factory=list)
     bookmarks: list[Bookmark] = field(default_factory=list)  # in order of their time
     cues_unheard: int | None = None  # of a transcript beside the audio: cues that met no speech
+    shifts: dict[str, LabelShift] = field(default_factory=dict)  # of the model's labels, by the later utterance
 
     @property
     def name(self) -> str:
@@ -212,6 +222,7 @@ def read_session(path: str | Path, *, corrected: bool = True) -> RecordedSession
         warnings=warnings,
         bookmarks=bookmarks,
         cues_unheard=next((s.cues_unheard for s in reversed(statuses) if s.cues_unheard is not None), None),
+        shifts={event.utterance_id: event for event in journal.events if isinstance(event, LabelShift)},
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from livemerc.audio.items import Utterance
 from livemerc.config import Config
-from livemerc.events import EmotionEvent, FinalAsr, UtteranceFinal
+from livemerc.events import EmotionEvent, FinalAsr, LabelShift, UtteranceFinal
 from livemerc.model.checkpoint import Manifest
 from livemerc.pipeline.abstention import Cues, Doubt
 from livemerc.pipeline.no_answer import NoAnswer
@@ -116,6 +116,10 @@ class BatchEstimator:
             return work()
         except Exception:  # noqa: BLE001 - the boundary of a part: the next utterance will say whether it is broken
             return None
+
+    def explain(self, dialogue: Dialogue) -> LabelShift | None:
+        """Why one settled label shifted, if any of the dialogue waits to be explained: for when nobody waits."""
+        return dialogue.explain(lambda work: self.try_run(work, 0.0))
 
     def judge(self, said: Sequence[tuple[Dialogue, Said]]) -> Judged:
         """One utterance each of several dialogues: what `Dialogue.add` would give each, the prior where it fails, and

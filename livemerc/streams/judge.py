@@ -48,10 +48,12 @@ class Judge:
                 elif isinstance(item, Speech):
                     self._show_emotion(stream, item)
                 elif not isinstance(item, Said):
-                    self._settle_down(stream, item)
+                    self._settle_down(stream, item, model)
             said = [(self._shared.streams[name], item) for name, item in batch if isinstance(item, Said)]
             if said:
                 self._judge(model, said)
+            for stream, _ in said:
+                self._explain(stream, model)
         self._shared.events.close()
 
     def _start(self, stream: Stream, model: BatchEstimator) -> None:
@@ -68,12 +70,19 @@ class Judge:
             if estimate is not None:
                 self._shared.send(stream, estimate)
 
-    def _settle_down(self, stream: Stream, item: Quiet | End) -> None:
+    def _explain(self, stream: Stream, model: BatchEstimator) -> None:
+        """Why labels shifted, as long as nothing waits to be judged."""
+        while stream.dialogue is not None and stream.dialogue.unexplained and not self._shared.to_judge.waiting():
+            if (shift := model.explain(stream.dialogue)) is not None:
+                self._shared.send(stream, shift)
+
+    def _settle_down(self, stream: Stream, item: Quiet | End, model: BatchEstimator) -> None:
         """Nobody speaks any more, for a while or for good."""
         assert stream.dialogue is not None
         for event in stream.dialogue.freeze_all():
             self._shared.send(stream, event)
         if isinstance(item, End):
+            self._explain(stream, model)
             stream.dialogue = None
             self._shared.send(stream, stream.end())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from livemerc.model.checkpoint import (
     file_sha256,
     pack_state,
 )  # fmt: skip
-from livemerc.model.merits import ConversationModel, MeritsL
+from livemerc.model.merits import ConversationModel, MeritsL, Window
 from livemerc.model.speech import SpeechEncoder
 from livemerc.model.temperatures import Temperatures
 from livemerc.model.text import TextEncoder
@@ -81,6 +82,13 @@ def random_dialogue(n: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, 
     has_text = torch.rand(n, generator=generator) < 0.7
     has_speech = torch.rand(n, generator=generator) < 0.7
     return t1, s1, has_text, has_speech
+
+
+def masked(window: Window, at: int) -> Window:
+    """The window in which utterance `at` was neither understood nor heard."""
+    text, speech = list(window.has_text), list(window.has_speech)
+    text[at] = speech[at] = False
+    return dataclasses.replace(window, has_text=text, has_speech=speech)
 
 
 def write_checkpoint(folder: Path, seed: int = 0, *, baselines: bool = False) -> Path:

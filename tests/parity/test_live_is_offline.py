@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -14,7 +16,8 @@ from helpers.sources import Samples
 from livemerc.audio.source import Block, Source
 from livemerc.config import Config, OverloadConfig
 from livemerc.errors import InputError
-from livemerc.events import EmotionEvent, Event, SessionEnd, SessionStart, UtteranceFinal
+from livemerc.events import EmotionEvent, Event, LabelShift, SessionEnd, SessionStart, UtteranceFinal
+from livemerc.model.checkpoint import MANIFEST, Abstention, Manifest
 from livemerc.pipeline.monitor import Monitor
 
 SECONDS = 25.0
@@ -37,6 +40,24 @@ def test_live_and_offline_and_every_block_size_give_the_same_events(config: Conf
         assert settled(events) == reference, (block_ms, live)
         assert isinstance(events[0], SessionStart)
         assert isinstance(events[-1], SessionEnd)
+
+
+def test_live_and_offline_shifts_have_the_same_causes_and_come_after_their_labels(
+    config: Config, checkpoint: Path, tmp_path: Path
+) -> None:
+    sure = shutil.copytree(checkpoint, tmp_path / "sure")
+    manifest = msgspec.json.decode((sure / MANIFEST).read_bytes(), type=Manifest)
+    changed = msgspec.structs.replace(manifest, abstention=Abstention(min_confidence=0.0))
+    (sure / MANIFEST).write_bytes(msgspec.json.encode(changed))
+    config = msgspec.structs.replace(config, model=msgspec.structs.replace(config.model, checkpoint=str(sure)))
+    offline, live = (run(Samples(SECONDS, block_ms=20.0, live=x), config) for x in (False, True))
+    shifts = [event for event in offline if isinstance(event, LabelShift)]
+    assert shifts
+    assert [event for event in live if isinstance(event, LabelShift)] == shifts
+    for events in (offline, live):
+        at = {e.utterance_id: i for i, e in enumerate(events) if isinstance(e, EmotionEvent) and e.status == "frozen"}
+        assert all(at[e.utterance_id] < i for i, e in enumerate(events) if isinstance(e, LabelShift))
+    assert settled(offline) == settled(live)
 
 
 def test_a_real_recogniser_gives_the_same_words_live_and_offline(config: Config) -> None:

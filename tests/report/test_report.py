@@ -16,8 +16,9 @@ from helpers.sessions import conversation, info, write_session
 from report import scenes
 from report.scenes import shown
 
-from livemerc.events import EmotionEvent, MicState, SessionEnd, Status, UtteranceFinal, encode
+from livemerc.events import EmotionEvent, LabelShift, MicState, SessionEnd, Status, UtteranceFinal, encode
 from livemerc.model.checkpoint import checkpoint_info
+from livemerc.notation import clock
 from livemerc.report import html
 from livemerc.report.card import find_card, parse
 from livemerc.report.facts import NOT_JUDGED, facts
@@ -122,6 +123,34 @@ def test_shifts_stand_between_the_sentences_around_them(document: str, session: 
         assert shift.after.text in section
         assert shift.before.speaker == shift.after.speaker
         assert shift.before.label != shift.after.label
+
+
+def test_a_shift_names_the_one_utterance_that_it_is_due_to(tmp_path: Path) -> None:
+    events = scenes.lively()
+    found = facts(read_session(scenes.write(tmp_path / "without", events)))
+    first, second = found.strongest_shifts()[:2]
+    name = [u.utterance_id for u in found.session.utterances]
+    causes = [
+        LabelShift(
+            utterance_id=name[shift.after.number - 1], before=name[shift.before.number - 1],
+            because=None if shift is second else name[2],
+        )
+        for shift in (first, second)
+    ]  # fmt: skip
+    told = read_session(scenes.write(tmp_path / "with", [*events[:-1], *causes, events[-1]]))
+    by_number = {shift.after.number: shift.because for shift in facts(told).shifts}
+    because = by_number.pop(first.after.number)
+    assert because is not None
+    assert because.number == 3
+    assert not any(by_number.values())
+    section = shown(html(told), "shifts")
+    assert section.count("because of") == 1
+    assert f"because of {clock(because.start_s)}" in section
+    # what a person has set the model is not the cause of
+    correction = Correction(utterance_id=name[first.after.number - 1], emotion=first.after.label, at="2026-01-03")
+    corrected = read_session(scenes.write(tmp_path / "corrected", [*events[:-1], *causes, events[-1]], (correction,)))
+    assert "because of" not in shown(html(corrected), "shifts")
+    assert "because of" not in shown(html(read_session(tmp_path / "without")), "shifts")
 
 
 def test_moments_are_the_strongest_the_least_certain_and_the_marked_ones(document: str, session: Path) -> None:

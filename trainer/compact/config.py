@@ -118,6 +118,13 @@ class FusionStage(_WindowStage, frozen=True):
     reading: float
     dev_actors: list[str]
     width: int
+    # Options, off by default: `livemerc.model.fusion_options`, and the term of `trainer.loop.losses`. `contrastive` and
+    # `latent` are weights in the loss; `latent` 0 = no distributions.
+    recursions: Annotated[int, msgspec.Meta(ge=0, le=8)] = 0
+    gate_temperature: Annotated[float, msgspec.Meta(gt=0)] = 0.1
+    contrastive: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    contrastive_temperature: Annotated[float, msgspec.Meta(gt=0)] = 0.1
+    latent: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     select: list[Literal["words", "composed", "clips"]] = msgspec.field(
         default_factory=lambda: ["words", "composed", "clips"]
     )

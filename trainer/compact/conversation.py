@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from livemerc.emotions import LABELS
 from livemerc.errors import ConfigError
-from livemerc.model.merits import ConversationModel
+from livemerc.model.merits import ConversationModel, WindowLogits
 from trainer.compact.compose import ClipPool, TextDialogue, clip_pools, compose, neutral_words, voices_alone
 from trainer.compact.config import ConversationStage, FusionStage, read_stage
 from trainer.compact.text_features import TextFeatures
 from trainer.loop.fit import fit
-from trainer.loop.losses import window_loss
+from trainer.loop.losses import text_speech_contrastive, window_loss
 from trainer.loop.metrics import classification_metrics
 from trainer.loop.saving import save_json, save_state
 from trainer.loop.stage import LoopOptions, Phase, Stage, adamw
@@ -226,9 +226,25 @@ def fused_stage(
         return {k: figures(model, d, stage.context, "fused")["weighted_f1"] for k, d in conditions.items()}
 
     def loss(b: WindowBatch) -> Tensor:
-        return window_loss(b.forward(model).fused, b, b.has_text | b.has_speech)
+        out = b.forward(model)
+        return window_loss(out.fused, b, b.has_text | b.has_speech) + fusion_terms(out, b, stage)
 
     return window_stage(name, module, stage, make, loss, score, stage.select)
+
+
+def fusion_terms(out: WindowLogits, b: WindowBatch, stage: FusionStage) -> Tensor:
+    """The terms of Stage III that are off by default, a scalar. That between words and voice is over the last
+    utterances of the windows alone: further back an utterance stands in several, and would be its own opposite."""
+    assert out.latents is not None
+    total = out.fused.new_zeros(())
+    if stage.contrastive:
+        newest = b.has_text & b.has_speech & (b.lag == 0)
+        pairs = out.latents.text[newest], out.latents.speech[newest]
+        total = total + stage.contrastive * text_speech_contrastive(*pairs, stage.contrastive_temperature)
+    if out.latents.divergence is not None:
+        there = b.has_text | b.has_speech
+        total = total + stage.latent * out.latents.divergence[there].mean()
+    return total
 
 
 def dev_conditions(
@@ -274,12 +290,17 @@ def build(
     conversation: ConversationStage, fusion: FusionStage, text_width: int, speech_width: int
 ) -> ConversationModel:
     torch.manual_seed(conversation.seed)
+    options: dict[str, Any] = {}  # none but those that are on, so that a checkpoint without them is what it was
+    if fusion.recursions:
+        options |= {"recursions": fusion.recursions, "gate_temperature": fusion.gate_temperature}
+    if fusion.latent:
+        options["latent"] = True
     branch = {"hidden": conversation.hidden, "heads": conversation.heads, "dropout": conversation.dropout}
     return ConversationModel(
         {
             "text": {"width": text_width, **branch},
             "speech": {"width": speech_width, **branch, "hidden": conversation.hidden // 2, "normalise": False},
-            "fusion": {"width": fusion.width, "heads": fusion.heads, "dropout": fusion.dropout},
+            "fusion": {"width": fusion.width, "heads": fusion.heads, "dropout": fusion.dropout, **options},
             "labels": len(LABELS),
             "stage1_share": conversation.stage1_share,
         }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from livemerc.config import DialogueConfig
 from livemerc.errors import EXIT_OK, ConfigError
 from trainer.compact.config import VoiceStage, read_stage
 from trainer.compact.stages import VOICES, need
@@ -151,6 +152,54 @@ def left_out_corpora(
 
     everything = options.begin("left-out-corpora", ["ased"] if with_ased else [])
     return _show(run(options.config, everything, options.out, Settings(seeds, with_ased, against), only))
+
+
+@experiments.command
+def fusion_options(*, options: OnFeatures, speech: Path) -> int:
+    """What the options of Stage III that are off by default are worth: clean, half corrupted, error by uncertainty.
+
+    Parameters
+    ----------
+    speech
+        Embeddings of Stage I speech, RUNS/voice/final/embeddings.npz.
+    """
+    need(speech, "voice")
+    options.begin("fusion-options", {"speech": speech})
+    from trainer.experiments.fusion_options import run
+
+    return _show(run(options.features, speech, options.config, options.out))
+
+
+@experiments.command
+def dialogue_decoder(
+    *,
+    data: Path,
+    out: Path,
+    checkpoint: Annotated[list[Path] | None, Parameter(consume_multiple=True)] = None,
+    lag: int = 2,
+    threads: int = 1,
+) -> int:
+    """What dialogical decoding adds to the words of MELD dev, at lag 0 and at a lag.
+
+    Parameters
+    ----------
+    data
+        Folder with the corpora, as for `train`; MELD is read.
+    out
+        Folder of the experiment.
+    checkpoint
+        Folders of checkpoints, one a seed (default: the one that ships).
+    lag
+        Later utterances that may still change a label (default 2).
+    threads
+        torch threads (default 1).
+    """
+    if not 0 <= lag < DialogueConfig().context:
+        raise ConfigError(f"--lag counts later utterances in the window: 0 to {DialogueConfig().context - 1}.")
+    set_torch(threads)
+    from trainer.experiments.dialogue_decoder import run
+
+    return _show(run(checkpoint or [None], data / "meld", lag, out))
 
 
 def _show(table: list[str]) -> int:

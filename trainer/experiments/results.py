@@ -38,6 +38,11 @@ def over_seeds(features: Sequence[Path], out: Path, one_seed: Callable[[int, Pat
     rows of all seeds. Returns the table: mean and deviation (n - 1) over the seeds."""
     seeds = [one_seed(seed, path, out / f"seed{seed}") for seed, path in enumerate(features)]
     save_json({"features": [str(path) for path in features], "seeds": seeds}, out / FIGURES)
+    return mean_table(seeds)
+
+
+def mean_table(seeds: Sequence[Rows]) -> list[str]:
+    """The table of what each seed gave: mean and deviation (n - 1)."""
     cells: dict[str, dict[str, str]] = {name: {} for name in seeds[0]}
     for name, figures in seeds[0].items():
         for key in figures:

@@ -72,6 +72,20 @@ def supervised_contrastive(embeddings: Tensor, labels: Tensor, temperature: floa
     return -per_anchor[anchors].mean()
 
 
+def text_speech_contrastive(text: Tensor, speech: Tensor, temperature: float) -> Tensor:
+    """Contrastive loss between the modalities (DeepMSI-MER, arXiv 2502.08573; InfoNCE both ways as in CLIP, Radford et
+    al. 2021): an utterance's words and voice lie nearer to each other than to those of the other utterances.
+
+    text, speech (N, D): rows of the same utterances, both there. 0 for fewer than two.
+    """
+    if len(text) < 2:
+        return (text.float().sum() + speech.float().sum()) * 0.0
+    t, s = (nn.functional.normalize(x.float(), dim=-1) for x in (text, speech))
+    similarity = t @ s.T / temperature
+    same = torch.arange(len(t), device=t.device)
+    return (nn.functional.cross_entropy(similarity, same) + nn.functional.cross_entropy(similarity.T, same)) / 2
+
+
 def balanced_class_weights(labels: np.ndarray, classes: int) -> Tensor:
     """(C,) float32: inverse share of each class, mean 1 over the labelled rows. A class that never occurs has 0."""
     counts = np.bincount(labels[labels >= 0], minlength=classes).astype(np.float64)

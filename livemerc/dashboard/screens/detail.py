@@ -87,6 +87,7 @@ def detail(state: SessionState, utterance: Utterance, palette: Palette, width: i
         lines.append(Text("being said" if not utterance.final else "being judged", style=palette.dim))
     else:
         lines += _verdict(estimate, palette)
+        lines += _because(state, utterance, palette, width)
         lines += _table(state.labels, estimate, palette, width)
         lines.append(Text())
         said = side_by_side(state.labels, estimate)
@@ -116,6 +117,19 @@ def _verdict(estimate: Estimate, palette: Palette) -> list[Text]:
         line.append(f"  (best guess {sure_width(estimate.label)} {fraction(estimate.confidence)})", style=palette.dim)
     else:
         line.append(f" {fraction(estimate.confidence)}", style=style)
+    return [line]
+
+
+def _because(state: SessionState, utterance: Utterance, palette: Palette, width: int) -> list[Text]:
+    """What the label went by where it shifted; nothing where no single utterance decides it."""
+    because = None if utterance.shift is None else utterance.shift[1]
+    cause = None if because is None else state.find(because)
+    if cause is None:
+        return []
+    line = Text(f"because of {clock(cause.start_s)}", style=palette.text)
+    line.append(f"  {sure_width(cause.speaker)}" if cause.speaker else "", style=palette.foreground)
+    line.append(f"  {sure_width(cause.text)}" if cause.text else "", style=palette.dim)
+    line.truncate(width, overflow="ellipsis")
     return [line]
 
 

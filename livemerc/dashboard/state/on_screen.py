@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from livemerc.dashboard.state.session import SessionState
 from livemerc.dashboard.state.utterance import Estimate, Utterance, Vector
-from livemerc.events import EmotionEvent, Event, FinalAsr, Modality, SessionEnd, UtteranceFinal
+from livemerc.events import EmotionEvent, Event, FinalAsr, LabelShift, Modality, SessionEnd, UtteranceFinal
 
 
 def events_on_screen(state: SessionState) -> Iterator[Event]:
-    """`session.start`, the finals and their estimates in order, and `session.end` where it has ended.
+    """`session.start`, the finals with their estimates and shifts in order, and `session.end` where it has ended.
 
     Hypotheses and the monitor's status are not kept on the screen; nor are utterances that have left it, nor what words
     and voice alone said in an estimate that was revised.
@@ -23,6 +23,9 @@ def events_on_screen(state: SessionState) -> Iterator[Event]:
             for estimate in (*utterance.earlier, *filter(None, [utterance.estimate])):
                 if estimate.status != "partial":  # the words came before the first judgement of them
                     yield _emotion(state.labels, utterance, estimate)
+            if utterance.shift is not None:
+                before, because = utterance.shift
+                yield LabelShift(utterance_id=utterance.utterance_id, before=before, because=because)
     if state.end is not None:
         yield SessionEnd(
             duration_s=state.end.duration_s,

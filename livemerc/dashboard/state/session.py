@@ -25,6 +25,7 @@ from livemerc.emotions import LABELS
 from livemerc.events import (
     EmotionEvent,
     Event,
+    LabelShift,
     SessionEnd,
     SessionStart,
     Status,
@@ -184,6 +185,8 @@ class SessionState:
             self._final(event)
         elif isinstance(event, EmotionEvent):
             self._emotion(event)
+        elif isinstance(event, LabelShift):
+            self._shift(event)
         elif isinstance(event, Status):
             self._status(event)
         else:
@@ -297,6 +300,12 @@ class SessionState:
         if self.newest is None or utterance.start_s >= self.newest.start_s:
             self.newest = utterance
         self._changed(utterance)
+
+    def _shift(self, event: LabelShift) -> None:
+        utterance = self._by_id.get(event.utterance_id)
+        if utterance is not None:
+            utterance.shift = (event.before, event.because)
+            self._changed(utterance)
 
     def _status(self, event: Status) -> None:
         health = self.health

@@ -127,6 +127,7 @@ class Utterance:
     estimate: Estimate | None = None
     earlier: tuple[Estimate, ...] = ()  # what was estimated before, oldest first, where it differed
     changes: tuple[str, ...] = ()  # what was shown before, oldest first: labels or NOT_SURE
+    shift: tuple[str, str | None] | None = None  # as `LabelShift` has it: before, because
     version: int = 0
     _timing: bytes | None = None
 

@@ -6,6 +6,7 @@ from helpers.dashboard import details, shown
 from helpers.scripted_monitor import ScriptedMonitor, emotion, final, start
 
 from livemerc.dashboard.app import DashboardApp
+from livemerc.events import LabelShift
 
 
 async def test_the_details_tell_everything_that_is_known_of_an_utterance_and_follow_its_revisions() -> None:
@@ -31,3 +32,30 @@ async def test_the_details_tell_everything_that_is_known_of_an_utterance_and_fol
         app.state.apply(emotion(1, "fear", 0.7, status="frozen", revision=2, words=words, voice=voice))
         app.redraw()
         assert "settled" in await details(pilot, app, "fear .70")
+
+
+async def test_the_details_tell_what_a_shift_went_by_and_nothing_where_no_single_one_decides() -> None:
+    monitor = ScriptedMonitor(
+        [
+            start(),
+            final(1, 1.0, 3.5, "that is fine", "Ann"),
+            emotion(1, "joy", 0.7, status="frozen", revision=1),
+            final(2, 33.0, 34.5, "you lied to me", "Bob"),
+            emotion(2, "anger", 0.7, status="frozen", revision=1),
+            final(3, 40.0, 41.5, "did I", "Ann"),
+            emotion(3, "anger", 0.6, status="frozen", revision=1),
+        ]
+    )
+    app = DashboardApp(monitor)
+    async with app.run_test(size=(100, 40)) as pilot:
+        await shown(pilot, app, monitor)
+        await pilot.press("enter", "enter")
+        assert "because of" not in await details(pilot, app, "did I")
+        app.state.apply(LabelShift(utterance_id="u3", before="u1", because=None))
+        app.redraw()
+        assert "because of" not in await details(pilot, app, "did I")
+        app.state.apply(LabelShift(utterance_id="u3", before="u1", because="u2"))
+        app.redraw()
+        told = await details(pilot, app, "because of 00:33")
+        assert "Bob" in told
+        assert "you lied to me" in told

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.command_line import environment
+from helpers.networks import write_checkpoint
 from helpers.trainer.command import train_command
 from helpers.trainer.miniature import write_config
 from helpers.trainer.releases import meld_table
@@ -21,8 +22,11 @@ from helpers.trainer.small_voices import voice_corpora
 
 from livemerc.emotions import LABELS
 from trainer.experiments.commands import experiments
+from trainer.experiments.fusion_options import OPTIONS as FUSION_OPTIONS
+from trainer.experiments.fusion_options import auroc, corrupted
 from trainer.experiments.left_out import LEFT_OUT
 from trainer.experiments.option_ablations import OPTIONS
+from trainer.loop.windows import DialogueFeatures
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +82,7 @@ def test_without_a_name_all_are_listed_with_a_sentence(capsys: pytest.CaptureFix
     code, out, _ = train_command(capsys, "experiment")
     assert code == 0
     names = {name for name in experiments if not name.startswith("-")}
-    assert names == {"stage-ablations", "option-ablations", "left-out-corpora"}
+    assert names == {"stage-ablations", "option-ablations", "left-out-corpora", "dialogue-decoder", "fusion-options"}
     said = " ".join(out.replace("│", " ").split())
     for name in names:
         sentence = (experiments[name].help or "").splitlines()[0]
@@ -278,3 +282,73 @@ def test_a_mistake_has_its_exit_code_and_says_what_to_mend(
     assert (got, out) == (code, "")
     assert says in err
     assert err.count("\n") <= 1
+
+
+def test_fusion_options_and_again(
+    capsys: pytest.CaptureFixture[str], config: Path, features: Path, tmp_path: Path
+) -> None:
+    speech, out = write_embeddings(tmp_path / "embeddings.npz"), tmp_path / "out"
+    asked = ("fusion-options", "--features", features, "--speech", speech, "--config", config, "--out", out)
+    table = shown(capsys, *asked)
+    (rows,) = figures(out)["seeds"]
+    assert list(rows) == list(FUSION_OPTIONS)
+    always = {"clean", "words", "corrupted", "auroc confidence"}
+    for name, row in rows.items():
+        assert set(row) - always == {
+            "gated recursions": {"shuffled"},
+            "latent distributions .01": {"auroc uncertainty"},
+        }.get(name, set())
+        assert always <= set(row)
+    # the words pass through fusion as they are, whatever the option
+    assert len({row["words"] for row in rows.values()}) == 1
+    kept = logs(out)
+    losses = [
+        json.loads(lines.splitlines()[0])["loss"] for name, lines in kept.items() if name.endswith("fusion.jsonl")
+    ]
+    assert len(set(losses)) == len(FUSION_OPTIONS), "each option is another loss"
+    assert shown(capsys, *asked) == table
+    assert logs(out) == kept
+
+
+def test_a_score_that_knows_the_errors_has_the_whole_area() -> None:
+    wrong = np.array([True, False, True, False])
+    assert auroc(wrong, np.array([0.9, 0.1, 0.8, 0.3])) == 1.0
+    assert auroc(wrong, np.array([0.1, 0.9, 0.3, 0.8])) == 0.0
+    assert auroc(np.zeros(4, bool), np.arange(4.0)) == 0.5
+
+
+def test_corrupted_voices_are_those_of_others_and_nothing_else_changes() -> None:
+    rng = np.random.default_rng(0)
+    n = 200
+    s1 = np.arange(n * 7, dtype=np.float32).reshape(n, 7)
+    there = rng.random(n) < 0.8
+    dialogue = DialogueFeatures(np.zeros((n, 3), np.float32), s1, np.ones(n, bool), there, np.zeros(n, np.int64))
+    (spoiled,) = corrupted([dialogue], 0.5, rng)
+    moved = (spoiled.s1 != s1).any(1)
+    assert not moved[~there].any()
+    assert 0.3 < moved[there].mean() < 0.7
+    assert {tuple(row) for row in spoiled.s1[moved]} <= {tuple(row) for row in s1[there]}
+    assert spoiled.labels is dialogue.labels
+
+
+def test_dialogue_decoder_of_two_checkpoints(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    said = [(d, u, "AB"[u % 2], "hello great", LABELS[(d + u // 4) % 7], "neutral") for d in range(8) for u in range(8)]
+    for split in ("train", "dev"):
+        meld_table(tmp_path / "data" / "meld" / f"{split}_sent_emo.csv", said)
+    checkpoints = [write_checkpoint(tmp_path / f"checkpoint{seed}", seed) for seed in (0, 1)]
+    asked = ("dialogue-decoder", "--data", tmp_path / "data", "--out", tmp_path / "out", "--checkpoint", *checkpoints)
+    table = shown(capsys, *asked)
+    one, other = figures(tmp_path / "out")["seeds"]
+    assert one != other
+    assert [line.split("|")[1].strip() for line in table[2:]] == list(one)
+    for heard in ("alone", "in context"):
+        assert one[f"{heard}, lag 0"] != one[f"{heard}, lag 0, decoded"] != one[f"{heard}, lag 0, decoded for UAR"]
+    assert one["alone, lag 2, decoded"] != one["alone, lag 0, decoded"]
+
+
+def test_a_lag_that_the_window_cannot_hold_is_a_usage_error(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, _, err = train_command(
+        capsys, "experiment", "dialogue-decoder", "--data", tmp_path, "--out", tmp_path, "--lag", -1
+    )
+    assert code == 2
+    assert "--lag counts later utterances" in err
