@@ -179,6 +179,40 @@ def evaluate(
     return EXIT_OK
 
 
+@app.command
+def confusions(
+    *,
+    data: Path,
+    small: Path,
+    large: Path,
+    out: Path,
+    spoken: Annotated[int, Parameter(show_default=True)] = 300,
+    versions: Annotated[int, Parameter(show_default=True)] = 1,
+    seed: Annotated[int, Parameter(show_default=True)] = 0,
+) -> int:
+    """Write what two recognisers take for what in rooms, noise and telephone bands: what the text misheard is made by.
+
+    Parameters
+    ----------
+    data
+        Folder with librispeech, read, readers and meld.
+    small, large
+        Folders of two Whispers in CTranslate2's format. Where nobody wrote down what was said, it is what the large one
+        hears undisturbed.
+    out
+        The table; the one that ships is trainer/corpora/confusions.json.
+    spoken
+        Lines of MELD that flite says beside the readers: readers never say "y'know".
+    versions
+        Disturbed copies of each piece.
+    """
+    from trainer.compact import confusions as room
+
+    words = room.run(data, small, large, out, spoken, versions, seed, lambda said: print(said, file=sys.stderr))
+    print(f"{out}: {words} words that were misheard.")
+    return EXIT_OK
+
+
 @app.command(name="pseudo-label")
 def pseudo_label(
     source: Path, /, *, options: Annotated[PseudoLabelOptions, Parameter(name="*")], json: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from livemerc.errors import ConfigError
+from trainer.corpora.writings import read_confusions, writer
 from trainer.evaluation.bootstrap import Tally, bootstrap
 from trainer.evaluation.evaluate import Evaluation, Judgement
 from trainer.evaluation.options import EvaluateOptions
@@ -36,7 +38,8 @@ def run(manifest: Path, checkpoints: Sequence[Path | None], options: EvaluateOpt
     options.check(len(checkpoints))
 
     def encoded(checkpoint: Path | None) -> Evaluation:
-        return Evaluation(manifest, options.split, checkpoint, options.context, options.device, options.threads)
+        write = writer(options.writing, read_confusions(), random.Random(options.seed))
+        return Evaluation(manifest, options.split, checkpoint, options.context, options.device, options.threads, write)
 
     judgements: list[Judgement] = []
     evaluation: Evaluation | None = None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +81,16 @@ class Evaluation:
         context: int | None = None,
         device: str = "auto",
         threads: int = 1,
+        write: Callable[[str], str] = str,
     ):
+        """`write`: what each text is turned into first (`trainer.corpora.writings.writer`)."""
         self.path = checkpoint
         self.checkpoint = read_manifest(checkpoint)
         self.labels = self.checkpoint.labels
-        dialogues = read_manifest_dialogues(manifest, self.labels, split)
+        dialogues = [
+            [replace(row, text=write(row.text)) for row in dialogue]
+            for dialogue in read_manifest_dialogues(manifest, self.labels, split)
+        ]
         self.model, self.encoders = load_model(checkpoint, choose_device(device), threads)
         self.dialogues = encode(dialogues, self.encoders)
         self.context = context or DialogueConfig().context

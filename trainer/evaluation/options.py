@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from livemerc.errors import ConfigError
+from trainer.corpora.writings import Writing
 
 LEAST_RESAMPLES = 100
 """Fewer leave two or three values beyond a 95 % interval's end."""
@@ -18,6 +19,8 @@ class EvaluateOptions:
 
     split: str | None = None
     """Only the rows of this split (and the context of their dialogues)."""
+    writing: Writing = "written"
+    """Texts as written, or as they are heard: whisper (no "!", no ellipsis, no quotes), plain, misheard."""
     lag: int | None = None
     """Later utterances that may still change a label (default 0: judged as soon as it ends)."""
     context: int | None = None

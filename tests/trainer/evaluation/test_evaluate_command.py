@@ -66,6 +66,17 @@ def test_without_further_flags_nothing_is_added(
     assert plain == Evaluation(manifest, None, checkpoints[0], device="cpu").judgement(1).figures()
 
 
+def test_texts_are_judged_in_the_writing_that_is_asked_for(
+    capsys: pytest.CaptureFixture[str], checkpoints: list[Path], tmp_path: Path
+) -> None:
+    loud, heard = tmp_path / "loud.csv", tmp_path / "heard.csv"
+    for path, text in ((loud, "w1!!!w2 (w3)"), (heard, "w1. w2 w3")):
+        path.write_text(f"{HEADER}\nd,1,a,,,,{text},joy,test\nd,2,a,,,,{text} w4,anger,test\n")
+    common = ("--checkpoint", checkpoints[0], "--manifest")
+    assert found(capsys, *common, loud, "--writing", "whisper") == found(capsys, *common, heard)
+    assert found(capsys, *common, loud) != found(capsys, *common, heard)
+
+
 def test_every_flag_adds_its_own_keys_and_changes_no_figure(
     capsys: pytest.CaptureFixture[str], manifest: Path, checkpoints: list[Path], tmp_path: Path
 ) -> None:
