@@ -54,12 +54,13 @@ class TextEncoder(nn.Module):
         """Longest input, in tokens; what is beyond is cut off by the tokenizer."""
         return int(self.config.get("max_tokens", MAX_TOKENS))
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """(B, L) int64 token ids and mask -> T1, (B, D) float32."""
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, own: Tensor | None = None) -> Tensor:
+        """(B, L) int64 token ids and mask -> T1, (B, D) float32. `own`: mask of the tokens that T1 is the mean of, if
+        others are there as context alone; default: all."""
         # RoBERTa numbers its positions by counting what is not its own padding id, which is not 0.
         input_ids = torch.where(attention_mask.bool(), input_ids, self.pad_id)
         hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state.float()
-        mask = attention_mask.unsqueeze(-1).float()
+        mask = (attention_mask if own is None else own).unsqueeze(-1).float()
         pooled = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1.0)
         # Residual FC: fine-tuning starts from the sentence embedding instead of a random projection of it.
         return pooled + torch.tanh(self.fc(pooled))

@@ -90,11 +90,12 @@ def clip_pools(path: Path, held_out: Sequence[str], soften: float = 0.0) -> dict
 
 @dataclass(frozen=True, slots=True)
 class TextDialogue:
-    """A text dialogue: t1 (n, Dt), labels (n,), speakers (n,)."""
+    """A text dialogue: t1 (n, Dt), labels (n,), speakers (n,); soft (n, 7): what a teacher says, None without one."""
 
     t1: np.ndarray
     labels: np.ndarray
     speakers: list[str]
+    soft: np.ndarray | None = None
 
 
 def compose(

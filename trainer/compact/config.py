@@ -9,7 +9,12 @@ import msgspec
 
 from livemerc.config import read_toml
 from livemerc.errors import ConfigError
+from trainer.corpora.writings import WRITINGS, Writing
 from trainer.loop.differences import flat
+
+TextCorpus = Literal["meld", "goemotions", "emorynlp", "ljspeech"]
+Shares = Annotated[list[float], msgspec.Meta(min_length=len(WRITINGS), max_length=len(WRITINGS))]
+"""Of the writings, in their order."""
 
 
 class _Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -17,28 +22,36 @@ class _Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class TextStage(_Stage, frozen=True):
-    """Stage I, text. `select`: figures on dev whose mean chooses among the epochs of MELD alone."""
+    """Stage I, text: of the student that ships, and of its teacher.
+
+    `corpora`: in the first phase all of them train, a head each, at most `at_most` lines of each an epoch; in the
+    second MELD alone. `new_lr`: peak rate of the layers that begin at zero, in both. `writings`: shares of the four
+    (`trainer.corpora.writings`). `context`: lines before that are read along, with speaker marks; `alone`: share of
+    lines that are read without. `soft_share`: of the teacher's soft labels in the loss, the rest is of the corpora's
+    own labels; 0 = no teacher. `select`: writings in which weighted F1 on dev chooses among the epochs of MELD alone.
+    `save_every`: steps between two states that a run can go on from.
+    """
 
     init: str
+    corpora: list[TextCorpus]
+    at_most: dict[TextCorpus, int]
     pretrain_epochs: int
     pretrain_lr: float
     epochs: int
     lr: float
+    new_lr: float
     batch: int
     weight_decay: float
     warm_up: float
     clip: float
-    noise: float
-    word_drop: float
-    word_swap: float
+    writings: Shares
     label_smoothing: float
     average: float
-    pseudo_labels: str = ""
-    pseudo_epochs: int = 0
-    pseudo_lr: float = 0.0
-    select: list[Literal["weighted_f1", "weighted_f1_plain"]] = msgspec.field(
-        default_factory=lambda: ["weighted_f1", "weighted_f1_plain"]
-    )
+    context: int = 0
+    alone: float = 0.0
+    soft_share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    save_every: int = 0
+    select: list[Writing] = msgspec.field(default_factory=lambda: ["whisper"])
 
 
 class VoiceStage(_Stage, frozen=True):
@@ -97,21 +110,25 @@ class _WindowStage(_Stage, frozen=True):
 
 
 class ConversationStage(_WindowStage, frozen=True):
-    """Stage II, per modality. `stage1_share`: of S1 in the speech branch's log-probabilities, from Stage III on, as of
-    `livemerc.model.merits.ConversationModel`. `select_text`, `select_speech`: figures on dev whose mean chooses the
-    epoch."""
+    """Stage II, per modality. `writings`: shares of the four in which the text branch reads a dialogue; `soft_share`:
+    of the teacher's soft labels in its loss. `stage1_share`: of S1 in the speech branch's log-probabilities, from Stage
+    III on, as of `livemerc.model.merits.ConversationModel`. `select_text`: writings in which weighted F1 on dev chooses
+    the epoch; `select_speech`: figures whose mean does."""
 
     hidden: int
+    writings: Shares
+    soft_share: Annotated[float, msgspec.Meta(ge=0, le=1)]
     stage1_share: Annotated[float, msgspec.Meta(ge=0, le=1)]
-    select_text: list[Literal["clean", "plain"]] = msgspec.field(default_factory=lambda: ["clean", "plain"])
+    select_text: list[Writing] = msgspec.field(default_factory=lambda: ["whisper"])
     select_speech: list[Literal["weighted_f1", "uar"]] = msgspec.field(default_factory=lambda: ["weighted_f1", "uar"])
 
 
 class FusionStage(_WindowStage, frozen=True):
-    """Stage III. `mixture`: shares of words + voices, words alone, voices alone, voices over neutral words in
-    dialogues, the same singly. `reading`: chance that such a draw brings a reader, neutral. `select`: figures on dev
-    whose mean chooses the epoch."""
+    """Stage III. `writings`: shares of the four in which the words of composed dialogues are read. `mixture`: shares
+    of words + voices, words alone, voices alone, voices over neutral words in dialogues, the same singly. `reading`:
+    chance that such a draw brings a reader, neutral. `select`: figures on dev whose mean chooses the epoch."""
 
+    writings: Shares
     match: float
     soften: float
     mixture: list[float]
@@ -145,7 +162,8 @@ def read_stage(path: Path, section: str, stage: type[Stage]) -> Stage:
 
 
 SECTIONS: dict[str, type[_Stage]] = {
-    "text": TextStage, "voice": VoiceStage, "conversation": ConversationStage, "fusion": FusionStage
+    "teacher": TextStage, "text": TextStage, "voice": VoiceStage, "conversation": ConversationStage,
+    "fusion": FusionStage,
 }  # fmt: skip
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -17,6 +17,7 @@ from livemerc.model.merits import ConversationModel, WindowLogits
 from trainer.compact.compose import ClipPool, TextDialogue, clip_pools, compose, neutral_words, voices_alone
 from trainer.compact.config import ConversationStage, FusionStage, read_stage
 from trainer.compact.text_features import TextFeatures
+from trainer.corpora.writings import WRITINGS, Writing
 from trainer.loop.fit import fit
 from trainer.loop.losses import text_speech_contrastive, window_loss
 from trainer.loop.metrics import classification_metrics
@@ -35,12 +36,13 @@ from trainer.loop.windows import (
 TEXT_WIDTH = 384
 """Width of T1 from all-MiniLM-L6-v2."""
 LONGEST_STRETCH = 32
+T = TypeVar("T")
 
 
 def text_alone(words: Sequence[TextDialogue], width: int) -> list[DialogueFeatures]:
     return [
         DialogueFeatures(w.t1, np.zeros((len(w.labels), width), np.float32), np.ones(len(w.labels), bool),
-                         np.zeros(len(w.labels), bool), w.labels)
+                         np.zeros(len(w.labels), bool), w.labels, soft=w.soft)
         for w in words
     ]  # fmt: skip
 
@@ -76,36 +78,37 @@ def begun_with(settings: ConversationStage | FusionStage, text: TextFeatures, **
     return LoopOptions(begun_with=own | {"features": text.sha256} | more)
 
 
-def both_styles(text: TextFeatures, split: str, speech_width: int) -> dict[str, list[DialogueFeatures]]:
-    """MELD's dialogues without voices: as written ("clean") and in ASR style ("plain")."""
-    return {s: text_alone(text.dialogues(split, s), speech_width) for s in ("clean", "plain")}
+def in_writings(text: TextFeatures, split: str, speech_width: int) -> dict[Writing, list[DialogueFeatures]]:
+    """MELD's dialogues without voices, in each writing."""
+    return {w: text_alone(text.dialogues(split, w), speech_width) for w in WRITINGS}
 
 
-def either_style(
-    styles: dict[str, list[DialogueFeatures]], stage: ConversationStage
-) -> Callable[[np.random.Generator], Iterable[WindowBatch]]:
-    """What gives the windows of an epoch: each dialogue in one style or the other, by chance."""
-
-    def make(rng: np.random.Generator) -> Iterable[WindowBatch]:
-        chosen = [styles["plain" if rng.random() < 0.5 else "clean"][d] for d in range(len(styles["clean"]))]
-        return batches(chosen, all_cuts(chosen, stage.context), stage.batch * 4, rng)
-
-    return make
+def draw_writings(
+    dialogues: Mapping[Writing, Sequence[T]], shares: Sequence[float], rng: np.random.Generator
+) -> list[T]:
+    """Each dialogue in one writing, by chance."""
+    count = len(dialogues["whisper"])
+    drawn = rng.choice(len(WRITINGS), size=count, p=shares)
+    return [dialogues[WRITINGS[w]][d] for d, w in enumerate(drawn)]
 
 
 def train_text_context(
     model: ConversationModel, text: TextFeatures, stage: ConversationStage, out: Path, speech_width: int
 ) -> dict[str, float]:
-    """Stage II, text: on MELD, half of the time in ASR style; selected at lag 0 in both styles."""
-    dev = both_styles(text, "dev", speech_width)
-    make = either_style(both_styles(text, "train", speech_width), stage)
+    """Stage II, text: on MELD in all writings, from its labels and the teacher's; selected at lag 0."""
+    train, dev = (in_writings(text, split, speech_width) for split in ("train", "dev"))
+
+    def make(rng: np.random.Generator) -> Iterable[WindowBatch]:
+        chosen = draw_writings(train, stage.writings, rng)
+        return batches(chosen, all_cuts(chosen, stage.context), stage.batch * 4, rng)
 
     def score() -> dict[str, float]:
-        return {s: figures(model, dev[s], stage.context, "text")["weighted_f1"] for s in ("clean", "plain")}
+        return {w: figures(model, d, stage.context, "text")["weighted_f1"] for w, d in dev.items()}
 
     # `text_context.forward` alone: the other networks are not trained here.
     def loss(b: WindowBatch) -> Tensor:
-        return window_loss(model.text_context(b.t1, b.has_text, b.lengths)[1], b, b.has_text)
+        logits = model.text_context(b.t1, b.has_text, b.lengths)[1]
+        return window_loss(logits, b, b.has_text, soft_share=stage.soft_share)
 
     plan = window_stage("text", model.text_context, stage, make, loss, score, stage.select_text)
     return fit(plan, out, begun_with(stage, text))
@@ -122,9 +125,9 @@ def train_speech_context(
     model: ConversationModel, text: TextFeatures, pools: dict[str, ClipPool], stage: ConversationStage, out: Path
 ) -> dict[str, float]:
     """Stage II, speech: voices of actors set apart along MELD's courses of emotion, singly and in dialogues."""
-    train = text.dialogues("train", "clean")
+    train = text.dialogues("train", "whisper")
     fixed = np.random.default_rng(stage.seed)
-    dev = [voices_alone(w, pools["dev"], fixed) for w in text.dialogues("dev", "clean")]
+    dev = [voices_alone(w, pools["dev"], fixed) for w in text.dialogues("dev", "whisper")]
 
     def make(rng: np.random.Generator) -> Iterable[WindowBatch]:
         dialogues = [voices_alone(w, pools["train"], rng) for w in train]
@@ -154,7 +157,7 @@ class Composer:
 
     def __init__(self, text: TextFeatures, pools: dict[str, ClipPool], stage: FusionStage):
         self.text, self.pools, self.stage = text, pools, stage
-        self.words = {s: text.dialogues("train", s) for s in ("clean", "plain")}
+        self.words = {w: text.dialogues("train", w) for w in WRITINGS}
         # MELD's own neutral lines are not used: in composed dialogues they are neutral under any voice, and fusion
         # learnt neither. RAVDESS's two sentences stay unseen, because the figures on clips are measured with them.
         self.neutral = text.arrays["neutral"][~text.arrays["neutral_is_ravdess"]]
@@ -168,8 +171,7 @@ class Composer:
     def draw(self, rng: np.random.Generator) -> list[DialogueFeatures]:
         out = []
         pool = self.pools["train"]
-        for clean, plain in zip(self.words["clean"], self.words["plain"], strict=True):
-            words = plain if rng.random() < 0.6 else clean
+        for words in draw_writings(self.words, self.stage.writings, rng):
             kind = rng.choice(5, p=self.stage.mixture)
             if kind == 0:  # words and voices
                 out.append(compose(words, pool, self.stage.match, 0.05, rng))
@@ -252,8 +254,8 @@ def dev_conditions(
 ) -> dict[str, list[DialogueFeatures]]:
     """The conditions by which fusion is judged, of one pool of actors: drawn once with `seed`."""
     rng = np.random.default_rng(seed)
-    clean, plain = text.dialogues("dev", "clean"), text.dialogues("dev", "plain")
-    composed = [compose(w, pool, stage.match, 0.0, rng) for w in plain]
+    words = text.dialogues("dev", "whisper")
+    composed = [compose(w, pool, stage.match, 0.0, rng) for w in words]
     ravdess = text.arrays["neutral"][text.arrays["neutral_is_ravdess"]]
     # Clips by themselves: each is one dialogue, with the classes as the actors recorded them.
     clips = [
@@ -261,7 +263,7 @@ def dev_conditions(
                          pool.label[i][None])
         for i in range(len(pool.label))
     ]  # fmt: skip
-    return {"words": text_alone(clean, pool.s1.shape[1]), "composed": composed, "clips": clips}
+    return {"words": text_alone(words, pool.s1.shape[1]), "composed": composed, "clips": clips}
 
 
 def report(
@@ -313,7 +315,7 @@ def train(config: Path, text_features: Path, embeddings: Path, out: Path) -> Non
     conversation = read_stage(config, "conversation", ConversationStage)
     fusion = read_stage(config, "fusion", FusionStage)
     text = TextFeatures(text_features)
-    model = build(conversation, fusion, text.arrays["train_clean"].shape[1], len(LABELS))
+    model = build(conversation, fusion, text.width, len(LABELS))
     pools = clip_pools(embeddings, fusion.dev_actors, fusion.soften)
     kept: dict[str, Any] = {
         "text": train_text_context(model, text, conversation, out, len(LABELS)),

@@ -19,7 +19,7 @@ from trainer.compact.compose import clip_pools, compose, voices_alone
 from trainer.compact.config import FusionStage, read_stage
 from trainer.compact.conversation import text_alone
 from trainer.compact.stages import need
-from trainer.compact.text import load_encoder
+from trainer.compact.text import TOKENIZER, load_encoder
 from trainer.compact.text_features import TextFeatures
 from trainer.corpora.sources import check_may_ship, data_of, licence_of
 from trainer.loop.calibrate import fit_temperatures
@@ -46,17 +46,14 @@ def fusion_origin(corpora: Sequence[str]) -> Origin:
 
 
 def calibration_conditions(text: TextFeatures, speech: Path, fusion: FusionStage, seed: int) -> dict[str, list]:
-    """Dev dialogues for the temperatures: half as written, half in ASR style, voices of the dev actors."""
+    """Dev dialogues for the temperatures, in Whisper's writing, with voices of the dev actors."""
     pool = clip_pools(speech, fusion.dev_actors)["dev"]
     rng = np.random.default_rng(seed)
-    mixed = [
-        (text.dialogues("dev", "clean" if rng.random() < 0.5 else "plain"))[d]
-        for d in range(len(text.arrays["dev_lengths"]))
-    ]
+    words = text.dialogues("dev", "whisper")
     return {
-        "text_only": text_alone(mixed, pool.s1.shape[1]),
-        "speech_only": [voices_alone(w, pool, rng) for w in mixed],
-        "both": [compose(w, pool, fusion.match, 0.0, rng) for w in mixed],
+        "text_only": text_alone(words, pool.s1.shape[1]),
+        "speech_only": [voices_alone(w, pool, rng) for w in words],
+        "both": [compose(w, pool, fusion.match, 0.0, rng) for w in words],
     }
 
 
@@ -64,7 +61,7 @@ def export_run(config: Path, runs: Path, out: Path, name: str) -> Manifest:
     """The checkpoint of a finished run. Raises `ConfigError` where a stage is missing."""
     need(runs / "context/figures.json", "context")
     fusion = read_stage(config, "fusion", FusionStage)
-    encoder, tokenizer_path = load_encoder(runs / "text")
+    encoder, _ = load_encoder(runs / "text")
     voice: dict[str, Any] = json.loads((runs / "voice/final/voice.json").read_text())
     conversation = json.loads((runs / "context/figures.json").read_text())["config"]
     model = ConversationModel(conversation)
@@ -82,7 +79,7 @@ def export_run(config: Path, runs: Path, out: Path, name: str) -> Manifest:
         "fusion": Weights(pack_state(model.state_dict()), conversation, fusion_origin(corpora)),
     }
     return write_checkpoint_folder(
-        out, parts, Path(tokenizer_path).read_bytes(), id=name, labels=list(LABELS), prior=text.prior.tolist(),
+        out, parts, (runs / "text" / TOKENIZER).read_bytes(), id=name, labels=list(LABELS), prior=text.prior.tolist(),
         temperatures=fit_temperatures(model, conditions, fusion.context), abstention=Abstention(),
         speech_trust=fusion.match, voice_encoder=VoiceEncoder.shipped(),
     )  # fmt: skip

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from livemerc.errors import ConfigError
 from trainer.compact.config import TextStage, VoiceStage, complete, read_stage, settings
-from trainer.compact.stages import CORPORA, FOLDERS, SECTIONS_OF, STAGES, need
+from trainer.compact.stages import CORPORA, FOLDERS, SECTIONS_OF, STAGES, TEACHER, need
 from trainer.loop.options import TrainOptions, chosen_stages
 from trainer.loop.provenance import digests
 from trainer.loop.run_folder import RunFolder
@@ -21,19 +21,25 @@ def train(config: Path, data: Path, out: Path, options: TrainOptions) -> None:
             raise ConfigError(
                 f"--{name.replace('_', '-')} belongs to the recipe merits-l; {config} is the compact one."
             )
-    stages = chosen_stages(options.stage, STAGES)
+    stages = chosen_stages(options.stage, STAGES, (TEACHER,))
     folder = RunFolder(out, "compact")
     if options.resume:
         folder.resume()
     if options.overwrite:
         folder.overwrite([f for s in stages for f in FOLDERS[s]], stages)
-    run = {"text": _text, "voice": _voice, "context": _context}
+    run = {TEACHER: _teacher, "text": _text, "voice": _voice, "context": _context}
     found = digests(data, CORPORA)
     for stage in stages:
         folder.begin(stage, settings(config, *SECTIONS_OF[stage]))
         folder.describe(complete(config), found)
         print(f"livemerc-train: stage {stage}", file=sys.stderr)
         run[stage](config, data, out)
+
+
+def _teacher(config: Path, data: Path, out: Path) -> None:
+    from trainer.compact import teacher
+
+    teacher.train(read_stage(config, "teacher", TextStage), data, out / "teacher")
 
 
 def _text(config: Path, data: Path, out: Path) -> None:

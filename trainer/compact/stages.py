@@ -7,15 +7,17 @@ from pathlib import Path
 from livemerc.errors import ConfigError
 
 STAGES = ("text", "voice", "context")
+TEACHER = "teacher"
+"""Only where `--stage` names it: what it leaves is committed (`trainer.compact.soft_labels`)."""
 TEXTS = ("meld", "goemotions", "emorynlp", "transcripts")
 VOICES = (
     "ravdess", "nemo", "emodb", "emovo", "emotiontts", "rakshak", "ased", "emogator", "readers", "speech",
 )  # fmt: skip
 CORPORA = (*TEXTS, *VOICES)
 """Folders of `--data` that they read."""
-SECTIONS_OF = {"text": ("text",), "voice": ("voice",), "context": ("conversation", "fusion")}
+SECTIONS_OF = {TEACHER: ("teacher",), "text": ("text",), "voice": ("voice",), "context": ("conversation", "fusion")}
 """Sections of the configuration that each reads."""
-FOLDERS = {"text": ("text", "features"), "voice": ("voice",), "context": ("context",)}
+FOLDERS = {TEACHER: ("teacher",), "text": ("text", "features"), "voice": ("voice",), "context": ("context",)}
 
 
 def need(path: Path, stage: str) -> Path:

@@ -103,8 +103,7 @@ def one_seed(seed: int, features: Path, pools: dict[str, ClipPool], config: Path
     conversation = msgspec.structs.replace(read_stage(config, "conversation", ConversationStage), seed=seed)
     fusion = msgspec.structs.replace(read_stage(config, "fusion", FusionStage), seed=seed)
     text = TextFeatures(features)
-    width = text.arrays["train_clean"].shape[1]
-    model = stages.build(conversation, fusion, width, len(LABELS))
+    model = stages.build(conversation, fusion, text.width, len(LABELS))
     stages.train_text_context(model, text, conversation, out, len(LABELS))
     stages.train_speech_context(model, text, pools, conversation, out)
     stage_two = {k: v.clone() for k, v in model.state_dict().items() if not k.startswith("fusion.")}
@@ -112,7 +111,7 @@ def one_seed(seed: int, features: Path, pools: dict[str, ClipPool], config: Path
     rows: Rows = {}
     for name, changes in OPTIONS.items():
         stage = msgspec.structs.replace(fusion, **changes)
-        variant = stages.build(conversation, stage, width, len(LABELS))
+        variant = stages.build(conversation, stage, text.width, len(LABELS))
         variant.load_state_dict(stage_two, strict=False)
         stages.train_fusion(variant, text, pools, stage, out / name.replace(" ", "-"))
         rows[name] = figures(variant, clean, stage.context, seed)

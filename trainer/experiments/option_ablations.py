@@ -6,7 +6,7 @@ MELD dev at lag 0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,10 +22,11 @@ from trainer.compact.config import ConversationStage, FusionStage, read_stage
 from trainer.compact.text_features import TextFeatures
 from trainer.corpora.corpus import SENTIMENTS
 from trainer.corpora.meld import parse_meld
+from trainer.corpora.writings import WRITINGS
 from trainer.experiments.results import Rows, over_seeds
 from trainer.loop.fit import fit
 from trainer.loop.losses import ExtraTerms, balanced_class_weights, window_loss
-from trainer.loop.windows import DialogueFeatures, WindowBatch
+from trainer.loop.windows import DialogueFeatures, WindowBatch, all_cuts, batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +65,10 @@ def one_option(
     option: Option, text: TextFeatures, meld: Path, stage: ConversationStage, fusion: FusionStage, out: Path
 ) -> dict[str, float]:
     """Stage II of the text with `option`; figures of the kept epoch at lag 0."""
-    model = stages.build(stage, fusion, text.arrays["train_clean"].shape[1], len(LABELS))
-    styles = stages.both_styles(text, "train", len(LABELS))
-    train = {s: with_sentiments(dialogues, meld / "train_sent_emo.csv") for s, dialogues in styles.items()}
-    dev = stages.both_styles(text, "dev", len(LABELS))
+    model = stages.build(stage, fusion, text.width, len(LABELS))
+    written = stages.in_writings(text, "train", len(LABELS))
+    train = {w: with_sentiments(dialogues, meld / "train_sent_emo.csv") for w, dialogues in written.items()}
+    dev = stages.in_writings(text, "dev", len(LABELS))
     weights = balanced_class_weights(text.arrays["train_labels"], len(LABELS)) if option.balanced else None
     extra = ExtraTerms(model.text_context.width, option.contrastive, TEMPERATURE, option.sentiment)
     network = torch.nn.ModuleDict({"context": model.text_context, "extra": extra})
@@ -75,17 +76,20 @@ def one_option(
     def loss(b: WindowBatch) -> Tensor:
         states, logits = model.text_context(b.t1, b.has_text, b.lengths)
         there = b.has_text & (b.labels >= 0)
-        main = window_loss(logits, b, b.has_text, weights, option.smoothing)
+        main = window_loss(logits, b, b.has_text, weights, option.smoothing, stage.soft_share)
         return main + extra(states[there], b.labels[there], b.sentiments[there])
 
     def score() -> dict[str, float]:
-        clean, plain = (stages.figures(model, dev[s], stage.context, "text") for s in ("clean", "plain"))
-        return {"clean": clean["weighted_f1"], "plain": plain["weighted_f1"], "uar": clean["uar"]}
+        found = {w: stages.figures(model, d, stage.context, "text") for w, d in dev.items()}
+        return {w: f["weighted_f1"] for w, f in found.items()} | {"uar": found["whisper"]["uar"]}
 
-    make = stages.either_style(train, stage)
+    def make(rng: np.random.Generator) -> Iterable[WindowBatch]:
+        chosen = stages.draw_writings(train, stage.writings, rng)
+        return batches(chosen, all_cuts(chosen, stage.context), stage.batch * 4, rng)
+
     plan = stages.window_stage("option", network, stage, make, loss, score, stage.select_text)
     kept = fit(plan, out, stages.begun_with(stage, text, option=msgspec.to_builtins(option)))
-    return {k: kept[k] for k in ("clean", "plain", "uar")}
+    return {k: kept[k] for k in (*WRITINGS, "uar")}
 
 
 def run(features: Sequence[Path], meld: Path, config: Path, out: Path) -> list[str]:

@@ -18,6 +18,7 @@ from trainer.compact import conversation as stages
 from trainer.compact.compose import clip_pools
 from trainer.compact.config import ConversationStage, FusionStage, read_stage
 from trainer.compact.text_features import TextFeatures
+from trainer.corpora.writings import WRITINGS, Writing
 from trainer.experiments.results import Rows, over_seeds
 from trainer.loop.fit import fit
 from trainer.loop.metrics import classification_metrics
@@ -33,9 +34,9 @@ def end_to_end(
     return fit(stages.fused_stage("joint", model, model, text, pools, stage), out, stages.begun_with(stage, text))
 
 
-def stage_one_f1(text: TextFeatures, style: str) -> float:
+def stage_one_f1(text: TextFeatures, writing: Writing) -> float:
     """Weighted F1 of Stage I alone on MELD dev, from its cached logits."""
-    logits = torch.from_numpy(text.arrays[f"dev_{style}_logits"])
+    logits = torch.from_numpy(text.arrays[f"dev_{writing}_logits"])
     return classification_metrics(logits.softmax(-1).numpy(), text.arrays["dev_labels"])["weighted_f1"]
 
 
@@ -55,15 +56,14 @@ def one_seed(seed: int, features: Path, speech: Path | None, config: Path, out: 
     conversation = msgspec.structs.replace(read_stage(config, "conversation", ConversationStage), seed=seed)
     fusion = msgspec.structs.replace(read_stage(config, "fusion", FusionStage), seed=seed)
     text = TextFeatures(features)
-    width = text.arrays["train_clean"].shape[1]
 
     def fresh() -> ConversationModel:
-        return stages.build(conversation, fusion, width, len(LABELS))
+        return stages.build(conversation, fusion, text.width, len(LABELS))
 
-    rows: Rows = {"Stage I": {style: stage_one_f1(text, style) for style in ("clean", "plain")}}
+    rows: Rows = {"Stage I": {w: stage_one_f1(text, w) for w in WRITINGS}}
     model = fresh()
     stages.train_text_context(model, text, conversation, out, len(LABELS))
-    dev = stages.both_styles(text, "dev", len(LABELS))
+    dev = stages.in_writings(text, "dev", len(LABELS))
 
     def words(context: int, lag: int | None) -> dict[str, float]:
         return {s: stages.figures(model, dev[s], context, "text", lag)["weighted_f1"] for s in dev}

@@ -22,9 +22,11 @@ def window_loss(
     where: Tensor | None = None,
     weights: Tensor | None = None,
     smoothing: float = 0.0,
+    soft_share: float = 0.0,
 ) -> Tensor:
     """Cross entropy over the window, weighted by lag. logits (B, N, C); `where` (B, N) bool: only these positions;
-    `weights` (C,) class weights; `smoothing` of the labels."""
+    `weights` (C,) class weights; `smoothing` of the labels; `soft_share` of the batch's soft labels in the loss, where
+    it has some (Hinton et al. 2015, at temperature 1)."""
     weight = torch.full(batch.labels.shape, BACK_WEIGHT, device=logits.device)
     for lag, value in enumerate(LAG_WEIGHT):
         weight = torch.where(batch.lag == lag, value, weight)
@@ -38,6 +40,9 @@ def window_loss(
     loss = nn.functional.cross_entropy(
         logits.float().flatten(0, 1), target.flatten(), reduction="none", label_smoothing=smoothing
     )
+    if soft_share and batch.soft is not None:
+        soft = -(batch.soft * logits.float().log_softmax(-1)).sum(-1).flatten()
+        loss = torch.lerp(loss, soft, soft_share)
     return (loss * weight.flatten()).sum() / weight.sum().clamp(min=1e-6)
 
 

@@ -14,7 +14,8 @@ class TrainOptions:
     """The flags of `livemerc-train train`, named as they are; None = not given."""
 
     stage: str = "all"
-    """compact: text, voice, context; merits-l: pretrain, text, speech, conversation, fusion. Default: all."""
+    """compact: text, voice, context, and by name alone teacher; merits-l: pretrain, text, speech, conversation, fusion.
+    Default: all."""
     resume: bool = False
     """Insist that a run is there to go on with."""
     overwrite: bool = False
@@ -31,8 +32,9 @@ class TrainOptions:
     """merits-l: tensorboard writes to OUT/tensorboard what the JSONL files hold."""
 
 
-def chosen_stages(stage: str, known: tuple[str, ...]) -> tuple[str, ...]:
-    """All of `known` for "all", else the one that `--stage` names. Raises `ConfigError` where `known` lacks it."""
-    if stage != "all" and stage not in known:
-        raise ConfigError(f"--stage {stage}: this recipe has all, {', '.join(known)}.")
+def chosen_stages(stage: str, known: tuple[str, ...], by_name: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """All of `known` for "all", else the one that `--stage` names, which may be one of `by_name`. Raises `ConfigError`
+    where it is neither."""
+    if stage not in ("all", *known, *by_name):
+        raise ConfigError(f"--stage {stage}: this recipe has all, {', '.join((*known, *by_name))}.")
     return known if stage == "all" else (stage,)

@@ -40,13 +40,22 @@ class Optimisation:
 
 
 def adamw(
-    lr: float, weight_decay: float = 0.01, rate: Callable[[int], float] | None = None, fused: bool | None = None
+    lr: float,
+    weight_decay: float = 0.01,
+    rate: Callable[[int], float] | None = None,
+    fused: bool | None = None,
+    lr_of: Callable[[str], float] | None = None,
 ) -> Callable[[nn.Module], Optimisation]:
-    """AdamW over the parameters that require a gradient. `rate`: factor of `lr` by step (from 0); None = constant."""
+    """AdamW over the parameters that require a gradient. `rate`: factor of `lr` by step (from 0); None = constant;
+    `lr_of`: the rate of a parameter by its name, where they differ."""
 
     def make(module: nn.Module) -> Optimisation:
-        parameters = [p for p in module.parameters() if p.requires_grad]
-        optimiser = AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=fused)
+        by_rate: dict[float, list[nn.Parameter]] = {}
+        for name, parameter in module.named_parameters():
+            if parameter.requires_grad:
+                by_rate.setdefault(lr_of(name) if lr_of else lr, []).append(parameter)
+        groups = [{"params": parameters, "lr": own} for own, parameters in by_rate.items()]
+        optimiser = AdamW(groups, lr=lr, weight_decay=weight_decay, fused=fused)
         return Optimisation(optimiser, None if rate is None else LambdaLR(optimiser, rate))
 
     return make

@@ -16,7 +16,8 @@ from livemerc.model.merits import ConversationModel, WindowLogits
 @dataclass(frozen=True, slots=True)
 class DialogueFeatures:
     """A dialogue of n utterances: t1 (n, Dt), s1 (n, Ds) float32; has_text, has_speech (n,) bool; labels (n,) int64,
-    -1 where there is none; sentiments (n,) likewise, None where the corpus has none."""
+    -1 where there is none; sentiments (n,) likewise, None where the corpus has none; soft (n, C): what a teacher says,
+    each row summing to 1, None without one."""
 
     t1: np.ndarray
     s1: np.ndarray
@@ -24,6 +25,7 @@ class DialogueFeatures:
     has_speech: np.ndarray
     labels: np.ndarray
     sentiments: np.ndarray | None = None
+    soft: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -43,7 +45,7 @@ def without_text(dialogue: DialogueFeatures) -> DialogueFeatures:
 class WindowBatch:
     """Padded windows. Tensors (B, N, ...) as `ConversationModel.forward` takes them; `labels` (B, N), -1 = padding;
     `lag` (B, N): how many later utterances the window holds behind each position, -1 = padding; `sentiments` (B, N),
-    -1 = padding or unknown."""
+    -1 = padding or unknown; `soft` (B, N, C), 0 = padding, None where a dialogue has no teacher."""
 
     t1: Tensor
     s1: Tensor
@@ -53,12 +55,14 @@ class WindowBatch:
     labels: Tensor
     lag: Tensor
     sentiments: Tensor
+    soft: Tensor | None = None
 
     def forward(self, model: ConversationModel) -> WindowLogits:
         return model(self.t1, self.s1, self.has_text, self.has_speech, self.lengths)
 
     def to(self, device: torch.device) -> WindowBatch:
-        return WindowBatch(*(getattr(self, f.name).to(device) for f in fields(self)))
+        there = {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
+        return WindowBatch(**{name: value.to(device) for name, value in there.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,7 @@ def make_batch(dialogues: Sequence[DialogueFeatures], cuts: Sequence[Cut]) -> Wi
     return WindowBatch(
         padded("t1", 0.0), padded("s1", 0.0), padded("has_text", 0), padded("has_speech", 0), torch.tensor(lengths),
         padded("labels", -1), lag, padded("sentiments", -1),
+        None if any(dialogues[c.dialogue].soft is None for c in cuts) else padded("soft", 0.0),
     )  # fmt: skip
 
 

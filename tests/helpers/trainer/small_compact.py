@@ -14,10 +14,11 @@ from helpers.trainer.releases import meld_table
 from livemerc.emotions import LABELS
 from trainer.compact.conversation import TEXT_WIDTH
 from trainer.corpora.emorynlp import COLUMNS, COUNTERPARTS
+from trainer.corpora.writings import WRITINGS
 
 SMALL: dict[str, object] = {
-    "text__pretrain_epochs": 2, "text__epochs": 2, "text__batch": 8, "text__pseudo_labels": "labels.csv",
-    "text__pseudo_epochs": 1, "text__pseudo_lr": 1e-3, "text__pretrain_lr": 1e-3, "text__lr": 1e-3,
+    "text__pretrain_epochs": 2, "text__epochs": 2, "text__batch": 8, "text__soft_share": 0.0,
+    "text__at_most": {}, "text__pretrain_lr": 1e-3, "text__lr": 1e-3,
     "voice__draws_per_epoch": 48, "voice__batch": 16, "voice__versions": 1, "voice__epochs": 3, "voice__heads": 2,
     "conversation__hidden": 8, "conversation__batch": 1, "conversation__epochs": 3, "conversation__context": 4,
     "fusion__width": 8, "fusion__batch": 2, "fusion__epochs": 3, "fusion__context": 4,
@@ -28,7 +29,7 @@ def write_small_text_encoder(folder: Path) -> Path:
     """A BERT of 32 dimensions with random weights and its tokenizer: an `init` of [text]."""
     from transformers import BertConfig, BertModel
 
-    words = tiny_models.tokenizer(folder)
+    words = tiny_models.tokenizer(folder, fillers=80)
     torch.manual_seed(0)
     size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
     BertModel(BertConfig(vocab_size=len(words), **size)).save_pretrained(folder)
@@ -42,7 +43,7 @@ def small_compact_config(folder: Path, **changes: object) -> Path:
 
 
 def write_text_corpora(folder: Path) -> Path:
-    """MELD, GoEmotions, EmoryNLP and pseudo-labels of a few dozen rows in their releases' layout."""
+    """MELD, GoEmotions, EmoryNLP and LJSpeech of a few dozen rows in their releases' layout."""
     rng = np.random.default_rng(0)
 
     def text() -> str:
@@ -62,8 +63,9 @@ def write_text_corpora(folder: Path) -> Path:
     with (folder / "emorynlp" / "emorynlp_train_final.csv").open("w", newline="") as file:
         rows = [[text(), "['Ross']", str(rng.choice(list(COUNTERPARTS))), 1, n, 1, 1] for n in range(12)]
         csv.writer(file).writerows([COLUMNS, *rows])
-    labelled = "".join(f"{text()},{('negative', 'neutral', 'positive')[n % 3]},,vader,\n" for n in range(20))
-    (folder / "labels.csv").write_text("text,label,source,teacher,prompt_sha256\n" + labelled)
+    (folder / "transcripts").mkdir()
+    read = "".join(f"LJ{n}|{text()}|{text()}\n" for n in range(20))
+    (folder / "transcripts" / "ljspeech_metadata.csv").write_text(read)
     return folder
 
 
@@ -74,10 +76,12 @@ def write_text_features(path: Path) -> Path:
     for split, count in (("train", 10), ("dev", 4)):
         lengths = rng.integers(2, 6, count)
         labels = rng.integers(len(LABELS), size=lengths.sum())
-        for style in ("clean", "plain"):
+        for writing in WRITINGS:
             t1 = rng.standard_normal((len(labels), TEXT_WIDTH)).astype(np.float32)
             t1[np.arange(len(labels)), labels] += 3.0
-            arrays[f"{split}_{style}"], arrays[f"{split}_{style}_logits"] = t1, t1[:, : len(LABELS)]
+            arrays[f"{split}_{writing}"], arrays[f"{split}_{writing}_logits"] = t1, t1[:, : len(LABELS)]
+        if split == "train":
+            arrays["train_soft"] = np.eye(len(LABELS), dtype=np.float32)[labels] * 0.65 + 0.05
         speakers = np.array([f"s{i % 2}" for i in range(len(labels))])
         arrays |= {f"{split}_labels": labels, f"{split}_speakers": speakers, f"{split}_lengths": lengths}
     arrays["neutral"] = rng.standard_normal((12, TEXT_WIDTH)).astype(np.float32)

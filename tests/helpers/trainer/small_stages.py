@@ -67,7 +67,7 @@ class SmallStages:
         fusion = read_stage(self._config, "fusion", FusionStage)
         features = TextFeatures(self.folder / "features.npz")
         pools = clip_pools(self.folder / "embeddings.npz", fusion.dev_actors, fusion.soften)
-        model = conversation.build(settings, fusion, features.arrays["train_clean"].shape[1], len(LABELS))
+        model = conversation.build(settings, fusion, features.width, len(LABELS))
         if part == "text":
             return conversation.train_text_context(model, features, settings, out, len(LABELS))
         if part == "speech":

@@ -13,12 +13,13 @@ WORDS = [
 CHAT = "{% for m in messages %}{{ m['role'] }} {{ m['content'] }} {% endfor %}"
 
 
-def tokenizer(folder: Path, longest: int = 64) -> Any:
-    """A word-level tokenizer with a chat template, saved to `folder`."""
+def tokenizer(folder: Path, longest: int = 64, fillers: int = 0) -> Any:
+    """A word-level tokenizer with a chat template, saved to `folder`. `fillers`: words that nobody says."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    vocabulary = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "[EOS]", *WORDS])}
+    said = ["[PAD]", "[UNK]", "[EOS]", *WORDS, *(f"filler{n}" for n in range(fillers))]
+    vocabulary = {word: i for i, word in enumerate(said)}
     words = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
     words.normalizer = normalizers.Lowercase()
     words.pre_tokenizer = pre_tokenizers.BertPreTokenizer()

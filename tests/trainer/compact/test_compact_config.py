@@ -11,7 +11,10 @@ from helpers.paths import COMPACT
 from livemerc.errors import ConfigError
 from trainer.compact.config import ConversationStage, FusionStage, TextStage, VoiceStage, read_stage
 
-STAGES = {"text": TextStage, "voice": VoiceStage, "conversation": ConversationStage, "fusion": FusionStage}
+STAGES = {
+    "teacher": TextStage, "text": TextStage, "voice": VoiceStage, "conversation": ConversationStage,
+    "fusion": FusionStage,
+}  # fmt: skip
 
 
 def changed(folder: Path, old: str, new: str) -> Path:

@@ -127,7 +127,7 @@ def test_stage_ablations_without_voices_are_of_the_text(
     capsys: pytest.CaptureFixture[str], config: Path, features: Path, tmp_path: Path
 ) -> None:
     table = shown(capsys, "stage-ablations", "--features", features, "--config", config, "--out", tmp_path)
-    assert table[0] == "|  | clean | plain |"
+    assert table[0] == "|  | written | whisper | plain | misheard |"
     assert "staged" not in figures(tmp_path)["seeds"][0]
 
 
@@ -153,7 +153,7 @@ def test_option_ablations_and_again(
     table = shown(capsys, *asked)
     (rows,) = figures(out)["seeds"]
     assert list(rows) == list(OPTIONS)
-    assert all(set(row) == {"clean", "plain", "uar"} for row in rows.values())
+    assert all(set(row) == {"written", "whisper", "plain", "misheard", "uar"} for row in rows.values())
     kept = logs(out)
     assert len(kept) == len(OPTIONS)
     losses = {name: json.loads(lines.splitlines()[0])["loss"] for name, lines in kept.items()}
