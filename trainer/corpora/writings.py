@@ -31,13 +31,13 @@ Confusions = Mapping[str, Sequence[tuple[str, float]]]
 def as_whisper(text: str) -> str:
     """The text as Whisper would write it: "!" and an ellipsis become a full stop, "?!" a question mark, quotes and
     brackets go. Nothing else changes."""
-    text = _ANYWHERE.sub("", _BETWEEN_WORDS.sub(" ", text))
+    bare = _ANYWHERE.sub("", _BETWEEN_WORDS.sub(" ", text))
 
     def mark(found: re.Match[str]) -> str:
-        follows = text[found.end() : found.end() + 1]
+        follows = bare[found.end() : found.end() + 1]
         return ("?" if "?" in found.group() else ".") + (" " if follows and not follows.isspace() else "")
 
-    return " ".join(_MARKS.sub(mark, text).split()).lstrip(". ") or text.strip()
+    return " ".join(_MARKS.sub(mark, bare).split()).lstrip(". ") or text.strip()
 
 
 def plain(text: str) -> str:

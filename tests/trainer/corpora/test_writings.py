@@ -26,6 +26,7 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), ma
         ("Hey, it's 3.5 dollars; isn't it?", "Hey, it's 3.5 dollars; isn't it?"),
         ("Well-known, Mr. Geller.", "Well-known, Mr. Geller."),
         ("!", "!"),  # nothing would be left: the text stays
+        (")", ")"),
         ("", ""),
     ],
 )
