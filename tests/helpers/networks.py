@@ -38,7 +38,7 @@ VOICE_CONFIG: dict[str, Any] = {
     "rows": [0, 1], "kinds": ["mean", "deviation"], "peak": 1.0, "dimension": 384, "labels": len(LABELS),
     "spread": 5.0,
 }  # fmt: skip
-CONVERSATION_CONFIG = {
+CONVERSATION_CONFIG: dict[str, Any] = {
     "text": {"width": 32, "hidden": 16, "heads": 4, "dropout": 0.3},
     "speech": {"width": 7, "hidden": 8, "heads": 4, "dropout": 0.3, "normalise": False},
     "fusion": {"width": 16, "heads": 4, "dropout": 0.3},

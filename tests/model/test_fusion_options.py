@@ -22,7 +22,7 @@ ALL = pytest.mark.parametrize("options", list(OPTIONS.values()), ids=list(OPTION
 
 def model(**options: Any) -> ConversationModel:
     torch.manual_seed(0)
-    fusion = {**CONVERSATION_CONFIG["fusion"], **options}  # type: ignore[dict-item]
+    fusion = {**CONVERSATION_CONFIG["fusion"], **options}
     built = ConversationModel({**CONVERSATION_CONFIG, "fusion": fusion})
     for name, parameter in built.named_parameters():
         if name.endswith("absent"):

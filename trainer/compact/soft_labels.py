@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from livemerc.errors import InputError
@@ -29,8 +28,7 @@ class SoftLabels:
 
     def __init__(self, path: Path):
         self.path = path
-        with safe_open(path, "pt") as file:
-            self._logits = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - no mapping
+        self._logits = {name: logits.float() for name, logits in load_file(path).items()}
 
     def labels(self, corpus: TextCorpus) -> bool:
         """Whether the teacher has labelled the corpus."""
