@@ -53,6 +53,17 @@ class Window:
     has_speech: Sequence[bool]
 
 
+def stacked(rows: Sequence[tuple[Tensor | None, Tensor | None]], text_width: int, speech_width: int) -> Window:
+    """The window of (t1, s1) of each utterance, (Dt,) and (Ds,), None where a modality is not there."""
+    t1, s1 = ([row[modality] for row in rows] for modality in (0, 1))
+    return Window(
+        torch.stack([torch.zeros(text_width) if row is None else row for row in t1]),
+        torch.stack([torch.zeros(speech_width) if row is None else row for row in s1]),
+        [row is not None for row in t1],
+        [row is not None for row in s1],
+    )
+
+
 class ConversationModel(nn.Module):
     """Stages II and III: what runs again over the window whenever an utterance arrives. No encoder in it."""
 

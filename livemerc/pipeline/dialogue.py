@@ -14,13 +14,12 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 import msgspec
-import torch
 from torch import Tensor
 
 from livemerc.config import DialogueConfig
 from livemerc.events import EmotionEvent, EmotionStatus, LabelShift, Modality, Probabilities
 from livemerc.model.checkpoint import Abstention
-from livemerc.model.merits import MeritsL, Window, WindowProbabilities
+from livemerc.model.merits import MeritsL, Window, WindowProbabilities, stacked
 from livemerc.pipeline.abstention import Cues, Doubt, abstention_reason, unjudged_estimate
 from livemerc.pipeline.attribution import Shifts, Unexplained, cause
 from livemerc.pipeline.baselines import KEPT, Baselines
@@ -330,12 +329,7 @@ class Dialogue:
 
     def _stacked(self, rows: Sequence[tuple[Tensor | None, Tensor | None]]) -> Window:
         widths = self._model.conversation.config
-        return Window(
-            _rows([t1 for t1, _ in rows], widths["text"]["width"]),
-            _rows([s1 for _, s1 in rows], widths["speech"]["width"]),
-            [t1 is not None for t1, _ in rows],
-            [s1 is not None for _, s1 in rows],
-        )
+        return stacked(rows, widths["text"]["width"], widths["speech"]["width"])
 
     def _learn(self, question: Question, answered: Answer) -> None:
         """Keeps what was found of the voices of the present window."""
@@ -408,8 +402,3 @@ class Dialogue:
             names, rows = [e.utterance_id for e in self._window], [(e.t1, e.s1) for e in self._window]
             self._shifts.waiting.append(Unexplained(frozen.utterance_id, before, frozen.label, names, rows))
         return frozen
-
-
-def _rows(rows: list[Tensor | None], width: int) -> Tensor:
-    """(N, width), zeros where there is nothing."""
-    return torch.stack([torch.zeros(width) if row is None else row for row in rows])

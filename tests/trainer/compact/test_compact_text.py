@@ -6,9 +6,11 @@ import random
 from collections import Counter
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
+from helpers.paths import COMPACT
 
 from livemerc.emotions import LABELS
 from livemerc.errors import InputError
@@ -19,15 +21,11 @@ from trainer.compact.text_lines import FOLDERS, Line, read_lines
 from trainer.corpora.writings import WRITINGS
 from trainer.loop.stage import warm_up_then_down
 
-PROJECT = Path(__file__).resolve().parents[3]
-DATA = PROJECT.parent / "shared" / "data"
 ONE = np.eye(len(LABELS), dtype=np.float32)
 
 
 def small_stage(**changes: object) -> TextStage:
-    import msgspec
-
-    return msgspec.structs.replace(read_stage(PROJECT / "configs" / "compact.toml", "text", TextStage), **changes)
+    return msgspec.structs.replace(read_stage(COMPACT, "text", TextStage), **changes)
 
 
 def sample(corpus: TextCorpus, number: int, soft: bool = True) -> Sample:
@@ -120,13 +118,12 @@ def test_soft_labels_are_refused_for_a_corpus_with_other_lines(tmp_path: Path) -
         labels.of("meld", 4)
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="the corpora (../shared/data) are not here")
-def test_the_shipped_soft_labels_are_of_the_corpora_and_better_than_their_own_majority() -> None:
+def test_the_shipped_soft_labels_are_of_the_corpora_and_better_than_their_own_majority(shared_data: Path) -> None:
     labels = SoftLabels(PATH)
     labelled = [corpus for corpus in FOLDERS if labels.labels(corpus)]
     assert "meld" in labelled
     for corpus in labelled:
-        lines = read_lines(DATA, corpus)
+        lines = read_lines(shared_data, corpus)
         soft = labels.of(corpus, len(lines))
         assert all(row[w].sum() == pytest.approx(1, abs=1e-4) for row in soft[:100] for w in WRITINGS)
         known = [(x.label, row["whisper"].argmax()) for x, row in zip(lines, soft, strict=True) if x.target.any()]
