@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from livemerc.events import EmotionEvent
+from livemerc.events import EmotionEvent, LabelShift
 from livemerc.model.leave_one_out import without_each
 from livemerc.model.merits import MeritsL, Window
 
@@ -56,6 +56,14 @@ class Unexplained:
     label: str
     names: Sequence[str]
     rows: Sequence[tuple[Tensor | None, Tensor | None]]
+
+    def cause(self, model: MeritsL, window: Window) -> Cause:
+        """As `cause` has it; `window`: of `rows`."""
+        return cause(model, window, self.names.index(self.utterance_id), model.labels.index(self.label))
+
+    def told(self, found: Cause) -> LabelShift:
+        because = None if found.at is None else self.names[found.at]
+        return LabelShift(utterance_id=self.utterance_id, before=self.before, because=because)
 
 
 class Shifts:

@@ -21,7 +21,7 @@ from livemerc.events import EmotionEvent, EmotionStatus, LabelShift, Modality, P
 from livemerc.model.checkpoint import Abstention
 from livemerc.model.merits import MeritsL, Window, WindowProbabilities, stacked
 from livemerc.pipeline.abstention import Cues, Doubt, abstention_reason, unjudged_estimate
-from livemerc.pipeline.attribution import Shifts, Unexplained, cause
+from livemerc.pipeline.attribution import Shifts, Unexplained
 from livemerc.pipeline.baselines import KEPT, Baselines
 from livemerc.pipeline.judging import Answer, Question, Unheard, Voice, answer
 from livemerc.pipeline.no_answer import ABSTAINED, NoAnswer
@@ -291,12 +291,8 @@ class Dialogue:
             return None
         shift = self._shifts.waiting.popleft()
         window = self._stacked(shift.rows)
-        at, label = shift.names.index(shift.utterance_id), self._model.labels.index(shift.label)
-        found = run(lambda: cause(self._model, window, at, label))
-        if found is None:
-            return None
-        because = None if found.at is None else shift.names[found.at]
-        return LabelShift(utterance_id=shift.utterance_id, before=shift.before, because=because)
+        found = run(lambda: shift.cause(self._model, window))
+        return None if found is None else shift.told(found)
 
     def _freeze_settled(self) -> list[EmotionEvent]:
         events = []
