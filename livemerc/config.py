@@ -17,10 +17,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from livemerc.errors import ConfigError, cause_of
+from livemerc.errors import ConfigError
 from livemerc.purpose import Purpose, VoiceScope, check_asked, scope_of
+from livemerc.toml_file import read_toml
 
-_LONGEST_FILE_BYTES = 1 << 20
 SAMPLE_RATE_HZ = 16_000
 """The rate of everything behind the resampler: webrtcvad, Silero, Whisper and the speech encoder all take 16 kHz."""
 
@@ -237,6 +237,15 @@ class OverloadConfig(_Section, frozen=True):
     recovered."""
 
 
+class SpeakersConfig(_Section, frozen=True):
+    diarize: bool = False
+    """Tell speakers apart by their voices where no channel and no transcript names them (docs/speakers.md)."""
+    at_most: Annotated[int, Meta(ge=1, le=32)] | None = None
+    """How many speakers there are at most; null = as many as are heard."""
+    revise: Annotated[int, Meta(ge=0, le=64)] = 8
+    """Who spoke may be revised until so many later utterances have come, or with `dialogue.freeze_after_s`."""
+
+
 class RecordConfig(_Section, frozen=True):
     consent: str = "not recorded"
     """What those who are heard have agreed to, in your words; goes into the header of a recorded session."""
@@ -262,6 +271,7 @@ class Config(_Section, frozen=True):
     live: LiveConfig = LiveConfig()
     record: RecordConfig = RecordConfig()
     overload: OverloadConfig = OverloadConfig()
+    speakers: SpeakersConfig = SpeakersConfig()
     screen: ScreenConfig = ScreenConfig()
     offline: bool = False
     """Make no network call at all."""
@@ -323,22 +333,6 @@ def user_config_file() -> Path:
     return Path(platformdirs.user_config_dir("livemerc")) / "livemerc.toml"
 
 
-def read_toml(path: Path, mend: str = "check --config") -> dict[str, Any]:
-    """The tree in a TOML file. `mend`: what to do where it cannot be read. Raises `ConfigError` (exit 2)."""
-    try:
-        with path.open("rb") as file:
-            raw = file.read(_LONGEST_FILE_BYTES + 1)
-        if len(raw) > _LONGEST_FILE_BYTES:
-            raise ConfigError(f"{path}: larger than {_LONGEST_FILE_BYTES >> 20} MiB, no configuration; {mend}.")
-        return msgspec.toml.decode(raw)
-    except OSError as error:
-        raise ConfigError(f"{path}: the configuration file cannot be read ({cause_of(error)}); {mend}.") from error
-    except RecursionError as error:
-        raise ConfigError(f"{path}: not valid TOML (nested too deeply); mend it.") from error
-    except (msgspec.DecodeError, ValueError) as error:  # ValueError: no UTF-8, or an integer of thousands of digits
-        raise ConfigError(f"{path}: not valid TOML ({error}); mend that line.") from error
-
-
 def _environment_key(name: str) -> str:
     rest = name.removeprefix("LIVEMERC_").lower()
     for section in Config.__struct_fields__:
@@ -385,7 +379,11 @@ def _lawful(config: Config, asked: Mapping[str, Any]) -> Config:
     """`config`, unless what was `asked` for would judge a voice that its purpose does not let be judged."""
     budget_ms = config.live.partial_emotion_budget_ms
     check_asked(config.purpose, asked, text_only=config.model.text_only, partial_budget_ms=budget_ms)
-    _ = config.voice
+    if config.voice.text_only and config.speakers.diarize:
+        raise ConfigError(
+            "speakers.diarize (--diarize) tells people apart by their voices, and words alone are judged here "
+            "(--text-only, or the purpose); leave one of them out."
+        )
     return config
 
 

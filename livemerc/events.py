@@ -11,7 +11,7 @@ import msgspec
 
 from livemerc.purpose import Purpose, VoiceScope
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 Probabilities = dict[str, float]
 
@@ -127,6 +127,21 @@ class EmotionEvent(_Event, tag="emotion", frozen=True, kw_only=True):
     late_text: str | None = None  # words that came after a final without any (the recogniser was behind)
 
 
+SpeakerStatus = Literal["provisional", "revised", "frozen"]
+
+
+class UtteranceSpeaker(_Event, tag="utterance.speaker", frozen=True, kw_only=True):
+    """Who said an utterance, by the voice; it follows the final, whose `speaker` is what was known then. The last one
+    counts. `speaker` null = unknown. `confidence`: the probability of the most probable speaker, also where it is not
+    enough to name one."""
+
+    utterance_id: str
+    speaker: str | None
+    confidence: float
+    revision: int
+    status: SpeakerStatus
+
+
 class LabelShift(_Event, tag="shift", frozen=True, kw_only=True):
     """Why a settled label is another than that of the same speaker's utterance `before`: `because` is the one utterance
     of the window without which the model would have said another label (null = no single one decides it). It follows
@@ -165,7 +180,16 @@ class SessionEnd(_Event, tag="session.end", frozen=True, kw_only=True):
     overruns: int = 0
 
 
-Event = SessionStart | UtterancePartial | UtteranceFinal | EmotionEvent | LabelShift | Status | SessionEnd
+Event = (
+    SessionStart
+    | UtterancePartial
+    | UtteranceFinal
+    | UtteranceSpeaker
+    | EmotionEvent
+    | LabelShift
+    | Status
+    | SessionEnd
+)
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)

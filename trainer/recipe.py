@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from livemerc.config import read_toml
 from livemerc.errors import ConfigError
 from livemerc.model.checkpoint import Manifest
+from livemerc.toml_file import read_toml
 from trainer.loop.options import TrainOptions
 
 

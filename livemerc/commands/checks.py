@@ -30,6 +30,20 @@ def check_voice(judge_voice_of: str | None, *, text_only: bool) -> None:
         raise ConfigError("--judge-voice-of and --text-only exclude each other; leave one out.")
 
 
+def check_diarize(diarize: bool | None, max_speakers: int | None, *, text_only: bool, resume: bool) -> None:
+    """Raises `ConfigError` where speakers are to be told apart and may or can not be."""
+    if diarize and text_only:
+        raise ConfigError(
+            "--diarize tells people apart by their voices, and --text-only leaves these alone; choose one."
+        )
+    if diarize and resume:
+        raise ConfigError("--resume cannot go on with who spoke; leave --diarize out, or record anew.")
+    if max_speakers is not None and diarize is False:
+        raise ConfigError("--max-speakers goes with --diarize, not with --no-diarize.")
+    if max_speakers is not None and max_speakers < 1:
+        raise ConfigError("--max-speakers must be 1 or more.")
+
+
 def read_token(given: str | None, flag: str = "--token") -> str | None:
     """The token of `--token TOKEN|@FILE`. Raises `ConfigError`."""
     if given is None or not given.startswith("@"):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Group, Parameter
 
 from livemerc.commands import sources
-from livemerc.commands.checks import check_output, check_recognition, check_voice, read_token
+from livemerc.commands.checks import check_diarize, check_output, check_recognition, check_voice, read_token
 from livemerc.errors import EXIT_OK, ConfigError, say
 from livemerc.purpose import Purpose
 from livemerc.runtime import process
@@ -49,6 +49,8 @@ def run(
     text_only: Annotated[bool, Parameter(group=_model)] = False,
     purpose: Annotated[Purpose | None, Parameter(group=_model)] = None,
     judge_voice_of: Annotated[str | None, Parameter(group=_model, metavar="NAME,NAME")] = None,
+    diarize: Annotated[bool | None, Parameter(group=_model)] = None,
+    max_speakers: Annotated[int | None, Parameter(group=_model, metavar="N")] = None,
     record: Annotated[Path | None, Parameter(group=_output, metavar="DIR")] = None,
     record_audio: Annotated[bool, Parameter(group=_output)] = False,
     resume: Annotated[bool, Parameter(group=_output)] = False,
@@ -109,6 +111,11 @@ def run(
         docs/law.md says why.
     judge_voice_of
         Judge the voices of these channels alone, for instance me; of the others only words (default: every voice).
+    diarize
+        Tell speakers apart by their voices, where no channel and no transcript names them (default: no). Nothing is
+        kept of a voice beyond the session.
+    max_speakers
+        diarize: how many speakers there are at most (default: as many as are heard).
     record
         Folder that becomes this session's record: it must be new or empty. Without it nothing is written.
     record_audio
@@ -148,7 +155,8 @@ def run(
         left_to_it = {
             "--vad": vad, "--asr": asr, "--transcript": transcript, "--model": model, "--asr-window": asr_window,
             "--checkpoint": checkpoint, "--device": device, "--context": context, "--text-only": text_only,
-            "--judge-voice-of": judge_voice_of, "--record": record, "--record-audio": record_audio,
+            "--judge-voice-of": judge_voice_of, "--diarize": diarize, "--max-speakers": max_speakers,
+            "--record": record, "--record-audio": record_audio,
             "--resume": resume, "--offline": offline,
         }  # fmt: skip
         for flag, given in left_to_it.items():
@@ -158,6 +166,7 @@ def run(
         raise ConfigError("--token goes with --to URL; leave it out.")
     check_recognition(transcript, asr, text_only=text_only, purpose=purpose)
     check_voice(judge_voice_of, text_only=text_only)
+    check_diarize(diarize, max_speakers, text_only=text_only, resume=resume)
     if record_audio and record is None:
         raise ConfigError("--record-audio goes with --record DIR, which says where to; give both.")
     if resume and (record is None or source_flag not in ("--file", "--demo")):
@@ -177,6 +186,8 @@ def run(
             "model.device": device,
             "model.text_only": True if text_only else None,
             "dialogue.context": context,
+            "speakers.diarize": diarize,
+            "speakers.at_most": max_speakers,
             "offline": True if offline or _hub_offline() else None,
             "purpose": purpose,
             "judge_voice_of": judge_voice_of,

@@ -6,7 +6,9 @@ import sys
 from collections import Counter
 from typing import TextIO
 
-from livemerc.events import EmotionEvent, Event, SessionEnd, SessionStart, Status, UtteranceFinal
+import msgspec
+
+from livemerc.events import EmotionEvent, Event, SessionEnd, SessionStart, Status, UtteranceFinal, UtteranceSpeaker
 from livemerc.notation import clock, fraction
 from livemerc.text_safety import plain_text
 
@@ -30,6 +32,10 @@ class PlainPrinter:
             self._start(event)
         elif isinstance(event, UtteranceFinal):
             self._open[event.utterance_id] = event
+        elif isinstance(event, UtteranceSpeaker):
+            if event.utterance_id in self._open:
+                final = self._open[event.utterance_id]
+                self._open[event.utterance_id] = msgspec.structs.replace(final, speaker=event.speaker)
         elif isinstance(event, EmotionEvent):
             if event.status == "frozen":
                 self._settled(event)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,10 @@ from livemerc.emotions import EMOTIONS, emotion
 _CONTRAST = 4.5
 """WCAG AA for text: emotion colours are made lighter or darker until they reach it."""
 _NOT_SURE_GLYPH = "○"
+_BY_VOICE = re.compile(r"S([1-9]\d?)")
+"""Names of speakers whom nobody has named: told apart by the voice."""
+_SPEAKERS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#f0e442", "#8c7ae6", "#9fb8ad")
+"""Okabe and Ito's, told apart with every common colour-vision deficiency, and two more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,15 @@ class Palette:
         if label not in EMOTIONS:
             return self.muted
         return legible(emotion(label).colour, self.panel, dark=self.dark, least=self.contrast)
+
+    def speaker(self, name: str, other: str | None = None) -> str:
+        """Colour of a name as text: of its own for who is told apart by the voice alone, else `other`, None = that of
+        text."""
+        found = _BY_VOICE.fullmatch(name)
+        if found is None:
+            return other or self.foreground
+        colour = _SPEAKERS[(int(found[1]) - 1) % len(_SPEAKERS)]
+        return legible(colour, self.panel, dark=self.dark, least=self.contrast)
 
     @property
     def text(self) -> Style:

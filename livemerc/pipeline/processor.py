@@ -19,7 +19,16 @@ from livemerc.audio.echo import Echoes, EchoWatch
 from livemerc.audio.items import EarItem, Ending, Quiet, Recalled, Speech, Utterance
 from livemerc.config import SAMPLE_RATE_HZ, Config
 from livemerc.errors import LivemercError
-from livemerc.events import ECHO, EmotionEvent, Event, FinalAsr, Timing, UtteranceFinal, UtterancePartial
+from livemerc.events import (
+    ECHO,
+    EmotionEvent,
+    Event,
+    FinalAsr,
+    Timing,
+    UtteranceFinal,
+    UtterancePartial,
+    UtteranceSpeaker,
+)
 from livemerc.pipeline.abstention import Cues, Doubt, unjudged_estimate
 from livemerc.pipeline.estimator import Estimator, Unjudged
 from livemerc.pipeline.hypotheses import Hypotheses
@@ -29,6 +38,7 @@ from livemerc.pipeline.partials import PartialEstimates
 from livemerc.pipeline.patience import Patience, Situation
 from livemerc.pipeline.recogniser import Heard, Recogniser
 from livemerc.pipeline.speculation import Rows, Speculated, Speculation
+from livemerc.pipeline.who_speaks import WhoSpeaks
 from livemerc.runtime.notices import Notice
 from livemerc.runtime.worker import GiveUp, never
 
@@ -68,7 +78,7 @@ def load_processor(
         languages = estimator.manifest.text_languages
         recogniser = Recogniser(engine or NoAsr(), config, languages=languages, tell=situation.tell)
         dialogue = estimator.dialogue() if engine is not None and estimator.load(give_up) is None else None
-        return Processor(config, recogniser, estimator, dialogue, situation)
+        return Processor(config, recogniser, estimator, dialogue, situation, WhoSpeaks(config, estimator))
     except BaseException:
         if recogniser is not None:
             recogniser.close()
@@ -90,8 +100,10 @@ class Processor:
         estimator: Estimator,
         dialogue: Dialogue | None,
         situation: Situation,
+        who: WhoSpeaks,
     ) -> None:
         self._config = config
+        self._who = who
         self._recogniser = recogniser
         self._estimator = estimator
         self._dialogue = dialogue
@@ -137,12 +149,14 @@ class Processor:
     def begin_dialogue(self) -> None:
         """What comes next is another conversation: nothing said so far is its context."""
         self._dialogue = self._estimator.dialogue()
+        self._who.begin()
 
     def handle(self, item: EarItem) -> Iterator[Event]:
         if isinstance(item, Utterance):
             self._learn_spacing(item)
             with self._patience.in_hand(item.decided_s):
-                yield from self._utterance(item)
+                for turn in self._who.turns(item, self._patience.for_label):
+                    yield from self._utterance(turn)
         elif isinstance(item, Quiet):
             yield from self._freeze_all()
         elif isinstance(item, Speech):
@@ -263,6 +277,7 @@ class Processor:
         if not heard.transcript.no_speech:
             with contextlib.suppress(Unjudged):  # then it is tried again for the final
                 rows = self._embed(_words_for_model(heard), self._voice(utterance, heard))
+            self._who.prepare(utterance, self._patience.for_label)
         encode_ms = (time.perf_counter() - recognised) * 1000
         self.speculation.keep(Speculated(utterance, heard, rows, (recognised - began) * 1000, encode_ms))
 
@@ -288,22 +303,33 @@ class Processor:
                 heard = self._recogniser.not_asked(ECHO)
         self.utterances += 1
         transcript = heard.transcript
+        voice = None if transcript.no_speech or utterance.speaker else self._voice(utterance, heard)
+        who = self._who.hear(utterance.utterance_id, voice, _speaker(utterance, heard), self._patience.for_label)
         yield UtteranceFinal(
             utterance_id=utterance.utterance_id,
             start_s=utterance.start_s,
             end_s=utterance.end_s,
             text=transcript.text,
-            speaker=_speaker(utterance, heard),
+            speaker=who.speaker,
             asr=FinalAsr(
                 engine=heard.engine, model=heard.model, confidence=transcript.confidence, gated=transcript.gated
             ),
         )
+        yield from self._attributed(who.told)
         timing = Timing(endpoint_wait_ms=(utterance.decided_s - utterance.end_s) * 1000, asr_ms=asr_ms)
-        for estimate, timed in self._estimates(utterance, heard, timing, found):
+        for estimate, timed in self._estimates(utterance, heard, timing, found, who.speaker):
             own = estimate.utterance_id == utterance.utterance_id and estimate.status == "provisional"
             if own and timed.encode_ms is not None:
                 self._partials.learn(len(utterance.samples) / SAMPLE_RATE_HZ, timed.encode_ms / 1000)
             yield msgspec.structs.replace(estimate, timing=timed) if own else estimate
+
+    def _attributed(self, told: list[UtteranceSpeaker]) -> Iterator[Event]:
+        """Who said what, and what that revises: a voice is judged against another baseline then."""
+        for one in told:
+            yield one
+            if one.status == "revised" and self._dialogue is not None and self._dialogue.is_open(one.utterance_id):
+                with contextlib.suppress(Unjudged):  # it stays as it was judged
+                    yield from self._dialogue.set_speaker(one.utterance_id, one.speaker, self._run, settled=False)
 
     def _without_echoes(self, utterance: Utterance, echoes: Echoes) -> Iterator[Event]:
         """Takes earlier ones that turn out to be echoes out of the conversation. Tells it once in a session, for a
@@ -319,7 +345,7 @@ class Processor:
             self._tell(Notice.ECHO, None)
 
     def _estimates(
-        self, utterance: Utterance, heard: Heard, timing: Timing, found: Speculated | None
+        self, utterance: Utterance, heard: Heard, timing: Timing, found: Speculated | None, speaker: str | None
     ) -> Iterator[tuple[EmotionEvent, Timing]]:
         """The utterance's first estimate and what it revises, or the prior and the reason. No speech is no emotion:
         then neither words nor voice are judged."""
@@ -343,8 +369,10 @@ class Processor:
             else:
                 t1, voice = found.rows
             encoded = time.perf_counter()
-            speaker = _speaker(utterance, heard)
-            estimates = self._dialogue.add(utterance.utterance_id, t1, voice, cues, self._run, speaker=speaker)
+            settled = speaker == _speaker(utterance, heard)
+            estimates = self._dialogue.add(
+                utterance.utterance_id, t1, voice, cues, self._run, speaker=speaker, settled=settled
+            )
             self._estimator.succeeded()
         except Unjudged as error:
             estimates = self._dialogue.add_unjudged(utterance.utterance_id, cues, error.reason)
@@ -387,6 +415,7 @@ class Processor:
         return self._dialogue is not None and self._dialogue.is_open(utterance.utterance_id)
 
     def _freeze_all(self) -> Iterator[Event]:
+        yield from self._who.freeze_all()
         if self._dialogue is not None:
             yield from self._dialogue.freeze_all()
 

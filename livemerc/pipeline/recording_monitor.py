@@ -12,7 +12,7 @@ from typing import cast
 from livemerc.audio.source import Block, Source, speakers_of
 from livemerc.config import Config
 from livemerc.errors import ConfigError, cause_of
-from livemerc.events import EmotionEvent, Event, LabelShift, SessionStart, UtteranceFinal
+from livemerc.events import EmotionEvent, Event, LabelShift, SessionStart, UtteranceFinal, UtteranceSpeaker
 from livemerc.model.checkpoint import checkpoint_info
 from livemerc.pipeline.monitor import Monitor
 from livemerc.pipeline.resume import BrokenOff
@@ -226,8 +226,11 @@ class RecordingMonitor:
             self._recorder.write(event)
 
     def _is_of_before(self, event: Event) -> bool:
-        """Whether it judges an utterance whose words are not in the recording, or says why its label shifted."""
-        if not isinstance(event, EmotionEvent | LabelShift) or getattr(event, "status", None) == "partial":
+        """Whether it is about an utterance whose words are not in the recording."""
+        if (
+            not isinstance(event, EmotionEvent | LabelShift | UtteranceSpeaker)
+            or getattr(event, "status", None) == "partial"
+        ):
             return False
         return self._since is not None and event.utterance_id not in self._since
 

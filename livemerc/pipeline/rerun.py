@@ -143,6 +143,8 @@ def recorded_settings(session: RecordedSession, flags: Mapping[str, Any]) -> tup
     A file of events alone says nothing of settings: then those of this machine. Raises `ConfigError`, `InputError`.
     """
     flags = _lawful(session, flags)
+    if flags.get("model.text_only") or flags["purpose"] in WORDS_ALONE:
+        flags["speakers.diarize"] = False  # as recorded, and nobody is told apart by words
     if session.info is None:
         return load_config(None, flags), []
     known: dict[str, Any] = msgspec.to_builtins(Config())

@@ -125,6 +125,8 @@ def broken_off(folder: Path, source: Source, config: Config) -> BrokenOff | None
 
 
 def _check_same(folder: Path, info: SessionInfo, source: Source, config: Config) -> None:
+    if config.speakers.diarize or info.config.get("speakers", {}).get("diarize", False):
+        raise ConfigError(f"--resume {folder}: who spoke is not known of what was recorded; record anew.")
     if info.source != source.name:
         raise ConfigError(
             f"--resume {folder}: this is a session of {info.source}, not of {source.name}; give that one."

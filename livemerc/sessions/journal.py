@@ -23,6 +23,7 @@ from livemerc.events import (
     Status,
     UtteranceFinal,
     UtterancePartial,
+    UtteranceSpeaker,
     decode,
 )
 from livemerc.sessions.folder import (
@@ -212,6 +213,8 @@ def _implausible(event: Event) -> str | None:
         spreads = (event.probabilities, event.modality.text or {}, event.modality.speech or {})
         shares = [event.confidence, *(p for spread in spreads for p in spread.values())]
         counts = [event.revision, *(msgspec.structs.astuple(event.timing) if event.timing else ())]
+    elif isinstance(event, UtteranceSpeaker):
+        shares, counts = [event.confidence], [event.revision]
     elif isinstance(event, Status):
         times = [event.t_s, event.dropped_s]
         counts = [event.lag_s, event.overruns, event.level_dbfs, *event.queued.values()]

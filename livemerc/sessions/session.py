@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 from msgspec import UNSET
 
 from livemerc.emotions import LABELS
@@ -21,6 +22,7 @@ from livemerc.events import (
     SessionStart,
     Status,
     UtteranceFinal,
+    UtteranceSpeaker,
 )
 from livemerc.sessions.bookmarks import Bookmark, read_bookmarks
 from livemerc.sessions.corrections import Correction, read_corrections
@@ -30,7 +32,8 @@ from livemerc.sessions.journal import Journal, read
 
 @dataclass(frozen=True, slots=True)
 class RecordedUtterance:
-    """One utterance. `text`, `speaker` and `label` hold the corrections; `final` and `estimates` what was recorded."""
+    """One utterance. `text`, `speaker` and `label` hold the corrections; `final` and `estimates` what was recorded,
+    the final with the speaker as it was known last."""
 
     final: UtteranceFinal
     estimates: tuple[EmotionEvent, ...]  # provisional, revised ..., frozen; without those of status partial
@@ -249,6 +252,9 @@ def _utterances(journal: Journal, corrections: dict[str, Correction], warnings: 
             finals.setdefault(event.utterance_id, event)
         elif isinstance(event, EmotionEvent) and event.status != "partial":
             estimates.setdefault(event.utterance_id, []).append(event)
+        elif isinstance(event, UtteranceSpeaker) and event.utterance_id in finals:
+            final = finals[event.utterance_id]
+            finals[event.utterance_id] = msgspec.structs.replace(final, speaker=event.speaker)
     if twice:
         warnings.append(f"{journal.path.name}: {twice} utterance(s) came twice; the first of each is kept.")
     if unknown := sorted(set(corrections) - set(finals)):

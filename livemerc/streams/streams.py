@@ -75,6 +75,8 @@ class Streams:
             raise ConfigError("no source to listen to; give at least one.")
         if engines is None and config.asr.engine == "transcript" and (stays or len(sources) > 1):
             raise ConfigError("asr.engine: one transcript cannot serve several streams; give each its own engine.")
+        if config.speakers.diarize:
+            raise ConfigError("speakers.diarize: streams do not tell speakers apart by their voices; leave it out.")
         if isinstance(engines, Mapping) and set(engines) != set(sources):
             raise ConfigError("the recognisers and the sources are not of the same streams; give each stream one.")
         if sources:

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
-from livemerc.config import read_toml
 from livemerc.errors import ConfigError
+from livemerc.toml_file import read_toml
 from trainer.corpora.writings import WRITINGS, Writing
 from trainer.loop.differences import flat
 

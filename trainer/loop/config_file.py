@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from livemerc.config import read_toml
+from livemerc.toml_file import read_toml
 from trainer.loop.saving import write_whole
 
 

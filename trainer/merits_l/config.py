@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from livemerc.config import read_toml
 from livemerc.errors import ConfigError
+from livemerc.toml_file import read_toml
 
 Count = Annotated[int, Meta(ge=1)]
 Whole = Annotated[int, Meta(ge=0)]

@@ -79,7 +79,9 @@ def _title(palette: Palette, utterance: Utterance | None) -> Text:
     line = Text().append("NOW ", style=palette.title)
     line.append(clock(utterance.start_s), style=palette.dim)
     if utterance.speaker:
-        line.append(f" {sure_width(utterance.speaker)}", style=palette.style(palette.foreground, bold=True))
+        line.append(
+            f" {sure_width(utterance.speaker)}", style=palette.style(palette.speaker(utterance.speaker), bold=True)
+        )
     return line
 
 

@@ -87,7 +87,9 @@ def _moment(palette: Palette, utterance: Utterance, width: int) -> Text:
     style = palette.style(palette.emotion(estimate.label), bold=estimate.settled, italic=not estimate.settled)
     line.append(f"{glyph(estimate.label)} {sure_width(estimate.label)} {fraction(estimate.confidence)} ", style=style)
     if utterance.speaker:
-        line.append(f"{sure_width(utterance.speaker)} ", style=palette.style(palette.foreground, bold=True))
+        line.append(
+            f"{sure_width(utterance.speaker)} ", style=palette.style(palette.speaker(utterance.speaker), bold=True)
+        )
     line.append(sure_width(utterance.text) or "(voice only)", style=palette.text)
     line.truncate(width, overflow="ellipsis")
     return line

@@ -128,12 +128,13 @@ class CoursePanel(_TimePanel):
         shown = speakers[: room if room > 1 else 0]
         for speaker in shown:
             strip = _strip(palette, state.courses[speaker].columns_of(self._span_s, count))
-            rows.append(self._row(sure_width(speaker), strip))
+            rows.append(self._row(sure_width(speaker), strip, palette.speaker(speaker, palette.muted)))
         some = f"{len(shown)} of {len(state.speakers)} speakers  " if 0 < len(shown) < len(state.speakers) else ""
         return [self._scale(width, count, some), *rows][:height]
 
-    def _row(self, name: str, cells: list[Cell]) -> Text:
-        return _drawn(" " + in_cells(name, self._left - 2) + " ", self.palette.dim, cells)
+    def _row(self, name: str, cells: list[Cell], colour: str | None = None) -> Text:
+        style = self.palette.style(colour or self.palette.muted)
+        return _drawn(" " + in_cells(name, self._left - 2) + " ", style, cells)
 
     def _scale(self, width: int, count: int, some: str) -> Text:
         """`COURSE    00:00            00:27` and what a column spans, behind `some`."""

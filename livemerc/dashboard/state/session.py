@@ -14,13 +14,9 @@ import msgspec
 from livemerc.dashboard.state.course import Course
 from livemerc.dashboard.state.gaps import Gaps
 from livemerc.dashboard.state.moments import Shifts, Strongest
+from livemerc.dashboard.state.speakers import known
 from livemerc.dashboard.state.utterance import Estimate, Utterance, Vector
-from livemerc.dashboard.state.vitals import (
-    CLIPPING_DBFS,
-    GaugesLike,
-    Health,
-    Playback,
-)
+from livemerc.dashboard.state.vitals import CLIPPING_DBFS, GaugesLike, Health, Playback
 from livemerc.emotions import LABELS
 from livemerc.events import (
     EmotionEvent,
@@ -31,6 +27,7 @@ from livemerc.events import (
     Status,
     UtteranceFinal,
     UtterancePartial,
+    UtteranceSpeaker,
 )
 from livemerc.purpose import VoiceScope
 from livemerc.sessions.bookmarks import Bookmark
@@ -40,8 +37,6 @@ Phase = Literal["loading", "live", "finishing", "finished"]
 UTTERANCES_KEPT = 20_000
 """How many stay on the screen; a session of a day has fewer. Older ones leave it in lots, and the first row says so."""
 _LOT = 1000
-SPEAKERS_APART = 8
-"""How many speakers have a course of their own; where there are more, it is no conversation but a damaged file."""
 _LATENCIES_KEPT = 500
 _LEVELS_KEPT = 600  # a minute at 10 polls a second
 _CHANGES_KEPT = 8
@@ -183,6 +178,8 @@ class SessionState:
             self._partial(event)
         elif isinstance(event, UtteranceFinal):
             self._final(event)
+        elif isinstance(event, UtteranceSpeaker):
+            self._speaker(event)
         elif isinstance(event, EmotionEvent):
             self._emotion(event)
         elif isinstance(event, LabelShift):
@@ -251,16 +248,24 @@ class SessionState:
             self._count(utterance, -1)
         utterance.final = True
         utterance.end_s = event.end_s
-        utterance.text, utterance.speaker = event.text, event.speaker
-        if event.speaker:
-            self.speakers.add(intern(event.speaker))
-            utterance.speaker = intern(event.speaker)
-            if event.speaker not in self.courses and len(self.courses) < SPEAKERS_APART:
-                self.courses[event.speaker] = Course()
+        utterance.text, utterance.speaker = event.text, known(event.speaker, self.speakers, self.courses)
         utterance.asr = intern(event.asr.engine + (f" {event.asr.model}" if event.asr.model else ""))
         utterance.gated, utterance.asr_confidence = event.asr.gated, event.asr.confidence
         if utterance.estimate is not None:
             self._count(utterance, 1)
+        self._changed(utterance)
+
+    def _speaker(self, event: UtteranceSpeaker) -> None:
+        utterance = self._by_id.get(event.utterance_id)
+        if utterance is None or utterance.speaker == event.speaker:
+            return
+        before = utterance.speaker
+        self._count(utterance, -1)
+        utterance.speaker = known(event.speaker, self.speakers, self.courses)
+        self._count(utterance, 1)
+        if before and not self.forgotten and not any(other.speaker == before for other in self.utterances):
+            self.speakers.discard(before)  # it was somebody else all along
+            self.courses.pop(before, None)
         self._changed(utterance)
 
     def _emotion(self, event: EmotionEvent) -> None:

@@ -12,8 +12,8 @@ import pytest
 import torch
 from helpers.paths import PROJECT
 
-from livemerc.config import read_toml
 from livemerc.errors import ConfigError
+from livemerc.toml_file import read_toml
 from trainer.compact.config import complete
 from trainer.loop import provenance
 from trainer.loop.config_file import write_toml

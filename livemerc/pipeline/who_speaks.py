@@ -1,0 +1,133 @@
+"""Who speaks, where no channel and no transcript says: by the voice, at arm's length like the model.
+
+A voice that cannot be embedded (the model's thread fails, hangs or is too far behind) is nobody's, and nothing else.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from livemerc.audio.items import Utterance
+from livemerc.config import SAMPLE_RATE_HZ, Config
+from livemerc.events import UtteranceSpeaker
+from livemerc.pipeline.estimator import Estimator, Unjudged
+from livemerc.pipeline.no_answer import NoAnswer
+from livemerc.runtime.worker import GiveUp
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from livemerc.speakers.embedder import SpeakerEmbedder
+    from livemerc.speakers.mixture import Sample
+    from livemerc.speakers.online import OnlineSpeakers
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """`speaker` of the utterance as it is known now, None = unknown; `told`: its own event first, and what it revises
+    and freezes."""
+
+    speaker: str | None
+    told: list[UtteranceSpeaker] = field(default_factory=list)
+
+
+class WhoSpeaks:
+    """One session's speakers. Off (`speakers.diarize`), it knows names alone. For the processor's thread.
+
+    Raises `ModelError` where the weights are missing.
+    """
+
+    def __init__(self, config: Config, estimator: Estimator) -> None:
+        self._config = config.speakers
+        self._estimator = estimator
+        self._embedder: SpeakerEmbedder | None = None
+        self._online: OnlineSpeakers | None = None
+        self._ahead: tuple[np.ndarray, list[int], Sample | None] | None = None
+        if self._config.diarize and config.voice.includes(None):  # voices may be listened to
+            from livemerc.speakers.embedder import SpeakerEmbedder
+
+            self._embedder = SpeakerEmbedder()
+            self.begin()
+
+    def begin(self) -> None:
+        """Another conversation: nobody in it is known."""
+        if self._embedder is not None:
+            from livemerc.speakers.diarizer import online_speakers
+
+            self._online = online_speakers(revise=self._config.revise, at_most=self._config.at_most)
+
+    def prepare(self, utterance: Utterance, give_up: GiveUp[NoAnswer]) -> None:
+        """Finds out what an utterance that seems to end will be asked for, so that nobody waits for it then."""
+        if self._online is not None and utterance.speaker is None:
+            cuts = self._cuts(utterance.samples, give_up)
+            self._ahead = utterance.samples, cuts, None if cuts else self._sample(utterance.samples, give_up)
+
+    def turns(self, utterance: Utterance, give_up: GiveUp[NoAnswer]) -> list[Utterance]:
+        """The utterance, or where several people speak in it its turns: the first keeps its id, the others are ID.2,
+        ID.3, ... All were decided when it was."""
+        if self._online is None or utterance.speaker is not None:
+            return [utterance]
+        ahead = self._ahead
+        known = ahead is not None and ahead[0] is utterance.samples
+        cuts = ahead[1] if ahead is not None and known else self._cuts(utterance.samples, give_up)
+        if not cuts:
+            return [utterance]
+        found = []
+        for number, (begin, end) in enumerate(itertools.pairwise([0, *cuts, len(utterance.samples)]), start=1):
+            begin_s, end_s = (utterance.samples_start_s + at / SAMPLE_RATE_HZ for at in (begin, end))
+            found.append(
+                replace(
+                    utterance,
+                    utterance_id=utterance.utterance_id + ("" if number == 1 else f".{number}"),
+                    samples=utterance.samples[begin:end],
+                    samples_start_s=begin_s,
+                    start_s=max(utterance.start_s, begin_s),
+                    end_s=min(utterance.end_s, end_s),
+                    forced_cut=utterance.forced_cut and end == len(utterance.samples),
+                )
+            )
+        return found
+
+    def hear(
+        self, utterance_id: str, samples: np.ndarray | None, named: str | None, give_up: GiveUp[NoAnswer]
+    ) -> Attribution:
+        """samples: the voice; None = it may not be judged, or nobody speaks. named: who speaks, where that is known
+        otherwise; it goes before all that a voice says."""
+        if self._online is None or samples is None:
+            return Attribution(named)
+        ahead, self._ahead = self._ahead, None
+        known = ahead is not None and ahead[0] is samples
+        sample = ahead[2] if ahead is not None and known else self._sample(samples, give_up)
+        if named is not None:
+            if sample is not None:
+                self._online.add_known(named, sample)
+            return Attribution(named)
+        told = self._online.add(utterance_id, sample)
+        return Attribution(told[0].speaker, told)
+
+    def freeze_all(self) -> list[UtteranceSpeaker]:
+        """Nobody has spoken for a while, or it is the end."""
+        return [] if self._online is None else self._online.freeze_all()
+
+    def _cuts(self, samples: np.ndarray, give_up: GiveUp[NoAnswer]) -> list[int]:
+        from livemerc.speakers.turns import cuts
+
+        embedder = self._embedder
+        assert embedder is not None
+        try:
+            return self._estimator.run(lambda: cuts(samples, embedder), give_up)
+        except Unjudged:
+            return []
+
+    def _sample(self, samples: np.ndarray, give_up: GiveUp[NoAnswer]) -> Sample | None:
+        from livemerc.speakers.diarizer import sample_of
+
+        embedder = self._embedder
+        assert embedder is not None
+        try:
+            point = self._estimator.run(lambda: embedder.embed(samples), give_up)
+        except Unjudged:
+            return None
+        return None if point is None else sample_of(point)

@@ -1,0 +1,1 @@
+"""Who speaks: voices made points, and utterances shared out among speakers as they come."""

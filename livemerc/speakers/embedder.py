@@ -1,0 +1,136 @@
+"""Samples in, what the voice sounds like out: a point, and how many seconds of voice it was made of.
+
+    samples --pauses out, level--> mel --windows of 1.6 s, GE2E--> mean of length 1 --centre, scale--> x (256,)
+
+Centre and scale are those of readers: around 0, and such that the variance of one speaker's utterances is 1 in each of
+the directions in which embeddings really vary. Linear discriminants taught by 190 voices made it worse on readers and
+hardly better on moods (trainer/LOG.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from livemerc.errors import ModelError, cause_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+WEIGHTS = Path(__file__).resolve().parent.parent / "weights" / "speakers"
+ENCODER = "ge2e.safetensors"
+SAMPLE_RATE_HZ = 16_000
+STEP_FRAMES = 80
+"""From one window to the next, 10 ms each."""
+LEAST_S = 0.4
+"""Less voice than this says nothing of whose it is."""
+LONGEST_S = 12.0
+"""More of one utterance makes it no surer."""
+_FRAME = 480
+_PAUSE_DB = 30.0
+"""A frame of 30 ms this far below the loud ones, with its neighbours, is a pause."""
+_NEIGHBOURS = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VoicePoint:
+    """`x` (256,) float32; `voiced_s`: seconds of voice that it was made of."""
+
+    x: np.ndarray
+    voiced_s: float
+
+
+class SpeakerEmbedder:
+    """`embed(samples)`. Made of the weights that ship. Raises `ModelError` where they are missing or damaged."""
+
+    def __init__(self, folder: Path = WEIGHTS) -> None:
+        import torch
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        from livemerc.model.undrawn import Undrawn
+        from livemerc.speakers.network import Ge2eNetwork, MelPower
+
+        try:
+            weights = {name: tensor.float() for name, tensor in load_file(folder / ENCODER).items()}
+            self._centre, self._scale = weights.pop("centre").numpy(), float(weights.pop("scale"))
+            with Undrawn():
+                self._network = Ge2eNetwork()
+            self._network.load_state_dict(weights)
+        except (OSError, SafetensorError, KeyError, RuntimeError) as error:
+            raise ModelError(
+                f"{folder}: the weights that tell speakers apart cannot be read ({cause_of(error)}); install livemerc "
+                "anew, or leave --diarize out."
+            ) from error
+        self._network.eval().requires_grad_(False)
+        self._mel = MelPower()
+        self._inference = torch.inference_mode
+
+    def embed(self, samples: np.ndarray) -> VoicePoint | None:
+        """(n,) float32 at 16 kHz; None = too little voice."""
+        voiced = without_pauses(samples)
+        voiced_s = len(voiced) / SAMPLE_RATE_HZ
+        if voiced_s < LEAST_S:
+            return None
+        return VoicePoint((self.encode(voiced) - self._centre) * np.float32(self._scale), voiced_s)
+
+    def encode(self, voiced: np.ndarray) -> np.ndarray:
+        """(n,) of voice -> (256,), of length 1: what the network makes of it."""
+        import torch
+
+        from livemerc.speakers.network import levelled
+
+        with self._inference():
+            mel = self._mel(torch.from_numpy(levelled(voiced[: round(LONGEST_S * SAMPLE_RATE_HZ)])))
+            mean = self._network(windows(mel)).mean(0)
+            return (mean / mean.norm().clamp(min=1e-8)).numpy()
+
+    def course(self, samples: np.ndarray, window_s: float, step_s: float) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) -> begins (N,) in samples and embeddings (N, 256) of windows of `window_s` every `step_s`, pauses
+        included; n is at least a window."""
+        import torch
+
+        from livemerc.speakers.network import HOP_SAMPLES, levelled
+
+        size, step = round(window_s * SAMPLE_RATE_HZ / HOP_SAMPLES), round(step_s * SAMPLE_RATE_HZ / HOP_SAMPLES)
+        with self._inference():
+            mel = self._mel(torch.from_numpy(levelled(samples)))
+            parts = mel.unfold(0, size, step).transpose(1, 2)
+            return np.arange(len(parts)) * step * HOP_SAMPLES, self._network(parts).numpy()
+
+
+def windows(mel: Tensor) -> Tensor:
+    """(N, 40) -> (windows, 160, 40). What is shorter is said again until it is long enough: of silence the network
+    makes a voice of its own."""
+    import torch
+
+    from livemerc.speakers.network import WINDOW_FRAMES
+
+    count = len(mel)
+    if count < WINDOW_FRAMES:
+        return mel[torch.arange(WINDOW_FRAMES) % count][None]
+    starts = list(range(0, count - WINDOW_FRAMES + 1, STEP_FRAMES))
+    if count - WINDOW_FRAMES - starts[-1] > STEP_FRAMES // 2:
+        starts.append(count - WINDOW_FRAMES)
+    return torch.stack([mel[start : start + WINDOW_FRAMES] for start in starts])
+
+
+def without_pauses(samples: np.ndarray) -> np.ndarray:
+    """(n,) -> its frames in which something sounds, and their neighbours."""
+    return samples[: len(samples) // _FRAME * _FRAME][np.repeat(sounding(samples), _FRAME)]
+
+
+def sounding(samples: np.ndarray) -> np.ndarray:
+    """(n,) -> (n // 480,) bool: of each frame of 30 ms, whether it is no pause. Silence has none that sounds."""
+    count = len(samples) // _FRAME
+    if count == 0:
+        return np.zeros(0, bool)
+    power = np.square(samples[: count * _FRAME], dtype=np.float64).reshape(count, _FRAME).mean(1)
+    loud = float(np.percentile(power, 95))
+    if loud <= 0:
+        return np.zeros(count, bool)
+    there = power > loud * 10 ** (-_PAUSE_DB / 10)
+    return np.convolve(there, np.ones(2 * _NEIGHBOURS + 1), "same")[:count] > 0
