@@ -6,13 +6,14 @@ A voice that cannot be embedded (the model's thread fails, hangs or is too far b
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from livemerc.audio.items import Utterance
 from livemerc.config import SAMPLE_RATE_HZ, Config
 from livemerc.events import UtteranceSpeaker
-from livemerc.pipeline.estimator import Estimator, Unjudged
+from livemerc.pipeline.estimator import Unjudged
 from livemerc.pipeline.no_answer import NoAnswer
 from livemerc.runtime.worker import GiveUp
 
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
     from livemerc.speakers.embedder import SpeakerEmbedder
     from livemerc.speakers.mixture import Sample
     from livemerc.speakers.online import OnlineSpeakers
+
+
+T = TypeVar("T")
+
+
+class RunsWork(Protocol):
+    """What is asked of the model's thread: `livemerc.pipeline.estimator.Estimator`."""
+
+    def run(self, work: Callable[[], T], give_up: GiveUp[NoAnswer]) -> T: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +49,7 @@ class WhoSpeaks:
     Raises `ModelError` where the weights are missing.
     """
 
-    def __init__(self, config: Config, estimator: Estimator) -> None:
+    def __init__(self, config: Config, estimator: RunsWork) -> None:
         self._config = config.speakers
         self._estimator = estimator
         self._embedder: SpeakerEmbedder | None = None

@@ -202,6 +202,50 @@ def dialogue_decoder(
     return _show(run(checkpoint or [None], data / "meld", lag, out))
 
 
+@experiments.command
+def speakers(
+    *,
+    data: Path,
+    out: Path,
+    corpora: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    conversations: int = 9,
+    turns: int = 20,
+    seed: int = 0,
+    threads: int = 1,
+) -> int:
+    """How well speakers are told apart by their voices, in conversations of two to four that are made of clips.
+
+    Parameters
+    ----------
+    data
+        Folder with the corpora, as for `train`.
+    out
+        Folder of the experiment.
+    corpora
+        Whose voices (default: librispeech and emodb).
+    conversations
+        Of each corpus (default 9).
+    turns
+        Of each conversation (default 20).
+    seed
+        Of the drawing (default 0).
+    threads
+        torch threads (default 1).
+    """
+    from trainer.corpora.voices import VOICES as CORPORA
+
+    chosen = corpora or ["librispeech", "emodb"]
+    unknown = [name for name in chosen if name not in CORPORA]
+    if unknown:
+        raise ConfigError(f"--corpora {unknown[0]}: no such corpus; there are {', '.join(CORPORA)}.")
+    if conversations < 1 or turns < 1:
+        raise ConfigError("--conversations and --turns must be 1 or more.")
+    set_torch(threads)
+    from trainer.experiments.speakers import run
+
+    return _show(run(data, chosen, out, conversations=conversations, turns=turns, seed=seed))
+
+
 def _show(table: list[str]) -> int:
     print("\n".join(table))
     return EXIT_OK

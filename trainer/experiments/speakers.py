@@ -1,0 +1,136 @@
+"""How well speakers are told apart: conversations made of clips, through the ears and the monitor's own stage."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from livemerc.audio.ears import Ears
+from livemerc.audio.items import EarItem, Utterance
+from livemerc.audio.read import read_samples
+from livemerc.audio.source import Block
+from livemerc.config import SAMPLE_RATE_HZ, Config, SpeakersConfig
+from livemerc.errors import ConfigError, LivemercError
+from livemerc.pipeline.no_answer import NoAnswer
+from livemerc.pipeline.who_speaks import WhoSpeaks
+from livemerc.runtime.worker import GiveUp, never
+from trainer.compact.augment import add_noise, band, coloured_noise, reverberate
+from trainer.corpora.clips import Clip
+from trainer.corpora.voices import read_clips
+from trainer.experiments.results import FIGURES, Rows, table
+from trainer.files import told
+from trainer.loop.progress import Progress
+from trainer.loop.saving import save_json
+from trainer.speakers.conversations import Conversation, Effect, conversation
+from trainer.speakers.shares import Labelled, Share, share_right
+
+PEOPLE = (2, 3, 4)
+_CLIPS_OF_A_MOOD = 12
+_LEAST_CLIPS = 5
+_BLOCK = SAMPLE_RATE_HZ // 10
+
+T = TypeVar("T")
+
+
+def _room(
+    samples: np.ndarray, rng: np.random.Generator, *, rt60_s: float, direct_db: float, snr_db: float
+) -> np.ndarray:
+    wet = reverberate(samples, rt60_s, direct_db, rng)
+    return add_noise(wet, coloured_noise(len(wet), 1.0, rng), snr_db)
+
+
+EFFECTS: dict[str, Effect] = {
+    "office": partial(_room, rt60_s=0.35, direct_db=6.0, snr_db=25.0),
+    "hall": partial(_room, rt60_s=0.6, direct_db=2.0, snr_db=18.0),
+    "telephone": lambda samples, rng: band(samples, 300.0, 3400.0),
+}
+
+
+class _AtOnce:
+    """The model's thread, where there is but one."""
+
+    def run(self, work: Callable[[], T], give_up: GiveUp[NoAnswer]) -> T:
+        return work()
+
+
+def run(data: Path, corpora: Sequence[str], out: Path, *, conversations: int, turns: int, seed: int) -> list[str]:
+    """`conversations` of each corpus, each with the next number of `PEOPLE` and the next of `EFFECTS`. Writes
+    figures.json; returns the table. Raises the readers' `InputError`, and `ConfigError` for a corpus with too few
+    voices."""
+    with told(LivemercError, f"{out}: no folder for an experiment", "name another"):
+        out.mkdir(parents=True, exist_ok=True)
+    rows: Rows = {}
+    for corpus in corpora:
+        voices = _voices(read_clips(data, corpus))
+        if len(voices) < max(PEOPLE):
+            raise ConfigError(f"--corpora {corpus}: {len(voices)} voices have enough clips; {max(PEOPLE)} are needed.")
+        shares: dict[int, list[Share]] = {people: [] for people in PEOPLE}
+        with Progress(f"conversations of {corpus}", 0, conversations, unit="conversation") as progress:
+            for number in range(conversations):
+                made = make(corpus, voices, number, turns=turns, seed=seed)
+                shares[made.speakers].append(share_right(made.turns, told_apart(made)))
+                progress.update(number + 1)
+        rows |= {f"{corpus}, {people} people": _figures(people, of) for people, of in shares.items() if of}
+    save_json({"conversations": conversations, "turns": turns, "seed": seed, "rows": rows}, out / FIGURES)
+    return table(rows)
+
+
+def _voices(clips: Sequence[Clip]) -> dict[str, dict[int, list[Clip]]]:
+    """Clips by speaker and emotion, of those who have enough."""
+    found: dict[str, dict[int, list[Clip]]] = {}
+    for clip in clips:
+        found.setdefault(clip.speaker, {}).setdefault(clip.label, []).append(clip)
+    return {name: found[name] for name in sorted(found) if sum(map(len, found[name].values())) >= _LEAST_CLIPS}
+
+
+def make(
+    corpus: str, voices: Mapping[str, Mapping[int, Sequence[Clip]]], number: int, *, turns: int, seed: int
+) -> Conversation:
+    """Conversation `number` of the corpus: the same for the same seed."""
+    rng = np.random.default_rng([seed, number, zlib.crc32(corpus.encode())])
+    people, effect = PEOPLE[number % len(PEOPLE)], list(EFFECTS)[number // len(PEOPLE) % len(EFFECTS)]
+    who = [list(voices)[i] for i in rng.choice(len(voices), people, replace=False)]
+    samples = {
+        name: [
+            [read_samples(clip.path, SAMPLE_RATE_HZ, clip.start_s, clip.end_s) for clip in clips[:_CLIPS_OF_A_MOOD]]
+            for clips in voices[name].values()
+        ]
+        for name in who
+    }
+    return conversation(f"{corpus}-{number}-{effect}", samples, turns, EFFECTS[effect], rng)
+
+
+def told_apart(made: Conversation) -> list[Labelled]:
+    """The turns that the monitor would hear, with their frozen speakers."""
+    config = Config(speakers=SpeakersConfig(diarize=True))
+    ears = Ears(config, SAMPLE_RATE_HZ)
+    items: list[EarItem] = []
+    for begin in range(0, len(made.samples), _BLOCK):
+        items += ears.feed(Block(made.samples[begin : begin + _BLOCK], begin / SAMPLE_RATE_HZ))
+    items += ears.flush()
+    who = WhoSpeaks(config, _AtOnce())
+    heard: list[Utterance] = []
+    speakers: dict[str, str | None] = {}
+    for item in items:
+        for turn in who.turns(item, never) if isinstance(item, Utterance) else ():
+            heard.append(turn)
+            told = who.hear(turn.utterance_id, turn.samples, None, never).told
+            speakers |= {event.utterance_id: event.speaker for event in told}
+    speakers |= {event.utterance_id: event.speaker for event in who.freeze_all()}
+    return [Labelled(turn.start_s, turn.end_s, speakers[turn.utterance_id]) for turn in heard]
+
+
+def _figures(people: int, shares: Sequence[Share]) -> dict[str, float]:
+    """`right` and `best` over all seconds; `number`: the share of conversations with the right number of speakers."""
+    judged_s = sum(share.judged_s for share in shares)
+    return {
+        "conversations": len(shares),
+        "right": sum(share.right_s for share in shares) / judged_s,
+        "best that one label an utterance can be": sum(share.best_s for share in shares) / judged_s,
+        "number right": sum(share.found == people for share in shares) / len(shares),
+    }
