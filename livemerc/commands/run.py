@@ -49,7 +49,7 @@ def run(
     text_only: Annotated[bool, Parameter(group=_model)] = False,
     purpose: Annotated[Purpose | None, Parameter(group=_model)] = None,
     judge_voice_of: Annotated[str | None, Parameter(group=_model, metavar="NAME,NAME")] = None,
-    diarize: Annotated[bool | None, Parameter(group=_model)] = None,
+    diarize: Annotated[bool | None, Parameter(group=_model, negative="--no-diarize")] = None,
     max_speakers: Annotated[int | None, Parameter(group=_model, metavar="N")] = None,
     record: Annotated[Path | None, Parameter(group=_output, metavar="DIR")] = None,
     record_audio: Annotated[bool, Parameter(group=_output)] = False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import msgspec
@@ -51,7 +52,7 @@ def test_each_final_is_followed_by_its_speaker_who_freezes_once(offline: list[Ev
 
 def test_turns_lie_in_order_and_do_not_overlap(offline: list[Event]) -> None:
     finals = [event for event in offline if isinstance(event, UtteranceFinal)]
-    assert all(a.end_s <= b.start_s + 1e-6 for a, b in zip(finals, finals[1:], strict=False))
+    assert all(a.end_s <= b.start_s + 1e-6 for a, b in itertools.pairwise(finals))
     judged = {e.utterance_id for e in offline if isinstance(e, EmotionEvent) and e.status == "frozen"}
     assert judged == {final.utterance_id for final in finals}
 

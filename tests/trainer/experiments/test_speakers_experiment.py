@@ -1,0 +1,42 @@
+"""`livemerc-train experiment speakers`: a small one, on voices that are there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from helpers.trainer.command import train_command
+
+
+@pytest.fixture(autouse=True)
+def own_threads() -> Iterator[None]:
+    """A command sets torch's threads for its process."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def test_two_readers_are_told_apart(shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "speakers"
+    options = ["--corpora", "librispeech", "--conversations", 1, "--turns", 6]
+    code, shown, err = train_command(capsys, "experiment", "speakers", "--data", shared_data, "--out", out, *options)
+    assert code == 0, err
+    rows = json.loads((out / "figures.json").read_text())["rows"]
+    figures = rows["librispeech, 2 people"]
+    assert figures["conversations"] == 1
+    assert 0.6 < figures["right"] <= figures["best that one label an utterance can be"] + 1e-9 <= 1 + 1e-9
+    assert shown.startswith("| ")
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"), [(("--corpora", "nobody"), "nobody"), (("--conversations", 0), "--conversations")]
+)
+def test_what_cannot_be_is_refused(
+    flags: tuple[str | int, ...], named: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = train_command(capsys, "experiment", "speakers", "--data", tmp_path, "--out", tmp_path / "x", *flags)
+    assert code == 2
+    assert named in err
