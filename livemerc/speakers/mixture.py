@@ -7,13 +7,14 @@ X of its w x, and a partition by the sum over its speakers of
 
     score(W, X) = 1/2 [ b |X|^2 / (1 + b W) - d log(1 + b W) ],
 
-less a cost for each further speaker.
+less a cost for each further speaker. The embeddings of a session share what its room and its line do to voices, which
+would make them all one speaker's: so x is counted from their mean, drawn towards everybody's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -62,12 +63,14 @@ class Partition:
 class Mixture:
     """`between`: b. `dimensions`: d, in how many of its D directions an embedding really varies. `new_cost`: in nats of
     the score, of a further speaker. `scale`: what such a nat is worth as a logarithm of probability; below 1, because
-    what a cluster shares beyond the voice (a mood, a room) counts as independent each time."""
+    what a cluster shares beyond the voice (a mood) counts as independent each time. `anchor`: the weight of everybody's
+    mean, 0, beside that of the session's own."""
 
     between: float
     dimensions: float
     new_cost: float
     scale: float
+    anchor: float
 
     def scores(self, weights: np.ndarray, totals: np.ndarray) -> np.ndarray:
         """(K,) and (K, D) -> (K,)."""
@@ -80,9 +83,21 @@ class Mixture:
         a, b, both = self.scores(weights, np.stack([one.total, other.total, one.total + other.total]))
         return float(both - a - b)
 
+    def apart(self, one: Sample, other: Sample) -> float:
+        """Nats by which two speakers explain two samples better than one does, whatever the session makes of voices."""
+        middle = (one.weight * one.x + other.weight * other.x) / (one.weight + other.weight)
+        return -self.alike(*(Known(s.weight, s.weight * (s.x - middle)) for s in (one, other)))
+
     def partition(self, known: Sequence[Known], samples: Sequence[Sample], at_most: int | None = None) -> Partition:
         """The best partition that is found, of speakers who are known and new ones, at most `at_most` in all. What is
         known stays as it is."""
+        if not samples:
+            return Partition((), ())
+        totals = [one.total for one in known] + [sample.weight * sample.x for sample in samples]
+        weight = sum(one.weight for one in known) + sum(sample.weight for sample in samples)
+        centre = np.sum(totals, axis=0) / (weight + self.anchor)
+        known = [Known(one.weight, one.total - one.weight * centre) for one in known]
+        samples = [replace(sample, x=sample.x - centre) for sample in samples]
         return _Search(self, known, samples, at_most).run()
 
 
@@ -94,9 +109,8 @@ class _Search:
         room = len(known) + len(samples)  # there is always an empty place for the sample in hand
         self.at_most = room if at_most is None else max(at_most, len(known))
         self.weights = np.zeros(room)
-        width = len(samples[0].x) if samples else 0
-        self.totals = np.zeros((room, width))
-        for place, one in enumerate(known if samples else ()):
+        self.totals = np.zeros((room, len(samples[0].x)))
+        for place, one in enumerate(known):
             self.weights[place], self.totals[place] = one.weight, one.total
         self.places: list[int | None] = [None] * len(samples)
 

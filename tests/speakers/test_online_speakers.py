@@ -14,7 +14,7 @@ from livemerc.speakers.mixture import Mixture, Sample
 from livemerc.speakers.online import OnlineSpeakers, Rules
 
 WIDTH = 6
-APART = Mixture(between=25.0, dimensions=WIDTH, new_cost=2.0, scale=0.5)
+APART = Mixture(between=25.0, dimensions=WIDTH, new_cost=2.0, scale=0.5, anchor=4.0)
 """Voices that lie five deviations from each other."""
 
 
