@@ -97,7 +97,7 @@ def test_a_newer_schema_is_a_clear_error(tmp_path: Path) -> None:
         (start.replace(b'"schema":4', b'"schema":9'), b'{"type":"session.start","schema":5,"all":"else differs"}')
     ):
         folder = write_session(tmp_path / f"s{number}", [], tail=line + b"\n")
-        with pytest.raises(InputError, match=r"newer livemerc \(schema [49].*update"):
+        with pytest.raises(InputError, match=r"newer livemerc \(schema [59].*update"):
             journal.read(folder)
     folder = write_session(tmp_path / "header", conversation(1))
     (folder / SESSION_FILE).write_bytes(msgspec.json.encode(info(schema=7)))
