@@ -55,6 +55,11 @@ class Heard:
     model: str | None
     took_s: float
 
+    @property
+    def words(self) -> str:
+        """What the model reads: screened text never reaches it, nor the context of later utterances."""
+        return "" if self.transcript.gated else self.transcript.text.strip()
+
 
 class Recogniser:
     """Transcribes on a thread of its own. `tell` says what is wrong, and when it is well again.

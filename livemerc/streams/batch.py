@@ -49,7 +49,7 @@ class Said:
     @property
     def words(self) -> str:
         """What the model gets: screened text never reaches it."""
-        return "" if self.heard.transcript.gated else self.heard.transcript.text.strip()
+        return self.heard.words
 
     @property
     def judged(self) -> bool:

@@ -106,7 +106,7 @@ class Words:
             else:
                 fast = stream.patience.level >= Level.FAST_ASR
                 heard = recogniser.hear(utterance, fast=fast, give_up=stream.patience.for_words)
-                words = "" if heard.transcript.gated else heard.transcript.text.strip()
+                words = heard.words
                 echoes = stream.echoes.read(utterance, words)
                 earlier += echoes.earlier
                 if echoes.is_echo:
