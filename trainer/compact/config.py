@@ -126,11 +126,13 @@ class ConversationStage(_WindowStage, frozen=True):
 class FusionStage(_WindowStage, frozen=True):
     """Stage III. `writings`: shares of the four in which the words of composed dialogues are read. `mixture`: shares
     of words + voices, words alone, voices alone, voices over neutral words in dialogues, the same singly. `reading`:
-    chance that such a draw brings a reader, neutral. `select`: figures on dev whose mean chooses the epoch."""
+    chance that such a draw brings a reader, neutral. `nameless`: share of dialogues in which nobody knows who speaks,
+    and no voice has a baseline; in Stage II speech, too. `select`: figures on dev whose mean chooses the epoch."""
 
     writings: Shares
     match: float
     soften: float
+    nameless: Annotated[float, msgspec.Meta(ge=0, le=1)]
     mixture: list[float]
     reading: float
     dev_actors: list[str]

@@ -47,7 +47,7 @@ def fusion_origin(corpora: Sequence[str]) -> Origin:
 
 def calibration_conditions(text: TextFeatures, speech: Path, fusion: FusionStage, seed: int) -> dict[str, list]:
     """Dev dialogues for the temperatures, in Whisper's writing, with voices of the dev actors."""
-    pool = clip_pools(speech, fusion.dev_actors)["dev"]
+    pool = clip_pools(speech, fusion.dev_actors, nameless=fusion.nameless)["dev"]
     rng = np.random.default_rng(seed)
     words = text.dialogues("dev", "whisper")
     return {
