@@ -107,6 +107,8 @@ def train_text_context(
 ) -> dict[str, float]:
     """Stage II, text: on MELD in all writings, from its labels and the teacher's; selected at lag 0."""
     train, dev = (in_writings(text, split, speech_width) for split in ("train", "dev"))
+    if stage.soft_share and train["whisper"][0].soft is None:
+        raise ConfigError("[conversation] soft_share wants a teacher that reads lines in context; set it to 0.")
 
     def make(rng: np.random.Generator) -> Iterable[WindowBatch]:
         chosen = draw_writings(train, stage.writings, rng)
