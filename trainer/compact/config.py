@@ -111,13 +111,15 @@ class _WindowStage(_Stage, frozen=True):
 
 class ConversationStage(_WindowStage, frozen=True):
     """Stage II, per modality. `writings`: shares of the four in which the text branch reads a dialogue; `soft_share`:
-    of the teacher's soft labels in its loss. `stage1_share`: of S1 in the speech branch's log-probabilities, from Stage
-    III on, as of `livemerc.model.merits.ConversationModel`. `select_text`: writings in which weighted F1 on dev chooses
-    the epoch; `select_speech`: figures whose mean does."""
+    of the teacher's soft labels in its loss; `reading`: so many dialogues of read sentences, all neutral, for each of
+    MELD's. `stage1_share`: of S1 in the speech branch's log-probabilities, from Stage III on, as of
+    `livemerc.model.merits.ConversationModel`. `select_text`: writings in which weighted F1 on dev chooses the epoch;
+    `select_speech`: figures whose mean does."""
 
     hidden: int
     writings: Shares
     soft_share: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    reading: Annotated[float, msgspec.Meta(ge=0)]
     stage1_share: Annotated[float, msgspec.Meta(ge=0, le=1)]
     select_text: list[Writing] = msgspec.field(default_factory=lambda: ["whisper"])
     select_speech: list[Literal["weighted_f1", "uar"]] = msgspec.field(default_factory=lambda: ["weighted_f1", "uar"])

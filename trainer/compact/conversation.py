@@ -102,16 +102,27 @@ def draw_writings(
     return [dialogues[WRITINGS[w]][d] for d, w in enumerate(drawn)]
 
 
+def read_aloud(text: TextFeatures, speech_width: int, rng: np.random.Generator) -> DialogueFeatures:
+    """One to four of LJSpeech's sentences, neutral: prose that is read, of which MELD's dialogues have none."""
+    rows = text.read_sentences
+    t1 = rows[rng.integers(len(rows), size=int(rng.integers(1, 5)))]
+    labels = np.zeros(len(t1), np.int64)
+    soft = np.eye(len(LABELS), dtype=np.float32)[labels] if text.has_teacher else None
+    (dialogue,) = text_alone([TextDialogue(t1, labels, ["a"] * len(t1), soft)], speech_width)
+    return dialogue
+
+
 def train_text_context(
     model: ConversationModel, text: TextFeatures, stage: ConversationStage, out: Path, speech_width: int
 ) -> dict[str, float]:
     """Stage II, text: on MELD in all writings, from its labels and the teacher's; selected at lag 0."""
     train, dev = (in_writings(text, split, speech_width) for split in ("train", "dev"))
-    if stage.soft_share and train["whisper"][0].soft is None:
+    if stage.soft_share and not text.has_teacher:
         raise ConfigError("[conversation] soft_share wants a teacher that reads lines in context; set it to 0.")
 
     def make(rng: np.random.Generator) -> Iterable[WindowBatch]:
         chosen = draw_writings(train, stage.writings, rng)
+        chosen += [read_aloud(text, speech_width, rng) for _ in range(round(stage.reading * len(chosen)))]
         return batches(chosen, all_cuts(chosen, stage.context), stage.batch * 4, rng)
 
     def score() -> dict[str, float]:
@@ -172,7 +183,7 @@ class Composer:
         self.words = {w: text.dialogues("train", w) for w in WRITINGS}
         # MELD's own neutral lines are not used: in composed dialogues they are neutral under any voice, and fusion
         # learnt neither. RAVDESS's two sentences stay unseen, because the figures on clips are measured with them.
-        self.neutral = text.arrays["neutral"][~text.arrays["neutral_is_ravdess"]]
+        self.neutral = text.read_sentences
         actors = pools["train"].actor.astype(str)
         self.readers = pools["train"].only(np.char.startswith(actors, "readers/"), stage.soften)
         if stage.reading and not len(self.readers.label):

@@ -48,6 +48,16 @@ class TextFeatures:
         return int(self.arrays["train_whisper"].shape[1])
 
     @property
+    def has_teacher(self) -> bool:
+        """Whether MELD's train lines have a teacher's labels in context."""
+        return "train_soft" in self.arrays
+
+    @property
+    def read_sentences(self) -> np.ndarray:
+        """T1 of LJSpeech's sentences, (N, Dt): nothing in them says an emotion."""
+        return self.arrays["neutral"][~self.arrays["neutral_is_ravdess"]]
+
+    @property
     def prior(self) -> np.ndarray:
         """Label shares of MELD train, (7,)."""
         return np.bincount(self.arrays["train_labels"], minlength=len(LABELS)) / len(self.arrays["train_labels"])
