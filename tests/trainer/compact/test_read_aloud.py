@@ -1,4 +1,4 @@
-"""Read sentences among Stage II's dialogues: neutral, LJSpeech's alone, with a teacher's word where the others have one."""
+"""Read sentences among the dialogues of Stage II: neutral, of LJSpeech alone, and softly labelled where others are."""
 
 from __future__ import annotations
 
