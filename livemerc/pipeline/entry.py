@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from livemerc.events import EmotionEvent, Probabilities
@@ -65,3 +67,13 @@ class Remembered:
             last=self.last,
             shown=self.last.probabilities,
         )
+
+
+def packed(embedding: Tensor | None) -> bytes | None:
+    """An embedding (n,) as little-endian float32."""
+    return None if embedding is None else embedding.float().contiguous().numpy().astype("<f4").tobytes()
+
+
+def unpacked(data: bytes | None) -> Tensor | None:
+    """What `packed` was given."""
+    return None if data is None else torch.from_numpy(np.frombuffer(data, "<f4").astype(np.float32))

@@ -27,11 +27,12 @@ from livemerc.audio.items import EarItem, Quiet, Speech, Utterance
 from livemerc.audio.source import Source, speakers_of
 from livemerc.config import Config
 from livemerc.errors import ConfigError
-from livemerc.events import Event
+from livemerc.events import CheckpointInfo, Event
 from livemerc.model.checkpoint import checkpoint_info, read_manifest
 from livemerc.pipeline.deadline import Deadline
 from livemerc.purpose import check_same_use
 from livemerc.runtime.lanes import Closed
+from livemerc.runtime.notices import Notice
 from livemerc.streams.batch import Parts
 from livemerc.streams.judge import Judge
 from livemerc.streams.past import Past, Remember
@@ -169,6 +170,27 @@ class Streams:
     def names(self) -> list[str]:
         """Streams whose `session.end` has not come."""
         return [stream.name for stream in self._shared.all()]
+
+    @property
+    def checkpoint(self) -> CheckpointInfo:
+        return self._checkpoint
+
+    def tell(self, name: str, notice: Notice, sentence: str | None) -> None:
+        """`status.degraded` of one stream; nothing where there is none."""
+        with self._shared.changing:
+            stream = self._shared.streams.get(name)
+        if stream is not None:
+            stream.notices.tell(notice, sentence)
+
+    def settled_s(self, name: str) -> float:
+        """Source time up to which all that was said in a stream is judged, or 0; roughly: threads go on meanwhile."""
+        with self._shared.changing:
+            stream = self._shared.streams.get(name)
+        if stream is None:
+            return 0.0
+        ears = stream.hearing.ears
+        t_s, speaking = ears.t_s, ears.speaking
+        return 0.0 if speaking or stream.heard > stream.judged else t_s
 
     @property
     def failures(self) -> dict[str, Exception]:
