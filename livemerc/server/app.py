@@ -152,6 +152,7 @@ class RoomServer:
             self.port = runner.addresses[0][1]
             if self._journals is not None:
                 self.rooms.journals = Journals(self._journals, self.inner_url)
+                self.rooms.journals.enter()
             ready()
             sweeping = asyncio.create_task(_sweep(runner, self.limits.idle_s))
             adopting = asyncio.create_task(self._adopt())
@@ -166,6 +167,8 @@ class RoomServer:
             if self._webhook is not None and hook is not None:
                 await self._webhook.end(hook)
             await runner.cleanup()
+            if self.rooms.journals is not None:
+                self.rooms.journals.leave()
         if self.rooms.failure is not None:
             raise self.rooms.failure
 

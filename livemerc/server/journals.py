@@ -1,221 +1,25 @@
-"""Journals of rooms, in a folder that every server of them sees: what one needs to go on with another's room.
+"""Journals of rooms, in a folder that every server of them sees.
 
-Each room has a folder. `journal` holds who speaks, the events as they were sent, and the embeddings of utterances;
-`audio-N` the last sound, as long as it may have to be heard again. Who holds the lock of `journal` owns the room; a
-process that dies, however it dies, lets go of it. `owner` says where the owner is reached. When the session is over the
-folder goes.
+Each room has a folder. Who holds the lock of its `journal` owns the room; a process that dies, however it dies, lets go
+of it. `owner` says where the owner is reached. When the session is over the folder goes.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
+import hashlib
 import os
-import shutil
-import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import msgspec
-
 from livemerc.errors import ConfigError, LivemercError, cause_of
-from livemerc.protocol import Pace
-from livemerc.purpose import Purpose
+from livemerc.protocol import ROOM
+from livemerc.server.journal import RoomJournal, append_whole, open_own
 
-LEAD_IN_S = 30.0
-"""So long before what is to be heard again the ears begin to hear: they know the noise by then."""
-HEARD_AGAIN_S = LEAD_IN_S + 30.0
-"""Sound that is kept of what is judged; an utterance is no longer than 30 s."""
-SEGMENT_S = 10.0
-"""Of a file of audio: what need not be heard again goes in such pieces."""
-_JOURNAL, _OWNER, _AUDIO = "journal", "owner", "audio-"
-_LENGTH_BYTES = 4
+_JOURNAL, _OWNER, _SERVERS = "journal", "owner", ".servers"
 _PATIENCE_S = 2.0
-
-
-class Opened(msgspec.Struct, frozen=True, tag="opened"):
-    """The room's own, by whoever opened it; `checkpoint`: SHA-256 of the one whose embeddings follow."""
-
-    purpose: Purpose | None
-    language: str | None
-    pace: Pace
-    rate_hz: int
-    checkpoint: str
-
-
-class Joined(msgspec.Struct, frozen=True, tag="joined"):
-    """Channels are numbered in the order of these; `start_s`: on the room's clock."""
-
-    session: str
-    speaker: str | None
-    rate_hz: int
-    start_s: float
-
-
-class Left(msgspec.Struct, frozen=True, tag="left"):
-    channel: int
-
-
-class Known(msgspec.Struct, frozen=True, tag="known"):
-    """Embeddings as `livemerc.pipeline.entry.packed` makes them; they are as much somebody's voice as sound is."""
-
-    utterance_id: str
-    t1: bytes | None
-    voice: bytes | None
-
-
-class Said(msgspec.Struct, frozen=True, tag="said"):
-    """An event as it is sent, with its number."""
-
-    seq: int
-    line: str
-
-
-class Heard(msgspec.Struct, frozen=True, tag="heard"):
-    """s16le; `at`: its first sample on its channel."""
-
-    channel: int
-    at: int
-    pcm: bytes
-
-
-class Lost(msgspec.Struct, frozen=True, tag="lost"):
-    channel: int
-    at: int
-    samples: int
-
-
-Record = Opened | Joined | Left | Known | Said | Heard | Lost
-_decoder: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)
-
-
-@dataclass(slots=True)
-class Found:
-    """What a journal held when it was opened. `sound`: in the order in which it came, without what has gone."""
-
-    opened: Opened | None = None
-    joined: list[Joined] = field(default_factory=list)
-    left: set[int] = field(default_factory=set)
-    known: dict[str, Known] = field(default_factory=dict)
-    said: list[Said] = field(default_factory=list)
-    lost: list[Lost] = field(default_factory=list)
-    sound: list[Heard | Lost] = field(default_factory=list)
-    age_s: float = 0.0
-    """How long ago it was last written to."""
-
-    def ends_s(self, record: Heard | Lost) -> float:
-        """Where it ends on the room's clock."""
-        channel = self.joined[record.channel]
-        samples = record.samples if isinstance(record, Lost) else len(record.pcm) // 2
-        return channel.start_s + (record.at + samples) / channel.rate_hz
-
-    def take(self, record: Record) -> None:
-        if isinstance(record, Opened):
-            self.opened = record
-        elif isinstance(record, Joined):
-            self.joined.append(record)
-        elif isinstance(record, Left):
-            self.left.add(record.channel)
-        elif isinstance(record, Known):
-            self.known[record.utterance_id] = record
-        elif isinstance(record, Said):
-            self.said.append(record)
-        elif isinstance(record, Lost):
-            self.lost.append(record)
-
-
-class RoomJournal:
-    """One room's, for whoever owns it. `write` is for any thread, the rest for one. Raises `OSError` where the disk
-    does."""
-
-    def __init__(self, folder: Path, file: BinaryIO) -> None:
-        self.folder = folder
-        self.found = Found()
-        self._file = file
-        self._writing = threading.Lock()
-        self.failure: OSError | None = None
-        """Why it could not be written; then nothing more is."""
-        self._ends_s: dict[int, float] = {}  # of the segments, the newest last
-        self._audio: BinaryIO | None = None
-        self._audio_began_s = 0.0
-        self._read()
-
-    def _read(self) -> None:
-        self.found.age_s = time.time() - os.fstat(self._file.fileno()).st_mtime
-        for record in _records(self._file):
-            self.found.take(record)
-        for number in sorted(_segments(self.folder)):
-            end_s = 0.0
-            with self._segment(number).open("r+b") as audio:
-                for record in _records(audio):
-                    if isinstance(record, Heard | Lost) and record.channel < len(self.found.joined):
-                        self.found.sound.append(record)
-                        end_s = max(end_s, self.found.ends_s(record))
-            self._ends_s[number] = end_s
-
-    @property
-    def begun(self) -> bool:
-        """Whether there is a session in it."""
-        return self.found.opened is not None
-
-    def write(self, record: Record) -> None:
-        """The system has it when this returns, whatever becomes of the process."""
-        with self._writing:
-            if not self._file.closed and self.failure is None:
-                _append(self._file, _framed(record))
-
-    def hear(self, record: Heard | Lost, t_s: float) -> None:
-        """Sound that reaches to `t_s` on the room's clock."""
-        if isinstance(record, Lost):
-            self.write(record)
-        if self._file.closed or self.failure is not None:
-            return
-        if self._audio is None or t_s - self._audio_began_s >= SEGMENT_S:
-            self._next_segment(t_s)
-        assert self._audio is not None
-        _append(self._audio, _framed(record))
-        self._ends_s[max(self._ends_s)] = t_s
-
-    def forget(self, until_s: float) -> None:
-        """No sound before that has to be heard again."""
-        for number in [number for number, end_s in self._ends_s.items() if end_s < until_s]:
-            if number != max(self._ends_s):  # it is being written to
-                self._segment(number).unlink(missing_ok=True)
-                del self._ends_s[number]
-
-    def close(self) -> None:
-        """Somebody else may own the room now."""
-        with self._writing:
-            if self._audio is not None:
-                self._audio.close()
-            self._file.close()
-
-    def spoil(self, failure: OSError) -> None:
-        """The session cannot be gone on with; its owner keeps the room."""
-        with self._writing, contextlib.suppress(OSError):
-            self.failure = failure
-            self._file.truncate(0)
-
-    def remove(self) -> None:
-        """The session is over: nothing of it stays."""
-        with self._writing:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            if self._audio is not None:
-                self._audio.close()
-            self._file.close()
-
-    def _segment(self, number: int) -> Path:
-        return self.folder / f"{_AUDIO}{number:06}"
-
-    def _next_segment(self, t_s: float) -> None:
-        if self._audio is not None:
-            self._audio.close()
-        number = max(self._ends_s, default=0) + 1
-        self._audio = _opened(self._segment(number))
-        self._audio_began_s = self._ends_s[number] = t_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,9 +44,10 @@ class Journals:
         self._exclusive = fcntl.LOCK_EX | fcntl.LOCK_NB
         self.folder = folder
         self.address = address
+        self._entry: BinaryIO | None = None
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with _opened(folder / ".locks") as probe:
+            with open_own(folder / ".locks") as probe:
                 self._lock(probe, self._exclusive | fcntl.LOCK_NB)
         except BlockingIOError:
             pass  # another server tries the same in this moment: there are locks
@@ -252,6 +57,31 @@ class Journals:
                 "on a file system with locks."
             ) from error
 
+    def enter(self) -> None:
+        """This server is there, for whoever asks for `servers`."""
+        folder = self.folder / _SERVERS
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self._entry = open_own(folder / hashlib.sha256(self.address.encode()).hexdigest()[:16])
+        self._lock(self._entry, self._exclusive)
+        self._entry.truncate(0)
+        append_whole(self._entry, self.address.encode())
+
+    def leave(self) -> None:
+        """It is no more."""
+        if self._entry is not None:
+            self._entry.close()
+
+    def servers(self) -> list[str]:
+        """Addresses of the servers of these journals, in order. What those that have died left behind goes."""
+        found = []
+        for path in (self.folder / _SERVERS).glob("*"):
+            with contextlib.suppress(OSError):
+                if self._is_locked(path):
+                    found.append(path.read_text())
+                else:
+                    path.unlink()
+        return sorted(found)
+
     def claim(self, room: str) -> RoomJournal | Elsewhere:
         """The room's journal, which is ours from now on, or who has it. Raises `LivemercError` where nobody can say."""
         folder = self.folder / room
@@ -259,7 +89,7 @@ class Journals:
         while True:
             try:
                 folder.mkdir(mode=0o700, exist_ok=True)
-                file = _opened(folder / _JOURNAL)
+                file = open_own(folder / _JOURNAL)
             except FileNotFoundError:
                 continue  # its session has just come to its end elsewhere
             except OSError as error:
@@ -287,7 +117,7 @@ class Journals:
 
     def owner(self, room: str) -> str | None:
         """The address of whoever owns it now; None = nobody."""
-        if not self._is_locked(self.folder / room):
+        if not self._is_locked(self.folder / room / _JOURNAL):
             return None
         with contextlib.suppress(OSError):
             return (self.folder / room / _OWNER).read_text() or None
@@ -295,27 +125,27 @@ class Journals:
 
     def waits(self, room: str) -> bool:
         """Whether there is a session in it that nobody owns: its owner has died, or handed it over."""
-        folder = self.folder / room
+        journal = self.folder / room / _JOURNAL
         with contextlib.suppress(OSError):
-            return (folder / _JOURNAL).stat().st_size > 0 and not self._is_locked(folder)
+            return journal.stat().st_size > 0 and not self._is_locked(journal)
         return False
 
     def orphans(self, older_s: float) -> list[str]:
         """Rooms that nobody owns, and nobody has come back to for so long."""
         found = []
-        for folder in self.folder.iterdir():
+        for journal in self.folder.glob(f"*/{_JOURNAL}"):
             with contextlib.suppress(OSError):
-                quiet_s = time.time() - (folder / _JOURNAL).stat().st_mtime
-                if quiet_s > older_s and not self._is_locked(folder):
-                    found.append(folder.name)
+                quiet_s = time.time() - journal.stat().st_mtime
+                if quiet_s > older_s and not self._is_locked(journal) and ROOM.fullmatch(journal.parent.name):
+                    found.append(journal.parent.name)
         return found
 
-    def _is_locked(self, folder: Path) -> bool:
-        """A look costs the room nothing but this moment: who claims it then tries again."""
+    def _is_locked(self, path: Path) -> bool:
+        """A look costs nothing but this moment: who claims it then tries again."""
         import fcntl
 
         try:
-            with (folder / _JOURNAL).open("rb") as file:
+            with path.open("rb") as file:
                 self._lock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
@@ -324,55 +154,8 @@ class Journals:
         return False
 
 
-def _opened(path: Path) -> BinaryIO:
-    """For reading and appending, by its owner alone."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-    return open(os.open(path, flags, 0o600), "r+b", buffering=0)
-
-
 def _is_there(file: BinaryIO, path: Path) -> bool:
     """Whether it is still the file of that name."""
     with contextlib.suppress(OSError):
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     return False
-
-
-def _segments(folder: Path) -> Iterator[int]:
-    for path in folder.glob(f"{_AUDIO}*"):
-        yield int(path.name.removeprefix(_AUDIO))
-
-
-def _append(file: BinaryIO, data: bytes) -> None:
-    """All of it, or the file is as it was."""
-    size = file.seek(0, os.SEEK_END)
-    try:
-        if file.write(data) < len(data):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    except OSError:
-        with contextlib.suppress(OSError):
-            file.truncate(size)
-        raise
-
-
-def _framed(record: Record) -> bytes:
-    data = msgspec.msgpack.encode(record)
-    return len(data).to_bytes(_LENGTH_BYTES, "little") + data
-
-
-def _records(file: BinaryIO) -> Iterator[Record]:
-    """To the end, or to where its writer died: what it did not bring to an end is cut off."""
-    file.seek(0)
-    data = memoryview(file.read())
-    at = 0
-    while len(data) - at >= _LENGTH_BYTES:
-        length = int.from_bytes(data[at : at + _LENGTH_BYTES], "little")
-        body = data[at + _LENGTH_BYTES : at + _LENGTH_BYTES + length]
-        if len(body) < length:
-            break
-        try:
-            record = _decoder.decode(body)
-        except msgspec.DecodeError:
-            break
-        yield record
-        at += _LENGTH_BYTES + length
-    file.truncate(at)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from livemerc.errors import ConfigError
 from livemerc.events import CheckpointInfo, decode
-from livemerc.server.journals import LEAD_IN_S, Found, Known, RoomJournal
+from livemerc.server.journal import LEAD_IN_S, Found, Known, RoomJournal
 from livemerc.server.room import Room, Speaker
 from livemerc.server.source import Dealt
 from livemerc.streams.past import Past, Remember, past_of

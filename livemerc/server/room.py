@@ -11,7 +11,7 @@ from time import monotonic
 from livemerc.errors import LivemercError
 from livemerc.events import EmotionEvent, Event, SessionEnd, Status, UtterancePartial
 from livemerc.protocol import Hello, sent
-from livemerc.server.journals import RoomJournal, Said
+from livemerc.server.journal import RoomJournal, Said
 from livemerc.server.source import Channel, RoomSource
 
 RECENT = 1000

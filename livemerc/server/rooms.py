@@ -17,17 +17,8 @@ from livemerc.errors import ConfigError, LivemercError, cause_of
 from livemerc.events import Event, Status, encode
 from livemerc.protocol import RESUME_WITHIN_S, Hello
 from livemerc.runtime.notices import Notice
-from livemerc.server.journals import (
-    HEARD_AGAIN_S,
-    Elsewhere,
-    Heard,
-    Joined,
-    Journals,
-    Left,
-    Lost,
-    Opened,
-    RoomJournal,
-)
+from livemerc.server.journal import HEARD_AGAIN_S, Heard, Joined, Left, Lost, Opened, RoomJournal
+from livemerc.server.journals import Elsewhere, Journals
 from livemerc.server.limits import Limits
 from livemerc.server.rebuilding import remembering, restore
 from livemerc.server.room import MovedError, RefusedError, Room, Speaker

@@ -14,7 +14,7 @@ from livemerc.audio.items import Dropped, EarItem, Ending, Onset, Speech, Uttera
 from livemerc.audio.source import Block, SourceHealth
 from livemerc.config import Config
 from livemerc.pipeline.partials import snapshot_every_s
-from livemerc.server.journals import Found, Lost
+from livemerc.server.journal import Found, Lost
 
 
 @dataclass(frozen=True, slots=True)
