@@ -173,7 +173,8 @@ class RoomJournal:
             self._next_segment(t_s)
         assert self._audio is not None
         append_whole(self._audio, _framed(record))
-        self._ends_s[max(self._ends_s)] = t_s
+        number = max(self._ends_s)
+        self._ends_s[number] = max(self._ends_s[number], t_s)
 
     def forget(self, until_s: float) -> None:
         """No sound before that has to be heard again."""
