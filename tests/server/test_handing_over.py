@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -13,17 +12,14 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 from helpers.scripted_parts import Speaks
-from helpers.served import RATE_HZ, blocks, cut, events_of, is_type, opened, pcm, rest, room, said, served
+from helpers.served import RATE_HZ, blocks, cut, events_of, is_type, opened, pcm, room, said, served
 from helpers.settled import settled
 from helpers.sources import Samples
 
-from livemerc.audio.items import Utterance
 from livemerc.config import Config
 from livemerc.events import Event, UtteranceFinal, decode
 from livemerc.pipeline.monitor import Monitor
 from livemerc.server.app import RoomServer
-from livemerc.server.journal import Heard, Joined, Opened, RoomJournal, Said
-from livemerc.server.journals import Elsewhere, Journals
 
 
 @pytest.fixture(scope="module")

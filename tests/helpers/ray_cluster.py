@@ -1,0 +1,77 @@
+"""A Ray cluster on this machine for tests, with rooms on it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from livemerc.config import Config
+
+NAME = "livemerc"
+
+
+def ray_or_skip() -> None:
+    """Skips the module's tests where the extra is not installed."""
+    pytest.importorskip("ray", reason="Ray is not installed: `pip install -e '.[ray]'`")
+
+
+@contextmanager
+def cluster(folder: Path, cpus: int = 4) -> Iterator[None]:
+    """Ray in this process and its children; ended with all of them."""
+    import ray
+
+    # Its socket's path must be short, so pytest's folder does not do.
+    os.environ |= {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+    ray.init(
+        num_cpus=cpus, include_dashboard=False, object_store_memory=100_000_000, logging_level="error",
+        log_to_driver=False,
+    )  # fmt: skip
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+class Served:
+    """The rooms of one application, which may be deployed again."""
+
+    def __init__(self, config: Config, folder: Path, **settings: Any) -> None:
+        from ray import serve
+
+        self.port = free_port()
+        serve.start(http_options={"host": "127.0.0.1", "port": self.port})
+        self._config, self._folder, self._settings = config, folder, settings
+        self.deploy()
+
+    def deploy(self, **settings: Any) -> None:
+        """Whoever is connected is moved to new replicas."""
+        from ray import serve
+
+        from livemerc.server.ray.build import bound
+        from livemerc.server.ray.settings import settings_of
+
+        args = {"journals": str(self._folder), "cpus": 0.1, "part_cpus": 0.1} | self._settings | settings
+        serve.run(bound(self._config, settings_of(args), None), name=NAME)
+
+    def url(self, room: str) -> str:
+        return f"http://127.0.0.1:{self.port}/rooms/{room}"
+
+
+def replicas(deployment: str) -> list[psutil.Process]:
+    """Processes of this test's replicas."""
+    name = f"ray::ServeReplica:{NAME}:{deployment}"
+    children = psutil.Process().children(recursive=True)
+    return [one for one in children if any(name in word for word in one.cmdline()[:1])]
