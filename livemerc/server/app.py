@@ -21,7 +21,7 @@ from livemerc.emotions import EMOTIONS
 from livemerc.errors import ConfigError, cause_of
 from livemerc.events import Event
 from livemerc.protocol import RESUME_WITHIN_S
-from livemerc.report.notice import TITLE, sections
+from livemerc.report.notice import TITLE, WHILE_IT_RUNS, sections
 from livemerc.server import sockets
 from livemerc.server.door import Door, Full
 from livemerc.server.journals import Journals
@@ -253,7 +253,9 @@ class RoomServer:
 
     async def _about(self, request: web.Request) -> web.Response:
         """What people who are listened to are shown, and how labels are, as JSON."""
-        recording = None if self._record is None else "rec + audio" if self._record_audio else "rec"
+        recording = WHILE_IT_RUNS if self._journals is not None else None
+        if self._record is not None:
+            recording = "rec + audio" if self._record_audio else "rec"
         found = sections(self._config.voice, recording=recording, known=True)
         told = {"title": TITLE, "purpose": self._config.purpose, "sections": found, "emotions": _EMOTIONS}
         return web.Response(body=msgspec.json.encode(told), content_type="application/json")

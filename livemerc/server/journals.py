@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from livemerc.errors import ConfigError, LivemercError, cause_of
+from livemerc.errors import ConfigError, cause_of
 from livemerc.protocol import ROOM
 from livemerc.server.journal import RoomJournal, append_whole, open_own
 
@@ -24,7 +24,7 @@ _PATIENCE_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """Another server owns the room; it is reached at `address` (http://HOST:PORT)."""
+    """Another server owns the room, or is about to; it is reached at `address` (http://HOST:PORT, "" = not known)."""
 
     address: str
 
@@ -83,37 +83,38 @@ class Journals:
         return sorted(found)
 
     def claim(self, room: str) -> RoomJournal | Elsewhere:
-        """The room's journal, which is ours from now on, or who has it. Raises `LivemercError` where nobody can say."""
+        """The room's journal, which is ours from now on, or who has it. Raises `OSError` where the disk does."""
         folder = self.folder / room
         until_s = time.monotonic() + _PATIENCE_S
         while True:
+            folder.mkdir(mode=0o700, exist_ok=True)
             try:
-                folder.mkdir(mode=0o700, exist_ok=True)
                 file = open_own(folder / _JOURNAL)
             except FileNotFoundError:
                 continue  # its session has just come to its end elsewhere
-            except OSError as error:
-                raise LivemercError(
-                    f"the room's journal cannot be opened ({cause_of(error)}); tell who runs this."
-                ) from error
             try:
                 self._lock(file, self._exclusive)
             except BlockingIOError:
                 file.close()
                 address = self.owner(room)
-                if address is not None and address != self.address:
-                    return Elsewhere(address)
-                if time.monotonic() > until_s:
-                    raise LivemercError("the room is being moved; try again in a moment.") from None
-                time.sleep(0.02)
+                if time.monotonic() > until_s or address not in (None, self.address):
+                    return Elsewhere(address or "")
+                time.sleep(0.02)  # somebody looks, or takes it in this moment
                 continue
+            except OSError:
+                file.close()
+                raise
             if not _is_there(file, folder / _JOURNAL):
                 file.close()
                 continue
-            new = folder / f".{_OWNER}"
-            new.write_text(self.address)
-            os.replace(new, folder / _OWNER)
-            return RoomJournal(folder, file)
+            try:
+                new = folder / f".{_OWNER}"
+                new.write_text(self.address)
+                os.replace(new, folder / _OWNER)
+                return RoomJournal(folder, file)
+            except OSError:
+                file.close()
+                raise
 
     def owner(self, room: str) -> str | None:
         """The address of whoever owns it now; None = nobody."""

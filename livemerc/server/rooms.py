@@ -160,9 +160,7 @@ class Rooms:
             return
         if self.stopping:
             raise MovedError
-        journal = await asyncio.to_thread(self.journals.claim, name)
-        if isinstance(journal, Elsewhere):
-            raise MovedError
+        journal = await self._claim(name)
         if not journal.begun:
             journal.remove()
             return
@@ -315,10 +313,23 @@ class Rooms:
         before = self.rooms.pop(name, None)
         if before is not None and before.journal is not None:
             before.journal.remove()
-        journal = await asyncio.to_thread(self.journals.claim, name)
+        journal = await self._claim(name)
+        try:
+            journal.write(Opened(hello.purpose, hello.language, hello.pace, rate_hz, self._streams.checkpoint.sha256))
+        except OSError as error:
+            journal.remove()
+            raise RefusedError(f"the room's journal cannot be written ({cause_of(error)}); come back later.") from error
+        return journal
+
+    async def _claim(self, name: str) -> RoomJournal:
+        """Raises `MovedError` and `RefusedError`."""
+        assert self.journals is not None
+        try:
+            journal = await asyncio.to_thread(self.journals.claim, name)
+        except OSError as error:
+            raise RefusedError(f"the room's journal cannot be opened ({cause_of(error)}); come back later.") from error
         if isinstance(journal, Elsewhere):
             raise MovedError
-        journal.write(Opened(hello.purpose, hello.language, hello.pace, rate_hz, self._streams.checkpoint.sha256))
         return journal
 
     def _check_joins(self, room: Room, hello: Hello) -> None:

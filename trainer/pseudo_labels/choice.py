@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from livemerc.errors import ConfigError
 from trainer.pseudo_labels.options import PseudoLabelOptions
-from trainer.pseudo_labels.teachers import LocalTeacher, Teacher
+from trainer.pseudo_labels.teachers import Teacher
 
 
 def make_teacher(options: PseudoLabelOptions) -> Teacher:
-    """The teacher that the flags ask for, ready to answer. Raises `ConfigError`, `ModelError`."""
-    teacher = _own(options)
-    if options.ray and isinstance(teacher, LocalTeacher):
-        from trainer.pseudo_labels.on_ray import SharedTeacher
-
-        return SharedTeacher(teacher, options)
-    return teacher
-
-
-def _own(options: PseudoLabelOptions) -> Teacher:
+    """The teacher that the flags ask for, ready to answer here. Raises `ConfigError`, `ModelError`."""
     if options.teacher == "vader":
         from trainer.pseudo_labels.teachers import Vader
 

@@ -11,6 +11,7 @@ from trainer.pseudo_labels.agreement import agreement_lines
 from trainer.pseudo_labels.choice import make_teacher
 from trainer.pseudo_labels.labelling import pseudo_label
 from trainer.pseudo_labels.options import PseudoLabelOptions
+from trainer.pseudo_labels.teachers import LocalTeacher
 from trainer.pseudo_labels.texts import SourceText, corpus_texts, read_texts
 
 
@@ -18,11 +19,13 @@ def run(source: Path, options: PseudoLabelOptions) -> tuple[dict[str, Any], list
     """Runs the command; the summary, and the same as lines for people. Raises `LivemercError`s."""
     options.check()
     with contextlib.ExitStack() as stack:
+        teacher = make_teacher(options)
         if options.ray:
-            from trainer.pseudo_labels.on_ray import on_cluster
+            from trainer.pseudo_labels.on_ray import SharedTeacher, on_cluster
 
             stack.enter_context(on_cluster())
-        teacher = make_teacher(options)
+            if isinstance(teacher, LocalTeacher):  # an endpoint is asked from here
+                teacher = SharedTeacher(teacher, options)
         rows, about = gather(source, options)
         if options.limit is not None:
             rows = rows[: options.limit]

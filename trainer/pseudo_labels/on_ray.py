@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +136,7 @@ class Labeller:
     def __init__(self, options: PseudoLabelOptions) -> None:
         from trainer.pseudo_labels.choice import make_teacher
 
-        teacher = make_teacher(replace(options, ray=False))
+        teacher = make_teacher(options)
         assert isinstance(teacher, LocalTeacher)
         self._teacher = teacher
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import ray.util
 from ray import serve
+from ray.exceptions import RayError
+from ray.serve.exceptions import RayServeException
 
 from livemerc.asr.engine import AsrEngine, NoAsr
 from livemerc.config import Config
@@ -65,6 +67,8 @@ class RoomsPart:
     async def check_health(self) -> None:
         """Raises where the replica is to be replaced. The controller asks all but those that it is stopping."""
         self._asked_s = time.monotonic()
+        if self._relay.draining:
+            raise LivemercError("this replica has handed its rooms over; another is to take its place.")
         for task in self._tasks:
             if task.done():
                 task.result()
@@ -119,7 +123,10 @@ class RoomsPart:
         if time.monotonic() - self._asked_s < _FORGOTTEN_AFTER_S:
             return False
         here = serve.get_replica_context()
-        status = await asyncio.to_thread(serve.status)
+        try:
+            status = await asyncio.to_thread(serve.status)
+        except (RayError, RayServeException):
+            return False  # nobody asks because the controller is away
         application = status.applications.get(here.app_name)
         deployment = None if application is None else application.deployments.get(here.deployment)
         stopping = 0 if deployment is None else deployment.replica_states.get(_STOPPING, 0)
