@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,24 +20,32 @@ NAME = "livemerc"
 
 def ray_or_skip() -> None:
     """Skips the module's tests where the extra is not installed."""
-    pytest.importorskip("ray", reason="Ray is not installed: `pip install -e '.[ray]'`")
+    pytest.importorskip("ray.serve", reason="Ray is not installed: `pip install -e '.[ray]'`")
 
 
 @contextmanager
-def cluster(folder: Path, cpus: int = 4) -> Iterator[None]:
-    """Ray in this process and its children; ended with all of them."""
+def cluster(cpus: int = 4) -> Iterator[None]:
+    """Ray in this process and its children; none of these is left, nor anything else that Ray changes here."""
     import ray
 
-    # Its socket's path must be short, so pytest's folder does not do.
+    environment, on_term = dict(os.environ), signal.getsignal(signal.SIGTERM)
+    # the first: workers run with this Python and what it has; nothing is installed anew
     os.environ |= {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", "RAY_USAGE_STATS_ENABLED": "0"}
-    ray.init(
-        num_cpus=cpus, include_dashboard=False, object_store_memory=100_000_000, logging_level="error",
-        log_to_driver=False,
-    )  # fmt: skip
     try:
+        ray.init(
+            num_cpus=cpus, include_dashboard=False, object_store_memory=100_000_000, logging_level="error",
+            log_to_driver=False,
+        )  # fmt: skip
         yield
     finally:
+        children = psutil.Process().children(recursive=True)
         ray.shutdown()
+        for left in psutil.wait_procs(children, timeout=30)[1]:
+            left.kill()
+        signal.signal(signal.SIGTERM, on_term)
+        for name in os.environ.keys() - environment.keys():
+            del os.environ[name]
+        os.environ.update(environment)
 
 
 def free_port() -> int:

@@ -27,8 +27,8 @@ RECORDINGS = 15
 
 
 @pytest.fixture(scope="module")
-def on_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with cluster(tmp_path_factory.mktemp("ray"), cpus=2):
+def on_ray() -> Iterator[None]:
+    with cluster(cpus=2):
         yield
 
 

@@ -39,7 +39,7 @@ def config() -> Config:
 @pytest.fixture(scope="module")
 def rooms(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("ray")
-    with cluster(folder):
+    with cluster():
         yield Served(config, folder / "journals", replicas=2, most_replicas=2, drain_s=30.0)
 
 
