@@ -70,12 +70,12 @@ class Room:
         return sum(not one.channel.left for one in self.speakers.values())
 
     def publish(self, event: Event, line: bytes) -> str:
-        """Gives it its number; returns it as it is sent."""
+        """Gives it its number; returns it as it is sent. Raises `OSError` where the journal cannot be written."""
         self.seq += 1
         numbered = self.keep(self.seq, event, line)
+        self.wake()  # they run when this has returned, so that it is in the journal before anybody gets it
         if self.journal is not None:
             self.journal.write(Said(self.seq, line.decode()))
-        self.wake()
         return numbered
 
     def keep(self, seq: int, event: Event, line: bytes) -> str:

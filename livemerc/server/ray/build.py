@@ -29,6 +29,8 @@ def application(args: Mapping[str, Any]) -> Application:
 
 def bound(config: Config, settings: Settings, token: str | None) -> Application:
     """The deployments with their handles."""
+    if config.asr.engine == "transcript":
+        raise ConfigError("asr.engine: one transcript cannot serve several rooms; take auto, faster-whisper or none.")
     recogniser = None
     if config.asr.engine != "none":
         recogniser = _part(RecogniserPart, "recogniser", settings, settings.most_recognisers).bind(

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ray import serve
 
-from livemerc.asr.engine import ListensFor, Transcript
-from livemerc.asr.select import choose_engine
+from livemerc.asr.engine import AsrEngine, GpuMemoryError, ListensFor, Transcript
+from livemerc.asr.select import choose_engine, engine_on_cpu, fastest_engine
 from livemerc.audio.items import Utterance
 from livemerc.config import Config
 from livemerc.streams.batch import Rows, load_parts
@@ -53,31 +53,58 @@ class ModelFacts:
 
 class RecogniserPart:
     """One engine. Utterances that come together are gathered, and transcribed one after the other: CTranslate2 shares
-    each among its own threads."""
+    each among its own threads. Where the GPU's memory is full it goes on on the CPU."""
 
     def __init__(self, config: Config, at_once: int, gather_s: float) -> None:
         said: list[str] = []
+        self._config = config
         self._engine = choose_engine(config, announce=said.append)
-        self._facts = RecogniserFacts(self._engine.engine, self._engine.model, tuple(said))
+        self._fast: AsrEngine | None = None
+        self._fast_sought = False
+        self._said = tuple(said)
         self._asking = threading.Lock()
         self.transcribe.set_max_batch_size(at_once)
         self.transcribe.set_batch_wait_timeout_s(gather_s)
 
     def facts(self) -> RecogniserFacts:
-        return self._facts
+        return RecogniserFacts(self._engine.engine, self._engine.model, self._said)
 
     def knows(self, language: str) -> bool:
         return not isinstance(self._engine, ListensFor) or self._engine.knows(language)
 
+    async def lighter(self) -> RecogniserFacts | None:
+        """The engine for rooms that cannot keep up, as `livemerc.asr.select.fastest_engine` has it."""
+        engine = await asyncio.to_thread(self._lighter)
+        return None if engine is None else RecogniserFacts(engine.engine, engine.model, ())
+
+    def _lighter(self) -> AsrEngine | None:
+        with self._asking:
+            if not self._fast_sought:
+                self._fast_sought = True
+                self._fast = fastest_engine(self._engine, self._config)
+            return self._fast
+
     @serve.batch
-    async def transcribe(self, asked: list[tuple[Utterance, str | None]]) -> list[Transcript | Failed]:
-        """An utterance and the code of what is spoken in it, None = unknown."""
+    async def transcribe(self, asked: list[tuple[Utterance, str | None, bool]]) -> list[Transcript | Failed]:
+        """An utterance, the code of what is spoken in it (None = unknown), and whether the lighter engine is meant."""
         return await asyncio.to_thread(lambda: [_tried(self._transcribe, *one) for one in asked])
 
-    def _transcribe(self, utterance: Utterance, language: str | None) -> Transcript:
+    def _transcribe(self, utterance: Utterance, language: str | None, fast: bool) -> Transcript:
+        lighter = self._lighter() if fast else None
         with self._asking:
-            self._listen_for(language)
-            return self._engine.transcribe(utterance)
+            engine = lighter or self._engine
+            _listen_for(engine, language)
+            try:
+                return engine.transcribe(utterance)
+            except GpuMemoryError:
+                moved = engine_on_cpu(engine, self._config)
+                if engine is lighter:
+                    self._fast = moved
+                else:
+                    self._engine = moved
+                engine.close()
+                _listen_for(moved, language)
+                return moved.transcribe(utterance)
 
     async def partial(self, samples: np.ndarray, language: str | None) -> str:
         """A hypothesis, or "" where somebody's final is being sought: nobody has to wait for a partial."""
@@ -87,14 +114,15 @@ class RecogniserPart:
         if not self._asking.acquire(blocking=False):
             return ""
         try:
-            self._listen_for(language)
+            _listen_for(self._engine, language)
             return self._engine.partial(samples)
         finally:
             self._asking.release()
 
-    def _listen_for(self, language: str | None) -> None:
-        if isinstance(self._engine, ListensFor):
-            self._engine.language = language
+
+def _listen_for(engine: AsrEngine, language: str | None) -> None:
+    if isinstance(engine, ListensFor):
+        engine.language = language
 
 
 class ModelPart:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 TRY_AGAIN_FOR_S = 20.0
 """A replica that dies takes its calls with it; they are made again at another, or at the one that takes its place."""
+ANSWER_WITHIN_S = 180.0
+"""Whoever asks has given up long before (`asr.time_limit_s`, `model.time_limit_s`)."""
 _PAUSE_S = 0.3
 
 
@@ -33,7 +35,11 @@ def asked(handle: DeploymentHandle, method: str, *arguments: Any) -> Any:
     until_s = time.monotonic() + TRY_AGAIN_FOR_S
     while True:
         try:
-            found = getattr(handle, method).remote(*arguments).result()
+            found = getattr(handle, method).remote(*arguments).result(timeout_s=ANSWER_WITHIN_S)
+        except TimeoutError as error:
+            raise LivemercError(
+                f"{handle.deployment_name} has not answered for {ANSWER_WITHIN_S:.0f} s; see `serve status`."
+            ) from error
         except (RayActorError, RayServeException, RayError) as error:
             if isinstance(error, RayTaskError) or time.monotonic() > until_s:  # its own failure would come again
                 raise LivemercError(
@@ -51,20 +57,27 @@ class RemoteEngine:
 
     repeatable = True
 
-    def __init__(self, handle: DeploymentHandle) -> None:
-        facts: RecogniserFacts = asked(handle, "facts")
+    def __init__(self, handle: DeploymentHandle, lighter: RecogniserFacts | None = None) -> None:
+        """lighter: what there is for rooms that cannot keep up; then this is that."""
+        facts: RecogniserFacts = lighter or asked(handle, "facts")
         self.engine = facts.engine
         self.model: str | None = facts.model
         self.said = facts.said
         self.language: str | None = None
         self._handle = handle
+        self._fast = lighter is not None
 
     def knows(self, language: str) -> bool:
         return bool(asked(self._handle, "knows", language))
 
     def transcribe(self, utterance: Utterance) -> Transcript:
-        found: Transcript = asked(self._handle, "transcribe", (utterance, self.language))
+        found: Transcript = asked(self._handle, "transcribe", (utterance, self.language, self._fast))
         return found
+
+    def lighter(self) -> RemoteEngine | None:
+        """For `livemerc.asr.engine.Lightened`."""
+        facts = None if self._fast else asked(self._handle, "lighter")
+        return None if facts is None else RemoteEngine(self._handle, facts)
 
     def partial(self, samples: np.ndarray) -> str:
         return str(asked(self._handle, "partial", samples, self.language))

@@ -15,7 +15,7 @@ from ray.serve.exceptions import RayServeException
 
 from livemerc.asr.engine import AsrEngine, NoAsr
 from livemerc.config import Config
-from livemerc.errors import LivemercError
+from livemerc.errors import LivemercError, say
 from livemerc.server.app import Address, RoomServer
 from livemerc.server.door import Door
 from livemerc.server.journals import Journals
@@ -84,7 +84,9 @@ class RoomsPart:
     async def _begin(self) -> None:
         engine: AsrEngine = NoAsr()
         if self._recogniser is not None:
-            engine = await asyncio.to_thread(RemoteEngine, self._recogniser)
+            engine = remote = await asyncio.to_thread(RemoteEngine, self._recogniser)
+            for sentence in remote.said:
+                say(sentence)
         limits = Limits(rooms=self._settings.rooms, connections=4 * self._settings.connections)
         self._server = RoomServer(
             self._config, self._address, limits, engine=engine, bring_parts=lambda: remote_parts(self._model),

@@ -20,7 +20,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     journals: str
     """A folder that every machine sees, on a file system with locks. Rooms are kept there while they run."""
     config: str | None = None
-    """TOML file with any setting of livemerc (default: none but the defaults)."""
+    """TOML file with any setting of livemerc (default: livemerc.toml in the user's configuration folder)."""
     token: str | None = None
     """What clients must know, or @FILE. Without one only this machine gets in."""
     rooms: AtLeastOne = 16
