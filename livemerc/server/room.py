@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from livemerc.errors import LivemercError
-from livemerc.events import EmotionEvent, Event, SessionEnd, Status, UtterancePartial
+from livemerc.events import EmotionEvent, Event, SessionEnd, Status, UtteranceFinal, UtterancePartial
 from livemerc.protocol import Hello, sent
 from livemerc.server.journal import RoomJournal, Said
 from livemerc.server.source import Channel, RoomSource
@@ -60,6 +60,10 @@ class Room:
     has_room: asyncio.Event = field(default_factory=asyncio.Event)
     seq: int = 0
     over: bool = False
+    judged_s: float = 0.0
+    """End of the last utterance of which an estimate was sent; those that were decided before it are judged, too."""
+    ends_s: dict[str, float] = field(default_factory=dict)
+    """Of utterances that wait for theirs."""
     journal: RoomJournal | None = None
     handed_over: bool = False
     """Another server goes on with it: nothing is taken any more, and nothing said."""
@@ -83,6 +87,10 @@ class Room:
         self.seq = seq
         numbered = sent(seq, line)
         self.recent.append((self.seq, numbered))
+        if isinstance(event, UtteranceFinal):
+            self.ends_s[event.utterance_id] = event.end_s
+        elif isinstance(event, EmotionEvent) and event.status == "provisional":
+            self.judged_s = max(self.judged_s, self.ends_s.pop(event.utterance_id, 0.0))
         superseded = isinstance(event, Status | UtterancePartial)
         if not superseded and not (isinstance(event, EmotionEvent) and event.status == "partial"):
             self.lasting.append((self.seq, numbered))

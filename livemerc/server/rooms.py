@@ -97,7 +97,7 @@ class Rooms:
             if room.journal is not None and room.journal.failure is not None:
                 raise room.journal.failure
             if isinstance(event, Status) and room.journal is not None:
-                room.journal.forget(self._streams.settled_s(stream) - HEARD_AGAIN_S)
+                room.journal.forget(max(room.judged_s, self._streams.settled_s(stream)) - HEARD_AGAIN_S)
         except OSError as error:
             self._spoil(room, error)
         if room.over:

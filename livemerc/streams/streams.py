@@ -183,7 +183,8 @@ class Streams:
             stream.notices.tell(notice, sentence)
 
     def settled_s(self, name: str) -> float:
-        """Source time up to which all that was said in a stream is judged, or 0; roughly: threads go on meanwhile."""
+        """Source time up to which a stream is heard, if nobody speaks and all is judged, else 0; roughly, since threads
+        go on meanwhile."""
         with self._shared.changing:
             stream = self._shared.streams.get(name)
         if stream is None:
