@@ -13,8 +13,6 @@ from typing import Any
 import psutil
 import pytest
 
-from livemerc.config import Config
-
 NAME = "livemerc"
 
 
@@ -57,23 +55,23 @@ def free_port() -> int:
 class Served:
     """The rooms of one application, which may be deployed again."""
 
-    def __init__(self, config: Config, folder: Path, **settings: Any) -> None:
+    def __init__(self, config: Path, journals: Path, **settings: Any) -> None:
+        """config: livemerc's TOML. settings: of `livemerc.server.ray.settings`."""
         from ray import serve
 
         self.port = free_port()
+        self.journals = journals
         serve.start(http_options={"host": "127.0.0.1", "port": self.port})
-        self._config, self._folder, self._settings = config, folder, settings
+        self._settings = {"journals": str(journals), "config": str(config), "cpus": 0.1, "part_cpus": 0.1} | settings
         self.deploy()
 
     def deploy(self, **settings: Any) -> None:
         """Whoever is connected is moved to new replicas."""
         from ray import serve
 
-        from livemerc.server.ray.build import bound
-        from livemerc.server.ray.settings import settings_of
+        from livemerc.server.ray import app
 
-        args = {"journals": str(self._folder), "cpus": 0.1, "part_cpus": 0.1} | self._settings | settings
-        serve.run(bound(self._config, settings_of(args), None), name=NAME)
+        serve.run(app({key: str(value) for key, value in (self._settings | settings).items()}), name=NAME)
 
     def url(self, room: str) -> str:
         return f"http://127.0.0.1:{self.port}/rooms/{room}"

@@ -7,6 +7,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse, WSServerHandshakeError
@@ -30,17 +31,37 @@ pytestmark = [
 ]
 
 
+SETTINGS = """
+offline = true
+
+[asr]
+engine = "faster-whisper"
+
+[overload]  # a busy machine is late, and gives nothing up
+skip_partials_after_s = 600
+fast_asr_after_s = 700
+speech_only_after_s = 800
+unjudged_after_s = 900
+"""
+
+
 @pytest.fixture(scope="module")
-def config() -> Config:
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What ships: Whisper tiny.en and the compact checkpoint."""
-    return load_config(overrides={"asr.engine": "faster-whisper", "offline": True}, environ={})
+    path = tmp_path_factory.mktemp("settings") / "livemerc.toml"
+    path.write_text(SETTINGS)
+    return path
 
 
 @pytest.fixture(scope="module")
-def rooms(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("ray")
+def config(settings: Path) -> Config:
+    return load_config(settings, environ={})
+
+
+@pytest.fixture(scope="module")
+def rooms(settings: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with cluster():
-        yield Served(config, folder / "journals", replicas=2, most_replicas=2, drain_s=30.0)
+        yield Served(settings, tmp_path_factory.mktemp("ray") / "journals", replicas=2, most_replicas=2, drain_s=30)
 
 
 def alone(config: Config, end_s: float) -> list[Event]:

@@ -23,7 +23,7 @@ from trainer.pseudo_labels.answers import Journal
 ray_or_skip()
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")]
 
-RECORDINGS = 15
+RECORDINGS = 16
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def labelled(source: Path, out: Path, *flags: str) -> dict[str, Any]:
     """The summary."""
-    assert call(["pseudo-label", str(source), "--out", str(out), "--asr-model", "tiny.en", *flags], app) == 0
+    assert call(["pseudo-label", str(source), "--out", str(out), *flags], app) == 0
     summary: dict[str, Any] = json.loads(out.with_suffix(".json").read_text())
     return summary
 
