@@ -147,14 +147,16 @@ class Relay:
         others = [asyncio.create_task(one.wait()) for one in (leaving, left)]
         try:
             await asyncio.wait({carrying, *others}, return_when=asyncio.FIRST_COMPLETED)
-            code = carrying.result() if carrying.done() else WSCloseCode.SERVICE_RESTART
             if not left.is_set():
+                code = carrying.result() if carrying.done() else WSCloseCode.SERVICE_RESTART
                 await send({"type": "websocket.close", "code": code})
         finally:
             self._carrying.discard(leaving)
             for task in (taking, carrying, *others):
                 task.cancel()
             await asyncio.wait([taking, carrying, *others])
+            if not carrying.cancelled():
+                carrying.exception()  # seen: what was sent to somebody who has left
 
     async def _carry(self, asked: Asked, waiting: asyncio.Queue[MutableMapping[str, Any]], send: Send) -> int:
         """To the end of the connection; the code to close with."""
