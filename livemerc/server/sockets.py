@@ -367,6 +367,6 @@ async def _event_stream(request: web.Request, rooms: Rooms, name: str, from_seq:
         rooms.slow()
         if request.transport is not None:
             request.transport.abort()
-    except ConnectionError:
-        pass  # the reader has left
+    except (ConnectionError, MovedError, RefusedError):
+        pass  # the reader has left, or comes again and finds the room elsewhere
     return response

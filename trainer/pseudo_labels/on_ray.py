@@ -7,6 +7,7 @@ its requests, pauses and prices are one account, kept where they are.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -42,6 +43,7 @@ def on_cluster() -> Iterator[int]:
         if ours:
             os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
             ray.init(log_to_driver=False, logging_level="error", include_dashboard=False)
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.print_on_execution_start = False
