@@ -226,6 +226,7 @@ async def test_sound_that_is_judged_goes_and_the_rest_is_enough(
         speaker = Speaker(client, "one", 60.0)
         until = asyncio.create_task(speaker.to(servers[0], 420, leaves="nobody"))
         while speaker.safe < 42 * RATE_HZ or (tmp_path / "one" / "audio-000001").exists():
+            assert not until.done()
             await asyncio.sleep(0.05)
         await servers[0].hand_over()
         until.cancel()
