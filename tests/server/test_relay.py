@@ -96,9 +96,11 @@ async def relayed(config: Config, journals: Path, token: str | None = None) -> A
         living.put_nowait({"type": "lifespan.startup"})
         running = asyncio.create_task(relay({"type": "lifespan"}, living.get, told))  # type: ignore[arg-type]
         await began.wait()
-        yield server, relay
-        living.put_nowait({"type": "lifespan.shutdown"})
-        await running
+        try:
+            yield server, relay
+        finally:
+            living.put_nowait({"type": "lifespan.shutdown"})
+            await running
 
 
 async def speak(visitor: Visitor, data: bytes, **hello: Any) -> None:
