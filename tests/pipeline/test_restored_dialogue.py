@@ -37,7 +37,8 @@ def embeddings(model: MeritsL) -> list[tuple[Tensor | None, Tensor | None]]:
 
 
 def new(model: MeritsL) -> Dialogue:
-    return Dialogue(model, DialogueConfig(context=6, revise=2, revision_step=0.01), Abstention())
+    """One that sends every change: what is not sent (`dialogue.revision_step`) nobody else can know."""
+    return Dialogue(model, DialogueConfig(context=6, revise=2, revision_step=0.0), Abstention())
 
 
 class Said:
