@@ -42,7 +42,7 @@ def on_cluster() -> Iterator[int]:
     try:
         if ours:
             os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-            ray.init(log_to_driver=False, logging_level="error", include_dashboard=False)
+            _begin()
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
@@ -53,11 +53,22 @@ def on_cluster() -> Iterator[int]:
             f"the work on Ray failed ({_last_line(error)}); what came before is kept, and the same command goes on "
             "from there."
         ) from error
-    except ConnectionError as error:
-        raise LivemercError(f"no Ray cluster can be reached ({error}); check RAY_ADDRESS.") from error
     finally:
         if ours:
             ray.shutdown()
+
+
+def _begin() -> None:
+    """Raises `LivemercError`."""
+    import ray
+
+    try:
+        ray.init(log_to_driver=False, logging_level="error", include_dashboard=False)
+    except Exception as error:  # Ray raises bare Exception where a node does not start in time
+        raise LivemercError(
+            f"no Ray cluster can be reached or begun ({_last_line(error)}); check RAY_ADDRESS and the load of this "
+            "machine, or leave out --ray."
+        ) from error
 
 
 def _shared(
