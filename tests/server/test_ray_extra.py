@@ -68,7 +68,7 @@ print(len(names))
 
 
 def test_settings_may_come_as_text() -> None:
-    assert settings_of({"journals": "/srv/x", "rooms": "8", "part_gpus": ".5", "token": "@/t"}) == Settings(
+    assert settings_of({"journals": "/srv/x", "rooms": "8", "part_gpus": "0.5", "token": "@/t"}) == Settings(
         journals="/srv/x", rooms=8, part_gpus=0.5, token="@/t"
     )
 

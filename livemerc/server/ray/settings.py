@@ -44,7 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     part_cpus: Annotated[float, Meta(ge=0)] = 1.0
     """The same for each recogniser and model."""
     part_gpus: Annotated[float, Meta(ge=0)] = 0.0
-    """GPUs for each recogniser and model; .5 = both share one."""
+    """GPUs for each recogniser and model; 0.5 = both share one."""
     gather_ms: Annotated[float, Meta(ge=0, le=1000)] = 5.0
     """So long an utterance waits for those of other rooms, to pass recogniser or model together."""
     at_once: AtLeastOne = 16
