@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
 from typing import NamedTuple
@@ -46,6 +47,9 @@ _FILE_AHEAD_S = 10.0
 _MESSAGE_S = 0.1
 _TRY_AGAIN_S = (0.1, 0.3, 1.0, 2.0)
 _HEARTBEAT_S = 10.0
+_BUSY = (500, 502, 504)
+"""What a cluster, or a proxy in front, answers a handshake with while nobody behind it is free or ready."""
+_COME_AGAIN = (aiohttp.WSCloseCode.SERVICE_RESTART, aiohttp.WSCloseCode.TRY_AGAIN_LATER)
 
 Socket = aiohttp.ClientWebSocketResponse
 Audio = bytes | int
@@ -137,14 +141,31 @@ async def watch_async(url: str, *, from_seq: int = 1, token: str | None = None) 
                         yield numbered
                         if isinstance(numbered.event, SessionEnd):
                             return
-                cause = f"closed with {socket.close_code}"
+                cause = _closed(socket)
         except (aiohttp.ClientError, OSError) as error:
-            cause = cause_of(error)
+            cause = _Cause(cause_of(error))
+        except _BusyError as error:
+            cause = _Cause(str(error), busy=True)
         await again.wait(cause)
 
 
+class _BusyError(Exception):
+    """The server is there, and takes nobody at the moment."""
+
+
+class _Cause(NamedTuple):
+    """Why there is no connection. busy: the server says itself that it is worth trying again."""
+
+    what: str
+    busy: bool = False
+
+
+def _closed(socket: Socket) -> _Cause:
+    return _Cause(f"closed with {socket.close_code}", socket.close_code in _COME_AGAIN)
+
+
 class _Again:
-    """How often, and for how long, a cut is mended."""
+    """How often, and for how long, a cut is mended, and a busy server is asked again."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -155,20 +176,24 @@ class _Again:
     def connected(self) -> None:
         self._ever, self._since_s, self._tries = True, None, 0
 
-    async def wait(self, cause: str) -> None:
-        """Until the next try. Raises `LivemercError` where there is no sense in one."""
+    async def wait(self, cause: _Cause) -> None:
+        """Until the next try, which many make at once after a server has gone: so each waits a little longer or less.
+        Raises `LivemercError` where there is no sense in one."""
         now_s = asyncio.get_running_loop().time()
-        if not self._ever:
+        if not self._ever and not cause.busy:
             raise LivemercError(
-                f"{self._target.shown} cannot be reached ({cause}); check the address, and that `livemerc serve` runs."
+                f"{self._target.shown} cannot be reached ({cause.what}); check the address, and that `livemerc serve` "
+                "runs."
             )
         self._since_s = now_s if self._since_s is None else self._since_s
+        if now_s - self._since_s > RESUME_WITHIN_S and not self._ever:
+            raise LivemercError(f"{self._target.shown}: the server is busy ({cause.what}); come back later.")
         if now_s - self._since_s > RESUME_WITHIN_S:
             raise LivemercError(
-                f"the connection to {self._target.shown} was lost ({cause}) and did not come back in "
+                f"the connection to {self._target.shown} was lost ({cause.what}) and did not come back in "
                 f"{RESUME_WITHIN_S:.0f} s; begin again."
             )
-        await asyncio.sleep(_TRY_AGAIN_S[min(self._tries, len(_TRY_AGAIN_S) - 1)])
+        await asyncio.sleep(_TRY_AGAIN_S[min(self._tries, len(_TRY_AGAIN_S) - 1)] * random.uniform(0.5, 1.5))
         self._tries += 1
 
 
@@ -245,9 +270,11 @@ class _Link:
                     if self._ended and self._safe >= self._given and socket.close_code == aiohttp.WSCloseCode.OK:
                         self._raise()
                         return  # others still speak in this room
-                    cause = f"closed with {socket.close_code}"
+                    cause = _closed(socket)
             except (aiohttp.ClientError, OSError) as error:
-                cause = cause_of(error)
+                cause = _Cause(cause_of(error))
+            except _BusyError as error:
+                cause = _Cause(str(error), busy=True)
             await again.wait(cause)
 
     def _raise(self) -> None:
@@ -299,7 +326,8 @@ def _length(piece: Audio) -> int:
 
 @contextlib.asynccontextmanager
 async def _connected(target: Target, what: str, query: dict[str, str]) -> AsyncIterator[Socket]:
-    """Raises `ConfigError` and `LivemercError` where the server says no, and aiohttp's errors where there is none."""
+    """Raises `ConfigError` and `LivemercError` where the server says no, `_BusyError` where it says later, and
+    aiohttp's errors where there is none."""
     headers = {} if target.token is None else {"Authorization": f"Bearer {target.token}"}
     url = f"{target.base}/rooms/{target.room}/{what}"
     try:
@@ -311,6 +339,8 @@ async def _connected(target: Target, what: str, query: dict[str, str]) -> AsyncI
     except aiohttp.WSServerHandshakeError as error:
         if error.status == 401:
             raise ConfigError(f"{target.shown}: the token is wrong or missing; give --token @FILE.") from error
+        if error.status in _BUSY:
+            raise _BusyError(f"HTTP {error.status}") from error
         if error.status == 503:
             raise LivemercError(f"{target.shown}: the server is full or stopping; come back later.") from error
         raise LivemercError(

@@ -98,12 +98,14 @@ class ChannelEars:
             if not isinstance(item, Quiet | Recalled):  # one channel's silence is not the conversation's
                 if self._quiet_due_s is not None and self._quiet_due_s < t_s:
                     items.extend(self._quiet(t_s))
-                items.append(self._named(item, channel))
+                named = self._named(item, channel)
+                if named is not None:
+                    items.append(named)
         del self._pending[:taken]
         return items
 
-    def _named(self, item: Onset | Dropped | Speech | Ending | Utterance, channel: int) -> EarItem:
-        """The item with the id it has in the conversation, and its speaker."""
+    def _named(self, item: Onset | Dropped | Speech | Ending | Utterance, channel: int) -> EarItem | None:
+        """The item with the id it has in the conversation, and its speaker; None = nobody is to hear of it."""
         if isinstance(item, Onset):
             self._open.append(channel)
         utterance_id = f"u{self._finals + 1 + self._open.index(channel)}"

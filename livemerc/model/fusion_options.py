@@ -23,9 +23,10 @@ def attend(attention: nn.MultiheadAttention, query: Tensor, key: Tensor, keys: T
 
 
 class GatedRecursion(nn.Module):
-    """One modality's side of gated recursive joint cross-attention (GRJCA). The recursion is that of Praveen & Alam,
-    "Audio-Visual Person Verification based on Recursive Fusion of Joint Cross-Attention" (2024, arXiv 2403.04654), the
-    gates with their temperature those of "Dynamic Cross Attention" (2024, arXiv 2403.04661). For l = 1 .. L:
+    """One modality's side of gated recursive joint cross-attention (GRJCA; Praveen, Alam & Charton, "United we stand,
+    Divided we fall", 2025, arXiv 2503.12261): the recursion of Praveen & Alam, "Audio-Visual Person Verification based
+    on Recursive Fusion of Joint Cross-Attention" (2024, arXiv 2403.04654), with gates and their temperature as in their
+    "Dynamic Cross Attention" (2024, arXiv 2403.04661). For l = 1 .. L:
 
         j = [t; a],  t^ = t(l-1) + MHA(t(l-1), Wj j, Wj j)
         [g0; g1] = softmax(Wl t^ / T),  t(l) = ReLU(g0 t(l-1) + g1 t^)       gate: own or attended features

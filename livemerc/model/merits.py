@@ -134,6 +134,12 @@ class MeritsL(nn.Module):
         """Whether a voice is judged against earlier ones of its speaker."""
         return isinstance(self.speech, VoiceBranch)
 
+    @property
+    def widths(self) -> tuple[int, int]:
+        """Of T1 and S1: Dt, Ds."""
+        config = self.conversation.config
+        return config["text"]["width"], config["speech"]["width"]
+
     def baseline_of(self, earlier: Tensor) -> Tensor:
         """Earlier voices (N, S) of a speaker, N >= 0, the oldest first -> that speaker's baseline, on the CPU: (S + 2,)
         as `VoiceHead.baseline` has it, or zeros (S,) where none is judged against."""

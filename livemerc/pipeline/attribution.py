@@ -14,7 +14,8 @@ from torch import Tensor
 
 from livemerc.events import EmotionEvent, LabelShift
 from livemerc.model.leave_one_out import without_each
-from livemerc.model.merits import MeritsL, Window
+from livemerc.model.merits import Window
+from livemerc.pipeline.judging import AnswersItself, Judges
 
 _WAITING = 32
 """Shifts that wait for an explanation; of more, the oldest go without one."""
@@ -27,7 +28,7 @@ class Cause:
     at: int | None
 
 
-def cause(model: MeritsL, window: Window, at: int, label: int) -> Cause:
+def cause(model: Judges, window: Window, at: int, label: int) -> Cause:
     """Which other utterance of the window the label of utterance `at` is due to: without it another label is the
     likeliest, and `label` loses more probability than without any other of which that is true. None is, where the
     window as it stands does not give `label`.
@@ -35,6 +36,8 @@ def cause(model: MeritsL, window: Window, at: int, label: int) -> Cause:
     One pass of Stages II and III over as many windows as there are utterances in this one. Raises ArithmeticError for
     what is not finite.
     """
+    if isinstance(model, AnswersItself):
+        return Cause(model.deciding(window, at, label))
     there = zip(window.has_text, window.has_speech, strict=True)
     others = [i for i, modalities in enumerate(there) if i != at and any(modalities)]
     judged = without_each(model, window, others, at)
@@ -57,7 +60,7 @@ class Unexplained:
     names: Sequence[str]
     rows: Sequence[tuple[Tensor | None, Tensor | None]]
 
-    def cause(self, model: MeritsL, window: Window) -> Cause:
+    def cause(self, model: Judges, window: Window) -> Cause:
         """As `cause` has it; `window`: of `rows`."""
         return cause(model, window, self.names.index(self.utterance_id), model.labels.index(self.label))
 

@@ -9,9 +9,8 @@ and of open ones that stand before it. When these change, S1 is found anew with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
 
 import msgspec
 from torch import Tensor
@@ -19,74 +18,36 @@ from torch import Tensor
 from livemerc.config import DialogueConfig
 from livemerc.events import EmotionEvent, EmotionStatus, LabelShift, Modality, Probabilities
 from livemerc.model.checkpoint import Abstention
-from livemerc.model.merits import MeritsL, Window, WindowProbabilities, stacked
+from livemerc.model.merits import Window, WindowProbabilities, stacked
 from livemerc.pipeline.abstention import Cues, Doubt, abstention_reason, unjudged_estimate
 from livemerc.pipeline.attribution import Shifts, Unexplained
 from livemerc.pipeline.baselines import KEPT, Baselines
-from livemerc.pipeline.judging import Answer, Question, Unheard, Voice, answer
+from livemerc.pipeline.entry import Entry, Remembered
+from livemerc.pipeline.judging import Answer, Judges, Question, Unheard, Voice, answer
 from livemerc.pipeline.no_answer import ABSTAINED, NoAnswer
-
-T = TypeVar("T")
-
-
-class Run(Protocol):
-    """Runs a pass of the model and gives what it gave, for instance on another thread; may raise what it likes."""
-
-    def __call__(self, work: Callable[[], T], /) -> T: ...
-
-
-class Try(Protocol):
-    """The same for what may be left undone: None where it was."""
-
-    def __call__(self, work: Callable[[], T], /) -> T | None: ...
-
-
-def at_once(work: Callable[[], T]) -> T:
-    """Here and now."""
-    return work()
-
-
-@dataclass(slots=True)
-class _Entry:
-    utterance_id: str
-    cues: Cues
-    t1: Tensor | None = None
-    voice: Voice | None = None
-    speaker: str | None = None
-    speaker_settled: bool = True
-    s1: Tensor | None = None
-    against: tuple[Voice, ...] = ()  # the earlier voices that S1 was found with
-    earlier: tuple[Voice, ...] = ()  # those that count, once it is frozen
-    unjudged: NoAnswer | None = None
-    late_text: str | None = None
-    last: EmotionEvent | None = None
-    shown: Probabilities | None = None
-
-    @property
-    def frozen(self) -> bool:
-        return self.last is not None and self.last.status == "frozen"
+from livemerc.pipeline.passes import Run, Try, at_once
 
 
 @dataclass(frozen=True, slots=True)
 class Begun:
     """An utterance that stands in the window and is not judged yet; `question` is what the model is to be asked."""
 
-    entry: _Entry
+    entry: Entry
     question: Question
-    before: list[_Entry]
+    before: list[Entry]
 
 
 class Dialogue:
     """State of one conversation. `add` and `freeze_all` return the `emotion` events in the order of their sending."""
 
-    def __init__(self, model: MeritsL, config: DialogueConfig, abstention: Abstention):
+    def __init__(self, model: Judges, config: DialogueConfig, abstention: Abstention):
         self._model = model
         self._config = config
         self._abstention = abstention
         # A revision needs the utterance in the window, so R is at most K - 1.
         self._revise = min(config.revise, config.context - 1)
-        self._window: list[_Entry] = []
-        self._open: list[_Entry] = []
+        self._window: list[Entry] = []
+        self._open: list[Entry] = []
         self._baselines: Baselines[Voice] = Baselines()
         self._shifts = Shifts()
 
@@ -135,7 +96,7 @@ class Dialogue:
         `settle` with the model's answer to `Begun.question`, or `undo`; dialogues that are begun together can be judged
         in one pass of the model."""
         before = self._window
-        entry = _Entry(utterance_id, cues, t1 if t1 is None else t1.cpu(), speaker=speaker, speaker_settled=settled)
+        entry = Entry(utterance_id, cues, t1 if t1 is None else t1.cpu(), speaker=speaker, speaker_settled=settled)
         if voice is not None:
             entry.voice = Voice(voice.cpu().clone())  # of a batch, it would keep all
             if not self.has_baselines:
@@ -177,10 +138,35 @@ class Dialogue:
         if self.has_baselines:
             self._baselines.enter(speaker, Voice(voice.cpu().clone()))
 
+    def restore(self, past: Iterable[Remembered]) -> None:
+        """Stands where a conversation stood in which these were the utterances, in their order. For a new one. The
+        model is not asked: S1 is found again with the next pass."""
+        for one in past:
+            entry = one.entry()
+            if one.stands_outside:
+                continue
+            if not self.has_baselines and entry.voice is not None:
+                entry.s1 = entry.voice.statistics
+            self._push(entry)
+            if not entry.frozen:
+                self._open.append(entry)
+                continue
+            if entry.voice is not None and self.has_baselines:
+                entry.earlier = self._baselines.of(entry.speaker)
+                self._baselines.enter(entry.speaker, entry.voice)
+            self._shifts.before(entry.speaker, one.last)
+
+    def embeddings(self, utterance_id: str) -> tuple[Tensor | None, Tensor | None]:
+        """T1 (Dt,) and the voice of an utterance of the window; None where there is none, or it is not in there."""
+        for entry in self._window:
+            if entry.utterance_id == utterance_id:
+                return entry.t1, None if entry.voice is None else entry.voice.statistics
+        return None, None
+
     def add_unjudged(self, utterance_id: str, cues: Cues, reason: NoAnswer) -> list[EmotionEvent]:
         """An utterance that could not be judged: the prior, withheld for `reason`. It stands in the window without
         words or voice; the model is not asked."""
-        entry = _Entry(utterance_id, cues, unjudged=reason)
+        entry = Entry(utterance_id, cues, unjudged=reason)
         self._push(entry)
         self._open.append(entry)
         events = [self._event(entry, unjudged_estimate(utterance_id, self._prior, reason), "provisional")]
@@ -189,7 +175,7 @@ class Dialogue:
     def add_no_speech(self, utterance_id: str, cues: Cues, why: Doubt = Doubt.NO_SPEECH) -> list[EmotionEvent]:
         """An utterance in which nobody speaks, or that is an echo: the prior, withheld, and frozen at once. It stands
         outside of the conversation: all events of the others are those that they would be without it."""
-        return self._no_speech(_Entry(utterance_id, cues), "provisional", why)
+        return self._no_speech(Entry(utterance_id, cues), "provisional", why)
 
     def withdraw(self, utterance_id: str, why: Doubt = Doubt.NO_SPEECH) -> list[EmotionEvent]:
         """Nobody speaks in an open utterance after all, or it is an echo, as is found later: its revision to what
@@ -201,7 +187,7 @@ class Dialogue:
         entry.voice = None
         return self._no_speech(entry, "revised", why)
 
-    def _no_speech(self, entry: _Entry, status: EmotionStatus, why: Doubt) -> list[EmotionEvent]:
+    def _no_speech(self, entry: Entry, status: EmotionStatus, why: Doubt) -> list[EmotionEvent]:
         estimate = unjudged_estimate(entry.utterance_id, self._prior, why)
         return [self._event(entry, estimate, status), self._freeze(entry)]
 
@@ -261,7 +247,7 @@ class Dialogue:
             raise
         return [event for open_one in self._open for event in self._revision(open_one, estimates)]
 
-    def _open_one(self, utterance_id: str) -> _Entry:
+    def _open_one(self, utterance_id: str) -> Entry:
         return next(entry for entry in self._open if entry.utterance_id == utterance_id)
 
     def _judged_again(self, run: Run) -> dict[str, EmotionEvent]:
@@ -300,7 +286,7 @@ class Dialogue:
             events.append(self._freeze(self._open.pop(0)))
         return events
 
-    def _push(self, entry: _Entry) -> None:
+    def _push(self, entry: Entry) -> None:
         kept = self._config.context - 1
         self._window = [*(self._window[-kept:] if kept else []), entry]
 
@@ -324,8 +310,7 @@ class Dialogue:
         return Question(replace(window, has_speech=[entry.voice is not None for entry in self._window]), unheard)
 
     def _stacked(self, rows: Sequence[tuple[Tensor | None, Tensor | None]]) -> Window:
-        widths = self._model.conversation.config
-        return stacked(rows, widths["text"]["width"], widths["speech"]["width"])
+        return stacked(rows, *self._model.widths)
 
     def _learn(self, question: Question, answered: Answer) -> None:
         """Keeps what was found of the voices of the present window."""
@@ -333,7 +318,7 @@ class Dialogue:
             entry = self._window[one.at]
             entry.s1, entry.against = s1, one.earlier
 
-    def _estimates(self, open_ones: list[_Entry], judged: WindowProbabilities) -> dict[str, EmotionEvent]:
+    def _estimates(self, open_ones: list[Entry], judged: WindowProbabilities) -> dict[str, EmotionEvent]:
         """Estimates (without status) of the open utterances in the present window, by id."""
         window = self._window
         fused, text, speech = (x.double() for x in (judged.fused, judged.text, judged.speech))
@@ -355,7 +340,7 @@ class Dialogue:
             )  # fmt: skip
         return estimates
 
-    def _abstained(self, entry: _Entry, probabilities: Probabilities, modality: Modality) -> str | None:
+    def _abstained(self, entry: Entry, probabilities: Probabilities, modality: Modality) -> str | None:
         if entry.unjudged is not None:
             return ABSTAINED[entry.unjudged]
         doubt = abstention_reason(probabilities, modality, entry.cues, self._abstention)
@@ -365,7 +350,7 @@ class Dialogue:
         row = row / row.sum()
         return dict(zip(self._model.labels, row.tolist(), strict=True))
 
-    def _revision(self, entry: _Entry, estimates: dict[str, EmotionEvent]) -> list[EmotionEvent]:
+    def _revision(self, entry: Entry, estimates: dict[str, EmotionEvent]) -> list[EmotionEvent]:
         new = estimates[entry.utterance_id]
         assert entry.last is not None
         assert entry.shown is not None
@@ -380,14 +365,14 @@ class Dialogue:
         entry.last = msgspec.structs.replace(new, revision=entry.last.revision, status=entry.last.status)
         return []
 
-    def _event(self, entry: _Entry, estimate: EmotionEvent, status: EmotionStatus) -> EmotionEvent:
+    def _event(self, entry: Entry, estimate: EmotionEvent, status: EmotionStatus) -> EmotionEvent:
         revision = 0 if entry.last is None else entry.last.revision + 1
         late = entry.late_text
         entry.last = msgspec.structs.replace(estimate, status=status, revision=revision, late_text=late)
         entry.shown = entry.last.probabilities
         return entry.last
 
-    def _freeze(self, entry: _Entry) -> EmotionEvent:
+    def _freeze(self, entry: Entry) -> EmotionEvent:
         assert entry.last is not None
         if entry.voice is not None and self.has_baselines:
             entry.earlier = self._baselines.of(entry.speaker)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -48,8 +49,33 @@ class Answer:
     s1: Sequence[Tensor]
 
 
-def answer(model: MeritsL, questions: Sequence[Question]) -> list[Answer]:
+@runtime_checkable
+class AnswersItself(Protocol):
+    """A model that another process holds. Each call is a message, so it takes whole questions. What it raises beside
+    `MeritsL`'s own errors says that it could not be asked."""
+
+    labels: tuple[str, ...]
+    prior: tuple[float, ...]
+    has_baseline: bool
+    widths: tuple[int, int]
+
+    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        """As `answer` has it."""
+        ...
+
+    def deciding(self, window: Window, at: int, label: int) -> int | None:
+        """As `livemerc.pipeline.attribution.cause` has it: the place."""
+        ...
+
+
+Judges = MeritsL | AnswersItself
+"""What a dialogue asks."""
+
+
+def answer(model: Judges, questions: Sequence[Question]) -> list[Answer]:
     """What the model makes of each window, in one pass for all. Raises ArithmeticError for what is not finite."""
+    if isinstance(model, AnswersItself):
+        return model.answer(questions)
     rows = s1_of(model, [one for question in questions for one in question.unheard])
     found: list[list[Tensor]] = []
     windows: list[Window] = []

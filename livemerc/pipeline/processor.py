@@ -37,6 +37,7 @@ from livemerc.pipeline.overload import Level
 from livemerc.pipeline.partials import PartialEstimates
 from livemerc.pipeline.patience import Patience, Situation
 from livemerc.pipeline.recogniser import Heard, Recogniser
+from livemerc.pipeline.spacing import Spacing
 from livemerc.pipeline.speculation import Rows, Speculated, Speculation
 from livemerc.pipeline.who_speaks import WhoSpeaks
 from livemerc.runtime.notices import Notice
@@ -114,8 +115,7 @@ class Processor:
         self._echoes = EchoWatch(on=config.screening.echo)
         self._tell = situation.tell
         self._echo_told_s: float | None = None
-        self._last_decided_s: float | None = None
-        self._spacing_s = 4.0  # between utterances, the newest counting half
+        self._spacing = Spacing()
         self.speculation = Speculation()
         self.utterances = 0
 
@@ -153,7 +153,7 @@ class Processor:
 
     def handle(self, item: EarItem) -> Iterator[Event]:
         if isinstance(item, Utterance):
-            self._learn_spacing(item)
+            self._spacing.learn(item)
             with self._patience.in_hand(item.decided_s):
                 for turn in self._who.turns(item, self._patience.for_label):
                     yield from self._utterance(turn)
@@ -169,7 +169,8 @@ class Processor:
 
     def catch_up(self) -> Iterator[Event]:
         """Late words and what they revise; also when nothing has happened, a few times a second: lag is measured."""
-        yield from self._catch_up(self._open_for_s)
+        config = self._config.dialogue
+        yield from self._catch_up(self._spacing.open_for_s(config.revise, config.freeze_after_s))
 
     def _catch_up(self, open_for_s: float) -> Iterator[Event]:
         self._patience.observe()
@@ -213,17 +214,6 @@ class Processor:
         """Lets go of engine, model and threads; idempotent, never waits for a call that hangs."""
         self._recogniser.close()
         self._estimator.close()
-
-    @property
-    def _open_for_s(self) -> float:
-        """How long an utterance is open to revision as things go: until so many later ones have come, or silence."""
-        config = self._config.dialogue
-        return min(config.freeze_after_s, config.revise * self._spacing_s)
-
-    def _learn_spacing(self, utterance: Utterance) -> None:
-        if self._last_decided_s is not None:
-            self._spacing_s = (self._spacing_s + max(0.0, utterance.decided_s - self._last_decided_s)) / 2
-        self._last_decided_s = utterance.decided_s
 
     def _recall(self, item: Recalled) -> None:
         if self._dialogue is None or not self._dialogue.has_baselines:
@@ -276,7 +266,7 @@ class Processor:
         rows = None
         if not heard.transcript.no_speech:
             with contextlib.suppress(Unjudged):  # then it is tried again for the final
-                rows = self._embed(_words_for_model(heard), self._voice(utterance, heard))
+                rows = self._embed(heard.words, self._voice(utterance, heard))
             self._who.prepare(utterance, self._patience.for_label)
         encode_ms = (time.perf_counter() - recognised) * 1000
         self.speculation.keep(Speculated(utterance, heard, rows, (recognised - began) * 1000, encode_ms))
@@ -297,7 +287,7 @@ class Processor:
         else:
             heard, asr_ms = found.heard, found.asr_ms
         if not echoes.is_echo:
-            echoes = self._echoes.read(utterance, _words_for_model(heard))
+            echoes = self._echoes.read(utterance, heard.words)
             yield from self._without_echoes(utterance, echoes)
             if echoes.is_echo:
                 heard = self._recogniser.not_asked(ECHO)
@@ -365,7 +355,7 @@ class Processor:
         encoded = None
         try:
             if found is None or found.rows is None:
-                t1, voice = self._embed(_words_for_model(heard), self._voice(utterance, heard))
+                t1, voice = self._embed(heard.words, self._voice(utterance, heard))
             else:
                 t1, voice = found.rows
             encoded = time.perf_counter()
@@ -390,7 +380,7 @@ class Processor:
         if heard.transcript.no_speech:
             yield from self._dialogue.withdraw(utterance.utterance_id)
             return
-        text = _words_for_model(heard)
+        text = heard.words
         if not text:
             return
         try:
@@ -426,11 +416,6 @@ class Processor:
 def _partial(speech: Speech | Utterance, text: str) -> Iterator[UtterancePartial]:
     if text:
         yield UtterancePartial(utterance_id=speech.utterance_id, start_s=speech.start_s, text=text)
-
-
-def _words_for_model(heard: Heard) -> str:
-    """Screened text never reaches the model, nor the context of later utterances."""
-    return "" if heard.transcript.gated else heard.transcript.text.strip()
 
 
 def _speaker(utterance: Utterance, heard: Heard) -> str | None:

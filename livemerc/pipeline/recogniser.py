@@ -55,6 +55,11 @@ class Heard:
     model: str | None
     took_s: float
 
+    @property
+    def words(self) -> str:
+        """What the model reads: screened text never reaches it, nor the context of later utterances."""
+        return "" if self.transcript.gated else self.transcript.text.strip()
+
 
 class Recogniser:
     """Transcribes on a thread of its own. `tell` says what is wrong, and when it is well again.
@@ -96,7 +101,7 @@ class Recogniser:
         """What was said before the session goes on. The last `context` will be heard again: their words are those."""
         for final in finals:
             if isinstance(self.engine, FollowsCues):  # its cues are given in their order, each once
-                self.engine.transcribe(_without_samples(final, self._config))
+                self.engine.transcribe(without_samples(final, self._config))
         self._recalled = {
             final.utterance_id: Transcript(
                 final.text, confidence=final.asr.confidence, speaker=final.speaker, gated=final.asr.gated
@@ -340,7 +345,8 @@ def _listen_for(engine: AsrEngine, language: str | None) -> None:
         engine.language = language
 
 
-def _without_samples(final: UtteranceFinal, config: Config) -> Utterance:
+def without_samples(final: UtteranceFinal, config: Config) -> Utterance:
+    """The utterance of a final, of which only the times are known."""
     return Utterance(
         utterance_id=final.utterance_id,
         samples=np.zeros(0, np.float32),

@@ -32,9 +32,13 @@ class Section:
     paragraphs: tuple[str, ...]
 
 
+WHILE_IT_RUNS = "while it runs"
+"""What is kept where a server of rooms has journals (`livemerc.server.journals`)."""
+
+
 def sections(scope: VoiceScope, *, recording: str | None = None, known: bool = False) -> list[Section]:
     """The notice for whoever's voice is judged by `scope`. recording: what is kept of this session (`rec`,
-    `rec + audio`, None = nothing); known: whether that is known at all."""
+    `rec + audio`, `WHILE_IT_RUNS`, None = nothing); known: whether that is known at all."""
     return [
         Section("What happens to your voice", (voice(scope), _HERE)),
         Section("What the guess is worth", (_worth(scope),)),
@@ -117,6 +121,12 @@ def _worth(scope: VoiceScope) -> str:
 
 
 def _kept(recording: str | None) -> str:
+    if recording == WHILE_IT_RUNS:
+        return (
+            "Nothing for good. As long as the conversation lasts, the written words, the guesses, figures of how you "
+            "sound and about the last minute of sound are on a disk, so that another computer can go on; a minute or "
+            "two after its end they are deleted."
+        )
     if recording is None:
         return "Nothing is being recorded now. If that changes, you should be told before it does."
     sound = "audio" in recording

@@ -12,6 +12,8 @@ class Notice(Enum):
     PAUSED = auto()
     """A person asked for it: no loss and no trouble."""
     RECORDING = auto()
+    JOURNAL = auto()
+    """Another server could not go on with this session."""
     OVERLOAD = auto()
     ASR_FAILED = auto()
     ASR_HANGS = auto()

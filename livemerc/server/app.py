@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -19,13 +20,17 @@ from livemerc.config import Config
 from livemerc.emotions import EMOTIONS
 from livemerc.errors import ConfigError, cause_of
 from livemerc.events import Event
-from livemerc.report.notice import TITLE, sections
+from livemerc.protocol import RESUME_WITHIN_S
+from livemerc.report.notice import TITLE, WHILE_IT_RUNS, sections
 from livemerc.server import sockets
 from livemerc.server.door import Door, Full
+from livemerc.server.journals import Journals
 from livemerc.server.limits import Limits
 from livemerc.server.metrics import Metrics
+from livemerc.server.room import MovedError, RefusedError
 from livemerc.server.rooms import Rooms
 from livemerc.server.webhooks import Webhook
+from livemerc.streams.batch import Parts
 from livemerc.streams.streams import Streams
 from livemerc.web.headers import SAFE
 
@@ -41,6 +46,7 @@ _HEADERS = {
 }
 _EMOTIONS = {e.name: {"colour": e.colour, "glyph": e.glyph, "valence": e.valence} for e in EMOTIONS.values()}
 _REST_S = 2.0
+_ADOPT_EVERY_S = 10.0
 
 Serve = Callable[[web.Request, Rooms], Awaitable[web.StreamResponse]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -58,7 +64,8 @@ class Address:
 
 class RoomServer:
     """`run` once. engine: the recogniser; None = the one that `config` asks for. record: as `Rooms` takes it.
-    webhook: gets the events, too."""
+    webhook: gets the events, too. bring_parts: as `Streams` takes it. journals: a folder of which other servers go on
+    with what this one began (`livemerc.server.journals`); they reach it at `address.host`."""
 
     def __init__(
         self,
@@ -70,18 +77,21 @@ class RoomServer:
         record_audio: bool = False,
         engine: AsrEngine | None = None,
         webhook: Webhook | None = None,
+        bring_parts: Callable[[], Parts] | None = None,
+        journals: Path | None = None,
     ) -> None:
         self.address = address
         self.limits = limits or Limits()
         self.port = address.port
         self.metrics = Metrics()
-        self.streams = Streams({}, config, engines=engine, stays=True)
+        self.streams = Streams({}, config, engines=engine, stays=True, bring_parts=bring_parts)
         self.door = Door(address.token, address.host, self.limits.connections)
         self.rooms: Rooms
         self._config = config
         self._record = record
         self._record_audio = record_audio
         self._webhook = webhook
+        self._journals = journals
         self._sockets: WeakSet[web.WebSocketResponse] = WeakSet()
         self._files = {file.name: file.read_bytes() for file in _STATIC.iterdir() if file.suffix in _KINDS}
         self._loop: asyncio.AbstractEventLoop
@@ -94,6 +104,25 @@ class RoomServer:
         scheme = "http" if self.address.tls is None else "https"
         token = "" if self.address.token is None else f"#{self.address.token}"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}/{token}"
+
+    @property
+    def inner_url(self) -> str:
+        """The address for other servers, without a token."""
+        host = self.address.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    async def hand_over(self) -> None:
+        """Others go on with every room that has a journal; whoever is connected is told to come again (1012)."""
+        self.rooms.hand_over()
+        await self._close_sockets()
+
+    async def _adopt(self) -> None:
+        """Rooms to which nobody came back when their server died come to their end, too."""
+        while self.rooms.journals is not None:
+            await asyncio.sleep(_ADOPT_EVERY_S)
+            for name in await asyncio.to_thread(self.rooms.journals.orphans, 2 * RESUME_WITHIN_S):
+                with contextlib.suppress(RefusedError, MovedError):
+                    await self.rooms.find(name)
 
     def stop(self) -> None:
         """From any thread, once it runs: every room is flushed, then the server ends."""
@@ -121,12 +150,16 @@ class RoomServer:
                     "give another --port or --host."
                 ) from error
             self.port = runner.addresses[0][1]
+            if self._journals is not None:
+                self.rooms.journals = Journals(self._journals, self.inner_url)
+                self.rooms.journals.enter()
             ready()
             sweeping = asyncio.create_task(_sweep(runner, self.limits.idle_s))
+            adopting = asyncio.create_task(self._adopt())
             stopped = asyncio.create_task(self._stopped.wait())
             over = asyncio.create_task(self.rooms.over.wait())
             await asyncio.wait({stopped, over}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (sweeping, stopped, over):
+            for task in (sweeping, adopting, stopped, over):
                 task.cancel()
         finally:
             await self.rooms.stop()
@@ -134,6 +167,8 @@ class RoomServer:
             if self._webhook is not None and hook is not None:
                 await self._webhook.end(hook)
             await runner.cleanup()
+            if self.rooms.journals is not None:
+                self.rooms.journals.leave()
         if self.rooms.failure is not None:
             raise self.rooms.failure
 
@@ -148,6 +183,9 @@ class RoomServer:
         until_s = self._loop.time() + _REST_S
         while any(room.readers for room in self.rooms.rooms.values()) and self._loop.time() < until_s:
             await asyncio.sleep(0.02)
+        await self._close_sockets()
+
+    async def _close_sockets(self) -> None:
         closing = [one.close(code=WSCloseCode.SERVICE_RESTART) for one in list(self._sockets) if not one.closed]
         if closing:
             await asyncio.wait([asyncio.ensure_future(one) for one in closing], timeout=_REST_S)
@@ -215,7 +253,9 @@ class RoomServer:
 
     async def _about(self, request: web.Request) -> web.Response:
         """What people who are listened to are shown, and how labels are, as JSON."""
-        recording = None if self._record is None else "rec + audio" if self._record_audio else "rec"
+        recording = WHILE_IT_RUNS if self._journals is not None else None
+        if self._record is not None:
+            recording = "rec + audio" if self._record_audio else "rec"
         found = sections(self._config.voice, recording=recording, known=True)
         told = {"title": TITLE, "purpose": self._config.purpose, "sections": found, "emotions": _EMOTIONS}
         return web.Response(body=msgspec.json.encode(told), content_type="application/json")

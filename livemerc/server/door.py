@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import hmac
-from collections.abc import Iterator
-
-from aiohttp import web
+from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 from livemerc.web.addresses import is_loopback, is_ours
 
 OPEN = ("/", "/health")
 """Known to everybody: nothing of anybody is there. So are the page's files."""
+
+
+class Asked(Protocol):
+    """Of a request, what decides."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def query(self) -> Mapping[str, str]: ...
 
 
 class Full(Exception):
@@ -28,7 +40,7 @@ class Door:
         self._most = most
         self.connections = 0
 
-    def refusal(self, request: web.Request) -> tuple[int, str] | None:
+    def refusal(self, request: Asked) -> tuple[int, str] | None:
         """Status and a sentence; None = come in."""
         if self._token is None and not is_ours(request.host, self._host):
             return 403, "This address is not this machine's; open the one that livemerc printed.\n"

@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from collections.abc import Iterable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 
 from livemerc.events import EmotionEvent, Event, SessionEnd, SessionStart, Status, UtteranceFinal
+
+
+def merged(texts: Mapping[str, str]) -> bytes:
+    """The figures of several servers as one text, each sample labelled with its `server`."""
+    families: dict[str, Metric] = {}
+    for server, text in texts.items():
+        for family in text_string_to_metric_families(text):
+            mine = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+            for sample in family.samples:
+                mine.add_sample(sample.name, {**sample.labels, "server": server}, sample.value)
+
+    class All(Collector):
+        def collect(self) -> Iterable[Metric]:
+            return families.values()
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(All())
+    return generate_latest(registry)
+
 
 _SECONDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
 

@@ -5,101 +5,33 @@ from __future__ import annotations
 import asyncio
 import secrets
 import threading
-from bisect import bisect_left
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from time import monotonic
+from weakref import WeakSet
 
 import msgspec
 
 from livemerc.config import Config
-from livemerc.errors import ConfigError, LivemercError
-from livemerc.events import EmotionEvent, Event, SessionEnd, Status, UtterancePartial, encode
-from livemerc.protocol import RESUME_WITHIN_S, Hello, sent
+from livemerc.errors import ConfigError, LivemercError, cause_of
+from livemerc.events import Event, Status, encode
+from livemerc.protocol import RESUME_WITHIN_S, Hello
+from livemerc.runtime.notices import Notice
+from livemerc.server.journal import HEARD_AGAIN_S, Heard, Joined, Left, Lost, Opened, RoomJournal
+from livemerc.server.journals import Elsewhere, Journals
 from livemerc.server.limits import Limits
-from livemerc.server.source import Channel, RoomSource
+from livemerc.server.rebuilding import remembering, restore
+from livemerc.server.room import MovedError, RefusedError, Room, Speaker
+from livemerc.server.source import RoomSource
+from livemerc.streams.past import Past
 from livemerc.streams.streams import Streams
-
-RECENT = 1000
-"""Events of any kind that a room keeps."""
-
-
-class RefusedError(LivemercError):
-    """One sentence with the mend, for whoever asked."""
-
-
-class TooSlowError(Exception):
-    """A reader has fallen behind everything that is kept."""
-
-
-@dataclass(eq=False)
-class Speaker:
-    """One source of a room. `connection` counts up with each connection: an older one has nothing to say any more."""
-
-    session: str
-    channel: Channel
-    connection: int = 0
-    replaced: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set for a connection when the source has come back on another one."""
-    away: asyncio.TimerHandle | None = None
-
-
-@dataclass(eq=False)
-class Room:
-    """One session. `seq` numbers its events from 1. `lasting`: what a late reader needs, at most `most`; `recent`: all
-    that came last. `gone`: the newest that should last and is not kept any more."""
-
-    name: str
-    stream: str
-    hello: Hello
-    source: RoomSource
-    most: int
-    lasting: list[tuple[int, str]] = field(default_factory=list)
-    recent: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=RECENT))
-    gone: int = 0
-    speakers: dict[str, Speaker] = field(default_factory=dict)
-    readers: set[asyncio.Event] = field(default_factory=set)
-    has_room: asyncio.Event = field(default_factory=asyncio.Event)
-    seq: int = 0
-    over: bool = False
-
-    @property
-    def speaking(self) -> int:
-        """Sources that have not left."""
-        return sum(not one.channel.left for one in self.speakers.values())
-
-    def publish(self, event: Event, line: bytes) -> str:
-        """Gives it its number; returns it as it is sent."""
-        self.seq += 1
-        numbered = sent(self.seq, line)
-        self.recent.append((self.seq, numbered))
-        superseded = isinstance(event, Status | UtterancePartial)
-        if not superseded and not (isinstance(event, EmotionEvent) and event.status == "partial"):
-            self.lasting.append((self.seq, numbered))
-            if len(self.lasting) > self.most:
-                self.gone = self.lasting.pop(1)[0]  # never the first, which says what all the others are about
-        self.over = isinstance(event, SessionEnd)
-        self.wake()
-        return numbered
-
-    def wake(self) -> None:
-        for reader in self.readers:
-            reader.set()
-
-    def since(self, seq: int) -> list[tuple[int, str]]:
-        """Events from `seq` on. Of those that are superseded only the newest are kept."""
-        newest_from = self.recent[0][0] if self.recent else self.seq + 1
-        older = self.lasting[bisect_left(self.lasting, (seq, "")) : bisect_left(self.lasting, (newest_from, ""))]
-        return older + [one for one in self.recent if one[0] >= seq]
 
 
 class Rooms:
     """All methods are for the loop in which `open` was awaited. record: the folder in which each session gets its own.
 
     heard: gets every event, with its room's name and as it is sent. slow: called when a reader loses its connection.
+    journals: where rooms are kept that another server is to go on with when this one ends; they are not recorded.
     """
 
     def __init__(
@@ -112,7 +44,9 @@ class Rooms:
         record_audio: bool = False,
         heard: Callable[[str, Event, str], None] = lambda room, event, line: None,
         slow: Callable[[], None] = lambda: None,
+        journals: Journals | None = None,
     ) -> None:
+        self.journals = journals
         self.limits = limits
         self.failure: BaseException | None = None
         self.over = asyncio.Event()
@@ -128,6 +62,7 @@ class Rooms:
         self._heard = heard
         self.slow = slow
         self._by_stream: dict[str, Room] = {}
+        self._spoiled: WeakSet[RoomJournal] = WeakSet()
         self._joining = asyncio.Lock()
         self._count = 0
         self._thread: threading.Thread | None = None
@@ -154,26 +89,135 @@ class Rooms:
             loop.call_soon_threadsafe(self.over.set)
 
     def _publish(self, stream: str, event: Event, line: bytes) -> None:
-        room = self._by_stream[stream]
-        self._heard(room.name, event, room.publish(event, line))
+        room = self._by_stream.get(stream)
+        if room is None:
+            return  # handed over: whoever goes on with it says this anew
+        try:
+            self._heard(room.name, event, room.publish(event, line))
+            if room.journal is not None and room.journal.failure is not None:
+                raise room.journal.failure
+            if isinstance(event, Status) and room.journal is not None:
+                room.journal.forget(max(room.judged_s, self._streams.settled_s(stream)) - HEARD_AGAIN_S)
+        except OSError as error:
+            self._spoil(room, error)
         if room.over:
             del self._by_stream[stream]
             for speaker in room.speakers.values():
                 if speaker.away is not None:
                     speaker.away.cancel()
-            asyncio.get_running_loop().call_later(self.limits.kept_s, self._drop, room)
+            self._keep_a_while(room)
+
+    def _keep_a_while(self, room: Room) -> None:
+        """It is over, and can still be read."""
+        asyncio.get_running_loop().call_later(self.limits.kept_s, self._drop, room)
 
     def _drop(self, room: Room) -> None:
         if self.rooms.get(room.name) is room:
             del self.rooms[room.name]
+            if room.journal is not None:
+                room.journal.remove()
+
+    def _spoil(self, room: Room, error: OSError) -> None:
+        """The session goes on; nobody could go on with it."""
+        if room.journal is not None and room.journal not in self._spoiled:
+            self._spoiled.add(room.journal)
+            room.journal.spoil(error)
+            why = f"the room's journal cannot be written ({cause_of(error)}): the session ends with this server"
+            self._streams.tell(room.stream, Notice.JOURNAL, why)
 
     async def stop(self) -> None:
-        """Every room is flushed; returns after the last `session.end`."""
+        """Every room is flushed; returns after the last `session.end`. Rooms with a journal are handed over."""
         self.stopping = True
+        self.hand_over()
         self._streams.stop()
         await self.over.wait()
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
+
+    def hand_over(self) -> None:
+        """Rooms with a journal are anybody's from now on: whoever comes back to them goes on elsewhere."""
+        self.stopping = self.stopping or self.journals is not None
+        for room in self.running:
+            if room.journal is not None:
+                room.handed_over = True
+                del self._by_stream[room.stream]
+                self.rooms.pop(room.name, None)
+                room.journal.close()
+                self._streams.end(room.stream)
+        for room in [room for room in self.rooms.values() if room.journal is not None]:
+            assert room.journal is not None
+            room.journal.close()  # it is over, and read elsewhere now
+            self.rooms.pop(room.name, None)
+
+    async def find(self, name: str) -> None:
+        """Goes on with a room that another server has left in its journal, if there is one. Raises `RefusedError`,
+        and `MovedError` where another server has it."""
+        async with self._joining:
+            await self._find(name)
+
+    async def _find(self, name: str) -> None:
+        if self.journals is None or name in self.rooms:
+            return
+        if self.stopping:
+            raise MovedError
+        journal = await self._claim(name)
+        if not journal.begun:
+            journal.remove()
+            return
+        self._count += 1
+        try:
+            room = await self._rebuilt(name, journal)
+        except LivemercError as error:
+            journal.remove()
+            raise RefusedError(str(error)) from error
+        self.rooms[name] = room
+        for waiting in self.arrivals:
+            waiting.set()
+
+    async def _rebuilt(self, name: str, journal: RoomJournal) -> Room:
+        """Raises `ConfigError`."""
+        opened = journal.found.opened
+        assert opened is not None
+        hello = Hello(purpose=opened.purpose, language=opened.language, pace=opened.pace)
+        source = self._source(name, opened.rate_hz, hello)
+        room = Room(name, f"{name}#{self._count}", hello, source, self.limits.log_events, journal=journal)
+        past = restore(room, journal.found, self._streams.checkpoint)
+        if room.over:
+            self._keep_a_while(room)
+            return room
+        await self._run(room, _config_for(self._config, hello), past)
+        for speaker in room.speakers.values():
+            if not speaker.channel.left:
+                self._await_return(room, speaker, max(0.0, RESUME_WITHIN_S - journal.found.age_s))
+        return room
+
+    async def _run(self, room: Room, config: Config, past: Past | None = None) -> None:
+        """Its stream begins, or goes on. Raises `ConfigError`."""
+        self._by_stream[room.stream] = room  # before its first event can come
+        folder = None if self.record is None else _new_folder(self.record, room.name)
+        remember = None if room.journal is None else remembering(room.journal)
+        try:
+            await asyncio.to_thread(
+                self._streams.add, room.stream, room.source, config=config, record=folder,
+                record_audio=self.record_audio, past=past, remember=remember,
+            )  # fmt: skip
+        except LivemercError:
+            del self._by_stream[room.stream]
+            raise
+
+    def _source(self, name: str, rate_hz: int, hello: Hello) -> RoomSource:
+        loop = asyncio.get_running_loop()
+        live = hello.pace == "live"
+        ring_s = self.limits.ring_s if live else self.limits.file_ring_s
+
+        def taken() -> None:
+            loop.call_soon_threadsafe(self._has_room, name)
+
+        return RoomSource(f"room:{name}", rate_hz, ring_s, live=live, taken=taken)
+
+    def _has_room(self, name: str) -> None:
+        if name in self.rooms:
+            self.rooms[name].has_room.set()
 
     # -- who speaks --------------------------------------------------------------------------------------------------
 
@@ -184,6 +228,7 @@ class Rooms:
     async def join(self, name: str, rate_hz: int, hello: Hello) -> tuple[Room, Speaker]:
         """A source comes, or comes back. Raises `RefusedError`."""
         async with self._joining:
+            await self._find(name)
             if hello.session is not None:
                 return self._resumed(name, rate_hz, hello.session)
             room = self.rooms.get(name)
@@ -194,7 +239,38 @@ class Rooms:
         channel = room.source.join(hello.speaker, rate_hz)
         speaker = Speaker(secrets.token_urlsafe(24), channel)
         room.speakers[speaker.session] = speaker
+        if room.journal is not None:
+            self._journal(room, Joined(speaker.session, channel.speaker, rate_hz, channel.t_s))
         return room, speaker
+
+    def feed(self, room: Room, speaker: Speaker, pcm: bytes) -> None:
+        """s16le of a source. Raises `ConnectionError` where another server goes on with the room."""
+        if room.handed_over:
+            raise ConnectionResetError("the room has been handed over")
+        channel = speaker.channel
+        at = channel.samples
+        taken = room.source.feed(channel, pcm)
+        if room.journal is not None:
+            lost = Lost(channel.number, at, len(pcm) // 2)
+            self._journal(room, Heard(channel.number, at, pcm) if taken else lost, channel.t_s)
+
+    def skip(self, room: Room, speaker: Speaker, samples: int) -> None:
+        """So many samples of a source have been lost."""
+        channel = speaker.channel
+        lost = Lost(channel.number, channel.samples, samples)
+        room.source.skip(channel, samples)
+        if room.journal is not None:
+            self._journal(room, lost, channel.t_s)
+
+    def _journal(self, room: Room, record: Joined | Left | Heard | Lost, t_s: float = 0.0) -> None:
+        assert room.journal is not None
+        try:
+            if isinstance(record, Heard | Lost):
+                room.journal.hear(record, t_s)
+            else:
+                room.journal.write(record)
+        except OSError as error:
+            self._spoil(room, error)
 
     def _resumed(self, name: str, rate_hz: int, session: str) -> tuple[Room, Speaker]:
         room = self.rooms.get(name)
@@ -216,31 +292,45 @@ class Rooms:
             raise RefusedError("the server is stopping; come back later.")
         if len(self._by_stream) >= self.limits.rooms:
             raise RefusedError(f"all {self.limits.rooms} rooms are taken; wait until one ends, or raise --rooms.")
-        loop = asyncio.get_running_loop()
         self._count += 1
-        live = hello.pace == "live"
-        ring_s = self.limits.ring_s if live else self.limits.file_ring_s
-        room: Room
-
-        def taken() -> None:
-            loop.call_soon_threadsafe(room.has_room.set)
-
-        source = RoomSource(f"room:{name}", rate_hz, ring_s, live=live, taken=taken)
-        room = Room(name, f"{name}#{self._count}", hello, source, self.limits.log_events)
-        self._by_stream[room.stream] = room  # before its first event can come
+        room = Room(name, f"{name}#{self._count}", hello, self._source(name, rate_hz, hello), self.limits.log_events)
         try:
             config = _config_for(self._config, hello)
-            folder = None if self.record is None else _new_folder(self.record, name)
-            await asyncio.to_thread(
-                self._streams.add, room.stream, source, config=config, record=folder, record_audio=self.record_audio
-            )
+            room.journal = await self._new_journal(name, rate_hz, hello)
+            await self._run(room, config)
         except LivemercError as error:
-            del self._by_stream[room.stream]
+            if room.journal is not None:
+                room.journal.remove()
             raise RefusedError(str(error)) from error
         self.rooms[name] = room
         for waiting in self.arrivals:
             waiting.set()
         return room
+
+    async def _new_journal(self, name: str, rate_hz: int, hello: Hello) -> RoomJournal | None:
+        if self.journals is None:
+            return None
+        before = self.rooms.pop(name, None)
+        if before is not None and before.journal is not None:
+            before.journal.remove()
+        journal = await self._claim(name)
+        try:
+            journal.write(Opened(hello.purpose, hello.language, hello.pace, rate_hz, self._streams.checkpoint.sha256))
+        except OSError as error:
+            journal.remove()
+            raise RefusedError(f"the room's journal cannot be written ({cause_of(error)}); come back later.") from error
+        return journal
+
+    async def _claim(self, name: str) -> RoomJournal:
+        """Raises `MovedError` and `RefusedError`."""
+        assert self.journals is not None
+        try:
+            journal = await asyncio.to_thread(self.journals.claim, name)
+        except OSError as error:
+            raise RefusedError(f"the room's journal cannot be opened ({cause_of(error)}); come back later.") from error
+        if isinstance(journal, Elsewhere):
+            raise MovedError
+        return journal
 
     def _check_joins(self, room: Room, hello: Hello) -> None:
         first = room.hello
@@ -259,32 +349,18 @@ class Rooms:
 
     def leave(self, room: Room, speaker: Speaker) -> None:
         """Nothing more will come of it; the last one ends the session."""
+        if not speaker.channel.left and room.journal is not None:
+            self._journal(room, Left(speaker.channel.number))
         room.source.leave(speaker.channel)
 
     def cut(self, room: Room, speaker: Speaker, connection: int) -> None:
         """Its connection is gone; it may come back for a while."""
-        if connection == speaker.connection and not speaker.channel.left and not room.over:
-            loop = asyncio.get_running_loop()
-            speaker.away = loop.call_later(RESUME_WITHIN_S, self.leave, room, speaker)
+        if connection == speaker.connection and not speaker.channel.left and not room.over and not room.handed_over:
+            self._await_return(room, speaker, RESUME_WITHIN_S)
 
-
-class Pace:
-    """How much of a live source may be read now: as it is spoken, and `ahead_s` at once."""
-
-    def __init__(self, rate_hz: int, ahead_s: float) -> None:
-        self._rate_hz = rate_hz
-        self._ahead_s = ahead_s
-        self._began_s = monotonic()
-        self._samples = 0
-
-    def took(self, samples: int) -> float:
-        """Seconds to wait before the next."""
-        self._samples += samples
-        due_s = self._samples / self._rate_hz - self._ahead_s
-        passed_s = monotonic() - self._began_s
-        if due_s + self._ahead_s < passed_s:  # it has been slower than the world: that is no credit
-            self._began_s, self._samples = monotonic(), 0
-        return max(0.0, due_s - passed_s)
+    def _await_return(self, room: Room, speaker: Speaker, within_s: float) -> None:
+        """It leaves where it has not come back by then."""
+        speaker.away = asyncio.get_running_loop().call_later(within_s, self.leave, room, speaker)
 
 
 def _config_for(config: Config, hello: Hello) -> Config:

@@ -28,7 +28,8 @@ from livemerc.protocol import (
     text,
 )
 from livemerc.server.limits import Limits
-from livemerc.server.rooms import Pace, RefusedError, Room, Rooms, Speaker, TooSlowError
+from livemerc.server.room import MovedError, Pace, RefusedError, Room, Speaker, TooSlowError
+from livemerc.server.rooms import Rooms
 from livemerc.server.source import Channel
 
 HEARTBEAT_S = 10.0
@@ -56,6 +57,9 @@ async def audio(request: web.Request, rooms: Rooms) -> web.WebSocketResponse:
         room, speaker = await rooms.join(name, rate_hz, hello)
     except (RefusedError, BadMessage) as error:
         await _refuse(socket, str(error))
+        return socket
+    except MovedError:
+        await socket.close(code=WSCloseCode.SERVICE_RESTART)
         return socket
     except ConnectionError:
         return socket
@@ -214,7 +218,7 @@ async def _take(socket: web.WebSocketResponse, rooms: Rooms, room: Room, speaker
                 return  # what is still on its way here has been sent again there
             if source.t_s > rooms.limits.room_s:
                 raise RefusedError(f"a session takes {rooms.limits.room_s / 3600:.0f} hours; begin a new one.")
-            source.feed(channel, message.data)
+            rooms.feed(room, speaker, message.data)
             if source.live:
                 await asyncio.sleep(pace.took(samples))
         elif speaker.connection != connection:
@@ -254,7 +258,7 @@ def _obey(data: str, rooms: Rooms, room: Room, speaker: Speaker) -> None:
     elif room.source.t_s + message.samples / speaker.channel.rate_hz > rooms.limits.room_s:
         raise BadMessage("skip: a session is not as long as that.")
     else:
-        room.source.skip(speaker.channel, message.samples)
+        rooms.skip(room, speaker, message.samples)
 
 
 async def _until_room(room: Room, length_s: float) -> None:
@@ -324,6 +328,8 @@ async def _arrived(rooms: Rooms, name: str) -> Room:
     news = asyncio.Event()
     rooms.arrivals.add(news)
     try:
+        if rooms.journals is not None and rooms.journals.waits(name):
+            await rooms.find(name)
         while name not in rooms.rooms:
             news.clear()
             await news.wait()
@@ -361,6 +367,6 @@ async def _event_stream(request: web.Request, rooms: Rooms, name: str, from_seq:
         rooms.slow()
         if request.transport is not None:
             request.transport.abort()
-    except ConnectionError:
-        pass  # the reader has left
+    except (ConnectionError, MovedError, RefusedError):
+        pass  # the reader has left, or comes again and finds the room elsewhere
     return response

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from livemerc.audio.channels import ChannelEars
-from livemerc.audio.items import EarItem
+from livemerc.audio.items import Dropped, EarItem, Ending, Onset, Speech, Utterance
 from livemerc.audio.source import Block, SourceHealth
 from livemerc.config import Config
 from livemerc.pipeline.partials import snapshot_every_s
+from livemerc.server.journal import Found, Lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,44 @@ class RoomBlock(Block):
     rate_hz: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Dealt:
+    """What need not be said again: `utterances`, and of each channel all that ends by `until_s`."""
+
+    utterances: int
+    until_s: Sequence[float]
+
+
+_ALIKE_S = 0.3
+"""Ears that begin in the middle may hear an end a little later; an utterance that is new ends later than that."""
+
+
 class RoomEars(ChannelEars):
-    """Ears whose channels come and go with the blocks that say so."""
+    """Ears whose channels come and go with the blocks that say so. dealt: of a room that another process began."""
+
+    def __init__(
+        self, config: Config, rate_hz: int, snapshot_every_s: float | None, dealt: Dealt | None = None
+    ) -> None:
+        super().__init__(config, rate_hz, (), snapshot_every_s, in_step=False)
+        self._dealt_s = () if dealt is None else dealt.until_s
+        self._finals = 0 if dealt is None else dealt.utterances
+
+    def _named(self, item: Onset | Dropped | Speech | Ending | Utterance, channel: int) -> EarItem | None:
+        named = super()._named(item, channel)
+        until_s = self._dealt_s[channel] if channel < len(self._dealt_s) else 0.0
+        if isinstance(item, Utterance):
+            if item.end_s > until_s + _ALIKE_S or not until_s:
+                return named
+            self._finals -= 1
+            return None
+        start_s = (
+            item.utterance.start_s
+            if isinstance(item, Ending)
+            else item.t_s
+            if isinstance(item, Dropped)
+            else item.start_s
+        )
+        return named if start_s >= until_s else None
 
     def feed(self, block: Block) -> list[EarItem]:
         if isinstance(block, RoomBlock) and block.joins:
@@ -70,6 +107,11 @@ class Channel:
 
 
 _MERGED_S = 0.5
+_NOTHING = np.zeros(0, np.float32)
+
+
+def _floats(pcm: bytes) -> np.ndarray:
+    return np.frombuffer(pcm, dtype="<i2").astype(np.float32) / 32768.0
 
 
 def _goes_on(block: RoomBlock, following: RoomBlock) -> bool:
@@ -93,6 +135,8 @@ class RoomSource:
         self._ring_s = ring_s
         self._taken = taken
         self._blocks: deque[tuple[RoomBlock, float]] = deque()
+        """With the seconds of the ring that each takes; what a journal brings takes none."""
+        self._dealt: Dealt | None = None
         self._held_s = 0.0
         self._dropped_s = 0.0
         self._overruns = 0
@@ -101,7 +145,26 @@ class RoomSource:
 
     def ears(self, config: Config) -> RoomEars:
         """For `livemerc.audio.source.BringsEars`."""
-        return RoomEars(config, self.rate_hz, (), snapshot_every_s(config) if self.live else None, in_step=False)
+        return RoomEars(config, self.rate_hz, snapshot_every_s(config) if self.live else None, self._dealt)
+
+    def restore(self, found: Found, dealt: Dealt) -> None:
+        """Goes on where a journal ends: its channels are there, and its sound is heard again. Before anything else."""
+        self._dealt = dealt
+        self._overruns = len(found.lost)
+        for joined in found.joined:
+            channel = Channel(len(self.channels), joined.speaker, joined.rate_hz, joined.start_s)
+            self.channels.append(channel)
+            self._dropped_s += sum(one.samples for one in found.lost if one.channel == channel.number) / channel.rate_hz
+            self._put(self._first(channel), 0.0)
+        for record in found.sound:
+            channel = self.channels[record.channel]
+            channel.samples = record.at
+            if isinstance(record, Lost):
+                channel.lose(record.samples)
+            else:
+                self._put(channel.block(_floats(record.pcm)), 0.0)
+        for number in sorted(found.left):
+            self._last(self.channels[number])
 
     @property
     def t_s(self) -> float:
@@ -120,18 +183,28 @@ class RoomSource:
             speaker = f"speaker {number + 1}"
         channel = Channel(number, speaker, rate_hz, self.t_s)
         self.channels.append(channel)
-        self._put(RoomBlock(np.zeros(0, np.float32), channel.t_s, 0.0, number, True, False, speaker, rate_hz), 0.0)
+        self._put(self._first(channel), 0.0)
         return channel
 
-    def feed(self, channel: Channel, pcm: bytes) -> None:
-        """s16le."""
+    def _first(self, channel: Channel) -> RoomBlock:
+        rate_hz, speaker = channel.rate_hz, channel.speaker
+        return RoomBlock(_NOTHING, channel.t_s, 0.0, channel.number, True, False, speaker, rate_hz)
+
+    def _last(self, channel: Channel) -> None:
+        channel.left = True
+        self._put(RoomBlock(_NOTHING, channel.t_s, 0.0, channel.number, leaves=True), 0.0)
+        if all(one.left for one in self.channels):
+            self.close()
+
+    def feed(self, channel: Channel, pcm: bytes) -> bool:
+        """s16le. False = there was no place, and it is lost."""
         length_s = len(pcm) / 2 / channel.rate_hz
         if self.live and self._held_s + length_s > self._ring_s:
             self._overruns += 1
             self._dropped_s += channel.lose(len(pcm) // 2)
-            return
-        samples = np.frombuffer(pcm, dtype="<i2").astype(np.float32) / 32768.0
-        self._put(channel.block(samples), length_s)
+            return False
+        self._put(channel.block(_floats(pcm)), length_s)
+        return True
 
     def skip(self, channel: Channel, samples: int) -> None:
         """They were lost on their way."""
@@ -141,10 +214,7 @@ class RoomSource:
     def leave(self, channel: Channel) -> None:
         """Nothing more will come of it; the last one ends the source."""
         if not channel.left:
-            channel.left = True
-            self._put(RoomBlock(np.zeros(0, np.float32), channel.t_s, 0.0, channel.number, leaves=True), 0.0)
-            if all(one.left for one in self.channels):
-                self.close()
+            self._last(channel)
 
     def _put(self, block: RoomBlock, length_s: float) -> None:
         with self._changed:
@@ -171,7 +241,8 @@ class RoomSource:
         less to do."""
         block, length_s = self._blocks.popleft()
         pieces = [block.samples]
-        while self._blocks and length_s < _MERGED_S and _goes_on(block, self._blocks[0][0]):
+        most = _MERGED_S * self.channels[block.channel].rate_hz
+        while self._blocks and sum(map(len, pieces)) < most and _goes_on(block, self._blocks[0][0]):
             following, more_s = self._blocks.popleft()
             pieces.append(following.samples)
             length_s += more_s

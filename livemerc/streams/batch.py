@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from livemerc.audio.items import Utterance
 from livemerc.config import Config
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from livemerc.pipeline.dialogue import Begun, Dialogue
-    from livemerc.pipeline.judging import Answer
+    from livemerc.pipeline.judging import Answer, Judges
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ class Said:
     @property
     def words(self) -> str:
         """What the model gets: screened text never reaches it."""
-        return "" if self.heard.transcript.gated else self.heard.transcript.text.strip()
+        return self.heard.words
 
     @property
     def judged(self) -> bool:
@@ -86,17 +86,40 @@ class Judged:
     fuse_ms: float
 
 
+class Encodes(Protocol):
+    """Stage I, as `livemerc.model.encoders.Encoders` has it."""
+
+    def batch(self, texts: Sequence[str | None], voices: Sequence[np.ndarray | None]) -> list[Rows]: ...
+    def speech(self, samples: np.ndarray) -> Tensor: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What judges: Stage I, Stages II and III, and where they compute."""
+
+    encoders: Encodes
+    model: Judges
+    device: str
+
+
+def load_parts(config: Config) -> Parts:
+    """The model in this process. Raises `ModelError`."""
+    from livemerc.model.encoders import choose_device, load_model
+
+    wanted = config.model
+    device = choose_device(wanted.device)
+    model, encoders = load_model(
+        wanted.checkpoint, device, wanted.threads, wanted.precision, voice=not config.voice.text_only
+    )
+    return Parts(encoders, model, device)
+
+
 class BatchEstimator:
-    """Encoders and conversation model for many dialogues, in the thread that made it. Raises `ModelError`."""
+    """Encoders and conversation model for many dialogues, in the thread that made it."""
 
-    def __init__(self, config: Config, manifest: Manifest) -> None:
-        from livemerc.model.encoders import choose_device, load_model
-
-        self.device = choose_device(config.model.device)
-        wanted = config.model
-        self._model, self._encoders = load_model(
-            wanted.checkpoint, self.device, wanted.threads, wanted.precision, voice=not config.voice.text_only
-        )
+    def __init__(self, config: Config, manifest: Manifest, parts: Parts) -> None:
+        self.device = parts.device
+        self._model, self._encoders = parts.model, parts.encoders
         self._config = config
         self._manifest = manifest
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 
@@ -15,7 +17,7 @@ from livemerc.pipeline.abstention import Doubt
 from livemerc.pipeline.no_answer import NoAnswer
 from livemerc.pipeline.partials import PartialEstimates
 from livemerc.runtime.lanes import Closed
-from livemerc.streams.batch import BatchEstimator, Said
+from livemerc.streams.batch import BatchEstimator, Parts, Said, load_parts
 from livemerc.streams.shared import Begin, End, Shared
 from livemerc.streams.stream import Stream
 
@@ -26,7 +28,15 @@ AT_ONCE = 16
 class Judge:
     """`run` is the thread's. `batches` counts how often so many utterances passed the model together."""
 
-    def __init__(self, shared: Shared, config: Config, manifest: Manifest, checkpoint: CheckpointInfo) -> None:
+    def __init__(
+        self,
+        shared: Shared,
+        config: Config,
+        manifest: Manifest,
+        checkpoint: CheckpointInfo,
+        bring_parts: Callable[[], Parts] | None = None,
+    ) -> None:
+        self._bring_parts = bring_parts or partial(load_parts, config)
         self._shared = shared
         self._config = config
         self._manifest = manifest
@@ -34,7 +44,7 @@ class Judge:
         self.batches: Counter[int] = Counter()
 
     def run(self) -> None:
-        model = BatchEstimator(self._config, self._manifest)
+        model = BatchEstimator(self._config, self._manifest, self._bring_parts())
         self._shared.model_there.set()
         while True:
             try:
@@ -58,11 +68,13 @@ class Judge:
 
     def _start(self, stream: Stream, model: BatchEstimator) -> None:
         stream.dialogue = model.dialogue()
+        stream.dialogue.restore(stream.past.judged)
         stream.partials = PartialEstimates(stream.config, model)
         assert stream.recogniser is not None
         asr = AsrInfo(engine=stream.recogniser.engine.engine, model=stream.recogniser.engine.model)
         stream.backlog.loaded()
-        self._shared.send(stream, stream.start(list(self._manifest.labels), self._checkpoint, asr, model.device))
+        if not stream.past.started:
+            self._shared.send(stream, stream.start(list(self._manifest.labels), self._checkpoint, asr, model.device))
 
     def _show_emotion(self, stream: Stream, speech: Speech) -> None:
         if stream.dialogue is not None and stream.partials is not None and stream.may_show(speech):
@@ -96,9 +108,12 @@ class Judge:
                 if stream.dialogue.is_open(earlier):
                     for event in stream.dialogue.withdraw(earlier, Doubt.ECHO):
                         self._shared.send(stream, event)
-            self._shared.send(stream, item.final())
+            if item.utterance.utterance_id not in stream.past.worded:
+                self._shared.send(stream, item.final())
         judged = model.judge([(stream.dialogue, item) for stream, item in said if stream.dialogue is not None])
         for (stream, item), events in zip(said, judged.events, strict=True):
+            if stream.remember is not None and stream.dialogue is not None:
+                stream.remember(item.utterance.utterance_id, *stream.dialogue.embeddings(item.utterance.utterance_id))
             timing = stream.timing(item, judged)
             for event in events:
                 own = event.utterance_id == item.utterance.utterance_id and event.status == "provisional"

@@ -25,7 +25,7 @@ class End:
     """Comes after all else."""
 
 
-Heard = Utterance | Speech | Quiet | Begin | End
+Hears = Utterance | Speech | Quiet | Begin | End
 """What waits for the recogniser."""
 Worded = Said | Speech | Quiet | Begin | End
 """What waits for the model."""
@@ -35,7 +35,7 @@ class Shared:
     """Any thread may use all of it."""
 
     def __init__(self) -> None:
-        self.to_transcribe: FairLane[Heard] = FairLane(WAITING_EACH)
+        self.to_transcribe: FairLane[Hears] = FairLane(WAITING_EACH)
         self.to_judge: FairLane[Worded] = FairLane(WAITING_EACH)
         self.events: Lane[tuple[Stream, Event]] = Lane(EVENTS_WAITING)
         self.failures: dict[str, Exception] = {}

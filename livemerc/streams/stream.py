@@ -24,13 +24,14 @@ from livemerc.pipeline.hearing import Hearing
 from livemerc.pipeline.hypotheses import Hypotheses
 from livemerc.pipeline.overload import Level
 from livemerc.pipeline.patience import Patience, Situation
-from livemerc.pipeline.recogniser import Recogniser
+from livemerc.pipeline.recogniser import Recogniser, without_samples
 from livemerc.pipeline.reports import Reports
 from livemerc.runtime.clocks import SourceClock
 from livemerc.runtime.gauges import Gauges
 from livemerc.runtime.notices import Notice, Notices
 from livemerc.sessions.recorder import Recorder
 from livemerc.streams.batch import Judged, Said
+from livemerc.streams.past import Past, Remember, words_of
 
 if TYPE_CHECKING:
     from livemerc.pipeline.dialogue import Dialogue
@@ -43,8 +44,9 @@ class Stream:
     `reports` the consumer's. The rest is made to be shared."""
 
     def __init__(
-        self, name: str, source: Source, config: Config, deadline: Deadline, queued: Callable[[], dict[str, int]]
-    ) -> None:
+        self, name: str, source: Source, config: Config, deadline: Deadline, queued: Callable[[], dict[str, int]],
+        *, past: Past | None = None, remember: Remember | None = None,
+    ) -> None:  # fmt: skip
         # Work ahead of the endpoint is a single session's, so nobody asks these ears for it.
         quieter = msgspec.structs.replace(config, live=msgspec.structs.replace(config.live, ahead_budget_ms=0.0))
         self.name = name
@@ -66,14 +68,18 @@ class Stream:
         self.partials: PartialEstimates | None = None
         self.recorder: Recorder | None = None
         self.thread: threading.Thread | None = None
-        self.heard = 0
+        self.past = past or Past()
+        self.remember = remember
+        self.heard = len(self.past.judged)
         """Utterances handed over."""
-        self.judged = 0
+        self.judged = self.heard
         """Utterances that have their estimates."""
         self.ended = False
         self._queued = queued
         self._began_s = time.monotonic()
-        self._started_s: float | None = None
+        self._started_s: float | None = time.monotonic() if self.past.started else None
+        for final in self.past.finals:
+            self.talk.heard(without_samples(final, config), words_of(final), config.screening)
 
     def record(self, folder: Path, checkpoint: CheckpointInfo, *, audio: bool) -> None:
         """Events, and what is heard with `audio`, go to `folder`. Raises `ConfigError` where that cannot be."""

@@ -27,12 +27,15 @@ from livemerc.audio.items import EarItem, Quiet, Speech, Utterance
 from livemerc.audio.source import Source, speakers_of
 from livemerc.config import Config
 from livemerc.errors import ConfigError
-from livemerc.events import Event
+from livemerc.events import CheckpointInfo, Event
 from livemerc.model.checkpoint import checkpoint_info, read_manifest
 from livemerc.pipeline.deadline import Deadline
 from livemerc.purpose import check_same_use
 from livemerc.runtime.lanes import Closed
+from livemerc.runtime.notices import Notice
+from livemerc.streams.batch import Parts
 from livemerc.streams.judge import Judge
+from livemerc.streams.past import Past, Remember
 from livemerc.streams.shared import Begin, End, Shared
 from livemerc.streams.stream import Stream
 from livemerc.streams.words import Words
@@ -55,7 +58,8 @@ class Streams:
 
     sources: by the stream's name; `StdinSource` takes any binary stream of PCM. `engines`: one recogniser for all, or
     one for each stream by its name (sidecar transcripts); None = the one that `config` asks for, shared. They are
-    closed with the streams. stays: streams may be added, and `events` goes on without any, until `stop`. A source that
+    closed with the streams. stays: streams may be added, and `events` goes on without any, until `stop`. bring_parts:
+    what judges, brought in the model's thread (None = loaded here as `config` says). A source that
     fails ends its own stream, with `session.end`; the others go on, and `failures` has the reason. Of what a single
     session does (`livemerc.monitor`), work ahead of the endpoint and words that come late are not done here.
 
@@ -70,6 +74,7 @@ class Streams:
         *,
         engines: AsrEngine | Mapping[str, AsrEngine] | None = None,
         stays: bool = False,
+        bring_parts: Callable[[], Parts] | None = None,
     ) -> None:
         if not sources and not stays:
             raise ConfigError("no source to listen to; give at least one.")
@@ -90,7 +95,7 @@ class Streams:
         self._shared = Shared()
         self._shared.stays = stays
         self._words = Words(self._shared, config, engines, self._manifest.text_languages, self.announcements.append)
-        self._judge = Judge(self._shared, config, self._manifest, self._checkpoint)
+        self._judge = Judge(self._shared, config, self._manifest, self._checkpoint, bring_parts)
         self._ears = threading.BoundedSemaphore(EARS_AT_ONCE)
         self._failure: BaseException | None = None
         self._running = False
@@ -107,9 +112,12 @@ class Streams:
         config: Config | None = None,
         record: Path | None = None,
         record_audio: bool = False,
+        past: Past | None = None,
+        remember: Remember | None = None,
     ) -> None:
         """One more stream, of streams that `stays`; it shares the recogniser. config: its own, which may differ from
-        the others' in purpose, language and whose voice counts. record: the folder that becomes its record.
+        the others' in purpose, language and whose voice counts. record: the folder that becomes its record. past: what
+        it has said elsewhere; it goes on from there. remember: gets what is to be known of it to go on elsewhere.
 
         Raises `ConfigError` where the name is taken, the streams are being stopped, or it cannot be recorded.
         """
@@ -126,7 +134,7 @@ class Streams:
             raise ConfigError(
                 f"language: {engine.model} does not know {language!r}; leave it out, or take another model."
             )
-        stream = self._made(name, source, config)
+        stream = self._made(name, source, config, past=past, remember=remember)
         if record is not None:
             stream.record(record, self._checkpoint, audio=record_audio)
         with self._shared.changing:
@@ -166,6 +174,28 @@ class Streams:
         return [stream.name for stream in self._shared.all()]
 
     @property
+    def checkpoint(self) -> CheckpointInfo:
+        return self._checkpoint
+
+    def tell(self, name: str, notice: Notice, sentence: str | None) -> None:
+        """`status.degraded` of one stream; nothing where there is none."""
+        with self._shared.changing:
+            stream = self._shared.streams.get(name)
+        if stream is not None:
+            stream.notices.tell(notice, sentence)
+
+    def settled_s(self, name: str) -> float:
+        """Source time up to which a stream is heard, if nobody speaks and all is judged, else 0; roughly, since threads
+        go on meanwhile."""
+        with self._shared.changing:
+            stream = self._shared.streams.get(name)
+        if stream is None:
+            return 0.0
+        ears = stream.hearing.ears
+        t_s, speaking = ears.t_s, ears.speaking
+        return 0.0 if speaking or stream.heard > stream.judged else t_s
+
+    @property
     def failures(self) -> dict[str, Exception]:
         """Why a stream ended before its time, or goes on without words, by name."""
         return self._shared.failures
@@ -179,8 +209,11 @@ class Streams:
         """Utterances that wait for the recogniser or the model, by stream; those with none are left out."""
         return dict(Counter(self._shared.to_transcribe.waiting()) + Counter(self._shared.to_judge.waiting()))
 
-    def _made(self, name: str, source: Source, config: Config) -> Stream:
-        return Stream(name, source, config, self._deadline, partial(self._shared.queued, name))
+    def _made(
+        self, name: str, source: Source, config: Config, *, past: Past | None = None, remember: Remember | None = None
+    ) -> Stream:
+        queued = partial(self._shared.queued, name)
+        return Stream(name, source, config, self._deadline, queued, past=past, remember=remember)
 
     def _begin(self, stream: Stream) -> None:
         self._shared.to_transcribe.put(stream.name, Begin())

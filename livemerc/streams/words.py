@@ -12,9 +12,10 @@ from livemerc.config import Config
 from livemerc.events import ECHO, UtterancePartial
 from livemerc.pipeline.overload import Level
 from livemerc.pipeline.patience import Patience
-from livemerc.pipeline.recogniser import Recogniser
+from livemerc.pipeline.recogniser import Heard, Recogniser
 from livemerc.streams.batch import Said
-from livemerc.streams.shared import Begin, End, Heard, Shared
+from livemerc.streams.past import words_of
+from livemerc.streams.shared import Begin, End, Hears, Shared
 from livemerc.streams.stream import Stream
 
 _LOOK_EVERY_S = 0.25
@@ -69,7 +70,7 @@ class Words:
             for each in {*recognisers.values(), *([] if self._engine is None else [self._engine])}:
                 each.close()
 
-    def _look_up(self) -> list[tuple[str, Heard]]:
+    def _look_up(self) -> list[tuple[str, Hears]]:
         """Nothing waits: lag passes, and a call that hung may have come back."""
         for stream in self._shared.all():
             if stream.patience is not None and stream.recogniser is not None:
@@ -101,12 +102,16 @@ class Words:
         earlier = echoes.earlier
         with stream.patience.in_hand(utterance.decided_s):
             stream.patience.observe()
-            if echoes.is_echo:
+            known = stream.past.worded.get(utterance.utterance_id)
+            if known is not None:
+                heard = Heard(words_of(known), known.asr.engine, known.asr.model, 0.0)
+                stream.talk.heard(utterance, heard.transcript, stream.config.screening)
+            elif echoes.is_echo:
                 heard = recogniser.not_asked(ECHO)
             else:
                 fast = stream.patience.level >= Level.FAST_ASR
                 heard = recogniser.hear(utterance, fast=fast, give_up=stream.patience.for_words)
-                words = "" if heard.transcript.gated else heard.transcript.text.strip()
+                words = heard.words
                 echoes = stream.echoes.read(utterance, words)
                 earlier += echoes.earlier
                 if echoes.is_echo:

@@ -1,18 +1,14 @@
-"""`livemerc report`: what the page says, and where it is written."""
+"""`livemerc report`: what the page says."""
 
 from __future__ import annotations
 
 import re
-import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
 import pytest
-from helpers.command_line import environment, livemerc, sentence
-from helpers.paths import PROJECT
-from helpers.sessions import conversation, info, write_session
+from helpers.command_line import environment, livemerc
+from helpers.sessions import conversation, write_session
 from report import scenes
 from report.scenes import shown
 
@@ -24,28 +20,13 @@ from livemerc.report.card import find_card, parse
 from livemerc.report.facts import NOT_JUDGED, facts
 from livemerc.report.sentences import summary
 from livemerc.runtime.notices import PAUSED
-from livemerc.sessions.bookmarks import append_bookmark, bookmark_now
 from livemerc.sessions.corrections import Correction, append_correction
-from livemerc.sessions.folder import SESSION_FILE
 from livemerc.sessions.session import read_session
-
-
-@pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = scenes.write(
-        tmp_path_factory.mktemp("sessions") / "meeting", scenes.lively(), scenes.CORRECTIONS,
-        source="call.wav", consent="Everyone agreed.", retention_days=30,
-    )  # fmt: skip
-    append_bookmark(folder, bookmark_now(12.0, "the figures"))
-    return folder
 
 
 @pytest.fixture(scope="module")
 def document(session: Path) -> str:
     return html(read_session(session))
-
-
-# -- what it says ------------------------------------------------------------------------------------------------------
 
 
 def test_the_head_says_what_session_it_is(document: str) -> None:
@@ -315,74 +296,6 @@ def test_three_hours_stay_whole_and_small(tmp_path: Path) -> None:
     assert last.text in document[document.index('<tr id="u5000"') :]
     for figure in re.findall(r"<figure.*?</figure>", document, re.DOTALL):
         assert len(figure) < 200_000
-
-
-# -- where it goes -----------------------------------------------------------------------------------------------------
-
-
-def test_the_command_writes_one_private_file_and_nothing_else(session: Path, tmp_path: Path) -> None:
-    done = livemerc("report", session, "-o", tmp_path / "report.html")
-    assert (done.returncode, done.stdout) == (0, b"")
-    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
-    assert stat.S_IMODE((tmp_path / "report.html").stat().st_mode) == 0o600
-    assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
-
-
-def test_an_earlier_report_is_replaced(session: Path, tmp_path: Path) -> None:
-    target = tmp_path / "report.html"
-    target.write_text("an earlier one")
-    assert livemerc("report", session, "-o", target).returncode == 0
-    assert "Session report" in target.read_text()
-
-
-def test_the_recording_itself_is_never_written_over(tmp_path: Path) -> None:
-    folder = write_session(tmp_path / "s", conversation(1))
-    before = (folder / SESSION_FILE).read_bytes()
-    done = livemerc("report", folder, "-o", folder / SESSION_FILE)
-    assert done.returncode == 2
-    assert (folder / SESSION_FILE).read_bytes() == before
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code"),
-    [
-        (("SESSION",), 2),
-        (("SESSION", "-o", "FOLDER"), 2),
-        (("SESSION", "-o", "FOLDER/absent/report.html"), 2),
-        (("FOLDER/absent", "-o", "FOLDER/r.html"), 5),
-        (("FOLDER", "-o", "FOLDER/r.html"), 5),
-    ],
-)
-def test_what_cannot_be_is_one_sentence(session: Path, tmp_path: Path, arguments: tuple[str, ...], code: int) -> None:
-    named = [a.replace("SESSION", str(session)).replace("FOLDER", str(tmp_path)) for a in arguments]
-    done = livemerc("report", *named)
-    assert done.returncode == code
-    sentence(done)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
-    folder = write_session(tmp_path / "s", conversation(1))
-    (folder / SESSION_FILE).write_bytes(msgspec.json.encode(info(schema=99)))
-    done = livemerc("report", folder, "-o", tmp_path / "r.html")
-    assert done.returncode == 5
-    assert "newer" in sentence(done)
-
-
-def test_a_report_needs_no_model_no_ears_and_no_screen(session: Path, tmp_path: Path) -> None:
-    code = (
-        "import sys; from livemerc.cli import call; "
-        f"call(['report', {str(session)!r}, '-o', {str(tmp_path / 'r.html')!r}]); "
-        "print(*(m for m in sys.modules if '.' not in m))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(tmp_path), cwd=PROJECT,
-        timeout=120, check=True,
-    )  # fmt: skip
-    loaded = set(done.stdout.split())
-    assert "msgspec" in loaded
-    assert not loaded & {"torch", "transformers", "textual", "onnxruntime", "numpy", "matplotlib", "av", "sounddevice"}
-    assert (tmp_path / "r.html").is_file()
 
 
 def test_a_correction_of_the_emotion_alone_shows_in_the_shares(tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -25,7 +27,8 @@ from livemerc.config import Config
 from livemerc.errors import ConfigError, LivemercError
 from livemerc.events import SessionEnd, SessionStart
 from livemerc.remote import RemoteMonitor
-from livemerc.server.app import Address
+from livemerc.server.app import Address, RoomServer
+from livemerc.server.room import MovedError
 
 TOKEN = "0123456789abcdef"
 
@@ -286,3 +289,63 @@ def test_what_makes_no_sense_is_told(arguments: tuple[str, ...], words: str) -> 
     done = livemerc(*arguments)
     assert done.returncode == 2
     assert words in sentence(done)
+
+
+def refusing(monkeypatch: pytest.MonkeyPatch, server: RoomServer, status: int, times: int) -> None:
+    """The server, or what stands in front of it, answers so many handshakes with `status`."""
+    left, real = [times], server.door.refusal
+
+    def refusal(request: web.Request) -> tuple[int, str] | None:
+        if request.path.startswith("/rooms") and left[0]:
+            left[0] -= 1
+            return status, "Internal Server Error\n"
+        return real(request)
+
+    monkeypatch.setattr(server.door, "refusal", refusal)
+
+
+@pytest.mark.parametrize("status", [500, 502, 504])
+async def test_a_busy_server_is_asked_again_by_whoever_speaks_and_whoever_reads(
+    config: Config, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    async with served(config) as server:
+        drawn, real = list[float](), random.uniform
+        monkeypatch.setattr("livemerc.client.random.uniform", lambda a, b: drawn.append(real(a, b)) or drawn[-1])
+        refusing(monkeypatch, server, status, 4)
+        reading = asyncio.create_task(collect(room(server)))
+        spoken = [n async for n in client.speak_async(room(server), blocks(pcm(3.0)), RATE_HZ, pace="file")]
+        assert await reading == spoken
+    assert isinstance(spoken[-1].event, SessionEnd)
+    assert len(drawn) == 4
+    assert len(set(drawn)) == 4, "all who were refused at once would come again at once"
+
+
+async def test_a_server_that_stays_busy_is_given_up_with_a_sentence(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("livemerc.client.RESUME_WITHIN_S", 0.2)
+    async with served(config) as server:
+        refusing(monkeypatch, server, 500, 1000)
+        with pytest.raises(LivemercError, match=r"the server is busy \(HTTP 500\); come back later"):
+            [n async for n in client.speak_async(room(server), blocks(pcm(1.0)), RATE_HZ)]
+        with pytest.raises(LivemercError, match="the server is busy"):
+            await collect(room(server))
+
+
+async def test_a_server_that_says_come_again_before_it_welcomes_is_asked_again(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1012: the room is on its way from one server to another."""
+    async with served(config) as server:
+        left, real = [2], server.rooms.join
+
+        async def join(*arguments: Any) -> Any:
+            if left[0]:
+                left[0] -= 1
+                raise MovedError
+            return await real(*arguments)
+
+        monkeypatch.setattr(server.rooms, "join", join)
+        spoken = [n async for n in client.speak_async(room(server), blocks(pcm(1.0)), RATE_HZ, pace="file")]
+    assert isinstance(spoken[-1].event, SessionEnd)
+    assert left == [0]

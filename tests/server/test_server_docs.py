@@ -55,7 +55,7 @@ def test_the_pages_python_runs(tmp_path: Path) -> None:
 def test_the_page_tells_the_limits_that_there_are() -> None:
     from livemerc.protocol import LONGEST_BLOCK_S, RESUME_WITHIN_S
     from livemerc.server.limits import Limits
-    from livemerc.server.rooms import RECENT
+    from livemerc.server.room import RECENT
     from livemerc.server.webhooks import WAITING
 
     text, limits = read(SERVER), Limits()

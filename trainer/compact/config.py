@@ -111,13 +111,15 @@ class _WindowStage(_Stage, frozen=True):
 
 class ConversationStage(_WindowStage, frozen=True):
     """Stage II, per modality. `writings`: shares of the four in which the text branch reads a dialogue; `soft_share`:
-    of the teacher's soft labels in its loss. `stage1_share`: of S1 in the speech branch's log-probabilities, from Stage
-    III on, as of `livemerc.model.merits.ConversationModel`. `select_text`: writings in which weighted F1 on dev chooses
-    the epoch; `select_speech`: figures whose mean does."""
+    of the teacher's soft labels in its loss; `reading`: so many dialogues of read sentences, all neutral, for each of
+    MELD's. `stage1_share`: of S1 in the speech branch's log-probabilities, from Stage III on, as of
+    `livemerc.model.merits.ConversationModel`. `select_text`: writings in which weighted F1 on dev chooses the epoch;
+    `select_speech`: figures whose mean does."""
 
     hidden: int
     writings: Shares
     soft_share: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    reading: Annotated[float, msgspec.Meta(ge=0)]
     stage1_share: Annotated[float, msgspec.Meta(ge=0, le=1)]
     select_text: list[Writing] = msgspec.field(default_factory=lambda: ["whisper"])
     select_speech: list[Literal["weighted_f1", "uar"]] = msgspec.field(default_factory=lambda: ["weighted_f1", "uar"])
@@ -126,11 +128,13 @@ class ConversationStage(_WindowStage, frozen=True):
 class FusionStage(_WindowStage, frozen=True):
     """Stage III. `writings`: shares of the four in which the words of composed dialogues are read. `mixture`: shares
     of words + voices, words alone, voices alone, voices over neutral words in dialogues, the same singly. `reading`:
-    chance that such a draw brings a reader, neutral. `select`: figures on dev whose mean chooses the epoch."""
+    chance that such a draw brings a reader, neutral. `nameless`: share of dialogues in which nobody knows who speaks,
+    and no voice has a baseline; in Stage II speech, too. `select`: figures on dev whose mean chooses the epoch."""
 
     writings: Shares
     match: float
     soften: float
+    nameless: Annotated[float, msgspec.Meta(ge=0, le=1)]
     mixture: list[float]
     reading: float
     dev_actors: list[str]

@@ -14,7 +14,15 @@ from torch import Tensor, nn
 from livemerc.emotions import LABELS
 from livemerc.errors import ConfigError
 from livemerc.model.merits import ConversationModel, WindowLogits
-from trainer.compact.compose import ClipPool, TextDialogue, clip_pools, compose, neutral_words, voices_alone
+from trainer.compact.compose import (
+    ClipPool,
+    TextDialogue,
+    clip_pools,
+    compose,
+    corrupted,
+    neutral_words,
+    voices_alone,
+)
 from trainer.compact.config import ConversationStage, FusionStage, read_stage
 from trainer.compact.text_features import TextFeatures
 from trainer.corpora.writings import WRITINGS, Writing
@@ -36,6 +44,8 @@ from trainer.loop.windows import (
 TEXT_WIDTH = 384
 """Width of T1 from all-MiniLM-L6-v2."""
 LONGEST_STRETCH = 32
+CORRUPTED = 0.5
+"""Share of voices that are others', in the report."""
 T = TypeVar("T")
 
 
@@ -92,14 +102,27 @@ def draw_writings(
     return [dialogues[WRITINGS[w]][d] for d, w in enumerate(drawn)]
 
 
+def read_aloud(text: TextFeatures, speech_width: int, rng: np.random.Generator) -> DialogueFeatures:
+    """One to four of LJSpeech's sentences, neutral: prose that is read, of which MELD's dialogues have none."""
+    rows = text.read_sentences
+    t1 = rows[rng.integers(len(rows), size=int(rng.integers(1, 5)))]
+    labels = np.zeros(len(t1), np.int64)
+    soft = np.eye(len(LABELS), dtype=np.float32)[labels] if text.has_teacher else None
+    (dialogue,) = text_alone([TextDialogue(t1, labels, ["a"] * len(t1), soft)], speech_width)
+    return dialogue
+
+
 def train_text_context(
     model: ConversationModel, text: TextFeatures, stage: ConversationStage, out: Path, speech_width: int
 ) -> dict[str, float]:
     """Stage II, text: on MELD in all writings, from its labels and the teacher's; selected at lag 0."""
     train, dev = (in_writings(text, split, speech_width) for split in ("train", "dev"))
+    if stage.soft_share and not text.has_teacher:
+        raise ConfigError("[conversation] soft_share wants a teacher that reads lines in context; set it to 0.")
 
     def make(rng: np.random.Generator) -> Iterable[WindowBatch]:
         chosen = draw_writings(train, stage.writings, rng)
+        chosen += [read_aloud(text, speech_width, rng) for _ in range(round(stage.reading * len(chosen)))]
         return batches(chosen, all_cuts(chosen, stage.context), stage.batch * 4, rng)
 
     def score() -> dict[str, float]:
@@ -160,7 +183,7 @@ class Composer:
         self.words = {w: text.dialogues("train", w) for w in WRITINGS}
         # MELD's own neutral lines are not used: in composed dialogues they are neutral under any voice, and fusion
         # learnt neither. RAVDESS's two sentences stay unseen, because the figures on clips are measured with them.
-        self.neutral = text.arrays["neutral"][~text.arrays["neutral_is_ravdess"]]
+        self.neutral = text.read_sentences
         actors = pools["train"].actor.astype(str)
         self.readers = pools["train"].only(np.char.startswith(actors, "readers/"), stage.soften)
         if stage.reading and not len(self.readers.label):
@@ -269,11 +292,14 @@ def dev_conditions(
 def report(
     model: ConversationModel, text: TextFeatures, pool: ClipPool, stage: FusionStage, seed: int
 ) -> dict[str, dict[str, float]]:
-    """Fused against each branch, weighted F1 and UAR, on composed dialogues and on clips with neutral words (lag 0)."""
-    conditions = dev_conditions(text, pool, stage, seed)
+    """Fused against each branch, weighted F1, UAR and ECE at lag 0: composed dialogues with voices that are cold, that
+    warm, and of which half are others'; clips with neutral words."""
+    cold = dev_conditions(text, pool.all_nameless(), stage, seed)
+    warm = dev_conditions(text, pool, stage, seed)["composed"]
+    spoiled = corrupted(warm, CORRUPTED, np.random.default_rng(seed))
     rows: dict[str, dict[str, float]] = {}
-    for name in ("composed", "clips"):
-        dialogues = conditions[name]
+    conditions = {"composed": cold["composed"], "warm": warm, "corrupted": spoiled, "clips": cold["clips"]}
+    for name, dialogues in conditions.items():
         variants = {
             "fused": dialogues,
             "text": [without_speech(d) for d in dialogues],
@@ -281,7 +307,7 @@ def report(
         }
         for branch, d in variants.items():
             f = figures(model, d, stage.context, "fused")
-            rows[f"{name}/{branch}"] = {"weighted_f1": f["weighted_f1"], "uar": f["uar"]}
+            rows[f"{name}/{branch}"] = {k: f[k] for k in ("weighted_f1", "uar", "ece")}
         rows[f"{name}/speech_head"] = {
             k: figures(model, dialogues, stage.context, "speech")[k] for k in ("weighted_f1", "uar")
         }
@@ -316,7 +342,7 @@ def train(config: Path, text_features: Path, embeddings: Path, out: Path) -> Non
     fusion = read_stage(config, "fusion", FusionStage)
     text = TextFeatures(text_features)
     model = build(conversation, fusion, text.width, len(LABELS))
-    pools = clip_pools(embeddings, fusion.dev_actors, fusion.soften)
+    pools = clip_pools(embeddings, fusion.dev_actors, fusion.soften, fusion.nameless)
     kept: dict[str, Any] = {
         "text": train_text_context(model, text, conversation, out, len(LABELS)),
         "speech": train_speech_context(model, text, pools, conversation, out),

@@ -22,9 +22,11 @@ from trainer.compact.stages import need
 from trainer.compact.text import TOKENIZER, load_encoder
 from trainer.compact.text_features import TextFeatures
 from trainer.corpora.sources import check_may_ship, data_of, licence_of
-from trainer.loop.calibrate import fit_temperatures
+from trainer.loop.calibrate import abstention_limit, fit_temperatures, fused_probabilities
 from trainer.loop.checkpoint_folder import Origin, Weights, write_checkpoint_folder
 
+WORTH_SHOWING = 0.45
+"""A label is withheld where fewer of its like are right, on dev as a monitor hears it."""
 WORD_TABLE = "encoder.embeddings.word_embeddings.weight"
 
 TEXT = Origin(
@@ -47,7 +49,7 @@ def fusion_origin(corpora: Sequence[str]) -> Origin:
 
 def calibration_conditions(text: TextFeatures, speech: Path, fusion: FusionStage, seed: int) -> dict[str, list]:
     """Dev dialogues for the temperatures, in Whisper's writing, with voices of the dev actors."""
-    pool = clip_pools(speech, fusion.dev_actors)["dev"]
+    pool = clip_pools(speech, fusion.dev_actors, nameless=fusion.nameless)["dev"]
     rng = np.random.default_rng(seed)
     words = text.dialogues("dev", "whisper")
     return {
@@ -68,6 +70,9 @@ def export_run(config: Path, runs: Path, out: Path, name: str) -> Manifest:
     model.load_state_dict(torch.load(runs / "context/conversation.pt", weights_only=True))
     text = TextFeatures(runs / "features/text.npz")
     conditions = calibration_conditions(text, runs / "voice/final/embeddings.npz", fusion, seed=0)
+    temperatures = fit_temperatures(model, conditions, fusion.context)
+    shown = fused_probabilities(model, conditions, fusion.context, temperatures, ("text_only", "both"))
+    abstention = Abstention(min_confidence=abstention_limit(*shown, WORTH_SHOWING))
     corpora: list[str] = voice["corpora"]
     parts = {
         "text": Weights(pack_state(encoder.state_dict(), quantise=(WORD_TABLE,)), encoder.config, TEXT),
@@ -80,6 +85,6 @@ def export_run(config: Path, runs: Path, out: Path, name: str) -> Manifest:
     }
     return write_checkpoint_folder(
         out, parts, (runs / "text" / TOKENIZER).read_bytes(), id=name, labels=list(LABELS), prior=text.prior.tolist(),
-        temperatures=fit_temperatures(model, conditions, fusion.context), abstention=Abstention(),
-        speech_trust=fusion.match, voice_encoder=VoiceEncoder.shipped(),
+        temperatures=temperatures, abstention=abstention, speech_trust=fusion.match,
+        voice_encoder=VoiceEncoder.shipped(),
     )  # fmt: skip

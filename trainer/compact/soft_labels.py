@@ -1,7 +1,7 @@
 """The teacher's soft labels: what it says of every line of the text corpora, committed, so that nobody trains it again.
 
 `soft_labels.safetensors` beside this file holds no texts: (N, 7) float16 logits for each corpus in the order of its
-files, in three readings. `livemerc-train train configs/teacher.toml` makes it (trainer/LOG.md).
+files, in up to three readings. `livemerc-train train configs/compact.toml --stage teacher` makes it (trainer/LOG.md).
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from trainer.corpora.writings import WRITINGS, Writing
 
 PATH = Path(__file__).parent / "soft_labels.safetensors"
 READINGS = ("whisper", "written", "context")
-"""Alone in Whisper's writing; of TV lines also alone as written; of MELD also in Whisper's with the lines before."""
+"""Alone in Whisper's writing; of TV lines also alone as written; of MELD also in Whisper's with the lines before, by a
+teacher that reads them."""
 
 
 class SoftLabels:
@@ -33,6 +34,10 @@ class SoftLabels:
     def labels(self, corpus: TextCorpus) -> bool:
         """Whether the teacher has labelled the corpus."""
         return f"{corpus}/whisper" in self._logits
+
+    def labels_in_context(self, corpus: TextCorpus) -> bool:
+        """Whether it read the lines before those of the corpus."""
+        return f"{corpus}/context" in self._logits
 
     def all(self) -> dict[str, Tensor]:
         """As `write` took them."""

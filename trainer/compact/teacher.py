@@ -38,7 +38,11 @@ def train(config: TextStage, data: Path, out: Path) -> Path:
     figures = train_text(chosen, data, out)
     path = out / soft_labels.PATH.name
     shown = {k: f"{v:.4f}" for k, v in figures.items() if isinstance(v, float)}
-    shown |= {"teacher": Path(config.init).name, "sentiment": f"{sentiment_agreement(out, data):.4f}"}
+    shown |= {
+        "teacher": Path(config.init).name,
+        "seed": str(config.seed),
+        "sentiment": f"{sentiment_agreement(out, data):.4f}",
+    }
     logits = SoftLabels(path).all() if path.exists() else {}
     for corpus in LABELLED:
         if f"{corpus}/whisper" not in logits:
@@ -81,9 +85,9 @@ def _utterances(data: Path, split: str) -> list[LabelledUtterance]:
 
 
 def _readings(corpus: TextCorpus, lines: list[Line], context: int) -> Iterator[tuple[str, list[Reading]]]:
-    """The readings of `soft_labels.READINGS` that the corpus has."""
+    """The readings of `soft_labels.READINGS` that the corpus has, and that a teacher with so much `context` knows."""
     yield "whisper", [line.read(as_whisper) for line in lines]
     if corpus in MARKED:
         yield "written", [line.read(str) for line in lines]
-    if corpus == "meld":
+    if corpus == "meld" and context:
         yield "context", [line.read(as_whisper, context) for line in lines]

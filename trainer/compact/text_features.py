@@ -48,6 +48,16 @@ class TextFeatures:
         return int(self.arrays["train_whisper"].shape[1])
 
     @property
+    def has_teacher(self) -> bool:
+        """Whether MELD's train lines have a teacher's labels in context."""
+        return "train_soft" in self.arrays
+
+    @property
+    def read_sentences(self) -> np.ndarray:
+        """T1 of LJSpeech's sentences, (N, Dt): nothing in them says an emotion."""
+        return self.arrays["neutral"][~self.arrays["neutral_is_ravdess"]]
+
+    @property
     def prior(self) -> np.ndarray:
         """Label shares of MELD train, (7,)."""
         return np.bincount(self.arrays["train_labels"], minlength=len(LABELS)) / len(self.arrays["train_labels"])
@@ -80,8 +90,8 @@ def extract(config: TextStage, data: Path, text_stage: Path, out: Path) -> Path:
         arrays[f"{split}_labels"] = np.array([r.label for r in rows])
         arrays[f"{split}_speakers"] = np.array([r.speaker or "" for r in rows])
         arrays[f"{split}_lengths"] = np.array([len(d) for d in dialogues])
-        if split == "train" and config.soft_share:
-            arrays["train_soft"] = SoftLabels.shipped().in_context("meld", len(rows))
+        if split == "train" and config.soft_share and (teacher := SoftLabels.shipped()).labels_in_context("meld"):
+            arrays["train_soft"] = teacher.in_context("meld", len(rows))
     sentences = neutral_sentences(data, NEUTRAL, config.seed)
     # RAVDESS's two are heard as they were said, so that runs compare.
     own = [s.lower().startswith(RAVDESS_STATEMENTS) for s in sentences]

@@ -56,7 +56,8 @@ def all_voices(
     config: VoiceStage, data: Path, cache: Path, needed: Iterable[str], processes: int,
     source: EncoderSource | None = None,
 ) -> Everything:  # fmt: skip
-    """The statistics of the `needed` corpora, and of those others that `data` has and that are only measured on.
+    """The statistics of the `needed` corpora, and of those others that `data` has and that are only measured on: those
+    without augmented versions.
 
     `source` None: the encoder of the Whisper that ships.
     """
@@ -64,7 +65,8 @@ def all_voices(
     only_measured = [name for name in VOICES if name != "emogator" and (data / folder_of(name)).is_dir()]
     wanted = [name for name in VOICES if name in needed or name in only_measured]
     cached = VoiceCache(cache, config.seed, source or ShippedWhisper(config.peak, config.part_s))
-    return cached.voices(data, wanted, config.versions, config.rows, config.kinds, processes)
+    clean_only = [name for name in wanted if name not in needed]
+    return cached.voices(data, wanted, config.versions, config.rows, config.kinds, processes, clean_only)
 
 
 def training_set(everything: Everything, corpora: Iterable[str]) -> VoiceFeatures:

@@ -11,7 +11,7 @@ import json
 import multiprocessing
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, get_args
@@ -172,10 +172,10 @@ class VoiceCache:
 
     def voices(
         self, data: Path, corpora: Iterable[str], versions: int, rows: Sequence[int], kinds: Sequence[str],
-        processes: int = 1,
+        processes: int = 1, clean_only: Collection[str] = (),
     ) -> dict[str, VoiceFeatures]:  # fmt: skip
         """The statistics of all clips of `corpora` below `data` in versions 0 to `versions`, made where they are
-        lacking: of these `rows` and `kinds` of the encoder's layout.
+        lacking: of these `rows` and `kinds` of the encoder's layout. Those of `clean_only` in version 0 alone.
 
         Raises the readers' errors, `InputError` for a clip that does not decode, `ConfigError` where the folder holds
         statistics that were made otherwise, `LivemercError` where there is no room. Work so far is kept.
@@ -184,13 +184,17 @@ class VoiceCache:
         self._open()
         jobs = {
             self._key(clip, version): (clip, version)
-            for version in range(versions + 1) for of_corpus in clips.values() for clip in of_corpus
+            for version in range(versions + 1) for corpus, of_corpus in clips.items() for clip in of_corpus
+            if version == 0 or corpus not in clean_only
         }  # fmt: skip
         self._shards.drop_broken(jobs)
         todo = {key: job for key, job in jobs.items() if key not in self._shards.where}
         if todo:
             self._make_all(todo, [read_samples(c.path, SAMPLE_RATE_HZ) for c in babble_clips(data)], processes)
-        return {corpus: self._features(of_corpus, versions, rows, kinds) for corpus, of_corpus in clips.items()}
+        return {
+            corpus: self._features(of_corpus, 0 if corpus in clean_only else versions, rows, kinds)
+            for corpus, of_corpus in clips.items()
+        }
 
     def _features(self, clips: list[Clip], versions: int, rows: Sequence[int], kinds: Sequence[str]) -> VoiceFeatures:
         found = []

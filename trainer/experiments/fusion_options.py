@@ -13,7 +13,6 @@ weighted F1 at lag 0 on composed dialogues of MELD dev with actors that no stage
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -24,7 +23,7 @@ from sklearn.metrics import roc_auc_score
 from livemerc.emotions import LABELS
 from livemerc.model.merits import ConversationModel
 from trainer.compact import conversation as stages
-from trainer.compact.compose import ClipPool, clip_pools
+from trainer.compact.compose import ClipPool, clip_pools, corrupted
 from trainer.compact.config import ConversationStage, FusionStage, read_stage
 from trainer.compact.text_features import TextFeatures
 from trainer.experiments.results import Rows, over_seeds
@@ -37,19 +36,6 @@ OPTIONS: dict[str, dict[str, float]] = {
     "text-speech contrastive .1": {"contrastive": 0.1},
     "latent distributions .01": {"latent": 0.01},
 }
-CORRUPTED = 0.5
-
-
-def corrupted(dialogues: Sequence[DialogueFeatures], share: float, rng: np.random.Generator) -> list[DialogueFeatures]:
-    """The same dialogues with `share` of their voices exchanged for voices of other utterances, whosever they are."""
-    voices = np.concatenate([d.s1[d.has_speech] for d in dialogues])
-    out = []
-    for dialogue in dialogues:
-        s1 = dialogue.s1.copy()
-        hit = dialogue.has_speech & (rng.random(len(dialogue)) < share)
-        s1[hit] = voices[rng.integers(len(voices), size=int(hit.sum()))]
-        out.append(replace(dialogue, s1=s1))
-    return out
 
 
 @torch.inference_mode()
@@ -75,7 +61,7 @@ def figures(model: ConversationModel, clean: Sequence[DialogueFeatures], context
     def weighted_f1(dialogues: Sequence[DialogueFeatures]) -> float:
         return classification_metrics(judged(model, dialogues, context)["probabilities"], truth, LABELS)["weighted_f1"]
 
-    spoiled = corrupted(clean, CORRUPTED, np.random.default_rng(seed))
+    spoiled = corrupted(clean, stages.CORRUPTED, np.random.default_rng(seed))
     found = judged(model, spoiled, context)
     wrong = found["probabilities"].argmax(1) != truth
     row = {
@@ -121,5 +107,5 @@ def one_seed(seed: int, features: Path, pools: dict[str, ClipPool], config: Path
 def run(features: Sequence[Path], speech: Path, config: Path, out: Path) -> list[str]:
     """All options with every seed: the table. `speech`: the embeddings of Stage I speech."""
     fusion = read_stage(config, "fusion", FusionStage)
-    pools = clip_pools(speech, fusion.dev_actors, fusion.soften)
+    pools = clip_pools(speech, fusion.dev_actors, fusion.soften, fusion.nameless)
     return over_seeds(features, out, lambda seed, path, folder: one_seed(seed, path, pools, config, folder))

@@ -73,7 +73,7 @@ def one_seed(seed: int, features: Path, speech: Path | None, config: Path, out: 
     rows |= {f"R = {lag}" if lag is not None else "whole dialogue": words(conversation.context, lag) for lag in LAGS}
     if speech is None:
         return rows
-    pools = clip_pools(speech, fusion.dev_actors, fusion.soften)
+    pools = clip_pools(speech, fusion.dev_actors, fusion.soften, fusion.nameless)
     stages.train_speech_context(model, text, pools, conversation, out)
     stage_two = {k: v.clone() for k, v in model.state_dict().items() if not k.startswith("fusion.")}
 

@@ -2,45 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
-from livemerc.errors import ConfigError
 from trainer.corpora.corpus import SENTIMENTS
 from trainer.pseudo_labels.agreement import agreement_lines
+from trainer.pseudo_labels.choice import make_teacher
 from trainer.pseudo_labels.labelling import pseudo_label
 from trainer.pseudo_labels.options import PseudoLabelOptions
-from trainer.pseudo_labels.teachers import Teacher
+from trainer.pseudo_labels.teachers import LocalTeacher
 from trainer.pseudo_labels.texts import SourceText, corpus_texts, read_texts
 
 
 def run(source: Path, options: PseudoLabelOptions) -> tuple[dict[str, Any], list[str]]:
     """Runs the command; the summary, and the same as lines for people. Raises `LivemercError`s."""
     options.check()
-    teacher = make_teacher(options)
-    rows, about = gather(source, options)
-    if options.limit is not None:
-        rows = rows[: options.limit]
-    summary = pseudo_label(rows, teacher, options, about)
+    with contextlib.ExitStack() as stack:
+        teacher = make_teacher(options)
+        if options.ray:
+            from trainer.pseudo_labels.on_ray import SharedTeacher, on_cluster
+
+            stack.enter_context(on_cluster())
+            if isinstance(teacher, LocalTeacher):  # an endpoint is asked from here
+                teacher = SharedTeacher(teacher, options)
+        rows, about = gather(source, options)
+        if options.limit is not None:
+            rows = rows[: options.limit]
+        summary = pseudo_label(rows, teacher, options, about)
     return summary, _lines(summary, options)
-
-
-def make_teacher(options: PseudoLabelOptions) -> Teacher:
-    """The teacher that the flags ask for, ready to answer. Raises `ConfigError`, `ModelError`."""
-    if options.teacher == "vader":
-        from trainer.pseudo_labels.teachers import Vader
-
-        return Vader()
-    if options.model is None:
-        raise ConfigError(f"--teacher {options.teacher} needs a --model: its name at the endpoint, or a classifier's.")
-    if options.teacher == "classifier":
-        from trainer.pseudo_labels.teachers import Classifier, read_label_map
-
-        label_map = None if options.label_map is None else read_label_map(options.label_map)
-        return Classifier(options.model, label_map, options.device)
-    from trainer.pseudo_labels.teacher_endpoint import EndpointTeacher
-
-    return EndpointTeacher(options.model, options)
 
 
 def gather(source: Path, options: PseudoLabelOptions) -> tuple[list[SourceText], dict[str, Any]]:

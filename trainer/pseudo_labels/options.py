@@ -64,6 +64,9 @@ class PseudoLabelOptions:
     """Audio files that do not decode after which the run stops (default 20)."""
     journal: Path | None = None
     """Where answers are kept (default beside --out); one journal may serve several corpora."""
+    ray: bool = False
+    """Share recordings and local teachers among the machines of the Ray cluster that RAY_ADDRESS names, else among the
+    cores of this one. Each machine sees the recordings under the same path. Needs the extra `.[ray]`."""
     ask_again: bool = False
     """Ask once more for answers that were no labels."""
 

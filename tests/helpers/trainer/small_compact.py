@@ -92,17 +92,19 @@ def write_text_features(path: Path) -> Path:
 
 
 def write_embeddings(path: Path) -> Path:
-    """What `compact.voice` leaves for the next stages: Stage I logits of a few voices of every part of the split."""
+    """What `compact.voice` leaves for the next stages: Stage I logits of a few voices of every part of the split, cold
+    and warm."""
     rng = np.random.default_rng(2)
     cast = [("ravdess", str(a), part) for a, part in ((1, "A"), (17, "B"), (19, "B"), (20, "B"), (21, "C"))]
     cast += [("nemo", "EB0", "A"), ("nemo", "IC0", "B"), ("nemo", "TP0", "B"), ("nemo", "SM0", "C")]
     cast += [("readers", s, "B") for s in ("19", "83", "87", "98", "100")]
     rows = [
-        (label, corpus, speaker, f"{speaker}-{label}-{n}", part, "clean")
+        (label, corpus, speaker, f"{speaker}-{label}-{n}", part, version, earlier)
+        for version, earlier in (("clean", 0), ("clean-warm1", 3))
         for corpus, speaker, part in cast
         for label in (range(7) if corpus != "readers" else [0]) for n in range(2)
     ]  # fmt: skip
-    columns = ("label", "corpus", "speaker", "clip_id", "split", "version")
+    columns = ("label", "corpus", "speaker", "clip_id", "split", "version", "earlier")
     arrays = {name: np.array(values) for name, values in zip(columns, zip(*rows, strict=True), strict=True)}
     logits = rng.standard_normal((len(rows), len(LABELS))).astype(np.float32)
     logits[np.arange(len(rows)), arrays["label"]] += 2.0

@@ -66,7 +66,7 @@ class SmallStages:
         settings = read_stage(self._config, "conversation", ConversationStage)
         fusion = read_stage(self._config, "fusion", FusionStage)
         features = TextFeatures(self.folder / "features.npz")
-        pools = clip_pools(self.folder / "embeddings.npz", fusion.dev_actors, fusion.soften)
+        pools = clip_pools(self.folder / "embeddings.npz", fusion.dev_actors, fusion.soften, fusion.nameless)
         model = conversation.build(settings, fusion, features.width, len(LABELS))
         if part == "text":
             return conversation.train_text_context(model, features, settings, out, len(LABELS))

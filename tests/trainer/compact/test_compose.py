@@ -24,6 +24,14 @@ def pool(classes: int = 7, per_class: int = 3, actors: tuple[str, ...] = ("x", "
     return ClipPool(s1, np.array([label for label, _ in rows]), np.array([actors[a] for _, a in rows]), soften)
 
 
+def known(nameless: float) -> ClipPool:
+    """Of each actor and emotion one clip that is cold (first number 0) and one that is warm (1)."""
+    rows = [(a, label, warm) for a in "xyz" for label in range(7) for warm in (0, 1)]
+    s1 = np.array([[warm, "xyz".index(a)] for a, _, warm in rows], np.float32)
+    actors, labels, warm = (np.array(column) for column in zip(*rows, strict=True))
+    return ClipPool(s1, labels, actors, warm=warm.astype(bool), nameless=nameless)
+
+
 def words(n: int, seed: int = 0, speakers: int = 2) -> TextDialogue:
     rng = np.random.default_rng(seed)
     t1 = rng.standard_normal((n, 32)).astype(np.float32)
@@ -109,3 +117,27 @@ def test_voices_alone_neutral_words_and_the_masked_variants_hold_what_they_say()
     np.testing.assert_array_equal(without_speech(both).has_text, both.has_text)
     assert not without_text(both).has_text.any()
     np.testing.assert_array_equal(without_text(both).has_speech, both.has_speech)
+
+
+def test_a_speaker_is_cold_at_first_and_warm_from_then_on() -> None:
+    """And the same actor throughout; two speakers may share one."""
+    for seed in range(20):
+        spoken = compose(words(12, speakers=3), known(0.0), 0.5, 0.2, np.random.default_rng(seed))
+        heard: set[float] = set()
+        for warm, actor in spoken.s1[spoken.has_speech]:
+            assert warm == (actor in heard)
+            heard.add(actor)
+
+
+def test_where_nobody_knows_who_speaks_every_voice_stays_cold() -> None:
+    cold = [
+        compose(words(6), known(0.3), 1.0, 0.0, np.random.default_rng(seed)).s1[:, 0].sum() == 0 for seed in range(400)
+    ]
+    assert np.mean(cold) == pytest.approx(0.3, abs=0.07)
+    nameless = known(0.3).all_nameless()
+    assert not nameless.warm.any()
+    assert len(nameless.label) == 21
+
+
+def test_a_pool_without_warm_voices_speaks_on_in_cold_ones() -> None:
+    assert compose(words(6), pool(), 1.0, 0.0, np.random.default_rng(0)).has_speech.all()

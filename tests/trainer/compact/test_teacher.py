@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 import torch
-from helpers.trainer.small_compact import small_compact_config, write_text_corpora
+from helpers.trainer.small_compact import small_compact_config, write_text_corpora, write_text_features
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from livemerc.errors import InputError
-from trainer.compact import soft_labels, teacher, text, text_features
-from trainer.compact.config import TextStage, read_stage
+from livemerc.emotions import LABELS
+from livemerc.errors import ConfigError, InputError
+from trainer.compact import conversation, soft_labels, teacher, text, text_features
+from trainer.compact.config import ConversationStage, FusionStage, TextStage, read_stage
 from trainer.compact.soft_labels import SoftLabels
 from trainer.compact.text_features import TextFeatures
 from trainer.compact.text_lines import FOLDERS, Reading, read_lines
@@ -33,7 +35,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small(config: Path) -> TextStage:
     stage = read_stage(config, "teacher", TextStage)
     init = read_stage(config, "text", TextStage).init
-    return msgspec.structs.replace(stage, init=init, batch=8, at_most={"goemotions": 10}, save_every=0)
+    reads = {"context": 3, "alone": 0.4}
+    return msgspec.structs.replace(stage, **reads, init=init, batch=8, at_most={"goemotions": 10}, save_every=0)
 
 
 def test_every_line_is_labelled_and_no_text_is_kept(folder: Path) -> None:
@@ -116,3 +119,18 @@ def test_a_corpus_of_another_release_is_refused(folder: Path, monkeypatch: pytes
     stage = msgspec.structs.replace(read_stage(folder / "small.toml", "text", TextStage), soft_share=0.5)
     with pytest.raises(InputError, match="goemotions: has 29 lines"):
         text.read_corpora(stage, data)
+
+
+def test_a_teacher_that_reads_lines_alone_has_no_labels_in_context(folder: Path) -> None:
+    """And Stage II, asked to learn from such labels, says so instead of leaving them out."""
+    alone = teacher.label("meld", 0, folder / "data", folder / "teacher")
+    assert set(alone) == {"meld/whisper", "meld/written"}
+    arrays = dict(np.load(write_text_features(folder / "alone.npz")))
+    del arrays["train_soft"]
+    np.savez(folder / "alone.npz", allow_pickle=False, **arrays)
+    features = TextFeatures(folder / "alone.npz")
+    stages = small_compact_config(folder, conversation__soft_share=0.5)
+    settings = read_stage(stages, "conversation", ConversationStage)
+    model = conversation.build(settings, read_stage(stages, "fusion", FusionStage), features.width, len(LABELS))
+    with pytest.raises(ConfigError, match="soft_share"):
+        conversation.train_text_context(model, features, settings, folder / "context", len(LABELS))

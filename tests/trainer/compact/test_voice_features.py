@@ -63,6 +63,13 @@ def test_statistics_are_made_once_and_found_again(data: Path, tmp_path: Path, co
     assert np.array_equal(more["emodb"].statistics[2], other)
 
 
+def test_what_is_only_measured_on_is_not_augmented(data: Path, tmp_path: Path, counting: type[Counting]) -> None:
+    first, other = CORPORA
+    found = VoiceCache(tmp_path, 0, counting()).voices(data, CORPORA, 1, ROWS, KINDS, clean_only=[other])
+    assert (len(found[first].statistics), len(found[other].statistics)) == (2, 1)
+    assert counting.calls == 2 * len(found[first]) + len(found[other])
+
+
 def test_conditions_depend_on_the_clips_name_and_not_on_order_or_processes(data: Path, tmp_path: Path) -> None:
     alone = VoiceCache(tmp_path / "1", 0, SmallEncoder()).voices(data, CORPORA, 1, ROWS, KINDS)
     parallel = VoiceCache(tmp_path / "2", 0, SmallEncoder(), shard_size=3).voices(

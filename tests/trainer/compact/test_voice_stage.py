@@ -79,7 +79,7 @@ def test_logits_of_every_clip_cold_and_warm_with_the_speakers_part(run: Path) ->
 def test_a_clip_is_judged_by_a_head_that_never_heard_its_corpus(run: Path, data: Path, tmp_path: Path) -> None:
     from trainer.compact.voice_protocol import logits
 
-    everything = voice.all_voices(STAGE, data, run / "cache", [], 1, SmallEncoder())
+    everything = voice.all_voices(STAGE, data, run / "cache", voice.training_corpora(STAGE), 1, SmallEncoder())
     others = [c for c in voice.training_corpora(STAGE) if c != "emodb"]
     head = voice.train_head(voice.training_set(everything, others), STAGE, STAGE.seed, tmp_path)
     arrays = dict(np.load(run / "final/embeddings.npz"))

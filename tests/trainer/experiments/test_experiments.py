@@ -21,9 +21,10 @@ from helpers.trainer.small_compact import SMALL, write_embeddings, write_text_fe
 from helpers.trainer.small_voices import voice_corpora
 
 from livemerc.emotions import LABELS
+from trainer.compact.compose import corrupted
 from trainer.experiments.commands import experiments
 from trainer.experiments.fusion_options import OPTIONS as FUSION_OPTIONS
-from trainer.experiments.fusion_options import auroc, corrupted
+from trainer.experiments.fusion_options import auroc
 from trainer.experiments.left_out import LEFT_OUT
 from trainer.experiments.option_ablations import OPTIONS
 from trainer.loop.windows import DialogueFeatures

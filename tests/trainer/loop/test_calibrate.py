@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from livemerc.model.merits import ConversationModel, WindowLogits
-from trainer.loop.calibrate import fit_temperature, fit_temperatures
+from trainer.loop.calibrate import abstention_limit, fit_temperature, fit_temperatures
 from trainer.loop.windows import DialogueFeatures
 
 
@@ -52,3 +52,16 @@ def test_each_condition_gets_the_temperature_of_its_own_output() -> None:
     assert found.both == pytest.approx(3.0, rel=0.12)
     assert found.text_only == pytest.approx(2.0, rel=0.12)
     assert found.speech_only == pytest.approx(0.5, rel=0.12)
+
+
+def test_a_label_is_withheld_from_where_too_few_of_its_like_are_right() -> None:
+    rng = np.random.default_rng(0)
+    confidence = rng.uniform(0.3, 1.0, size=40_000)
+    probabilities = np.column_stack([confidence, *[(1 - confidence) / 6] * 6])
+    truth = np.where(rng.random(len(confidence)) < confidence, 0, 1)
+    # as sure as it is right: a band is right in its middle's share
+    assert abstention_limit(probabilities, truth, 0.5) == pytest.approx(0.45, abs=0.03)
+    assert abstention_limit(probabilities, truth, 0.7) == pytest.approx(0.65, abs=0.03)
+    assert abstention_limit(probabilities, truth, 0.1) == pytest.approx(1 / 7, abs=0.01), "nothing is withheld"
+    never = np.ones(len(truth), np.int64)
+    assert abstention_limit(probabilities, never, 0.5) == pytest.approx(1.0, abs=0.1), "nothing is shown"
