@@ -31,7 +31,8 @@ from livemerc.audio.read import read_samples
 from livemerc.audio.source import Block
 from livemerc.config import SAMPLE_RATE_HZ, Config, load_config
 from livemerc.events import EmotionEvent, UtteranceFinal
-from livemerc.pipeline.processor import Processor, load_processor
+from livemerc.pipeline.loader import load_processor
+from livemerc.pipeline.processor import Processor
 
 BUNDLED_WHISPER = Path(livemerc.__file__).parent / "weights" / "whisper-tiny.en"
 ROOM_DBFS = -70.0

@@ -252,7 +252,7 @@ def _labels(files: Sequence[Sequence[EarItem]], heard: Heard, config: Config) ->
     """Frozen labels of all utterances; None = abstained."""
     from livemerc.audio.items import Quiet, Utterance
     from livemerc.events import EmotionEvent
-    from livemerc.pipeline.processor import load_processor
+    from livemerc.pipeline.loader import load_processor
 
     again = _Again([one for transcripts in heard.transcripts for one in transcripts])
     processor = load_processor(config, lambda: again)

@@ -6,20 +6,52 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from livemerc import __version__
-from livemerc.asr.engine import AsrEngine
+from livemerc.asr.engine import AsrEngine, NoAsr
 from livemerc.asr.select import choose_engine
 from livemerc.audio.source import Source
 from livemerc.config import Config
 from livemerc.events import AsrInfo, SessionStart
 from livemerc.model.checkpoint import checkpoint_info
 from livemerc.pipeline.deadline import Deadline
+from livemerc.pipeline.estimator import Estimator
 from livemerc.pipeline.no_answer import NoAnswer
 from livemerc.pipeline.patience import Situation
-from livemerc.pipeline.processor import Processor, load_processor
-from livemerc.runtime.worker import Worker
+from livemerc.pipeline.processor import Processor
+from livemerc.pipeline.recogniser import Recogniser
+from livemerc.pipeline.who_speaks import WhoSpeaks
+from livemerc.runtime.worker import GiveUp, Worker, never
 
 _LOAD_SHARE = 0.25
 """Gives up loading when less than this share of a stopping session's time is left: the rest is for the finals."""
+
+
+def load_processor(
+    config: Config,
+    choose: Callable[[], AsrEngine | None],
+    situation: Situation | None = None,
+    give_up: GiveUp[NoAnswer] = never,
+) -> Processor:
+    """A processor whose recogniser and model are loaded side by side.
+
+    choose: gives the recogniser, or None where nobody waits for it any more; then the model is not waited for either.
+    give_up: why the model is not waited for. Without a model utterances get the prior. Raises `ModelError`, and
+    whatever `choose` raises.
+    """
+    situation = situation or Situation()
+    estimator = Estimator(config, situation.tell)
+    recogniser: Recogniser | None = None
+    try:
+        estimator.begin_load()
+        engine = choose()
+        languages = estimator.manifest.text_languages
+        recogniser = Recogniser(engine or NoAsr(), config, languages=languages, tell=situation.tell)
+        dialogue = estimator.dialogue() if engine is not None and estimator.load(give_up) is None else None
+        return Processor(config, recogniser, estimator, dialogue, situation, WhoSpeaks(config, estimator))
+    except BaseException:
+        if recogniser is not None:
+            recogniser.close()
+        estimator.close()
+        raise
 
 
 Engine = AsrEngine | Callable[[], AsrEngine]

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from livemerc.asr.engine import AsrEngine, NoAsr
 from livemerc.audio.echo import Echoes, EchoWatch
 from livemerc.audio.items import EarItem, Ending, Quiet, Recalled, Speech, Utterance
 from livemerc.config import SAMPLE_RATE_HZ, Config
@@ -41,7 +40,6 @@ from livemerc.pipeline.spacing import Spacing
 from livemerc.pipeline.speculation import Rows, Speculated, Speculation
 from livemerc.pipeline.who_speaks import WhoSpeaks
 from livemerc.runtime.notices import Notice
-from livemerc.runtime.worker import GiveUp, never
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,35 +54,6 @@ _EXPLAIN_WITHIN_S = 1.0
 _SPECULATION_SHARE = 2.0
 """Speculation may take so many times the hangover that is left, or as long as a hypothesis. What takes longer gains
 little where the utterance ends, and where it goes on (at a breath it mostly does) the next thing waits for it."""
-
-
-def load_processor(
-    config: Config,
-    choose: Callable[[], AsrEngine | None],
-    situation: Situation | None = None,
-    give_up: GiveUp[NoAnswer] = never,
-) -> Processor:
-    """A processor whose recogniser and model are loaded side by side.
-
-    choose: gives the recogniser, or None where nobody waits for it any more; then the model is not waited for either.
-    give_up: why the model is not waited for. Without a model utterances get the prior. Raises `ModelError`, and
-    whatever `choose` raises.
-    """
-    situation = situation or Situation()
-    estimator = Estimator(config, situation.tell)
-    recogniser: Recogniser | None = None
-    try:
-        estimator.begin_load()
-        engine = choose()
-        languages = estimator.manifest.text_languages
-        recogniser = Recogniser(engine or NoAsr(), config, languages=languages, tell=situation.tell)
-        dialogue = estimator.dialogue() if engine is not None and estimator.load(give_up) is None else None
-        return Processor(config, recogniser, estimator, dialogue, situation, WhoSpeaks(config, estimator))
-    except BaseException:
-        if recogniser is not None:
-            recogniser.close()
-        estimator.close()
-        raise
 
 
 class Processor:

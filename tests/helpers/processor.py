@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from livemerc.asr.engine import AsrEngine
 from livemerc.config import Config
+from livemerc.pipeline.loader import load_processor
 from livemerc.pipeline.patience import Situation
-from livemerc.pipeline.processor import Processor, load_processor
+from livemerc.pipeline.processor import Processor
 
 
 def processor_with(engine: AsrEngine, config: Config, situation: Situation | None = None) -> Processor:

@@ -28,7 +28,8 @@ from livemerc.config import SAMPLE_RATE_HZ, AsrConfig, Config, DialogueConfig, M
 from livemerc.events import EmotionEvent, Event, UtteranceFinal
 from livemerc.model.merits import MeritsL
 from livemerc.pipeline.judging import s1_in_turn
-from livemerc.pipeline.processor import Processor, load_processor
+from livemerc.pipeline.loader import load_processor
+from livemerc.pipeline.processor import Processor
 from trainer.corpora.recordings import hear
 from trainer.evaluation.bootstrap import Tally, draws, interval
 from trainer.evaluation.evaluate import Encoded, Evaluation, RowAudio
