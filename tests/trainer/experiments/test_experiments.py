@@ -83,7 +83,14 @@ def test_without_a_name_all_are_listed_with_a_sentence(capsys: pytest.CaptureFix
     code, out, _ = train_command(capsys, "experiment")
     assert code == 0
     names = {name for name in experiments if not name.startswith("-")}
-    assert names == {"stage-ablations", "option-ablations", "left-out-corpora", "dialogue-decoder", "fusion-options"}
+    assert names == {
+        "stage-ablations",
+        "option-ablations",
+        "left-out-corpora",
+        "dialogue-decoder",
+        "fusion-options",
+        "speakers",
+    }
     said = " ".join(out.replace("│", " ").split())
     for name in names:
         sentence = (experiments[name].help or "").splitlines()[0]
