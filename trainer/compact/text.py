@@ -230,7 +230,7 @@ def train(config: TextStage, data: Path, out: Path) -> dict[str, Any]:
     )  # fmt: skip
     begun_with = msgspec.to_builtins(config) | {"rows": {name: len(rows) for name, rows in corpora.items()}}
     best = fit(stage, out, LoopOptions(begun_with=begun_with, save_every=config.save_every))
-    tokenizer.save(str(out / TOKENIZER))
+    tokenizer.save(str(out / TOKENIZER), pretty=False)
     save_json({"figures": best, "config": encoder.config}, out / "best.json")
     return best
 
