@@ -26,6 +26,7 @@ def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where the extra is not installed."""
     for name in ("ray", "ray.serve", "ray.data"):
         monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, "livemerc.server.ray.build", raising=False)
 
 
 def test_without_the_extra_the_application_says_what_to_install(without_ray: None) -> None:

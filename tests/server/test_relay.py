@@ -38,12 +38,12 @@ class Visitor:
         named = {"Host": "127.0.0.1:8000"} | headers
         self._in: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.out: list[dict[str, Any]] = []
-        scope = {
+        scope: dict[str, Any] = {
             "type": kind, "path": path, "query_string": query.encode(),
             "headers": [(name.lower().encode(), value.encode()) for name, value in named.items()],
         }  # fmt: skip
         self._in.put_nowait({"type": "websocket.connect" if kind == "websocket" else "http.request"})
-        self.running = asyncio.create_task(relay(scope, self._in.get, self._take))  # type: ignore[arg-type]
+        self.running = asyncio.create_task(relay(scope, self._in.get, self._take))
 
     async def _take(self, message: Any) -> None:
         self.out.append(dict(message))
@@ -94,7 +94,7 @@ async def relayed(config: Config, journals: Path, token: str | None = None) -> A
             began.set()
 
         living.put_nowait({"type": "lifespan.startup"})
-        running = asyncio.create_task(relay({"type": "lifespan"}, living.get, told))  # type: ignore[arg-type]
+        running = asyncio.create_task(relay({"type": "lifespan"}, living.get, told))
         await began.wait()
         try:
             yield server, relay

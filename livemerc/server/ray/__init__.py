@@ -19,9 +19,7 @@ def app(args: dict[str, str]) -> Application:
     Raises `ConfigError` that names the key, or says that Ray is not there.
     """
     try:
-        import ray.serve  # noqa: F401 - is it there?
+        from livemerc.server.ray.build import application
     except ImportError as error:
         raise ConfigError(f"Ray cannot be loaded ({error}); run `pip install 'livemerc[ray]'`.") from error
-    from livemerc.server.ray.build import application
-
     return application(args)
