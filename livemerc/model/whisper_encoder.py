@@ -18,13 +18,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from livemerc.config import SAMPLE_RATE_HZ
 from livemerc.model.ctranslate2_file import floating, read_variables
+from livemerc.model.mel import MelPower
 from livemerc.model.transfer import to_device
 from livemerc.model.undrawn import Undrawn
 
-SAMPLE_RATE_HZ = 16_000
-FFT_SAMPLES = 400
-HOP_SAMPLES = 160
 MEL_BINS = 80
 FRAME_SAMPLES = 320
 """A frame of the encoder: 20 ms, two of the mel's."""
@@ -55,26 +54,15 @@ class Layout(msgspec.Struct, frozen=True):
     part_s: float = 5.0
 
 
-class WhisperMel(nn.Module):
-    """Whisper's log-mel: frames of 25 ms every 10 ms, 80 bands on Slaney's scale."""
-
-    mel: Tensor
-    window: Tensor
+class WhisperMel(MelPower):
+    """Whisper's log-mel: 80 bands, without the frame around the end."""
 
     def __init__(self) -> None:
-        super().__init__()
-        from torchaudio.functional import melscale_fbanks
-
-        mel = melscale_fbanks(
-            FFT_SAMPLES // 2 + 1, 0.0, SAMPLE_RATE_HZ / 2, MEL_BINS, SAMPLE_RATE_HZ, norm="slaney", mel_scale="slaney"
-        )
-        self.register_buffer("mel", mel.T.contiguous(), persistent=False)
-        self.register_buffer("window", torch.hann_window(FFT_SAMPLES), persistent=False)
+        super().__init__(MEL_BINS)
 
     def forward(self, samples: Tensor) -> Tensor:
         """(n,) -> log10 of the power (80, n // 160)."""
-        spectrum = torch.stft(samples, FFT_SAMPLES, HOP_SAMPLES, window=self.window, return_complex=True)[:, :-1]
-        return (self.mel @ (spectrum.real.square() + spectrum.imag.square())).clamp(min=1e-10).log10()
+        return super().forward(samples)[:, :-1].clamp(min=1e-10).log10()
 
 
 class _Layer(nn.Module):

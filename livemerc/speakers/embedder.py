@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from livemerc.config import SAMPLE_RATE_HZ
 from livemerc.errors import ModelError, cause_of
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights" / "speakers"
 ENCODER = "ge2e.safetensors"
-SAMPLE_RATE_HZ = 16_000
 STEP_FRAMES = 80
 """From one window to the next, 10 ms each."""
 LEAST_S = 0.4
@@ -51,8 +51,9 @@ class SpeakerEmbedder:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
+        from livemerc.model.mel import MelPower
         from livemerc.model.undrawn import Undrawn
-        from livemerc.speakers.network import Ge2eNetwork, MelPower
+        from livemerc.speakers.network import MEL_BINS, Ge2eNetwork
 
         try:
             weights = {name: tensor.float() for name, tensor in load_file(folder / ENCODER).items()}
@@ -66,7 +67,7 @@ class SpeakerEmbedder:
                 "anew, or leave --diarize out."
             ) from error
         self._network.eval().requires_grad_(False)
-        self._mel = MelPower()
+        self._mel = MelPower(MEL_BINS, "constant")
         self._inference = torch.inference_mode
 
     def embed(self, samples: np.ndarray) -> VoicePoint | None:
@@ -84,7 +85,7 @@ class SpeakerEmbedder:
         from livemerc.speakers.network import levelled
 
         with self._inference():
-            mel = self._mel(torch.from_numpy(levelled(voiced[: round(LONGEST_S * SAMPLE_RATE_HZ)])))
+            mel = self._mel(torch.from_numpy(levelled(voiced[: round(LONGEST_S * SAMPLE_RATE_HZ)]))).T
             mean = self._network(windows(mel)).mean(0)
             return (mean / mean.norm().clamp(min=1e-8)).numpy()
 
@@ -93,11 +94,12 @@ class SpeakerEmbedder:
         included; n is at least a window."""
         import torch
 
-        from livemerc.speakers.network import HOP_SAMPLES, levelled
+        from livemerc.model.mel import HOP_SAMPLES
+        from livemerc.speakers.network import levelled
 
         size, step = round(window_s * SAMPLE_RATE_HZ / HOP_SAMPLES), round(step_s * SAMPLE_RATE_HZ / HOP_SAMPLES)
         with self._inference():
-            mel = self._mel(torch.from_numpy(levelled(samples)))
+            mel = self._mel(torch.from_numpy(levelled(samples))).T
             parts = mel.unfold(0, size, step).transpose(1, 2)
             return np.arange(len(parts)) * step * HOP_SAMPLES, self._network(parts).numpy()
 

@@ -11,10 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-SAMPLE_RATE_HZ = 16_000
 MEL_BINS = 40
-FFT_SAMPLES = 400
-HOP_SAMPLES = 160
 WINDOW_FRAMES = 160
 """Frames of 10 ms in what the network sees at once, as it was trained."""
 WIDTH = 256
@@ -35,30 +32,6 @@ class Ge2eNetwork(nn.Module):
     def forward(self, mel: Tensor) -> Tensor:
         _, (state, _) = self.lstm(mel)
         return nn.functional.normalize(torch.relu(self.linear(state[-1])), dim=1, eps=1e-8)
-
-
-class MelPower(nn.Module):
-    """Power in 40 bands on Slaney's scale, frames of 25 ms every 10 ms, the first around the first sample."""
-
-    mel: Tensor
-    window: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        from torchaudio.functional import melscale_fbanks
-
-        mel = melscale_fbanks(
-            FFT_SAMPLES // 2 + 1, 0.0, SAMPLE_RATE_HZ / 2, MEL_BINS, SAMPLE_RATE_HZ, norm="slaney", mel_scale="slaney"
-        )
-        self.register_buffer("mel", mel, persistent=False)
-        self.register_buffer("window", torch.hann_window(FFT_SAMPLES), persistent=False)
-
-    def forward(self, samples: Tensor) -> Tensor:
-        """(n,) -> (n // 160 + 1, 40)."""
-        spectrum = torch.stft(
-            samples, FFT_SAMPLES, HOP_SAMPLES, window=self.window, pad_mode="constant", return_complex=True
-        )
-        return (spectrum.real.square() + spectrum.imag.square()).T @ self.mel
 
 
 def levelled(samples: np.ndarray) -> np.ndarray:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from livemerc.speakers.embedder import SAMPLE_RATE_HZ, sounding
+from livemerc.config import SAMPLE_RATE_HZ
+from livemerc.speakers.embedder import sounding
 
 if TYPE_CHECKING:
     from livemerc.speakers.embedder import SpeakerEmbedder
