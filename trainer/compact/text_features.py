@@ -22,8 +22,10 @@ from trainer.corpora.writings import WRITINGS, Writing, plain, read_confusions, 
 from trainer.loop.saving import save_arrays
 
 SPLITS = ("train", "dev")
-NEUTRAL = 1500
+NEUTRAL = 4000
 """Unemotional sentences."""
+MOST_WORDS = 24
+"""Of one of them: an utterance of some eight seconds."""
 RAVDESS_STATEMENTS = tuple(statement.lower().rstrip(".") for statement in STATEMENTS.values())
 
 
@@ -64,10 +66,15 @@ class TextFeatures:
 
 
 def neutral_sentences(data: Path, count: int, seed: int) -> list[str]:
-    """Unemotional sentences for voices to speak: LJSpeech (public domain), at most 16 words each, and RAVDESS's two."""
+    """Unemotional sentences for voices to speak: pieces of LJSpeech's (public domain), half of them from a sentence's
+    beginning and half from anywhere in it, as endpointing cuts prose, and RAVDESS's two."""
     rows = read_ljspeech(data)
     rng = random.Random(seed)
-    picked = [" ".join(text.split()[: rng.randint(3, 16)]) for text in rng.sample(rows, min(count, len(rows)))]
+    picked = []
+    for text in rng.sample(rows, min(count, len(rows))):
+        words = text.split()
+        start = 0 if rng.random() < 0.5 else rng.randrange(max(1, len(words) - 2))
+        picked.append(" ".join(words[start : start + rng.randint(3, MOST_WORDS)]))
     return picked + list(STATEMENTS.values()) * max(1, count // 20)
 
 

@@ -203,6 +203,38 @@ def dialogue_decoder(
 
 
 @experiments.command
+def read_prose(
+    *,
+    data: Path,
+    out: Path,
+    checkpoint: Annotated[list[Path] | None, Parameter(consume_multiple=True)] = None,
+    piece_s: float = 6.0,
+    threads: int = 1,
+) -> int:
+    """Whether prose that is read aloud stays neutral, by its words as the recogniser hears them, its voice, and both.
+
+    Parameters
+    ----------
+    data
+        Folder with the corpora, as for `train`; LibriSpeech, LJSpeech and LibriVox are read.
+    out
+        Folder of the experiment.
+    checkpoint
+        Folders of checkpoints (default: the one that ships).
+    piece_s
+        Seconds of a piece (default 6).
+    threads
+        torch threads (default 1).
+    """
+    if not piece_s >= 2:
+        raise ConfigError("--piece-s must be 2 or more: of less there are no words.")
+    set_torch(threads)
+    from trainer.experiments.read_prose import run
+
+    return _show(run(checkpoint or [None], data, piece_s, out))
+
+
+@experiments.command
 def speakers(
     *,
     data: Path,
