@@ -65,10 +65,14 @@ class TextFeatures:
         return np.bincount(self.arrays["train_labels"], minlength=len(LABELS)) / len(self.arrays["train_labels"])
 
 
-def neutral_sentences(data: Path, count: int, seed: int) -> list[str]:
+def neutral_sentences(data: Path, count: int, seed: int, teacher: SoftLabels | None = None) -> list[str]:
     """Unemotional sentences for voices to speak: pieces of LJSpeech's (public domain), half of them from a sentence's
-    beginning and half from anywhere in it, as endpointing cuts prose, and RAVDESS's two."""
+    beginning and half from anywhere in it, as endpointing cuts prose, and RAVDESS's two. With a `teacher` of
+    LJSpeech, only of sentences that it calls neutral."""
     rows = read_ljspeech(data)
+    if teacher is not None and teacher.labels("ljspeech"):
+        said = teacher.logits("ljspeech", "whisper", len(rows)).argmax(1).tolist()
+        rows = [text for text, label in zip(rows, said, strict=True) if LABELS[label] == "neutral"]
     rng = random.Random(seed)
     picked = []
     for text in rng.sample(rows, min(count, len(rows))):
@@ -82,6 +86,7 @@ def extract(config: TextStage, data: Path, text_stage: Path, out: Path) -> Path:
     """T1 of MELD's train and dev in the four writings, and of the neutral sentences in three."""
     encoder, tokenizer = load_encoder(text_stage)
     confusions = read_confusions()
+    teacher = SoftLabels.shipped() if config.soft_share else None
     arrays: dict[str, Any] = {}
 
     def read(texts: list[str], write: Callable[[str], str]) -> tuple[np.ndarray, np.ndarray]:
@@ -97,9 +102,9 @@ def extract(config: TextStage, data: Path, text_stage: Path, out: Path) -> Path:
         arrays[f"{split}_labels"] = np.array([r.label for r in rows])
         arrays[f"{split}_speakers"] = np.array([r.speaker or "" for r in rows])
         arrays[f"{split}_lengths"] = np.array([len(d) for d in dialogues])
-        if split == "train" and config.soft_share and (teacher := SoftLabels.shipped()).labels_in_context("meld"):
+        if split == "train" and teacher is not None and teacher.labels_in_context("meld"):
             arrays["train_soft"] = teacher.in_context("meld", len(rows))
-    sentences = neutral_sentences(data, NEUTRAL, config.seed)
+    sentences = neutral_sentences(data, NEUTRAL, config.seed, teacher)
     # RAVDESS's two are heard as they were said, so that runs compare.
     own = [s.lower().startswith(RAVDESS_STATEMENTS) for s in sentences]
     others = [s for s, ravdess in zip(sentences, own, strict=True) if not ravdess]
