@@ -11,7 +11,7 @@ import msgspec
 
 from livemerc.purpose import Purpose, VoiceScope
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 Probabilities = dict[str, float]
 
@@ -53,6 +53,7 @@ class SessionStart(_Event, tag="session.start", frozen=True, kw_only=True):
     purpose: Purpose | None = None  # what the session is for; None = before schema 2
     text_only: bool | None = None  # whether words alone are judged, as asked or by the purpose; None = unknown
     judge_voice_of: list[str] | None = None  # whose voices alone are judged; None = no such limit, or unknown
+    voiceprints: int | None = None  # enrolled voices that speakers are compared with; None = none are, or unknown
 
     @property
     def voice(self) -> VoiceScope | None:
@@ -142,6 +143,15 @@ class UtteranceSpeaker(_Event, tag="utterance.speaker", frozen=True, kw_only=Tru
     status: SpeakerStatus
 
 
+class SpeakerName(_Event, tag="speaker.name", frozen=True, kw_only=True):
+    """What to call a speaker, in this session's earlier and later utterances: an enrolled voice was recognised, or a
+    person has said so. The last one counts; `name` null = the speaker goes by `speaker` again. Everything else keeps
+    `speaker`, the id."""
+
+    speaker: str
+    name: str | None
+
+
 class LabelShift(_Event, tag="shift", frozen=True, kw_only=True):
     """Why a settled label is another than that of the same speaker's utterance `before`: `because` is the one utterance
     of the window without which the model would have said another label (null = no single one decides it). It follows
@@ -185,6 +195,7 @@ Event = (
     | UtterancePartial
     | UtteranceFinal
     | UtteranceSpeaker
+    | SpeakerName
     | EmotionEvent
     | LabelShift
     | Status

@@ -46,7 +46,7 @@ def lines(found: Comparison, width: int, *, everything: bool) -> list[str]:
     """The comparison as text that steers no terminal. Pairs that agree are in it only with `everything`."""
     out = _summary(found)
     time = 9 if max(found.a.duration_s, found.b.duration_s) >= 3600 else 7
-    speaker = min(10, max((cell_len(sure_width(u.final.speaker or "")) for u in found.a.utterances), default=0))
+    speaker = min(10, max((cell_len(sure_width(u.heard_speaker or "")) for u in found.a.utterances), default=0))
     shown = [
         (pair.a.start_s, pair.a, pair.b, pair)
         for pair in found.pairs
@@ -136,7 +136,7 @@ def _table_row(
         mark = "≠" if pair.labels_differ else "○" if pair.doubts_differ else '"' if pair.words_differ else " "
     row = f" {mark} {clock(start_s, tenths=True):<{time}}  "
     if speaker:
-        row += set_cell_size(sure_width(first.final.speaker or ""), speaker) + "  "
+        row += set_cell_size(sure_width(first.heard_speaker or ""), speaker) + "  "
     row += "".join(_verdict_cells(utterance) for utterance in (one, other))
     said = [sure_width(u.heard_text) + (f" ({sure_width(u.asr.gated)})" if not heard(u) and u.asr.gated else "")
             for u in (one, other) if u is not None]  # fmt: skip

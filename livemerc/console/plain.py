@@ -8,7 +8,16 @@ from typing import TextIO
 
 import msgspec
 
-from livemerc.events import EmotionEvent, Event, SessionEnd, SessionStart, Status, UtteranceFinal, UtteranceSpeaker
+from livemerc.events import (
+    EmotionEvent,
+    Event,
+    SessionEnd,
+    SessionStart,
+    SpeakerName,
+    Status,
+    UtteranceFinal,
+    UtteranceSpeaker,
+)
 from livemerc.notation import clock, fraction
 from livemerc.text_safety import plain_text
 
@@ -24,6 +33,7 @@ class PlainPrinter:
         self._stream = stream
         self._log = sys.stderr if log is None else log
         self._open: dict[str, UtteranceFinal] = {}
+        self._names: dict[str, str | None] = {}
         self._labels: Counter[str] = Counter()
         self._trouble: tuple[str, ...] = ()
 
@@ -36,6 +46,8 @@ class PlainPrinter:
             if event.utterance_id in self._open:
                 final = self._open[event.utterance_id]
                 self._open[event.utterance_id] = msgspec.structs.replace(final, speaker=event.speaker)
+        elif isinstance(event, SpeakerName):
+            self._names[event.speaker] = event.name
         elif isinstance(event, EmotionEvent):
             if event.status == "frozen":
                 self._settled(event)
@@ -53,6 +65,8 @@ class PlainPrinter:
         self._say("labels say what is expressed, not what is felt; they are no diagnosis")
         if event.voice is not None:
             self._say(f"purpose: {event.voice.purpose}; judged: {event.voice.told}")
+        if event.voiceprints is not None:
+            self._say(f"speakers: compared with {event.voiceprints} enrolled voice{'' if event.voiceprints == 1 else 's'}")
         self._say(
             "use it with the knowledge and consent of everyone heard, and not covertly; no consent makes it lawful to "
             "judge voices at work or in education (EU AI Act, Art. 5(1)(f)): there --purpose work or education judges "
@@ -73,13 +87,17 @@ class PlainPrinter:
         text = event.late_text or final.text
         parts = [
             clock(final.start_s, tenths=True),
-            final.speaker or "",
+            self._who(final.speaker),
             verdict,
             f'"{text}"' if text else "",
         ]
         if final.asr.gated and event.late_text is None:
             parts.append(f"({'words doubtful' if text else 'no words'}: {final.asr.gated})")
         self._print(self._stream, "  ".join(part for part in parts if part))
+
+    def _who(self, speaker: str | None) -> str:
+        """What the speaker is called now; lines above keep what was known when they were printed."""
+        return "" if speaker is None else self._names.get(speaker) or speaker
 
     def _status(self, event: Status) -> None:
         """Print a line when trouble begins, changes or ends, and not twice a second."""

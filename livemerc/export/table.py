@@ -120,7 +120,7 @@ _FIXED = [
     Column("gated", "string", _string(lambda u: u.gated)),
     Column("corrected", "string", _string(_corrected)),
     Column("corrected_at", "string", _string(_corrected_at)),
-    Column("recorded_speaker", "string", _string(lambda u: u.final.speaker)),
+    Column("recorded_speaker", "string", _string(lambda u: u.heard_speaker)),
     Column("recorded_text", "string", _string(lambda u: u.heard_text)),
     Column("recorded_label", "string", _string(lambda u: u.estimate.label if u.estimate else None)),
     Column("recorded_confidence", "float", lambda u: u.estimate.confidence if u.estimate else None),

@@ -12,7 +12,7 @@ from typing import cast
 from livemerc.audio.source import Block, Source, speakers_of
 from livemerc.config import Config
 from livemerc.errors import ConfigError, cause_of
-from livemerc.events import EmotionEvent, Event, LabelShift, SessionStart, UtteranceFinal, UtteranceSpeaker
+from livemerc.events import EmotionEvent, Event, LabelShift, SessionStart, SpeakerName, UtteranceFinal, UtteranceSpeaker
 from livemerc.model.checkpoint import checkpoint_info
 from livemerc.pipeline.monitor import Monitor
 from livemerc.pipeline.resume import BrokenOff
@@ -60,6 +60,7 @@ class RecordingMonitor:
         self._recorder: Recorder | None = None
         self._first: SessionStart | None = None
         self._since: set[str] | None = None  # utterances whose finals are in a recording that began later
+        self._names: dict[str, SpeakerName] = {}  # what each speaker was called last
         self._bookmarks: list[Bookmark] = []
         self._notice_shown_at = [] if goes_on is None else list(goes_on.info.notice_shown_at)
         self._over = False
@@ -134,6 +135,8 @@ class RecordingMonitor:
             self._since = set()
             if self._first is not None:
                 recorder.write(self._first)
+            for name in self._names.values():
+                recorder.write(name)
             with contextlib.suppress(OSError):  # the recorder itself says what is wrong with its folder
                 for bookmark in self._bookmarks:
                     append_bookmark(recorder.folder, bookmark)
@@ -216,6 +219,8 @@ class RecordingMonitor:
             if self._goes_on is not None and self._goes_on.start is not None:
                 return  # it is recorded already
         with self._switching:
+            if isinstance(event, SpeakerName):
+                self._names[event.speaker] = event
             if self._recorder is None:
                 return
             if self._since is not None:

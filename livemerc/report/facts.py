@@ -250,7 +250,7 @@ def _anonymiser(session: RecordedSession) -> Anonymiser:
     names: list[str] = []
     texts: list[str] = []
     for utterance in session.utterances:
-        names += [name for name in (utterance.speaker, utterance.final.speaker) if name]
+        names += [name for name in (utterance.speaker, utterance.heard_speaker) if name]
         texts += {utterance.text, utterance.heard_text}
     if session.info is not None and session.info.audio is not None:
         names += session.info.audio.speakers

@@ -140,7 +140,7 @@ class Annotation:
 
     def set_speaker(self, name: str) -> bool:
         """Set who said it; "" = nobody knows. The recorded speaker is no correction."""
-        return self._correct(speaker=None if name == (self.current.final.speaker or "") else name)
+        return self._correct(speaker=None if name == (self.current.heard_speaker or "") else name)
 
     def undo(self) -> bool:
         """Take the last change of this sitting back, and go there. False, with `trouble`, if there is none."""

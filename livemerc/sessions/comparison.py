@@ -172,8 +172,8 @@ def _align(a: Sequence[RecordedUtterance], b: Sequence[RecordedUtterance]) -> tu
 
     A group holds all utterances that are linked, directly or through others.
     """
-    speakers = {u.final.speaker for u in a}
-    by_speaker = speakers == {u.final.speaker for u in b} and len(speakers) > 1
+    speakers = {u.heard_speaker for u in a}
+    by_speaker = speakers == {u.heard_speaker for u in b} and len(speakers) > 1
     links: list[tuple[float, int, int]] = []  # share, index in a, in b
     begin = 0
     longest_s = max((u.end_s - u.start_s for u in b), default=0.0) + _INSTANT_S
@@ -184,7 +184,7 @@ def _align(a: Sequence[RecordedUtterance], b: Sequence[RecordedUtterance]) -> tu
             other = b[j]
             if other.start_s >= one.end_s + _INSTANT_S:
                 break
-            if by_speaker and one.final.speaker != other.final.speaker:
+            if by_speaker and one.heard_speaker != other.heard_speaker:
                 continue
             shared_s = min(one.end_s, other.end_s) + _INSTANT_S - max(one.start_s, other.start_s)
             lengths_s = [u.end_s - u.start_s + _INSTANT_S for u in (one, other)]
@@ -303,7 +303,7 @@ def _row(utterance: RecordedUtterance) -> dict[str, Any]:
         "utterance_id": utterance.utterance_id,
         "start_s": utterance.start_s,
         "end_s": utterance.end_s,
-        "speaker": utterance.final.speaker,
+        "speaker": utterance.heard_speaker,
         "text": utterance.heard_text,
         "gated": None if any(e.late_text is not None for e in utterance.estimates) else utterance.asr.gated,
         "label": None if estimate is None else estimate.label,

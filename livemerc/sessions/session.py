@@ -20,6 +20,7 @@ from livemerc.events import (
     LabelShift,
     SessionEnd,
     SessionStart,
+    SpeakerName,
     Status,
     UtteranceFinal,
     UtteranceSpeaker,
@@ -33,11 +34,12 @@ from livemerc.sessions.journal import Journal, read
 @dataclass(frozen=True, slots=True)
 class RecordedUtterance:
     """One utterance. `text`, `speaker` and `label` hold the corrections; `final` and `estimates` what was recorded,
-    the final with the speaker as it was known last."""
+    the final with the speaker as it was known last; `named`: what that speaker was called last, None = nothing."""
 
     final: UtteranceFinal
     estimates: tuple[EmotionEvent, ...]  # provisional, revised ..., frozen; without those of status partial
     correction: Correction | None = None
+    named: str | None = None
 
     @property
     def utterance_id(self) -> str:
@@ -72,9 +74,14 @@ class RecordedUtterance:
         return self.heard_text if corrected is None or corrected is UNSET else corrected
 
     @property
+    def heard_speaker(self) -> str | None:
+        """Who spoke as it was recorded: by name where there is one."""
+        return self.named or self.final.speaker
+
+    @property
     def speaker(self) -> str | None:
         corrected = None if self.correction is None else self.correction.speaker
-        return self.final.speaker if corrected is None or corrected is UNSET else corrected or None
+        return self.heard_speaker if corrected is None or corrected is UNSET else corrected or None
 
     @property
     def corrected_emotion(self) -> str | None:
@@ -245,6 +252,7 @@ def _bookmarks(path: Path, warnings: list[str]) -> list[Bookmark]:
 def _utterances(journal: Journal, corrections: dict[str, Correction], warnings: list[str]) -> list[RecordedUtterance]:
     finals: dict[str, UtteranceFinal] = {}
     estimates: dict[str, list[EmotionEvent]] = {}
+    names: dict[str, str | None] = {}
     twice = 0
     for event in journal.events:
         if isinstance(event, UtteranceFinal):
@@ -255,12 +263,19 @@ def _utterances(journal: Journal, corrections: dict[str, Correction], warnings: 
         elif isinstance(event, UtteranceSpeaker) and event.utterance_id in finals:
             final = finals[event.utterance_id]
             finals[event.utterance_id] = msgspec.structs.replace(final, speaker=event.speaker)
+        elif isinstance(event, SpeakerName):
+            names[event.speaker] = event.name
     if twice:
         warnings.append(f"{journal.path.name}: {twice} utterance(s) came twice; the first of each is kept.")
     if unknown := sorted(set(corrections) - set(finals)):
         warnings.append(f"{journal.path.name}: {len(unknown)} correction(s) are of utterances that are not there.")
     found = [
-        RecordedUtterance(final, tuple(estimates.get(name, ())), corrections.get(name))
+        RecordedUtterance(
+            final,
+            tuple(estimates.get(name, ())),
+            corrections.get(name),
+            None if final.speaker is None else names.get(final.speaker),
+        )
         for name, final in finals.items()
     ]
     return sorted(found, key=lambda utterance: (utterance.start_s, utterance.end_s))

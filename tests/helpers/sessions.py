@@ -102,6 +102,6 @@ def write_some_sessions(folder: Path) -> None:
     write_session(folder / "d-climbs", conversation(1), audio="../../secret.flac")
     (folder / "e-broken").mkdir()
     (folder / "e-broken" / SESSION_FILE).write_text("{}")
-    newer = encode(conversation(0)[0]).replace(b'"schema":4', b'"schema":5')
+    newer = encode(conversation(0)[0]).replace(b'"schema":5', b'"schema":6')
     write_session(folder / "f-newer", [], tail=newer + b"\n")
     (folder / "no session").mkdir()

@@ -99,7 +99,7 @@ class UtterancePanel(LabelPanel):
         text = Text(no_wrap=True)
         text.append("▸" if current else " ", style=palette.style(palette.accent, bold=True))
         text.append("✓" if utterance.labelled else " ", style=palette.style(palette.good, bold=True))
-        mended = utterance.text != utterance.heard_text or utterance.speaker != utterance.final.speaker
+        mended = utterance.text != utterance.heard_text or utterance.speaker != utterance.heard_speaker
         text.append("✎ " if mended else "  ", style=palette.style(palette.accent))
         text.append(f"{clock(utterance.start_s)} ", style=palette.dim)
         text.append_text(verdict(utterance, palette))

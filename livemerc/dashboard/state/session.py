@@ -24,6 +24,7 @@ from livemerc.events import (
     LabelShift,
     SessionEnd,
     SessionStart,
+    SpeakerName,
     Status,
     UtteranceFinal,
     UtterancePartial,
@@ -67,6 +68,7 @@ class SessionState:
         self.voiced: deque[bool] = deque(maxlen=_LEVELS_KEPT)  # beside each level: whether that was speech
         self.newest: Utterance | None = None  # the last one that has an estimate: "now"
         self.speakers: set[str] = set()
+        self.names: dict[str, str | None] = {}  # what speakers are called, by the id that events have
         self.recording: str | None = None
         self.playback: Playback | None = None
         self._by_id: dict[str, Utterance] = {}
@@ -135,7 +137,7 @@ class SessionState:
         """One that changes on its own."""
         other = SessionState()
         other.start, other.end, other.phase = self.start, self.end, self.phase
-        other.labels, other.speakers = list(self.labels), set(self.speakers)
+        other.labels, other.speakers, other.names = list(self.labels), set(self.speakers), dict(self.names)
         other.utterances = [copy.copy(utterance) for utterance in self.utterances]
         other._by_id = {utterance.utterance_id: utterance for utterance in other.utterances}
         other.newest = None if self.newest is None else other._by_id[self.newest.utterance_id]
@@ -151,7 +153,7 @@ class SessionState:
         """Take over everything of `other`, which must not be used afterwards. Rows that are the same stay in place."""
         before = self.utterances
         for name in (
-            "start", "end", "phase", "labels", "speakers", "utterances", "newest", "health", "course", "courses",
+            "start", "end", "phase", "labels", "speakers", "names", "utterances", "newest", "health", "course", "courses",
             "gaps", "forgotten", "revisions", "judged", "_by_id", "_latencies_ms", "_shifts", "_strongest",
         ):  # fmt: skip
             setattr(self, name, getattr(other, name))
@@ -180,6 +182,8 @@ class SessionState:
             self._final(event)
         elif isinstance(event, UtteranceSpeaker):
             self._speaker(event)
+        elif isinstance(event, SpeakerName):
+            self._name(event)
         elif isinstance(event, EmotionEvent):
             self._emotion(event)
         elif isinstance(event, LabelShift):
@@ -248,7 +252,8 @@ class SessionState:
             self._count(utterance, -1)
         utterance.final = True
         utterance.end_s = event.end_s
-        utterance.text, utterance.speaker = event.text, known(event.speaker, self.speakers, self.courses)
+        utterance.text, utterance.speaker_id = event.text, event.speaker
+        utterance.speaker = known(self._called(event.speaker), self.speakers, self.courses)
         utterance.asr = intern(event.asr.engine + (f" {event.asr.model}" if event.asr.model else ""))
         utterance.gated, utterance.asr_confidence = event.asr.gated, event.asr.confidence
         if utterance.estimate is not None:
@@ -257,16 +262,35 @@ class SessionState:
 
     def _speaker(self, event: UtteranceSpeaker) -> None:
         utterance = self._by_id.get(event.utterance_id)
-        if utterance is None or utterance.speaker == event.speaker:
-            return
-        before = utterance.speaker
-        self._count(utterance, -1)
-        utterance.speaker = known(event.speaker, self.speakers, self.courses)
-        self._count(utterance, 1)
-        if before and not self.forgotten and not any(other.speaker == before for other in self.utterances):
-            self.speakers.discard(before)  # it was somebody else all along
-            self.courses.pop(before, None)
-        self._changed(utterance)
+        if utterance is not None and utterance.speaker_id != event.speaker:
+            utterance.speaker_id = event.speaker
+            self._call([utterance])
+
+    def _name(self, event: SpeakerName) -> None:
+        self.names[event.speaker] = event.name
+        self._call([utterance for utterance in self.utterances if utterance.speaker_id == event.speaker])
+
+    def _called(self, speaker: str | None) -> str | None:
+        return None if speaker is None else self.names.get(speaker) or speaker
+
+    def _call(self, utterances: list[Utterance]) -> None:
+        """Each by what its speaker is called now."""
+        before = set()
+        for utterance in utterances:
+            if utterance.speaker == self._called(utterance.speaker_id):
+                continue
+            before.add(utterance.speaker)
+            self._count(utterance, -1)
+            utterance.speaker = known(self._called(utterance.speaker_id), self.speakers, self.courses)
+            self._count(utterance, 1)
+            utterance.version += 1
+            self._strongest.note(utterance)
+        if before:
+            self._touch(self._index(utterances[0]))
+        for name in before - {utterance.speaker for utterance in self.utterances}:
+            if name and not self.forgotten:
+                self.speakers.discard(name)  # it was somebody else all along, or is called otherwise now
+                self.courses.pop(name, None)
 
     def _emotion(self, event: EmotionEvent) -> None:
         utterance = self._by_id.get(event.utterance_id)

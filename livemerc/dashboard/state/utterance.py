@@ -118,7 +118,8 @@ class Utterance:
     start_s: float
     end_s: float | None = None
     text: str = ""
-    speaker: str | None = None
+    speaker: str | None = None  # by name where there is one
+    speaker_id: str | None = None  # as events say it
     gated: str | None = None
     asr_confidence: float | None = None
     asr: str = ""  # engine and model

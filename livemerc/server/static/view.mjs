@@ -30,6 +30,7 @@ export class View {
   clear() {
     this.rows = new Map();
     this.values = new Map();
+    this.names = new Map();
     byId("transcript").replaceChildren();
     byId("open").textContent = "";
     byId("line").setAttribute("points", "");
@@ -40,7 +41,24 @@ export class View {
     if (event.type === "session.start") this.clear();
     else if (event.type === "utterance.partial") byId("open").textContent = event.text;
     else if (event.type === "utterance.final") this.final(event);
+    else if (event.type === "utterance.speaker") this.speaker(event);
+    else if (event.type === "speaker.name") this.name(event);
     else if (event.type === "emotion") this.emotion(event);
+  }
+
+  speaker(event) {
+    const row = this.rows.get(event.utterance_id);
+    if (row) this.tell(row, event.speaker);
+  }
+
+  name(event) {
+    this.names.set(event.speaker, event.name);
+    for (const row of this.rows.values()) if (row.speaker === event.speaker) this.tell(row, event.speaker);
+  }
+
+  tell(row, speaker) {
+    row.speaker = speaker;
+    row.who.textContent = speaker === null ? "" : `${this.names.get(speaker) ?? speaker}: `;
   }
 
   shown(event) {
@@ -54,9 +72,11 @@ export class View {
     const label = element("span", "judged");
     const words = element("span", event.asr.gated === null ? "text" : "text gated");
     const said = event.text || (event.asr.gated ? `(${event.asr.gated})` : "");
-    words.append(element("span", "who", event.speaker === null ? "" : `${event.speaker}: `), said);
+    const made = { label, who: element("span", "who"), text: element("span", "", said) };
+    this.tell(made, event.speaker);
+    words.append(made.who, made.text);
     row.append(element("time", "", clock(event.start_s)), label, words);
-    this.rows.set(event.utterance_id, { label, words });
+    this.rows.set(event.utterance_id, made);
     byId("transcript").append(row);
     while (this.rows.size > MOST_ROWS) {
       this.rows.delete(this.rows.keys().next().value);
@@ -75,7 +95,7 @@ export class View {
       sign.style.setProperty("--colour", colour);
       row.label.replaceChildren(sign, ` ${name}${open}`);
       row.label.title = event.abstained ?? fraction(event.confidence);
-      if (event.late_text) row.words.textContent = event.late_text;
+      if (event.late_text) row.text.textContent = event.late_text;
     }
     if (newest) this.newest(event, name, colour, glyph, open);
     if (event.status !== "partial") this.course(event);
