@@ -242,6 +242,8 @@ class SpeakersConfig(_Section, frozen=True):
     """Tell speakers apart by their voices where no channel and no transcript names them (docs/speakers.md)."""
     at_most: Annotated[int, Meta(ge=1, le=32)] | None = None
     """How many speakers there are at most; null = as many as are heard."""
+    voiceprints: bool = True
+    """diarize: call speakers by their names whose voices are enrolled (`livemerc speakers`)."""
     revise: Annotated[int, Meta(ge=0, le=64)] = 8
     """Who spoke may be revised until so many later utterances have come, or with `dialogue.freeze_after_s`."""
 

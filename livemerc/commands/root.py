@@ -22,6 +22,7 @@ from livemerc.commands.rerun import rerun
 from livemerc.commands.run import run
 from livemerc.commands.serve import serve
 from livemerc.commands.sessions import sessions
+from livemerc.commands.speakers import speakers_app
 from livemerc.commands.watch import watch
 
 app = App(
@@ -38,3 +39,4 @@ for command in (compare, export, label, notice, replay, report, rerun, serve, se
     app.command(command, sort_key=4)
 app.command(bench, sort_key=5)
 app.command(models_app)
+app.command(speakers_app)

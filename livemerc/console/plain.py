@@ -66,7 +66,9 @@ class PlainPrinter:
         if event.voice is not None:
             self._say(f"purpose: {event.voice.purpose}; judged: {event.voice.told}")
         if event.voiceprints is not None:
-            self._say(f"speakers: compared with {event.voiceprints} enrolled voice{'' if event.voiceprints == 1 else 's'}")
+            self._say(
+                f"speakers: compared with {event.voiceprints} enrolled voice{'' if event.voiceprints == 1 else 's'}"
+            )
         self._say(
             "use it with the knowledge and consent of everyone heard, and not covertly; no consent makes it lawful to "
             "judge voices at work or in education (EU AI Act, Art. 5(1)(f)): there --purpose work or education judges "

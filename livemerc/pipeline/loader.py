@@ -72,6 +72,7 @@ class Loader:
     ) -> None:
         self._source = source
         self._config = config
+        self._announce = announce
         self._engine = engine if not callable(engine) else None
         self._choose: Callable[[], AsrEngine] = (
             engine if callable(engine) else lambda: choose_engine(config, announce=announce)
@@ -104,6 +105,8 @@ class Loader:
             return engines[0] if engines else None
 
         processor = load_processor(self._config, choose, situation, give_up)
+        for remark in processor.who.remarks:
+            self._announce(remark)
         asr = AsrInfo(engine=self._config.asr.engine)
         if engines:
             asr = AsrInfo(engine=engines[0].engine, model=engines[0].model)
@@ -119,5 +122,6 @@ class Loader:
             purpose=voice.purpose,
             text_only=voice.text_only,
             judge_voice_of=None if voice.names is None else list(voice.names),
+            voiceprints=processor.who.compared,
         )
         return processor, start

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from livemerc.asr.engine import FollowsCues
 from livemerc.audio.source import HasRemarks, Resumable, Source, Switchable, speakers_of, speed_of
 from livemerc.config import Config
-from livemerc.errors import MicrophoneError
+from livemerc.errors import ConfigError, MicrophoneError
 from livemerc.events import Event, SessionStart
 from livemerc.pipeline.backlog import Backlog
 from livemerc.pipeline.deadline import Deadline
@@ -20,9 +20,11 @@ from livemerc.pipeline.patience import Situation
 from livemerc.pipeline.processor import Processor
 from livemerc.pipeline.reports import Reports
 from livemerc.pipeline.speculation import Speculation
+from livemerc.pipeline.who_speaks import WhoSpeaks
 from livemerc.runtime.clocks import SourceClock
 from livemerc.runtime.gauges import Gauges
 from livemerc.runtime.notices import PAUSED, Notice, Notices
+from livemerc.speakers.voiceprints import Consent, checked_name
 
 
 class Monitor:
@@ -100,6 +102,26 @@ class Monitor:
         if paused != self.paused:
             self._hearing.pause(paused)
             self.notices.tell(Notice.PAUSED, PAUSED if paused else None)
+
+    def name_speaker(self, speaker: str, name: str | None) -> None:
+        """Call a speaker so from now on, also in what was said before; None = by no name. A `speaker.name` event says
+        it. Raises `ConfigError` for what is no name, and where nothing can be said any more."""
+        self._who().names.call(speaker, None if name is None else checked_name(name))
+
+    def remember_voice(self, speaker: str, name: str, consent: Consent) -> None:
+        """Enrol a speaker's voice under this name. Raises `LivemercError` as `WhoSpeaks.remember` does."""
+        self._who().remember(speaker, checked_name(name), consent)
+
+    @property
+    def tells_voices_apart(self) -> bool:
+        """Whether a speaker's voice may be remembered."""
+        return self.config.speakers.diarize
+
+    def _who(self) -> WhoSpeaks:
+        processor = self._run.processor
+        if processor is None:
+            raise ConfigError("nobody has been heard yet; name a speaker once somebody has spoken.")
+        return processor.who
 
     def gauges(self) -> Gauges:
         """The instruments as they stand now."""

@@ -73,7 +73,7 @@ class Processor:
         who: WhoSpeaks,
     ) -> None:
         self._config = config
-        self._who = who
+        self.who = who
         self._recogniser = recogniser
         self._estimator = estimator
         self._dialogue = dialogue
@@ -118,13 +118,13 @@ class Processor:
     def begin_dialogue(self) -> None:
         """What comes next is another conversation: nothing said so far is its context."""
         self._dialogue = self._estimator.dialogue()
-        self._who.begin()
+        self.who.begin()
 
     def handle(self, item: EarItem) -> Iterator[Event]:
         if isinstance(item, Utterance):
             self._spacing.learn(item)
             with self._patience.in_hand(item.decided_s):
-                for turn in self._who.turns(item, self._patience.for_label):
+                for turn in self.who.turns(item, self._patience.for_label):
                     yield from self._utterance(turn)
         elif isinstance(item, Quiet):
             yield from self._freeze_all()
@@ -143,6 +143,7 @@ class Processor:
 
     def _catch_up(self, open_for_s: float) -> Iterator[Event]:
         self._patience.observe()
+        yield from self.who.news()
         late = self._recogniser.take_late()
         fast = self._patience.level >= Level.FAST_ASR
         self._recogniser.begin_late(self._still_open, open_for_s=open_for_s, fast=fast)
@@ -236,7 +237,7 @@ class Processor:
         if not heard.transcript.no_speech:
             with contextlib.suppress(Unjudged):  # then it is tried again for the final
                 rows = self._embed(heard.words, self._voice(utterance, heard))
-            self._who.prepare(utterance, self._patience.for_label)
+            self.who.prepare(utterance, self._patience.for_label)
         encode_ms = (time.perf_counter() - recognised) * 1000
         self.speculation.keep(Speculated(utterance, heard, rows, (recognised - began) * 1000, encode_ms))
 
@@ -263,7 +264,7 @@ class Processor:
         self.utterances += 1
         transcript = heard.transcript
         voice = None if transcript.no_speech or utterance.speaker else self._voice(utterance, heard)
-        who = self._who.hear(utterance.utterance_id, voice, _speaker(utterance, heard), self._patience.for_label)
+        who = self.who.hear(utterance.utterance_id, voice, _speaker(utterance, heard), self._patience.for_label)
         yield UtteranceFinal(
             utterance_id=utterance.utterance_id,
             start_s=utterance.start_s,
@@ -289,6 +290,7 @@ class Processor:
             if one.status == "revised" and self._dialogue is not None and self._dialogue.is_open(one.utterance_id):
                 with contextlib.suppress(Unjudged):  # it stays as it was judged
                     yield from self._dialogue.set_speaker(one.utterance_id, one.speaker, self._run, settled=False)
+        yield from self.who.news()
 
     def _without_echoes(self, utterance: Utterance, echoes: Echoes) -> Iterator[Event]:
         """Takes earlier ones that turn out to be echoes out of the conversation. Tells it once in a session, for a
@@ -374,7 +376,8 @@ class Processor:
         return self._dialogue is not None and self._dialogue.is_open(utterance.utterance_id)
 
     def _freeze_all(self) -> Iterator[Event]:
-        yield from self._who.freeze_all()
+        yield from self.who.freeze_all()
+        yield from self.who.news()
         if self._dialogue is not None:
             yield from self._dialogue.freeze_all()
 

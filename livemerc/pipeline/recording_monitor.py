@@ -21,6 +21,7 @@ from livemerc.runtime.notices import Notice
 from livemerc.sessions.bookmarks import Bookmark, append_bookmark
 from livemerc.sessions.folder import RerunOf
 from livemerc.sessions.recorder import Recorder
+from livemerc.speakers.voiceprints import Consent
 from livemerc.text_safety import plain_text
 
 Rewrite = Callable[[Iterator[Event]], Iterator[Event]]
@@ -94,6 +95,20 @@ class RecordingMonitor:
     def switch(self, device: str | int) -> None:
         """As `Monitor.switch`. Raises `MicrophoneError`."""
         self.monitor.switch(device)
+
+    @property
+    def tells_voices_apart(self) -> bool:
+        return self.monitor.tells_voices_apart
+
+    def name_speaker(self, speaker: str, name: str | None) -> None:
+        """As `Monitor.name_speaker`. Raises `ConfigError`, also once the session has ended."""
+        if self._over:
+            raise ConfigError("the session has ended; `livemerc label` corrects who spoke in a recording.")
+        self.monitor.name_speaker(speaker, name)
+
+    def remember_voice(self, speaker: str, name: str, consent: Consent) -> None:
+        """As `Monitor.remember_voice`. Raises `LivemercError`."""
+        self.monitor.remember_voice(speaker, name, consent)
 
     def stop(self) -> None:
         """As `Monitor.stop`."""

@@ -6,22 +6,25 @@ A voice that cannot be embedded (the model's thread fails, hangs or is too far b
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from livemerc.audio.items import Utterance
 from livemerc.config import SAMPLE_RATE_HZ, Config
-from livemerc.events import UtteranceSpeaker
+from livemerc.errors import ConfigError, InputError, LivemercError
+from livemerc.events import SpeakerName, UtteranceSpeaker
 from livemerc.pipeline.estimator import Unjudged
 from livemerc.pipeline.no_answer import NoAnswer
 from livemerc.runtime.worker import GiveUp
+from livemerc.speakers.names import EnrolledVoices, SpeakerNames
+from livemerc.speakers.voiceprints import Consent, Voiceprints, of_embedder
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from livemerc.speakers.embedder import SpeakerEmbedder
-    from livemerc.speakers.mixture import Sample
+    from livemerc.speakers.embedder import SpeakerEmbedder, VoicePoint
     from livemerc.speakers.online import OnlineSpeakers
 
 
@@ -46,33 +49,83 @@ class Attribution:
 class WhoSpeaks:
     """One session's speakers. Off (`speakers.diarize`), it knows names alone. For the processor's thread.
 
+    names: what speakers are called; enrolled voices are recognised where there are any (`speakers.voiceprints`).
+    voiceprints: where they are kept; None = in the user's data folder. remarks: sentences about them, for the user.
     Raises `ModelError` where the weights are missing.
     """
 
-    def __init__(self, config: Config, estimator: RunsWork) -> None:
+    def __init__(self, config: Config, estimator: RunsWork, voiceprints: Voiceprints | None = None) -> None:
         self._config = config.speakers
         self._estimator = estimator
         self._embedder: SpeakerEmbedder | None = None
         self._online: OnlineSpeakers | None = None
-        self._ahead: tuple[np.ndarray, list[int], Sample | None] | None = None
+        self._ahead: tuple[np.ndarray, list[int], VoicePoint | None] | None = None
+        self._enrolled: EnrolledVoices | None = None
+        self.voiceprints = voiceprints or Voiceprints()
+        self.remarks: list[str] = []
+        self.names = SpeakerNames()
         if self._config.diarize and config.voice.includes(None):  # voices may be listened to
             from livemerc.speakers.embedder import SpeakerEmbedder
 
             self._embedder = SpeakerEmbedder()
+            if self._config.voiceprints:
+                self._enrolled = self._read_voiceprints()
             self.begin()
 
     def begin(self) -> None:
         """Another conversation: nobody in it is known."""
         if self._embedder is not None:
-            from livemerc.speakers.diarizer import online_speakers
+            from livemerc.speakers.diarizer import MEMORY, online_speakers
 
             self._online = online_speakers(revise=self._config.revise, at_most=self._config.at_most)
+            self.names = SpeakerNames(self._enrolled, memory=MEMORY)
+
+    @property
+    def compared(self) -> int | None:
+        """How many enrolled voices speakers are compared with; None = none."""
+        return None if self._enrolled is None else len(self._enrolled.names)
+
+    def news(self) -> Iterator[SpeakerName]:
+        """What speakers are called otherwise now."""
+        yield from self.names.news()
+
+    def remember(self, speaker: str, name: str, consent: Consent) -> Path:
+        """Enrols the voice of a speaker of this session; from any thread. Returns where it is kept. Raises
+        `LivemercError` where too little is known of it, the name is taken, or it cannot be kept."""
+        from livemerc.speakers.enrolment import LEAST_S, made_of
+
+        if self._embedder is None:
+            raise ConfigError("voices are not told apart in this session, so none can be remembered; run --diarize.")
+        voice = self.names.voice_of(speaker)
+        voiced_s = 0.0 if voice is None else voice.voiced_s
+        if voice is None or voiced_s < LEAST_S:
+            raise InputError(
+                f"{voiced_s:.0f} s of {name}'s voice were heard, and {LEAST_S:.0f} s are needed to remember it; try "
+                "again later."
+            )
+        made = made_of(voice.known, voiced_s, voice.utterances, name, consent, self._embedder.id)
+        return self.voiceprints.add(made)
+
+    def _read_voiceprints(self) -> EnrolledVoices | None:
+        assert self._embedder is not None
+        try:
+            found = self.voiceprints.read()
+        except LivemercError as error:
+            self.remarks.append(f"no speaker is recognised: {error}")
+            return None
+        prints, others = of_embedder(found.prints, self._embedder.id)
+        self.remarks += [*found.damaged, *others]
+        if not prints:
+            return None
+        names = ", ".join(one.name for one in prints)
+        self.remarks.append(f"enrolled voices are recognised: {names} (speakers.voiceprints = false leaves that out)")
+        return EnrolledVoices(prints)
 
     def prepare(self, utterance: Utterance, give_up: GiveUp[NoAnswer]) -> None:
         """Finds out what an utterance that seems to end will be asked for, so that nobody waits for it then."""
         if self._online is not None and utterance.speaker is None:
             cuts = self._cuts(utterance.samples, give_up)
-            self._ahead = utterance.samples, cuts, None if cuts else self._sample(utterance.samples, give_up)
+            self._ahead = utterance.samples, cuts, None if cuts else self._point(utterance.samples, give_up)
 
     def turns(self, utterance: Utterance, give_up: GiveUp[NoAnswer]) -> list[Utterance]:
         """The utterance, or where several people speak in it its turns: the first keeps its id, the others are ID.2,
@@ -107,19 +160,31 @@ class WhoSpeaks:
         otherwise; it goes before all that a voice says."""
         if self._online is None or samples is None:
             return Attribution(named)
+        from livemerc.speakers.diarizer import sample_of
+
         ahead, self._ahead = self._ahead, None
         known = ahead is not None and ahead[0] is samples
-        sample = ahead[2] if ahead is not None and known else self._sample(samples, give_up)
+        point = ahead[2] if ahead is not None and known else self._point(samples, give_up)
+        sample = None if point is None else sample_of(point)
         if named is not None:
             if sample is not None:
                 self._online.add_known(named, sample)
             return Attribution(named)
+        if point is not None and sample is not None:
+            self.names.heard(utterance_id, sample, point.voiced_s)
         told = self._online.add(utterance_id, sample)
+        self._follow(told)
         return Attribution(told[0].speaker, told)
 
     def freeze_all(self) -> list[UtteranceSpeaker]:
         """Nobody has spoken for a while, or it is the end."""
-        return [] if self._online is None else self._online.freeze_all()
+        told = [] if self._online is None else self._online.freeze_all()
+        self._follow(told)
+        return told
+
+    def _follow(self, told: list[UtteranceSpeaker]) -> None:
+        for one in told:
+            self.names.told(one)
 
     def _cuts(self, samples: np.ndarray, give_up: GiveUp[NoAnswer]) -> list[int]:
         from livemerc.speakers.turns import cuts
@@ -131,13 +196,10 @@ class WhoSpeaks:
         except Unjudged:
             return []
 
-    def _sample(self, samples: np.ndarray, give_up: GiveUp[NoAnswer]) -> Sample | None:
-        from livemerc.speakers.diarizer import sample_of
-
+    def _point(self, samples: np.ndarray, give_up: GiveUp[NoAnswer]) -> VoicePoint | None:
         embedder = self._embedder
         assert embedder is not None
         try:
-            point = self._estimator.run(lambda: embedder.embed(samples), give_up)
+            return self._estimator.run(lambda: embedder.embed(samples), give_up)
         except Unjudged:
             return None
-        return None if point is None else sample_of(point)

@@ -9,6 +9,7 @@ hardly better on moods (trainer/LOG.md).
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ import numpy as np
 
 from livemerc.config import SAMPLE_RATE_HZ
 from livemerc.errors import ModelError, cause_of
+from livemerc.speakers.voiceprints import EmbedderId
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,8 +45,20 @@ class VoicePoint:
     voiced_s: float
 
 
+def embedder_id(folder: Path = WEIGHTS) -> EmbedderId:
+    """Which embedder there is; needs no torch. Raises `ModelError` where its weights are missing."""
+    try:
+        with (folder / ENCODER).open("rb") as file:
+            return EmbedderId(name=Path(ENCODER).stem, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+    except OSError as error:
+        raise ModelError(
+            f"{folder}: the weights that tell speakers apart cannot be read ({cause_of(error)}); install livemerc anew."
+        ) from error
+
+
 class SpeakerEmbedder:
-    """`embed(samples)`. Made of the weights that ship. Raises `ModelError` where they are missing or damaged."""
+    """`embed(samples)`; `id`: which embedder it is. Made of the weights that ship. Raises `ModelError` where they are
+    missing or damaged."""
 
     def __init__(self, folder: Path = WEIGHTS) -> None:
         import torch
@@ -66,6 +80,7 @@ class SpeakerEmbedder:
                 f"{folder}: the weights that tell speakers apart cannot be read ({cause_of(error)}); install livemerc "
                 "anew, or leave --diarize out."
             ) from error
+        self.id = embedder_id(folder)
         self._network.eval().requires_grad_(False)
         self._mel = MelPower(MEL_BINS, "constant")
         self._inference = torch.inference_mode

@@ -15,6 +15,7 @@ import secrets
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -178,6 +179,11 @@ class Voiceprints:
                 f"{path}: the voiceprint cannot be taken away ({cause_of(error)}); delete that file yourself."
             ) from error
         return True
+
+
+def now() -> str:
+    """ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def default_folder() -> Path:

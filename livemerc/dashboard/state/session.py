@@ -153,8 +153,8 @@ class SessionState:
         """Take over everything of `other`, which must not be used afterwards. Rows that are the same stay in place."""
         before = self.utterances
         for name in (
-            "start", "end", "phase", "labels", "speakers", "names", "utterances", "newest", "health", "course", "courses",
-            "gaps", "forgotten", "revisions", "judged", "_by_id", "_latencies_ms", "_shifts", "_strongest",
+            "start", "end", "phase", "labels", "speakers", "names", "utterances", "newest", "health", "course",
+            "courses", "gaps", "forgotten", "revisions", "judged", "_by_id", "_latencies_ms", "_shifts", "_strongest",
         ):  # fmt: skip
             setattr(self, name, getattr(other, name))
         self.version += 1
