@@ -13,12 +13,15 @@ from textual.binding import BindingType
 from livemerc.dashboard.keys import KEYS
 from livemerc.dashboard.live_feed import LiveFeed
 from livemerc.dashboard.screens.inputs import InputsScreen
+from livemerc.dashboard.screens.name_speaker import ConsentScreen, NameGiven, NameSpeakerScreen
 from livemerc.dashboard.screens.notice import NoticeScreen
 from livemerc.dashboard.session_app import SessionApp
-from livemerc.dashboard.watched import WatchedMonitor, microphone_of
+from livemerc.dashboard.state.speakers import heard_speakers
+from livemerc.dashboard.watched import NamesSpeakers, WatchedMonitor, microphone_of
 from livemerc.errors import EXIT_OK, LivemercError
 from livemerc.runtime.process import EXIT_AT_ONCE
 from livemerc.sessions.bookmarks import Bookmark
+from livemerc.speakers.voiceprints import Consent, now, question_of
 
 
 class DashboardApp(SessionApp):
@@ -50,7 +53,12 @@ class DashboardApp(SessionApp):
             return not self.ended
         if action == "notice":
             return not self.ended and self.state.voice is not None
+        if action == "name_speaker":
+            return not self.ended and bool(self.state.speakers) and isinstance(self._monitor, NamesSpeakers)
         return super().check_action(action, parameters)
+
+    def offers(self) -> tuple[bool, ...]:
+        return *super().offers(), bool(self.state.speakers)
 
     # -- keys ----------------------------------------------------------------------------------------------------------
 
@@ -114,3 +122,44 @@ class DashboardApp(SessionApp):
         else:
             self.state.changed_source(microphone.name)
             self.notify(f"Listening to {microphone.name.removeprefix('mic:')}")
+
+    # -- who speaks ----------------------------------------------------------------------------------------------------
+
+    def action_name_speaker(self) -> None:
+        speakers = heard_speakers(self.state.utterances)
+        if not speakers or not isinstance(self._monitor, NamesSpeakers):
+            return
+        about = self.reader.selected or next((u for u in reversed(self.state.utterances) if u.speaker_id), None)
+        ids = [one.speaker for one in speakers]
+        at = ids.index(about.speaker_id) if about is not None and about.speaker_id in ids else 0
+        self.push_screen(NameSpeakerScreen(speakers, at, voices=self._monitor.tells_voices_apart), self._named)
+
+    def _named(self, given: NameGiven | None) -> None:
+        if given is None or not isinstance(self._monitor, NamesSpeakers):
+            return
+        try:
+            self._monitor.name_speaker(given.speaker, given.name)
+        except LivemercError as error:
+            self.notify(str(error), severity="error")
+            return
+        self.notify(f"{given.speaker} is {given.name}" if given.name else f"{given.speaker} has no name any more")
+        if given.remember and given.name is not None:
+            speaker, name, question = given.speaker, given.name, question_of(given.name)
+
+            def answered(yes: bool | None) -> None:
+                if yes:
+                    consent = Consent(question=question, given_at=now(), how="screen")
+                    self.run_worker(self._remembered(speaker, name, consent))
+                else:
+                    self.notify(f"{name} has not agreed: the voice is not remembered")
+
+            self.push_screen(ConsentScreen(question), answered)
+
+    async def _remembered(self, speaker: str, name: str, consent: Consent) -> None:
+        assert isinstance(self._monitor, NamesSpeakers)
+        try:
+            await asyncio.to_thread(self._monitor.remember_voice, speaker, name, consent)  # a disk may be slow
+        except LivemercError as error:
+            self.notify(str(error), severity="error", timeout=8.0)
+        else:
+            self.notify(f"{name}'s voice is remembered (`livemerc speakers forget {name}` takes it away)", timeout=6.0)

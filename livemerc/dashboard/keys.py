@@ -29,6 +29,7 @@ KEYS: tuple[BindingType, ...] = (
     key("v", "view", "View", "what else is shown: course, summary, health"),
     key("r", "record", "Record", "record from here on; again: end that"),
     key("i", "notice", "Notice", "what to show those who are listened to"),
+    key("s", "name_speaker", "Who", "name a speaker, and remember the voice"),
     key("m", "inputs", "Mic", "listen to another microphone"),
     key("e", "export", "Export", "write the session to a file, in any format"),
     key("f", "follow", "Follow", "follow the end of the transcript"),
@@ -44,7 +45,7 @@ KEYS: tuple[BindingType, ...] = (
     key("ctrl+p", "command_palette", "Palette", "all of these, by name", display="^p"),
     key("question_mark", "help", "Help", "how to read the screen, and this list", display="?"),
 )
-_LIVE_ALONE = ("leave", "pause", "record", "inputs", "notice")
+_LIVE_ALONE = ("leave", "pause", "record", "inputs", "notice", "name_speaker")
 READING_KEYS: tuple[BindingType, ...] = tuple(
     binding for binding in KEYS if isinstance(binding, Binding) and binding.action not in _LIVE_ALONE
 )

@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 from livemerc.dashboard.state.vitals import GaugesLike
 from livemerc.events import Event
 from livemerc.sessions.bookmarks import Bookmark
+from livemerc.speakers.voiceprints import Consent
 
 
 class EventSource(Protocol):
@@ -60,6 +61,21 @@ class WatchedMonitor(EventSource, Protocol):
 
     def notice_shown(self) -> str:
         """Keeps that people are shown the notice now. Returns a sentence about where."""
+
+
+@runtime_checkable
+class NamesSpeakers(Protocol):
+    """A monitor in whose session speakers can be named. What is refused raises `LivemercError`."""
+
+    @property
+    def tells_voices_apart(self) -> bool:
+        """Whether a speaker's voice may be remembered."""
+
+    def name_speaker(self, speaker: str, name: str | None) -> None:
+        """Calls a speaker so from now on; an event says it."""
+
+    def remember_voice(self, speaker: str, name: str, consent: Consent) -> None:
+        """Enrols the voice of a speaker."""
 
 
 def microphone_of(monitor: WatchedMonitor) -> Microphone | None:
