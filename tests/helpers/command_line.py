@@ -18,7 +18,11 @@ from helpers.warm import Warm
 
 NOBODYS = Path(tempfile.gettempdir()) / "livemerc-tests-nobody"
 """Nothing lies there: the settings and models of whoever runs the tests are not theirs."""
-SETTINGS = {"XDG_CONFIG_HOME": str(NOBODYS / "config"), "HF_HOME": str(NOBODYS / "huggingface")}
+SETTINGS = {
+    "XDG_CONFIG_HOME": str(NOBODYS / "config"),
+    "XDG_DATA_HOME": str(NOBODYS / "data"),
+    "HF_HOME": str(NOBODYS / "huggingface"),
+}
 
 
 def environment(home: Path | None = None, **extra: str) -> dict[str, str]:
@@ -29,6 +33,7 @@ def environment(home: Path | None = None, **extra: str) -> dict[str, str]:
         env |= {
             "HOME": str(home),
             "XDG_CONFIG_HOME": str(home / "config"),
+            "XDG_DATA_HOME": str(home / "data"),
             "XDG_CACHE_HOME": str(home / "cache"),
             "HF_HOME": str(home / "huggingface"),
         }

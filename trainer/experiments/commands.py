@@ -278,6 +278,38 @@ def speakers(
     return _show(run(data, chosen, out, conversations=conversations, turns=turns, seed=seed))
 
 
+@experiments.command
+def voiceprints(
+    *,
+    data: Path,
+    out: Path,
+    conversations: int = 9,
+    seed: int = 0,
+    threads: int = 1,
+) -> int:
+    """How often an enrolled voice is called by its name, and a stranger by somebody's: LibriSpeech's readers.
+
+    Parameters
+    ----------
+    data
+        Folder with the corpora, as for `train`.
+    out
+        Folder of the experiment.
+    conversations
+        Of three people, one of whom is a stranger (default 9).
+    seed
+        Of the drawing (default 0).
+    threads
+        torch threads (default 1).
+    """
+    if conversations < 1:
+        raise ConfigError("--conversations must be 1 or more.")
+    set_torch(threads)
+    from trainer.experiments.voiceprints import run
+
+    return _show(run(data, out, conversations=conversations, seed=seed))
+
+
 def _show(table: list[str]) -> int:
     print("\n".join(table))
     return EXIT_OK

@@ -91,7 +91,8 @@ class NameSpeakerScreen(ModalScreen[NameGiven | None]):
         palette = palette_of(self)
         ids = "" if one.shown == one.speaker else f" ({sure_width(one.speaker)})"
         many = "" if one.utterances == 1 else "s"
-        line = Text("■ ", style=palette.style(palette.speaker(one.shown)))
+        line = Text()
+        line.append("■ ", style=palette.style(palette.speaker(one.shown)))
         line.append(f"{sure_width(one.shown) + ids:<20} {one.utterances} utterance{many}, {clock(one.length_s)}")
         return line
 
