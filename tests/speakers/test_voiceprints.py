@@ -48,7 +48,7 @@ def test_nobody_is_enrolled_where_there_is_no_folder(prints: Voiceprints) -> Non
 
 def test_a_name_is_taken_once_whatever_its_capitals(prints: Voiceprints) -> None:
     prints.add(voiceprint("Ann", (1.0, 0.0)))
-    with pytest.raises(ConfigError, match="enrolled already.*forget"):
+    with pytest.raises(ConfigError, match=r"enrolled already.*forget"):
         prints.add(voiceprint("ANN", (0.0, 1.0)))
     assert prints.read().prints == [voiceprint("Ann", (1.0, 0.0))]
 

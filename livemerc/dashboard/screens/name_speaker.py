@@ -86,6 +86,7 @@ class NameSpeakerScreen(ModalScreen[NameGiven | None]):
         options.add_options([Option(self._line(one)) for one in self._speakers])
         options.highlighted = self._at
         self.query_one(Input).focus()
+        self._tell_keys()
 
     def _line(self, one: HeardSpeaker) -> Text:
         palette = palette_of(self)
