@@ -279,12 +279,30 @@ def _checkpoint() -> Iterator[Finding]:
     yield Finding(name="Licence of the weights", state="note", found=manifest.licence)
 
 
+def _voiceprints() -> Iterator[Finding]:
+    from livemerc.speakers.embedder import embedder_id
+    from livemerc.speakers.voiceprints import Voiceprints, of_embedder
+
+    prints = Voiceprints()
+    try:
+        found = prints.read()
+        own, others = of_embedder(found.prints, embedder_id())
+    except LivemercError as error:
+        yield Finding(name="Voiceprints", state="warn", found=str(error), mend="needed for names with --diarize only")
+        return
+    for sentence in [*found.damaged, *others]:
+        yield Finding(name="Voiceprints", state="warn", found=sentence)
+    names = ", ".join(one.name for one in own) or "nobody is enrolled"
+    yield Finding(name="Voiceprints", state="ok", found=f"{names} (in {prints.folder}, for --diarize)")
+
+
 def _lawful_use() -> Iterator[Finding]:
     yield Finding(name="Lawful use", state="note", found=LAWFUL_USE)
 
 
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
-    _python, _machine, _terminal, _torch, _voice_activity, _recognisers, _microphone, _config, _checkpoint, _lawful_use,
+    _python, _machine, _terminal, _torch, _voice_activity, _recognisers, _microphone, _config, _checkpoint,
+    _voiceprints, _lawful_use,
 )  # fmt: skip
 
 

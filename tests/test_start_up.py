@@ -45,9 +45,9 @@ def test_help_and_usage_errors_load_next_to_nothing(tmp_path: Path, arguments: t
     assert not loaded & (HEAVY | {"numpy", "av", "sounddevice", "msgspec"})
 
 
-@pytest.mark.parametrize("command", ["devices", "models", "doctor"])
+@pytest.mark.parametrize("command", ["devices", "models", "doctor", "speakers list", "speakers forget --all"])
 def test_listing_commands_load_neither_torch_nor_the_dashboard(tmp_path: Path, command: str) -> None:
-    assert not _loaded_by(_command(command), tmp_path) & HEAVY
+    assert not _loaded_by(_command(*command.split()), tmp_path) & HEAVY
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
 
+import msgspec
 from helpers.sessions import conversation, write_session
 
 from livemerc.console.plain import PlainPrinter
+from livemerc.dashboard.state.on_screen import events_on_screen
 from livemerc.dashboard.state.session import SessionState
-from livemerc.events import Event, SpeakerStatus, UtteranceFinal, UtteranceSpeaker, decode, encode
+from livemerc.dashboard.state.speakers import heard_speakers
+from livemerc.events import Event, SpeakerName, SpeakerStatus, UtteranceFinal, UtteranceSpeaker, decode, encode
+from livemerc.export import export
 from livemerc.export.turns import rttm
+from livemerc.report import html
+from livemerc.sessions.annotation import Annotation
+from livemerc.sessions.corrections import read_corrections
 from livemerc.sessions.session import read_session
 
 
@@ -48,8 +57,6 @@ def test_the_screen_has_them_too_and_forgets_who_was_nobody() -> None:
 
 
 def test_plain_lines_name_whoever_was_known_when_the_label_settled(capsys) -> None:
-    import sys
-
     printer = PlainPrinter(sys.stdout)
     for event in told_apart():
         printer.write(event)
@@ -61,3 +68,86 @@ def test_the_event_comes_back_as_it_was_written() -> None:
     event = who("u1.2", None, 3, "frozen")
     assert decode(encode(event)) == event
     assert encode(event).startswith(b'{"type":"utterance.speaker"')
+
+
+def named() -> list[Event]:
+    """The same; S1 is called Ann, then Bea, and whoever is S2 for a while has a name, too."""
+    events = told_apart()
+    at = next(i for i, event in enumerate(events) if isinstance(event, UtteranceFinal) and event.utterance_id == "u2")
+    events[at:at] = [SpeakerName(speaker="S1", name="Ann"), SpeakerName(speaker="S2", name="Cem")]
+    return [*events[:-1], SpeakerName(speaker="S1", name="Bea"), events[-1]]
+
+
+def test_every_reader_follows_the_last_name(tmp_path: Path) -> None:
+    folder = write_session(tmp_path / "session", named())
+    session = read_session(folder)
+    assert not session.warnings
+    assert [utterance.speaker for utterance in session.utterances] == ["Bea", "Bea", None]
+    assert [utterance.final.speaker for utterance in session.utterances] == ["S1", "S1", None]
+    assert [line.split()[7] for line in rttm(session).decode().splitlines()] == ["Bea", "Bea", "unknown"]
+    for kind in ("vtt", "csv", "emotionml", "textgrid"):
+        data = export(folder, kind).data.decode()
+        assert "Bea" in data
+        assert "Ann" not in data
+    page = html(session)
+    assert "Bea" in page
+    assert "Ann" not in page
+    state = SessionState()
+    for event in named():
+        state.apply(event)
+    assert [utterance.speaker for utterance in state.utterances] == ["Bea", "Bea", None]
+    assert state.speakers == set(state.courses) == {"Bea"}
+    assert [(one.speaker, one.shown, one.utterances) for one in heard_speakers(state.utterances)] == [("S1", "Bea", 2)]
+    moved = state.copy()
+    moved.apply(SpeakerName(speaker="S1", name=None))
+    assert [utterance.speaker for utterance in moved.utterances] == ["S1", "S1", None]
+    assert [utterance.speaker for utterance in state.utterances] == ["Bea", "Bea", None]
+    spoken = [event.speaker for event in events_on_screen(state) if isinstance(event, UtteranceFinal)]
+    assert spoken == ["Bea", "Bea", None]
+
+
+def test_two_ids_of_one_name_are_one_speaker(tmp_path: Path) -> None:
+    events = [*conversation(2, ends=False)]
+    for at, event in enumerate(events):
+        if isinstance(event, UtteranceFinal):
+            events[at] = msgspec.structs.replace(event, speaker=f"S{event.utterance_id[1:]}")
+    events += [SpeakerName(speaker="S1", name="Ann"), SpeakerName(speaker="S2", name="Ann")]
+    session = read_session(write_session(tmp_path / "session", events))
+    assert [utterance.speaker for utterance in session.utterances] == ["Ann", "Ann"]
+    state = SessionState()
+    for event in events:
+        state.apply(event)
+    assert state.speakers == set(state.courses) == {"Ann"}
+
+
+def test_a_persons_correction_counts_more_and_the_name_is_no_correction(tmp_path: Path) -> None:
+    folder = write_session(tmp_path / "session", named())
+    annotation = Annotation(folder)
+    assert annotation.speakers == ["Bea"]
+    assert annotation.set_speaker("Bea")
+    assert not read_corrections(folder)[0]
+    assert annotation.set_speaker("Dee")
+    assert [utterance.speaker for utterance in read_session(folder).utterances] == ["Dee", "Bea", None]
+    assert annotation.set_speaker("Bea")
+    assert [utterance.speaker for utterance in read_session(folder).utterances] == ["Bea", "Bea", None]
+
+
+def test_an_anonymised_report_has_neither_name_nor_id(tmp_path: Path) -> None:
+    page = html(read_session(write_session(tmp_path / "session", named())), anonymise=True)
+    assert "Speaker 1" in page
+    for name in ("Ann", "Bea", "S1"):
+        assert not re.search(rf"\b{name}\b", page)
+
+
+def test_plain_lines_have_the_name_that_was_known_when_the_label_settled(capsys) -> None:
+    printer = PlainPrinter(sys.stdout)
+    for event in named():
+        printer.write(event)
+    assert [line.split("  ")[1] for line in capsys.readouterr().out.splitlines()[:2]] == ["Ann", "Ann"]
+
+
+def test_the_name_comes_back_as_it_was_written() -> None:
+    for name in ("Ann", None):
+        event = SpeakerName(speaker="S1", name=name)
+        assert decode(encode(event)) == event
+        assert encode(event).startswith(b'{"type":"speaker.name"')
