@@ -18,6 +18,7 @@ def notice(
     output: Annotated[Path | None, Parameter(name=("--output", "-o"), metavar="FILE.html")] = None,
     text_only: bool = False,
     judge_voice_of: Annotated[str | None, Parameter(metavar="NAME,NAME")] = None,
+    diarize: bool = False,
 ) -> int:
     """Write what to show or hand to those who will be listened to: on standard output, or as a page to print.
 
@@ -33,15 +34,23 @@ def notice(
         For a session with --text-only.
     judge_voice_of
         For a session with --judge-voice-of.
+    diarize
+        For a session with --diarize, if voices are enrolled (`livemerc speakers`).
     """
     from livemerc.config import load_config
     from livemerc.export import output as files
     from livemerc.report.notice import as_html, as_text, sections
+    from livemerc.speakers.voiceprints import Voiceprints
 
     check_voice(judge_voice_of, text_only=text_only)
-    asked = {"purpose": purpose, "model.text_only": text_only or None, "judge_voice_of": judge_voice_of}
-    scope = load_config(None, asked).voice
-    found = sections(scope)
+    asked = {
+        "purpose": purpose, "model.text_only": text_only or None, "judge_voice_of": judge_voice_of,
+        "speakers.diarize": diarize or None,
+    }  # fmt: skip
+    settings = load_config(None, asked)
+    scope = settings.voice
+    compared = settings.speakers.diarize and settings.speakers.voiceprints and bool(Voiceprints().read().prints)
+    found = sections(scope, compared=compared)
     if output is None:
         files.write_stdout(as_text(found, scope).encode())
     else:

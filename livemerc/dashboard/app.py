@@ -85,7 +85,8 @@ class DashboardApp(SessionApp):
     def action_notice(self) -> None:
         voice = self.state.voice
         if voice is not None:
-            self.push_screen(NoticeScreen(voice, self._monitor.recording))
+            compared = self.state.start is not None and self.state.start.voiceprints is not None
+            self.push_screen(NoticeScreen(voice, self._monitor.recording, compared=compared))
             self.notify(self._monitor.notice_shown())
 
     @property

@@ -36,11 +36,14 @@ WHILE_IT_RUNS = "while it runs"
 """What is kept where a server of rooms has journals (`livemerc.server.journals`)."""
 
 
-def sections(scope: VoiceScope, *, recording: str | None = None, known: bool = False) -> list[Section]:
+def sections(
+    scope: VoiceScope, *, recording: str | None = None, known: bool = False, compared: bool = False
+) -> list[Section]:
     """The notice for whoever's voice is judged by `scope`. recording: what is kept of this session (`rec`,
-    `rec + audio`, `WHILE_IT_RUNS`, None = nothing); known: whether that is known at all."""
+    `rec + audio`, `WHILE_IT_RUNS`, None = nothing); known: whether that is known at all; compared: whether voices are
+    compared with enrolled ones."""
     return [
-        Section("What happens to your voice", (voice(scope), _HERE)),
+        Section("What happens to your voice", (voice(scope), *([_COMPARED] if compared else []), _HERE)),
         Section("What the guess is worth", (_worth(scope),)),
         Section("What is kept", (_kept(recording) if known else _KEPT_UNKNOWN,)),
         Section("What you can do", (_ASK, _consent(scope))),
@@ -96,6 +99,10 @@ def _listed(names: tuple[str, ...]) -> str:
     return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"
 
 
+_COMPARED = (
+    "It also compares how your voice sounds with the voices of people who have agreed to be known by theirs, to tell "
+    "who speaks. Of your voice nothing is kept for that, unless you agree to it."
+)
 _HERE = "All of it happens on the computer of whoever runs it; the program sends nothing elsewhere."
 _KEPT_UNKNOWN = (
     "Nothing, unless whoever runs it records: then the written words and the guesses are kept, and the sound too if "

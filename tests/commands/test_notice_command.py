@@ -8,8 +8,10 @@ from pathlib import Path
 import html5lib
 import pytest
 from helpers.command_line import environment, livemerc, sentence
+from helpers.voiceprints import voiceprint
 
 from livemerc.purpose import PURPOSES, WORDS_ALONE
+from livemerc.speakers.voiceprints import Voiceprints
 
 
 def told(*arguments: str | Path, **variables: str) -> str:
@@ -32,6 +34,17 @@ def test_it_goes_by_the_settings_that_a_session_would_have() -> None:
     assert "infers nothing from how you sound" in told(LIVEMERC_PURPOSE="education")
     assert "infers nothing from how you sound" in told("--text-only")
     assert "only on the microphone or channel called “me” or “ann”" in told("--judge-voice-of", "me,ann")
+
+
+def test_it_tells_of_the_comparison_with_enrolled_voices_where_there_are_any(tmp_path: Path) -> None:
+    home = environment(tmp_path)
+    for enrolled in (False, True):
+        if enrolled:
+            Voiceprints(Path(home["XDG_DATA_HOME"]) / "livemerc" / "voiceprints").add(voiceprint("Ann"))
+        for flags, compared in (((), False), (("--diarize",), enrolled)):
+            done = livemerc("notice", *flags, env=home)
+            assert done.returncode == 0, done.stderr
+            assert (b"agreed to be known" in done.stdout) == compared
 
 
 def test_the_page_holds_what_the_text_does_and_nothing_that_is_fetched_or_run(tmp_path: Path) -> None:

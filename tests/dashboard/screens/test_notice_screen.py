@@ -19,6 +19,7 @@ from livemerc.dashboard.screens.notice import NoticeScreen
     [
         ({"purpose": "work", "text_only": True}, "rec", "it infers nothing from how you sound"),
         ({"purpose": "personal", "text_only": False}, None, "from how your voice sounds"),
+        ({"purpose": "personal", "text_only": False, "voiceprints": 2}, None, "agreed to be known by theirs"),
         ({"purpose": "care", "text_only": False, "judge_voice_of": ["me"]}, "rec + audio", "called “me”"),
     ],
 )
