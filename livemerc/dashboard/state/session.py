@@ -14,7 +14,7 @@ import msgspec
 from livemerc.dashboard.state.course import Course
 from livemerc.dashboard.state.gaps import Gaps
 from livemerc.dashboard.state.moments import Shifts, Strongest
-from livemerc.dashboard.state.speakers import known
+from livemerc.dashboard.state.speakers import Floor, known
 from livemerc.dashboard.state.utterance import Estimate, Utterance, Vector
 from livemerc.dashboard.state.vitals import CLIPPING_DBFS, GaugesLike, Health, Playback
 from livemerc.emotions import LABELS
@@ -31,6 +31,7 @@ from livemerc.events import (
 )
 from livemerc.purpose import VoiceScope
 from livemerc.sessions.bookmarks import Bookmark
+from livemerc.sessions.talk import Talk
 
 Phase = Literal["loading", "live", "finishing", "finished"]
 
@@ -75,6 +76,7 @@ class SessionState:
         self._left = 0
         self._shifts = Shifts()
         self._strongest = Strongest()
+        self._floor = Floor()
 
     # -- what widgets ask ---------------------------------------------------------------------------------------------
 
@@ -101,6 +103,10 @@ class SessionState:
     def shifts_s(self) -> list[float]:
         """When the expressed emotion shifted (`livemerc.dashboard.state.moments.Shifts`), in order."""
         return self._shifts.look(self.utterances)
+
+    def talk(self) -> Talk:
+        """Who talks how much, and how the floor changes hands, among the utterances that are kept."""
+        return self._floor.look(self.utterances)
 
     def strongest(self, count: int) -> list[Utterance]:
         """The utterances with the surest labels other than neutral, the surest first."""
@@ -152,7 +158,7 @@ class SessionState:
         before = self.utterances
         for name in (
             "start", "end", "phase", "labels", "speakers", "utterances", "newest", "health", "course", "courses",
-            "gaps", "forgotten", "revisions", "judged", "_by_id", "_latencies_ms", "_shifts", "_strongest",
+            "gaps", "forgotten", "revisions", "judged", "_by_id", "_latencies_ms", "_shifts", "_strongest", "_floor",
         ):  # fmt: skip
             setattr(self, name, getattr(other, name))
         self.version += 1
@@ -251,6 +257,7 @@ class SessionState:
         utterance.text, utterance.speaker = event.text, known(event.speaker, self.speakers, self.courses)
         utterance.asr = intern(event.asr.engine + (f" {event.asr.model}" if event.asr.model else ""))
         utterance.gated, utterance.asr_confidence = event.asr.gated, event.asr.confidence
+        self._floor.changed()
         if utterance.estimate is not None:
             self._count(utterance, 1)
         self._changed(utterance)
@@ -262,6 +269,7 @@ class SessionState:
         before = utterance.speaker
         self._count(utterance, -1)
         utterance.speaker = known(event.speaker, self.speakers, self.courses)
+        self._floor.changed()
         self._count(utterance, 1)
         if before and not self.forgotten and not any(other.speaker == before for other in self.utterances):
             self.speakers.discard(before)  # it was somebody else all along
