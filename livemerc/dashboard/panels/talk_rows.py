@@ -14,7 +14,8 @@ from livemerc.text_safety import sure_width
 
 AT_ONCE = "»"
 """The sign of a speaker who took the floor without a gap."""
-_NAME_CELLS = 8
+_NAME_CELLS, _TAKEN_CELLS = 7, 4
+"""Together as wide as what stands before the bars of the labels."""
 _NAMES_IN_HEAD = 4
 
 
@@ -32,14 +33,15 @@ def talk_rows(palette: Palette, talk: Talk, width: int, most: int) -> list[Text]
     rows = [spread(head, told, width) if head.cell_len + told.cell_len + 1 <= width else head]
     for speaker, share in list(shares.items())[:most]:
         colour = palette.speaker(speaker)
-        row = Text(in_cells(sure_width(speaker), _NAME_CELLS) + " ", style=palette.style(colour, bold=True))
-        row.append_text(share_bar(palette, colour, share, width - _NAME_CELLS - 1 - 5 - 5))
-        row.append(f"{share:>4.0%}".rjust(5), style=palette.text)
+        row = Text().append(in_cells(sure_width(speaker), _NAME_CELLS), style=palette.style(colour, bold=True))
         taken = talk.at_once.get(speaker, 0)
-        row.append(f" {AT_ONCE}{taken}".ljust(5) if taken else " " * 5, style=palette.dim)
+        row.append((f" {AT_ONCE}{taken}" if taken else "").ljust(_TAKEN_CELLS), style=palette.dim)
+        row.append_text(share_bar(palette, colour, share, width - row.cell_len - 5))
+        row.append(f"{share:>4.0%}".rjust(5), style=palette.text)
         rows.append(row)
-    if len(shares) > most:
-        rows[-1].append("…", style=palette.dim)
+    if len(shares) > most:  # the last row tells of all who have none
+        rest = list(shares)[most - 1 :]
+        rows[-1] = Text(f"and {len(rest)} more, {sum(shares[speaker] for speaker in rest):.0%}", style=palette.dim)
     return rows
 
 

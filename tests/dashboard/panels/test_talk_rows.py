@@ -36,11 +36,11 @@ def test_where_fewer_than_two_talk_there_is_nothing_to_share() -> None:
         assert not talk_in_head(DARK, alone).plain
 
 
-def test_of_many_the_longest_talking_are_shown_and_that_there_are_more() -> None:
+def test_of_many_the_longest_talking_are_shown_and_how_many_more_there_are() -> None:
     many = talk([Said(f"S{n}", 10 * n, 10 * n + n) for n in range(1, 8)])
     rows = talk_rows(DARK, many, 44, 3)[1:]
-    assert [row.plain.split()[0] for row in rows] == ["S7", "S6", "S5"]
-    assert rows[-1].plain.endswith("…")
+    assert [row.plain.split()[0] for row in rows] == ["S7", "S6", "and"]
+    assert rows[-1].plain == "and 5 more, 54%"
 
 
 def test_where_there_is_no_room_for_rows_the_head_has_the_shares() -> None:
