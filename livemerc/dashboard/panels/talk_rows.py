@@ -20,11 +20,15 @@ _NAMES_IN_HEAD = 4
 
 
 def talk_rows(palette: Palette, talk: Talk, width: int, most: int) -> list[Text]:
-    """A head and at most `most` speakers, the longest talking first; nothing where fewer than two talk."""
+    """A head and at most `most` speakers, the longest talking first; one row with all of it where `most` is 0 or 1, and
+    nothing where it is less, or fewer than two talk."""
     shares = talk.shares()
-    if len(shares) < 2 or most < 1:
+    if len(shares) < 2 or most < 0:
         return []
     head = Text().append("TALK", style=palette.title)
+    if most < 2:
+        head.append_text(talk_in_head(palette, talk)).truncate(width, overflow="ellipsis")
+        return [head]
     if talk.balance is not None:
         head.append(f"  balance {fraction(talk.balance)}", style=palette.text)
     if talk.overlap_s >= 0.5:
@@ -36,7 +40,7 @@ def talk_rows(palette: Palette, talk: Talk, width: int, most: int) -> list[Text]
         row = Text().append(in_cells(sure_width(speaker), _NAME_CELLS), style=palette.style(colour, bold=True))
         taken = talk.at_once.get(speaker, 0)
         row.append((f" {AT_ONCE}{taken}" if taken else "").ljust(_TAKEN_CELLS), style=palette.dim)
-        row.append_text(share_bar(palette, colour, share, width - row.cell_len - 5))
+        row.append_text(share_bar(palette, palette.speaker(speaker, palette.muted), share, width - row.cell_len - 5))
         row.append(f"{share:>4.0%}".rjust(5), style=palette.text)
         rows.append(row)
     if len(shares) > most:  # the last row tells of all who have none

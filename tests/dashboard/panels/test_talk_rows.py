@@ -43,5 +43,12 @@ def test_of_many_the_longest_talking_are_shown_and_how_many_more_there_are() -> 
     assert rows[-1].plain == "and 5 more, 54%"
 
 
+def test_where_there_is_room_for_one_row_it_has_them_all() -> None:
+    for most in (0, 1):
+        (row,) = talk_rows(DARK, TWO, 44, most)
+        assert row.plain.split() == ["TALK", "S1", "78%", "S2", "22%"]
+    assert talk_rows(DARK, TWO, 44, -1) == []
+
+
 def test_where_there_is_no_room_for_rows_the_head_has_the_shares() -> None:
     assert talk_in_head(DARK, TWO).plain.split() == ["S1", "78%", "S2", "22%"]
