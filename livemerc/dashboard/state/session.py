@@ -12,9 +12,10 @@ from typing import Literal
 import msgspec
 
 from livemerc.dashboard.state.course import Course
+from livemerc.dashboard.state.floor import Floor
 from livemerc.dashboard.state.gaps import Gaps
 from livemerc.dashboard.state.moments import Shifts, Strongest
-from livemerc.dashboard.state.speakers import Floor, known
+from livemerc.dashboard.state.speakers import known
 from livemerc.dashboard.state.utterance import Estimate, Utterance, Vector
 from livemerc.dashboard.state.vitals import CLIPPING_DBFS, GaugesLike, Health, Playback
 from livemerc.emotions import LABELS
@@ -158,7 +159,7 @@ class SessionState:
         before = self.utterances
         for name in (
             "start", "end", "phase", "labels", "speakers", "utterances", "newest", "health", "course", "courses",
-            "gaps", "forgotten", "revisions", "judged", "_by_id", "_latencies_ms", "_shifts", "_strongest", "_floor",
+            "gaps", "forgotten", "revisions", "judged", "_by_id", "_latencies_ms", "_shifts", "_strongest",
         ):  # fmt: skip
             setattr(self, name, getattr(other, name))
         self.version += 1
@@ -257,7 +258,6 @@ class SessionState:
         utterance.text, utterance.speaker = event.text, known(event.speaker, self.speakers, self.courses)
         utterance.asr = intern(event.asr.engine + (f" {event.asr.model}" if event.asr.model else ""))
         utterance.gated, utterance.asr_confidence = event.asr.gated, event.asr.confidence
-        self._floor.changed()
         if utterance.estimate is not None:
             self._count(utterance, 1)
         self._changed(utterance)
@@ -269,7 +269,6 @@ class SessionState:
         before = utterance.speaker
         self._count(utterance, -1)
         utterance.speaker = known(event.speaker, self.speakers, self.courses)
-        self._floor.changed()
         self._count(utterance, 1)
         if before and not self.forgotten and not any(other.speaker == before for other in self.utterances):
             self.speakers.discard(before)  # it was somebody else all along
