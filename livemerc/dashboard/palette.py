@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,14 +14,11 @@ from textual.widget import Widget
 
 from livemerc.dashboard.state.course import NOT_SURE
 from livemerc.emotions import EMOTIONS, emotion
+from livemerc.notation import SPEAKER_COLOURS, speaker_colour
 
 _CONTRAST = 4.5
 """WCAG AA for text: emotion colours are made lighter or darker until they reach it."""
 _NOT_SURE_GLYPH = "○"
-_BY_VOICE = re.compile(r"S([1-9]\d?)")
-"""Names of speakers whom nobody has named: told apart by the voice."""
-_SPEAKERS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#f0e442", "#8c7ae6", "#9fb8ad")
-"""Okabe and Ito's, told apart with every common colour-vision deficiency, and two more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +49,10 @@ class Palette:
     def speaker(self, name: str, other: str | None = None) -> str:
         """Colour of a name as text: of its own for who is told apart by the voice alone, else `other`, None = that of
         text."""
-        found = _BY_VOICE.fullmatch(name)
-        if found is None:
+        place = speaker_colour(name)
+        if place is None:
             return other or self.foreground
-        colour = _SPEAKERS[(int(found[1]) - 1) % len(_SPEAKERS)]
-        return legible(colour, self.panel, dark=self.dark, least=self.contrast)
+        return legible(SPEAKER_COLOURS[place], self.panel, dark=self.dark, least=self.contrast)
 
     @property
     def text(self) -> Style:

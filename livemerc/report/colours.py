@@ -1,8 +1,10 @@
-"""Colours of emotions on paper and on a dark screen, made legible; the style sheet takes its variables from here."""
+"""Colours of emotions and speakers on paper and on a dark screen, made legible; the style sheet takes its variables
+from here."""
 
 from __future__ import annotations
 
 from livemerc.emotions import EMOTIONS, emotion
+from livemerc.notation import SPEAKER_COLOURS, speaker_colour
 from livemerc.report.facts import NOT_JUDGED, NOT_SURE, NOTHING
 
 LIGHT_GROUND, DARK_GROUND = "#ffffff", "#14181d"
@@ -23,11 +25,20 @@ def colour_class(shown: str) -> str:
     return f"e{known.index(shown)}" if shown in EMOTIONS else "ex"
 
 
+def speaker_class(name: str | None) -> str:
+    """Class that sets `--t` and `--m` of who is told apart by the voice, as on the dashboard; of others, of plain
+    text."""
+    place = speaker_colour(name)
+    return "sx" if place is None else f"s{place}"
+
+
 def variables(ground: str) -> str:
     """CSS: for each class its two colours on `ground`."""
     colours = [emotion(label).colour for label in EMOTIONS]
     rules = [_rule(f".e{index}", colour, ground) for index, colour in enumerate(colours)]
-    return "".join([*rules, _rule(".ex", _NOT_SURE_COLOUR, ground)])
+    rules += [_rule(f".s{place}", colour, ground) for place, colour in enumerate(SPEAKER_COLOURS)]
+    plain = ".sx{--t:var(--ink);--m:var(--dim)}"
+    return "".join([*rules, _rule(".ex", _NOT_SURE_COLOUR, ground), plain])
 
 
 def _rule(selector: str, colour: str, ground: str) -> str:

@@ -11,7 +11,7 @@ from unicodedata import east_asian_width
 
 from livemerc.emotions import EMOTIONS
 from livemerc.notation import clock
-from livemerc.report.colours import colour_class, sign
+from livemerc.report.colours import colour_class, sign, speaker_class
 from livemerc.report.columns import Column, columns, runs
 from livemerc.report.facts import NOT_JUDGED, NOT_SURE, NOTHING, Facts, Person
 from livemerc.report.markup import Html, join, tag
@@ -95,11 +95,11 @@ def course(facts: Facts) -> Html:
             y += 17
         marks += _troubles(facts, frame, top if not curve else 22, y)
         y += 6
-        for label, style, spans in _health_rows(facts):
+        for label, style, when in _health_rows(facts):
             marks.append(_text(frame.left - 8, y + 10, label, "end small"))
-            marks.append(_spans(frame, spans, y + 1, 11, style))
+            marks.append(spans(frame, when, y + 1, 11, style))
             y += 15
-        marks += _axis(frame, y + 2)
+        marks += axis(frame, y + 2)
         return marks, y + 24
 
     return figure(
@@ -224,11 +224,11 @@ def _shift_marks(facts: Facts, frame: Frame, y: float) -> list[Html]:
     return marks
 
 
-def _spans(frame: Frame, spans: Sequence[Span], y: float, height: float, style: str) -> Html:
+def spans(frame: Frame, shown: Sequence[Span], y: float, height: float, style: str) -> Html:
     """Spans in steps of a column, so that thousands of them are not thousands of marks; the shortest is one step."""
     flags = [False] * frame.count
     step = frame.plot / frame.count
-    for start_s, end_s in spans:
+    for start_s, end_s in shown:
         first = min(frame.count - 1, int((frame.x(start_s) - frame.left) / step))
         last = min(frame.count - 1, max(first, int((frame.x(end_s) - frame.left) / step - 1e-9)))
         flags[first : last + 1] = [True] * (last + 1 - first)
@@ -241,7 +241,7 @@ def _box(x: float, y: float, width: float, height: float) -> str:
     return f"M{x:.1f} {y:.1f}h{width:.1f}v{height:.1f}h{-width:.1f}z"
 
 
-def _axis(frame: Frame, y: float) -> list[Html]:
+def axis(frame: Frame, y: float) -> list[Html]:
     wanted = frame.duration_s / (4 if frame.narrow else 8)
     step_s = next((step for step in _STEPS_S if step >= wanted), _STEPS_S[-1])
     while frame.duration_s / step_s > 12:
@@ -312,7 +312,7 @@ def people(facts: Facts, shown: Sequence[tuple[str, Person]]) -> Html:
             found = columns(person.lines, facts.duration_s, count)
             step = frame.plot / count
             short = fitted(name, 11 if frame.narrow else 14)
-            marks.append(_text(frame.left - 8, y + 13, short, "end small bold"))
+            marks.append(label_of_row(frame, y + 13, short, f"ink {speaker_class(person.name)}"))
             for index, column in enumerate(found):
                 ranked = column.ranked()
                 x = frame.left + step * index
@@ -323,7 +323,7 @@ def people(facts: Facts, shown: Sequence[tuple[str, Person]]) -> Html:
                 marks.append(tag("rect", x=x + 0.5, y=y, width=step - 1, height=18, rx=2, class_=f"cell {colour}"))
                 marks.append(_text(x + step / 2, y + 13.5, sign(ranked[0]), "mid glyph"))
             y += 26
-        marks += _axis(frame, y)
+        marks += axis(frame, y)
         return marks, y + 22
 
     words = "; ".join(f"{name}: {_shares_in_words(person)}" for name, person in shown)
@@ -340,7 +340,7 @@ def bars(name: str, title: str, facts: Facts, shown: Sequence[tuple[str, Person]
         y = 4.0
         for label, person in shown:
             short = fitted(label, 11 if frame.narrow else 14)
-            marks.append(_text(frame.left - 8, y + 15, short, "end small bold"))
+            marks.append(label_of_row(frame, y + 15, short, f"ink {speaker_class(person.name)}"))
             shares = person.shares()
             x = frame.left
             for part in [part for part in order if part in shares]:
@@ -360,6 +360,11 @@ def bars(name: str, title: str, facts: Facts, shown: Sequence[tuple[str, Person]
     words = "; ".join(f"{label}: {_shares_in_words(person)}" for label, person in shown)
     signs = join((f"{sign(part)}\u00a0{part}" for part in order if part in facts.shares()), ", ")
     return figure(name, title, words, facts.duration_s, draw, join(["Shares of the voiced time. ", signs, "."]))
+
+
+def label_of_row(frame: Frame, y: float, words: str, classes: str) -> Html:
+    """The name of a row, left of it."""
+    return _text(frame.left - 8, y, words, f"end small bold {classes}")
 
 
 def _shares_in_words(person: Person) -> str:

@@ -10,6 +10,7 @@ from livemerc.notation import clock
 from livemerc.report import figures, parts, sentences
 from livemerc.report.card import Card, checkpoint_of
 from livemerc.report.facts import Facts, Person
+from livemerc.report.floor import floor
 from livemerc.report.markup import Child, Html, join, tag
 from livemerc.report.style import document
 from livemerc.report.transcript import transcript
@@ -140,7 +141,11 @@ def _summary(facts: Facts) -> Html:
 
 def _speakers(facts: Facts, shown: Sequence[tuple[str, Person]]) -> Html:
     title = "Shares of each speaker" if facts.named else "Shares"
-    pieces = [figures.bars("shares", title, facts, shown)]
+    pieces: list[Html] = [figures.bars("shares", title, facts, shown)]
     if facts.named:
         pieces.append(figures.people(facts, shown))
+    talked = floor(facts)
+    if talked is not None:
+        pieces.insert(0, talked)
+        pieces.insert(1, tag("h3", "How they are expressed"))
     return join([*pieces, parts.share_table(facts, shown)])

@@ -64,6 +64,7 @@ svg .tiny{font-size:10.5px;fill:var(--dim)}
 svg .end{text-anchor:end}
 svg .mid{text-anchor:middle}
 svg .bold{font-weight:600;fill:var(--ink)}
+svg .bold.ink{fill:var(--t)}
 svg .ground{fill:var(--panel)}
 svg .rule{stroke:var(--rule)}
 svg .faint{stroke:var(--rule);stroke-width:.7}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from livemerc.notation import clock, fraction
-from livemerc.report.colours import colour_class, sign
+from livemerc.report.colours import colour_class, sign, speaker_class
 from livemerc.report.facts import Facts, Line
 from livemerc.report.markup import Child, Html, join, raw, tag
 
@@ -77,7 +77,12 @@ def row(facts: Facts, line: Line) -> Html:
 def who(line: Line) -> Html | None:
     if line.speaker is None:
         return None
-    return join([tag("b", tag("bdi", line.speaker)), f" {PEN}" if line.speaker_corrected else None])
+    return join(
+        [
+            tag("b", tag("bdi", line.speaker), class_=f"ink {speaker_class(line.speaker)}"),
+            f" {PEN}" if line.speaker_corrected else None,
+        ]
+    )
 
 
 def label(shown: str, *, bold: bool = True) -> Html:

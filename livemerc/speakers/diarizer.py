@@ -8,7 +8,7 @@ from livemerc.speakers.embedder import VoicePoint
 from livemerc.speakers.mixture import Mixture, Sample
 from livemerc.speakers.online import OnlineSpeakers, Rules
 
-MIXTURE = Mixture(between=0.8, dimensions=30.0, new_cost=6.0, scale=0.3, anchor=4.0)
+MIXTURE = Mixture(between=0.8, dimensions=30.0, new_cost=3.0, scale=0.3, anchor=4.0, popularity=2.0)
 LEAST_NEW_S = 1.0
 """Less voice makes nobody new: such an embedding is often nearer to a stranger's than to its own speaker's."""
 SURE = 0.5

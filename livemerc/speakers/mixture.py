@@ -7,12 +7,16 @@ X of its w x, and a partition by the sum over its speakers of
 
     score(W, X) = 1/2 [ b |X|^2 / (1 + b W) - d log(1 + b W) ],
 
-less a cost for each further speaker. The embeddings of a session share what its room and its line do to voices, which
-would make them all one speaker's: so x is counted from their mean, drawn towards everybody's.
+less a cost for each further speaker, and plus `popularity` log Gamma(1 + W): the prior of the Chinese restaurant
+process (Aldous 1985, "Exchangeability and related topics"), by which who has said much is likelier to speak again. A
+cost alone is in the end outweighed by what is peculiar to some sentences, or to a mood, of somebody who talks long.
+The embeddings of a session share what its room and its line do to voices, which would make them all one speaker's: so
+x is counted from their mean, drawn towards everybody's.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -64,18 +68,22 @@ class Mixture:
     """`between`: b. `dimensions`: d, in how many of its D directions an embedding really varies. `new_cost`: in nats of
     the score, of a further speaker. `scale`: what such a nat is worth as a logarithm of probability; below 1, because
     what a cluster shares beyond the voice (a mood) counts as independent each time. `anchor`: the weight of everybody's
-    mean, 0, beside that of the session's own."""
+    mean, 0, beside that of the session's own. `popularity`: see above."""
 
     between: float
     dimensions: float
     new_cost: float
     scale: float
     anchor: float
+    popularity: float = 0.0
 
     def scores(self, weights: np.ndarray, totals: np.ndarray) -> np.ndarray:
         """(K,) and (K, D) -> (K,)."""
         gain = 1.0 + self.between * weights
-        return 0.5 * (self.between * np.square(totals).sum(1) / gain - self.dimensions * np.log(gain))
+        voice = 0.5 * (self.between * np.square(totals).sum(1) / gain - self.dimensions * np.log(gain))
+        if not self.popularity:
+            return voice
+        return voice + self.popularity * np.array([math.lgamma(1.0 + max(0.0, weight)) for weight in weights.tolist()])
 
     def alike(self, one: Known, other: Known) -> float:
         """Nats by which one speaker explains both better than two do."""
@@ -84,7 +92,10 @@ class Mixture:
         return float(both - a - b)
 
     def apart(self, one: Sample, other: Sample) -> float:
-        """Nats by which two speakers explain two samples better than one does, whatever the session makes of voices."""
+        """Nats by which two speakers explain two samples better than one does, whatever the session makes of voices and
+        however much anybody has said."""
+        if self.popularity:
+            return replace(self, popularity=0.0).apart(one, other)
         middle = (one.weight * one.x + other.weight * other.x) / (one.weight + other.weight)
         return -self.alike(*(Known(s.weight, s.weight * (s.x - middle)) for s in (one, other)))
 

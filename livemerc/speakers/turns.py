@@ -1,7 +1,17 @@
-"""Where one speaker of an utterance ends and another begins: in a dip of the level whose sides sound different."""
+"""Where one speaker of an utterance ends and another begins: where the voice changes, at the nearest dip of the level.
+
+    windows of 1 s every .2 s, GE2E --optimal partitioning--> parts --dip of the level--> places --two or one?--> cuts
+
+Optimal partitioning (Jackson et al. 2005, "An algorithm for optimal partitioning of data on an interval", IEEE Signal
+Processing Letters 12(2)) of the embeddings of overlapping windows: the parts whose windows lie closest to their part's
+mean, where each further part costs a constant. All places and any number of changes are weighed at once, so somebody
+who says little between two turns of another is found, too. What is found is looked at again by whole turns.
+"""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,82 +21,119 @@ from livemerc.speakers.embedder import sounding
 
 if TYPE_CHECKING:
     from livemerc.speakers.embedder import SpeakerEmbedder
+    from livemerc.speakers.mixture import Sample
 
-LEAST_SIDE_S = 0.9
-"""Voice that each side must have of itself."""
-CUT_NATS = 7.0
-"""By so much two speakers must explain an utterance better than one does. Of 135 dips in one reader's speech one in a
-hundred is above 6.4, of 14 between two readers one in ten below 6."""
-MOST_TURNS = 6
-_DIPS = 6
-"""Candidates that are looked at, the deepest ones first."""
+LEAST_SIDE_S = 0.8
+"""Voice that each turn must have of itself."""
+WINDOW_S, STEP_S = 1.0, 0.2
+PART_COST = 1.5
+"""Of each further part, in squared distances of windows from their part's mean."""
+CUT_NATS = 4.5
+"""By so much two speakers must explain two neighbouring turns better than one does."""
+MOST_TURNS = 8
+_LEAST_WINDOWS = 4
+"""Of a part."""
+_REACH_S = 0.35
+"""So far from where the voice changes a dip is looked for."""
+_NEARNESS_DB = 4.5
+"""A dip a second away must be so much deeper than one here."""
 _FRAME = SAMPLE_RATE_HZ // 100
 _SMOOTH = 9
-_APART_S = 0.3
-_WINDOW_S, _STEP_S = 1.0, 0.2
-"""Of the windows that tell which dip is looked at closely."""
-_NEAR = 10
-"""Windows on each side of it."""
 
 
 def cuts(samples: np.ndarray, embedder: SpeakerEmbedder) -> list[int]:
     """(n,) float32 at 16 kHz -> where it is to be cut, in order; [] = one speaker, or too little to tell."""
-    found: list[int] = []
-    open_parts = [(0, len(samples))]
-    while open_parts and len(found) < MOST_TURNS - 1:
-        begin, end = open_parts.pop(0)
-        at = _best_cut(samples[begin:end], embedder)
-        if at is not None:
-            found.append(begin + at)
-            open_parts += [(begin, begin + at), (begin + at, end)]
-    return sorted(found)
+    voiced = np.concatenate(([0], np.cumsum(np.repeat(sounding(samples), 3))))  # in frames of 10 ms
+    if len(samples) < (WINDOW_S + _LEAST_WINDOWS * STEP_S) * SAMPLE_RATE_HZ or voiced[-1] < 200 * LEAST_SIDE_S:
+        return []
+    _, course = embedder.course(samples, WINDOW_S, STEP_S)
+    places = [_dip(samples, changed_s(window)) for window in changes(course, PART_COST, _LEAST_WINDOWS)]
+    return _confirmed(samples, _with_voice(places, len(samples), voiced), embedder)
 
 
-def _best_cut(samples: np.ndarray, embedder: SpeakerEmbedder) -> int | None:
-    """The dip about which the voice changes most, if it changes enough."""
-    from livemerc.speakers.diarizer import MIXTURE, sample_of
-
-    candidates = dips(samples)
-    if not candidates:
-        return None
-    begins, found = embedder.course(samples, _WINDOW_S, _STEP_S)
-    at = max(candidates, key=lambda at: _change(at, begins, found))
-    left, right = embedder.embed(samples[:at]), embedder.embed(samples[at:])
-    if left is None or right is None or min(left.voiced_s, right.voiced_s) < LEAST_SIDE_S:
-        return None
-    return at if MIXTURE.apart(sample_of(left), sample_of(right)) > CUT_NATS else None
+def changed_s(window: int) -> float:
+    """Seconds from the beginning to the middle between a window's middle and that of the one before."""
+    return window * STEP_S + (WINDOW_S - STEP_S) / 2
 
 
-def _change(at: int, begins: np.ndarray, found: np.ndarray) -> float:
-    """Distance of the mean embeddings of the windows on the two sides; few windows count less."""
-    size = round(_WINDOW_S * SAMPLE_RATE_HZ)
-    slack = size // 5
-    left, right = found[begins + size <= at + slack][-_NEAR:], found[begins >= at - slack][:_NEAR]
-    if not len(left) or not len(right):
-        return 0.0
-    means = [side.mean(0) for side in (left, right)]
-    distance = float(np.linalg.norm(means[0] / np.linalg.norm(means[0]) - means[1] / np.linalg.norm(means[1])))
-    return distance * (1 / (1 / len(left) + 1 / len(right))) ** 0.5
-
-
-def dips(samples: np.ndarray) -> list[int]:
-    """Places where the level has a minimum, with voice enough on both sides: the deepest, none near a deeper one."""
-    count = len(samples) // _FRAME
-    least = round(LEAST_SIDE_S * 100)
+def changes(course: np.ndarray, cost: float, least: int) -> list[int]:
+    """(N, D), embeddings in order -> the first of each further part, of `least` embeddings or more: the partition whose
+    summed squared distances from the parts' means, with `cost` a further part, are the least."""
+    count = len(course)
     if count < 2 * least:
         return []
-    power = np.square(samples[: count * _FRAME], dtype=np.float64).reshape(count, _FRAME).mean(1)
+    sums = np.concatenate((np.zeros((1, course.shape[1])), np.cumsum(course, 0, dtype=np.float64)))
+    squares = np.concatenate(([0.0], np.cumsum(np.square(course, dtype=np.float64).sum(1))))
+    best, came_from = np.full(count + 1, np.inf), np.zeros(count + 1, int)
+    best[0] = -cost
+    for end in range(least, count + 1):
+        begins = np.arange(end - least + 1)
+        spread = squares[end] - squares[begins] - np.square(sums[end] - sums[begins]).sum(1) / (end - begins)
+        totals = best[begins] + spread + cost
+        came_from[end] = int(totals.argmin())
+        best[end] = totals[came_from[end]]
+    found = []
+    at = int(came_from[count])
+    while at > 0:
+        found.append(at)
+        at = int(came_from[at])
+    return found[::-1]
+
+
+def _dip(samples: np.ndarray, near_s: float) -> int:
+    """The sample at which the level is lowest near `near_s`, and rather nearer than a little lower."""
+    reach, middle = round(_REACH_S * 100), round(near_s * 100)
+    first = max(0, middle - reach - _SMOOTH)
+    piece = samples[first * _FRAME : (middle + reach + _SMOOTH + 1) * _FRAME]
+    count = len(piece) // _FRAME
+    power = np.square(piece[: count * _FRAME], dtype=np.float64).reshape(count, _FRAME).mean(1)
     level = 10 * np.log10(np.convolve(power, np.ones(_SMOOTH) / _SMOOTH, "same") + 1e-10)
-    voiced = np.cumsum(np.repeat(sounding(samples), 3))[:count]
-    inside = [
-        k for k in range(least, count - least)
-        if k < len(voiced) and level[k] == level[max(0, k - 10) : k + 11].min()
-        and voiced[k] >= least * 0.8 and voiced[-1] - voiced[k] >= least * 0.8
-    ]  # fmt: skip
-    chosen: list[int] = []
-    for k in sorted(inside, key=lambda k: level[k]):
-        if all(abs(k - other) > _APART_S * 100 for other in chosen):
-            chosen.append(k)
-        if len(chosen) == _DIPS:
+    away = np.abs(first + np.arange(count) - middle)
+    level = level + away * (_NEARNESS_DB / 100)
+    level[away > reach] = np.inf
+    return (first + int(level.argmin())) * _FRAME
+
+
+def _with_voice(places: Sequence[int], count: int, voiced: np.ndarray) -> list[int]:
+    """The places between which there is voice enough, from the first on. voiced: frames of voice before each frame."""
+
+    def enough(begin: int, end: int) -> bool:
+        low, high = (min(at // _FRAME, len(voiced) - 1) for at in (begin, end))
+        return int(voiced[high] - voiced[low]) >= 100 * LEAST_SIDE_S
+
+    kept: list[int] = []
+    for place in places:
+        if enough(kept[-1] if kept else 0, place):
+            kept.append(place)
+    while kept and not enough(kept[-1], count):
+        kept.pop()
+    return kept
+
+
+def _confirmed(samples: np.ndarray, places: Sequence[int], embedder: SpeakerEmbedder) -> list[int]:
+    """Joins neighbouring turns, those that are most alike first, until two speakers explain each two of them better
+    than one does."""
+    edges = [0, *places, len(samples)]
+    turns = [_sample(samples[begin:end], embedder) for begin, end in itertools.pairwise(edges)]
+    while len(turns) > 1:
+        apart = [_apart(one, other) for one, other in itertools.pairwise(turns)]
+        at = int(np.argmin(apart))
+        if apart[at] > CUT_NATS and len(turns) <= MOST_TURNS:
             break
-    return [k * _FRAME for k in sorted(chosen)]
+        turns[at : at + 2] = [_sample(samples[edges[at] : edges[at + 2]], embedder)]
+        del edges[at + 1]
+    return edges[1:-1]
+
+
+def _sample(samples: np.ndarray, embedder: SpeakerEmbedder) -> Sample | None:
+    from livemerc.speakers.diarizer import sample_of
+
+    point = embedder.embed(samples)
+    return None if point is None else sample_of(point)
+
+
+def _apart(one: Sample | None, other: Sample | None) -> float:
+    """Nats by which two speakers explain the two better; too little voice is anybody's."""
+    from livemerc.speakers.diarizer import MIXTURE
+
+    return -np.inf if one is None or other is None else MIXTURE.apart(one, other)

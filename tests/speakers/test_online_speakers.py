@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -117,6 +118,30 @@ def test_who_lies_between_two_is_nobodys() -> None:
     doubtful = speakers.add("between", Sample((means[0] + means[1]) / 2, 0.05))[0]
     assert doubtful.speaker is None
     assert 0.3 < doubtful.confidence < 0.7
+
+
+def farthest_joined(count: int, popularity: float) -> float:
+    """How far from a voice of `count` utterances the next one may be and is still theirs."""
+    mixture = Mixture(between=25.0, dimensions=WIDTH, new_cost=0.0, scale=0.5, anchor=1e6, popularity=popularity)
+    mean = np.full(WIDTH, 2.0)
+    for away in np.arange(0.25, 8.0, 0.25):
+        speakers = OnlineSpeakers(mixture, Rules(revise=0, sure=0.0, memory=50.0))
+        for i in range(count):
+            speakers.add(f"u{i}", Sample(mean, 1.0))
+        if speakers.add("last", Sample(mean + away, 1.0))[0].speaker != "S1":
+            return float(away)
+    return 8.0
+
+
+def test_the_more_somebody_has_said_the_more_it_takes_to_be_new() -> None:
+    assert farthest_joined(40, popularity=3.0) > farthest_joined(2, popularity=3.0)
+    assert farthest_joined(40, popularity=3.0) > farthest_joined(40, popularity=0.0)
+
+
+def test_popularity_does_not_say_whether_two_samples_are_of_one_voice() -> None:
+    rng = np.random.default_rng(0)
+    one, other = voice(0, rng), voice(1, rng)
+    assert replace(APART, popularity=5.0).apart(one, other) == APART.apart(one, other)
 
 
 def test_whose_name_is_known_keeps_it_and_is_heard_again_by_it() -> None:

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from livemerc.dashboard.state.course import Course
+from livemerc.dashboard.state.floor import Floor
 from livemerc.dashboard.state.gaps import Gaps
 from livemerc.dashboard.state.moments import Shifts, Strongest
 from livemerc.dashboard.state.speakers import known
@@ -32,6 +33,7 @@ from livemerc.events import (
 )
 from livemerc.purpose import VoiceScope
 from livemerc.sessions.bookmarks import Bookmark
+from livemerc.sessions.talk import Talk
 
 Phase = Literal["loading", "live", "finishing", "finished"]
 
@@ -77,6 +79,7 @@ class SessionState:
         self._left = 0
         self._shifts = Shifts()
         self._strongest = Strongest()
+        self._floor = Floor()
 
     # -- what widgets ask ---------------------------------------------------------------------------------------------
 
@@ -103,6 +106,10 @@ class SessionState:
     def shifts_s(self) -> list[float]:
         """When the expressed emotion shifted (`livemerc.dashboard.state.moments.Shifts`), in order."""
         return self._shifts.look(self.utterances)
+
+    def talk(self) -> Talk:
+        """Who talks how much, and how the floor changes hands, among the utterances that are kept."""
+        return self._floor.look(self.utterances)
 
     def strongest(self, count: int) -> list[Utterance]:
         """The utterances with the surest labels other than neutral, the surest first."""

@@ -1,0 +1,53 @@
+"""Who holds the floor, in the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from helpers.said_session import said_session
+
+from livemerc.report.facts import facts
+from livemerc.report.floor import floor
+from livemerc.report.style import style_sheet
+from livemerc.sessions.session import read_session
+
+SAID = [
+    (0.0, 6.0, "so what do we do about the boat", "neutral", 0.7, None),
+    (6.02, 8.0, "sell it", "anger", 0.7, None),
+    (9.0, 10.0, "I loved that boat", "sadness", 0.7, None),
+]
+
+
+def told(folder: Path, speakers: Sequence[str | None], *, anonymise: bool = False) -> str | None:
+    said_session(folder, SAID, speakers=speakers)
+    return floor(facts(read_session(folder), anonymise=anonymise))
+
+
+def test_each_speaker_has_a_row_a_share_and_the_colour_of_the_dashboard(tmp_path: Path) -> None:
+    found = told(tmp_path / "s", ["S1", "S2", "S1"])
+    assert found is not None
+    assert "Shares of the talk: S1 78%; S2 22%." in found
+    for speaker, colour in (("S1", "s0"), ("S2", "s1")):
+        assert f'<bdi class="ink {colour}">{speaker}</bdi>' in found
+        assert f'class="mark {colour}"' in found
+        assert f".{colour}{{--t:#" in style_sheet()
+    assert '<td class="n">00:01</td><td class="n">22%</td><td class="n">1</td><td class="n">1</td>' in found
+
+
+def test_where_fewer_than_two_are_known_there_is_no_floor_to_share(tmp_path: Path) -> None:
+    assert told(tmp_path / "one", ["S1", "S1", "S1"]) is None
+    assert told(tmp_path / "unknown", [None, "S1", None]) is None
+
+
+def test_names_are_text_and_gone_from_an_anonymous_report(tmp_path: Path) -> None:
+    names = ["<i>Ann</i>", "Bob", "<i>Ann</i>"]
+    found = told(tmp_path / "named", names)
+    assert found is not None
+    assert "<i>Ann" not in found
+    assert "&lt;i&gt;Ann" in found
+    hidden = told(tmp_path / "hidden", names, anonymise=True)
+    assert hidden is not None
+    assert "Ann" not in hidden
+    assert "Bob" not in hidden
+    assert "Speaker 1" in hidden
