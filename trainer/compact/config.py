@@ -128,7 +128,8 @@ class ConversationStage(_WindowStage, frozen=True):
 class FusionStage(_WindowStage, frozen=True):
     """Stage III. `writings`: shares of the four in which the words of composed dialogues are read. `mixture`: shares
     of words + voices, words alone, voices alone, voices over neutral words in dialogues, the same singly. `reading`:
-    chance that such a draw brings a reader, neutral. `nameless`: share of dialogues in which nobody knows who speaks,
+    readers, neutral, that such a draw brings along on average; `stretches`: share of the dialogues of neutral words that
+    are a reader's, neutral throughout. `nameless`: share of dialogues in which nobody knows who speaks,
     and no voice has a baseline; in Stage II speech, too. `select`: figures on dev whose mean chooses the epoch."""
 
     writings: Shares
@@ -136,7 +137,8 @@ class FusionStage(_WindowStage, frozen=True):
     soften: float
     nameless: Annotated[float, msgspec.Meta(ge=0, le=1)]
     mixture: list[float]
-    reading: float
+    reading: Annotated[float, msgspec.Meta(ge=0)]
+    stretches: Annotated[float, msgspec.Meta(ge=0, le=1)]
     dev_actors: list[str]
     width: int
     # Options, off by default: `livemerc.model.fusion_options`, and the term of `trainer.loop.losses`. `contrastive` and

@@ -44,6 +44,8 @@ from trainer.loop.windows import (
 TEXT_WIDTH = 384
 """Width of T1 from all-MiniLM-L6-v2."""
 LONGEST_STRETCH = 32
+STRETCH = 2, 12
+"""Utterances that a reader reads in a row, the second left out."""
 CORRUPTED = 0.5
 """Share of voices that are others', in the report."""
 T = TypeVar("T")
@@ -186,9 +188,10 @@ class Composer:
         self.neutral = text.read_sentences
         actors = pools["train"].actor.astype(str)
         self.readers = pools["train"].only(np.char.startswith(actors, "readers/"), stage.soften)
-        if stage.reading and not len(self.readers.label):
+        if (stage.reading or stage.stretches) and not len(self.readers.label):
             raise ConfigError(
-                "[fusion] reading wants readers that the head never heard (part B) and there are none; set it to 0."
+                "[fusion] reading and stretches want readers that the head never heard (part B) and there are none; "
+                "set them to 0."
             )
 
     def draw(self, rng: np.random.Generator) -> list[DialogueFeatures]:
@@ -204,12 +207,16 @@ class Composer:
                 if rng.random() < 0.5:
                     words = TextDialogue(words.t1, rng.integers(len(LABELS), size=len(words.labels)), words.speakers)
                 out.append(voices_alone(words, pool, rng))
-            elif kind == 3:  # voices over neutral words, the dialogue's course
-                out.append(neutral_words(self.neutral, words.labels, pool, 0.1, rng))
+            elif kind == 3:  # voices over neutral words, the dialogue's course, or a reader's stretch
+                if self.stage.stretches and rng.random() < self.stage.stretches:
+                    neutral = np.zeros(int(rng.integers(*STRETCH)), np.int64)
+                    out.append(neutral_words(self.neutral, neutral, self.readers, 0.1, rng))
+                else:
+                    out.append(neutral_words(self.neutral, words.labels, pool, 0.1, rng))
             else:  # one utterance at a time, voices over neutral words; mostly with all classes alike
                 for label in [*rng.choice(words.labels, size=2), *rng.integers(len(LABELS), size=4)]:
                     out.append(neutral_words(self.neutral, np.array([label]), pool, 0.0, rng))
-                if rng.random() < self.stage.reading:
+                for _ in range(int(self.stage.reading) + int(rng.random() < self.stage.reading % 1)):
                     out.append(neutral_words(self.neutral, np.zeros(1, np.int64), self.readers, 0.0, rng))
         return out
 
