@@ -15,9 +15,9 @@ from livemerc.dashboard.state.course import Course
 from livemerc.dashboard.state.floor import Floor
 from livemerc.dashboard.state.gaps import Gaps
 from livemerc.dashboard.state.moments import Shifts, Strongest
-from livemerc.dashboard.state.speakers import known
+from livemerc.dashboard.state.speakers import Speakers
 from livemerc.dashboard.state.utterance import Estimate, Utterance, Vector
-from livemerc.dashboard.state.vitals import CLIPPING_DBFS, GaugesLike, Health, Playback
+from livemerc.dashboard.state.vitals import GaugesLike, Health, Latencies, Playback
 from livemerc.emotions import LABELS
 from livemerc.events import (
     EmotionEvent,
@@ -40,7 +40,6 @@ Phase = Literal["loading", "live", "finishing", "finished"]
 UTTERANCES_KEPT = 20_000
 """How many stay on the screen; a session of a day has fewer. Older ones leave it in lots, and the first row says so."""
 _LOT = 1000
-_LATENCIES_KEPT = 500
 _LEVELS_KEPT = 600  # a minute at 10 polls a second
 _CHANGES_KEPT = 8
 
@@ -59,7 +58,6 @@ class SessionState:
         self.utterances: list[Utterance] = []
         self.health = Health()
         self.course = Course()
-        self.courses: dict[str, Course] = {}  # of each of the first speakers
         self.bookmarks: list[Bookmark] = []
         self.gaps = Gaps()
         self.version = 0  # grows with every change of an utterance
@@ -69,12 +67,11 @@ class SessionState:
         self.levels_dbfs: deque[float] = deque(maxlen=_LEVELS_KEPT)
         self.voiced: deque[bool] = deque(maxlen=_LEVELS_KEPT)  # beside each level: whether that was speech
         self.newest: Utterance | None = None  # the last one that has an estimate: "now"
-        self.speakers: set[str] = set()
-        self.names: dict[str, str | None] = {}  # what speakers are called, by the id that events have
         self.recording: str | None = None
         self.playback: Playback | None = None
+        self._who = Speakers()
         self._by_id: dict[str, Utterance] = {}
-        self._latencies_ms: deque[float] = deque(maxlen=_LATENCIES_KEPT)
+        self._latencies = Latencies()
         self._changed_from: int | None = None
         self._left = 0
         self._shifts = Shifts()
@@ -92,6 +89,16 @@ class SessionState:
     def voice(self) -> VoiceScope | None:
         """Whose voice is judged; None where that is not known (yet)."""
         return None if self.start is None else self.start.voice
+
+    @property
+    def speakers(self) -> set[str]:
+        """Who has been heard, by what they are called now."""
+        return self._who.heard
+
+    @property
+    def courses(self) -> dict[str, Course]:
+        """Of each of the first speakers."""
+        return self._who.courses
 
     @property
     def has_words(self) -> bool:
@@ -119,11 +126,8 @@ class SessionState:
         return self._by_id.get(utterance_id)
 
     def latency_ms(self, quantile: float) -> float | None:
-        """End of speech to emotion, nearest rank over the last 500 utterances; None before the first."""
-        if not self._latencies_ms:
-            return None
-        ordered = sorted(self._latencies_ms)
-        return ordered[min(len(ordered) - 1, int(quantile * len(ordered)))]
+        """End of speech to emotion (`Latencies`); None before the first."""
+        return self._latencies.quantile_ms(quantile)
 
     @property
     def duration_s(self) -> float:
@@ -144,24 +148,23 @@ class SessionState:
         """One that changes on its own."""
         other = SessionState()
         other.start, other.end, other.phase = self.start, self.end, self.phase
-        other.labels, other.speakers, other.names = list(self.labels), set(self.speakers), dict(self.names)
+        other.labels, other._who = list(self.labels), self._who.copy()
         other.utterances = [copy.copy(utterance) for utterance in self.utterances]
         other._by_id = {utterance.utterance_id: utterance for utterance in other.utterances}
         other.newest = None if self.newest is None else other._by_id[self.newest.utterance_id]
         other.health, other.course = replace(self.health), self.course.copy()
-        other.courses = {speaker: course.copy() for speaker, course in self.courses.items()}
         other.gaps = self.gaps.copy()
         other.forgotten, other.revisions, other.judged = self.forgotten, self.revisions, self.judged
         other._strongest = self._strongest.moved(other._by_id)
-        other._latencies_ms = self._latencies_ms.copy()
+        other._latencies = self._latencies.copy()
         return other
 
     def become(self, other: SessionState) -> None:
         """Take over everything of `other`, which must not be used afterwards. Rows that are the same stay in place."""
         before = self.utterances
         for name in (
-            "start", "end", "phase", "labels", "speakers", "names", "utterances", "newest", "health", "course",
-            "courses", "gaps", "forgotten", "revisions", "judged", "_by_id", "_latencies_ms", "_shifts", "_strongest",
+            "start", "end", "phase", "labels", "utterances", "newest", "health", "course", "gaps", "forgotten",
+            "revisions", "judged", "_who", "_by_id", "_latencies", "_shifts", "_strongest",
         ):  # fmt: skip
             setattr(self, name, getattr(other, name))
         self.version += 1
@@ -207,16 +210,7 @@ class SessionState:
         """Takes in a poll of the monitor (ten a second). After the end it says nothing any more."""
         if self.phase == "finished":
             return
-        health = self.health
-        health.t_s, health.elapsed_s, health.lag_s = gauges.t_s, gauges.elapsed_s, gauges.lag_s
-        health.queued, health.loading = gauges.queued, gauges.loading
-        health.dropped_s, health.overruns = (
-            max(health.dropped_s, gauges.dropped_s),
-            max(health.overruns, gauges.overruns),
-        )
-        health.mic, health.degraded = gauges.mic, gauges.degraded
-        health.speaking = gauges.speaking
-        self._level(gauges.level_dbfs)
+        self.health.note_gauges(gauges)
         self.levels_dbfs.append(-120.0 if gauges.level_dbfs is None else gauges.level_dbfs)
         self.voiced.append(gauges.speaking)
 
@@ -259,8 +253,8 @@ class SessionState:
             self._count(utterance, -1)
         utterance.final = True
         utterance.end_s = event.end_s
-        utterance.text, utterance.speaker_id = event.text, event.speaker
-        utterance.speaker = known(self._called(event.speaker), self.speakers, self.courses)
+        utterance.text = event.text
+        self._who.spoke(utterance, event.speaker)
         utterance.asr = intern(event.asr.engine + (f" {event.asr.model}" if event.asr.model else ""))
         utterance.gated, utterance.asr_confidence = event.asr.gated, event.asr.confidence
         if utterance.estimate is not None:
@@ -274,30 +268,20 @@ class SessionState:
             self._call([utterance])
 
     def _name(self, event: SpeakerName) -> None:
-        self.names[event.speaker] = event.name
+        self._who.names[event.speaker] = event.name
         self._call([utterance for utterance in self.utterances if utterance.speaker_id == event.speaker])
-
-    def _called(self, speaker: str | None) -> str | None:
-        return None if speaker is None else self.names.get(speaker) or speaker
 
     def _call(self, utterances: list[Utterance]) -> None:
         """Each by what its speaker is called now."""
-        before = set()
-        for utterance in utterances:
-            if utterance.speaker == self._called(utterance.speaker_id):
-                continue
-            before.add(utterance.speaker)
-            self._count(utterance, -1)
-            utterance.speaker = known(self._called(utterance.speaker_id), self.speakers, self.courses)
-            self._count(utterance, 1)
+        changed, before = self._who.call(utterances, self._count)
+        if not changed:
+            return
+        for utterance in changed:
             utterance.version += 1
             self._strongest.note(utterance)
-        if before:
-            self._touch(self._index(utterances[0]))
-        for name in before - {utterance.speaker for utterance in self.utterances}:
-            if name and not self.forgotten:
-                self.speakers.discard(name)  # it was somebody else all along, or is called otherwise now
-                self.courses.pop(name, None)
+        self._touch(self._index(changed[0]))
+        if not self.forgotten:
+            self._who.forget(before - {utterance.speaker for utterance in self.utterances})
 
     def _emotion(self, event: EmotionEvent) -> None:
         utterance = self._by_id.get(event.utterance_id)
@@ -332,7 +316,7 @@ class SessionState:
         utterance.estimate = new
         self._count(utterance, 1)
         if event.timing is not None and event.timing.total_ms is not None and event.status == "provisional":
-            self._latencies_ms.append(event.timing.total_ms)
+            self._latencies.add(event.timing.total_ms)
         if self.newest is None or utterance.start_s >= self.newest.start_s:
             self.newest = utterance
         self._changed(utterance)
@@ -344,20 +328,10 @@ class SessionState:
             self._changed(utterance)
 
     def _status(self, event: Status) -> None:
-        health = self.health
-        health.t_s, health.lag_s, health.queued = max(health.t_s, event.t_s), event.lag_s, event.queued
+        self.health.note_status(event)
         self.gaps.note_lost(event.t_s, event.dropped_s)
-        health.dropped_s, health.overruns = max(health.dropped_s, event.dropped_s), max(health.overruns, event.overruns)
-        health.mic, health.degraded = event.mic, event.degraded
-        if event.level_dbfs is not None:
-            self._level(event.level_dbfs)
         deaf = event.mic is not None and not event.mic.ok
-        self.gaps.note_hearing("pause" if health.paused else "deaf" if deaf else None, event.t_s)
-
-    def _level(self, level_dbfs: float | None) -> None:
-        self.health.level_dbfs = level_dbfs
-        if level_dbfs is not None and level_dbfs >= CLIPPING_DBFS:
-            self.health.clipped_at_s = self.health.elapsed_s
+        self.gaps.note_hearing("pause" if self.health.paused else "deaf" if deaf else None, event.t_s)
 
     # -- bookkeeping ---------------------------------------------------------------------------------------------------
 

@@ -1,10 +1,11 @@
-"""Who has been heard: names, and a course for each of the first."""
+"""Who has been heard: what they are called, and a course for each of the first."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from sys import intern
+from typing import Literal
 
 from livemerc.dashboard.state.course import Course
 from livemerc.dashboard.state.utterance import Utterance
@@ -13,15 +14,61 @@ SPEAKERS_APART = 8
 """How many speakers have a course of their own; where there are more, it is no conversation but a damaged file."""
 
 
-def known(speaker: str | None, speakers: set[str], courses: dict[str, Course]) -> str | None:
-    """The name, once in memory, now among those who were heard."""
-    if not speaker:
+class Speakers:
+    """By what they are called now: who has been heard, and a course for each of the first."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, str | None] = {}  # by the id that events have
+        self.heard: set[str] = set()
+        self.courses: dict[str, Course] = {}
+
+    def copy(self) -> Speakers:
+        """One that changes on its own."""
+        other = Speakers()
+        other.names, other.heard = dict(self.names), set(self.heard)
+        other.courses = {speaker: course.copy() for speaker, course in self.courses.items()}
+        return other
+
+    def spoke(self, utterance: Utterance, speaker_id: str | None) -> None:
+        """It is theirs, and has the name that they have now."""
+        utterance.speaker_id = speaker_id
+        utterance.speaker = self._known(self._called(speaker_id))
+
+    def call(
+        self, utterances: Iterable[Utterance], count: Callable[[Utterance, Literal[1, -1]], None]
+    ) -> tuple[list[Utterance], set[str]]:
+        """Each by what its speaker is called now. `count` takes one out of the courses, and in again. Returns which
+        have changed, and what they were called before."""
+        changed, before = [], set()
+        for utterance in utterances:
+            if utterance.speaker == self._called(utterance.speaker_id):
+                continue
+            if utterance.speaker:
+                before.add(utterance.speaker)
+            count(utterance, -1)
+            self.spoke(utterance, utterance.speaker_id)
+            count(utterance, 1)
+            changed.append(utterance)
+        return changed, before
+
+    def forget(self, names: Iterable[str]) -> None:
+        """They were somebody else all along, or are called otherwise now."""
+        for name in names:
+            self.heard.discard(name)
+            self.courses.pop(name, None)
+
+    def _called(self, speaker_id: str | None) -> str | None:
+        return None if speaker_id is None else self.names.get(speaker_id) or speaker_id
+
+    def _known(self, speaker: str | None) -> str | None:
+        """The name, once in memory, now among those who were heard."""
+        if not speaker:
+            return speaker
+        speaker = intern(speaker)
+        self.heard.add(speaker)
+        if speaker not in self.courses and len(self.courses) < SPEAKERS_APART:
+            self.courses[speaker] = Course()
         return speaker
-    speaker = intern(speaker)
-    speakers.add(speaker)
-    if speaker not in courses and len(courses) < SPEAKERS_APART:
-        courses[speaker] = Course()
-    return speaker
 
 
 @dataclass(slots=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from livemerc.events import MicState
+from livemerc.events import MicState, Status
 from livemerc.runtime.notices import is_paused, less_pause
 
 CLIPPING_DBFS = -3.0
@@ -14,6 +15,7 @@ CLIPPING_HELD_S = 1.5
 """How long the clipping mark stays, so that somebody who looks up still sees it."""
 LAG_TROUBLE_S = 5.0
 """Lag beyond which the screen says so in red: the words on screen are no longer what is being said."""
+_LATENCIES_KEPT = 500
 
 
 class GaugesLike(Protocol):
@@ -84,6 +86,51 @@ class Health:
         if self.lag_s >= LAG_TROUBLE_S:
             found.append(f"BEHIND: what you see was said {self.lag_s:.0f} s ago")
         return found
+
+    def note_gauges(self, gauges: GaugesLike) -> None:
+        self.t_s, self.elapsed_s, self.lag_s = gauges.t_s, gauges.elapsed_s, gauges.lag_s
+        self.queued, self.loading, self.speaking = gauges.queued, gauges.loading, gauges.speaking
+        self.mic, self.degraded = gauges.mic, gauges.degraded
+        self._lost(gauges.dropped_s, gauges.overruns)
+        self._level(gauges.level_dbfs)
+
+    def note_status(self, event: Status) -> None:
+        self.t_s, self.lag_s, self.queued = max(self.t_s, event.t_s), event.lag_s, event.queued
+        self.mic, self.degraded = event.mic, event.degraded
+        self._lost(event.dropped_s, event.overruns)
+        if event.level_dbfs is not None:
+            self._level(event.level_dbfs)
+
+    def _lost(self, dropped_s: float, overruns: int) -> None:
+        self.dropped_s, self.overruns = max(self.dropped_s, dropped_s), max(self.overruns, overruns)
+
+    def _level(self, level_dbfs: float | None) -> None:
+        self.level_dbfs = level_dbfs
+        if level_dbfs is not None and level_dbfs >= CLIPPING_DBFS:
+            self.clipped_at_s = self.elapsed_s
+
+
+class Latencies:
+    """From the end of speech to its emotion, in ms, of the last 500 utterances."""
+
+    def __init__(self) -> None:
+        self._ms: deque[float] = deque(maxlen=_LATENCIES_KEPT)
+
+    def add(self, ms: float) -> None:
+        self._ms.append(ms)
+
+    def quantile_ms(self, quantile: float) -> float | None:
+        """Nearest rank, quantile 0 to 1; None before the first."""
+        if not self._ms:
+            return None
+        ordered = sorted(self._ms)
+        return ordered[min(len(ordered) - 1, int(quantile * len(ordered)))]
+
+    def copy(self) -> Latencies:
+        """One that changes on its own."""
+        other = Latencies()
+        other._ms = self._ms.copy()
+        return other
 
 
 @dataclass(frozen=True, slots=True)
