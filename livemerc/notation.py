@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 SPEAKER_COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#f0e442", "#8c7ae6", "#9fb8ad")
 """Okabe and Ito's, told apart with every common colour-vision deficiency, and two more."""
 _BY_VOICE = re.compile(r"S([1-9]\d?)")
-"""Names of speakers whom nobody has named: told apart by the voice."""
+"""Ids of speakers who are told apart by the voice."""
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
@@ -41,7 +42,15 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text.lower().replace("’", "'"))
 
 
-def speaker_colour(name: str | None) -> int | None:
-    """Place in `SPEAKER_COLOURS` of who is told apart by the voice alone (S1, S2, ...); None for everybody else."""
-    found = None if name is None else _BY_VOICE.fullmatch(name)
+def ids_of_names(names: Mapping[str, str | None]) -> dict[str, str]:
+    """The id of each name that `names` has by ids; of a name that several have, the first id in order of length and
+    letters (S2 before S10), so that one name has one colour."""
+    ids = sorted(names, key=lambda speaker: (len(speaker), speaker), reverse=True)
+    return {name: speaker for speaker in ids if (name := names[speaker])}
+
+
+def speaker_colour(speaker: str | None) -> int | None:
+    """Place in `SPEAKER_COLOURS` of who is told apart by the voice alone, by the id (S1, S2, ...), whatever they are
+    called; None for everybody else."""
+    found = None if speaker is None else _BY_VOICE.fullmatch(speaker)
     return None if found is None else (int(found[1]) - 1) % len(SPEAKER_COLOURS)

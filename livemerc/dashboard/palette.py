@@ -46,10 +46,10 @@ class Palette:
             return self.muted
         return legible(emotion(label).colour, self.panel, dark=self.dark, least=self.contrast)
 
-    def speaker(self, name: str, other: str | None = None) -> str:
-        """Colour of a name as text: of its own for who is told apart by the voice alone, else `other`, None = that of
-        text."""
-        place = speaker_colour(name)
+    def speaker(self, speaker: str | None, other: str | None = None) -> str:
+        """Colour of a speaker's name as text, by the id: of its own for who is told apart by the voice alone, else
+        `other`, None = that of text."""
+        place = speaker_colour(speaker)
         if place is None:
             return other or self.foreground
         return legible(SPEAKER_COLOURS[place], self.panel, dark=self.dark, least=self.contrast)

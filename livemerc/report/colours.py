@@ -25,10 +25,10 @@ def colour_class(shown: str) -> str:
     return f"e{known.index(shown)}" if shown in EMOTIONS else "ex"
 
 
-def speaker_class(name: str | None) -> str:
-    """Class that sets `--t` and `--m` of who is told apart by the voice, as on the dashboard; of others, of plain
-    text."""
-    place = speaker_colour(name)
+def speaker_class(speaker: str | None) -> str:
+    """Class that sets `--t` and `--m` of who is told apart by the voice, by the id, as on the dashboard; of others, of
+    plain text."""
+    place = speaker_colour(speaker)
     return "sx" if place is None else f"s{place}"
 
 

@@ -16,6 +16,7 @@ from itertools import pairwise
 from msgspec import UNSET
 
 from livemerc.emotions import EMOTIONS, expected_valence
+from livemerc.notation import ids_of_names
 from livemerc.report.anonymise import Anonymiser
 from livemerc.runtime.notices import is_paused, less_pause
 from livemerc.sessions.bookmarks import Bookmark
@@ -128,6 +129,7 @@ class Facts:
     paused: list[Stretch] = field(default_factory=list)
     degraded: list[Stretch] = field(default_factory=list)  # less the pauses
     microphone: list[Stretch] = field(default_factory=list)  # outside of pauses
+    coloured: dict[str | None, str] = field(default_factory=dict)  # the id whose colour a speaker has, as shown
 
     @property
     def duration_s(self) -> float:
@@ -217,8 +219,18 @@ def facts(session: RecordedSession, *, anonymise: bool = False) -> Facts:
     shifts = _shifts(ranked, _causes(session, lines))
     return Facts(
         session, lines, ranked, labels, shifts, anonymiser, session.bookmarks, replaced, paused, degraded,
-        microphone,
+        microphone, _coloured(session, lines),
     )  # fmt: skip
+
+
+def _coloured(session: RecordedSession, lines: Sequence[Line]) -> dict[str | None, str]:
+    """By the speakers of `lines`, also where those are pseudonyms: whose colour is no secret."""
+    ids = ids_of_names(session.names)
+    found: dict[str | None, str] = {}
+    for utterance, line in zip(session.utterances, lines, strict=True):
+        if utterance.speaker:
+            found.setdefault(line.speaker, ids.get(utterance.speaker, utterance.speaker))
+    return found
 
 
 def _pauses(stretches: Sequence[Stretch]) -> tuple[list[Stretch], list[Stretch]]:

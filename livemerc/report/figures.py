@@ -312,7 +312,7 @@ def people(facts: Facts, shown: Sequence[tuple[str, Person]]) -> Html:
             found = columns(person.lines, facts.duration_s, count)
             step = frame.plot / count
             short = fitted(name, 11 if frame.narrow else 14)
-            marks.append(label_of_row(frame, y + 13, short, f"ink {speaker_class(person.name)}"))
+            marks.append(label_of_row(frame, y + 13, short, f"ink {speaker_class(facts.coloured.get(person.name))}"))
             for index, column in enumerate(found):
                 ranked = column.ranked()
                 x = frame.left + step * index
@@ -340,7 +340,7 @@ def bars(name: str, title: str, facts: Facts, shown: Sequence[tuple[str, Person]
         y = 4.0
         for label, person in shown:
             short = fitted(label, 11 if frame.narrow else 14)
-            marks.append(label_of_row(frame, y + 15, short, f"ink {speaker_class(person.name)}"))
+            marks.append(label_of_row(frame, y + 15, short, f"ink {speaker_class(facts.coloured.get(person.name))}"))
             shares = person.shares()
             x = frame.left
             for part in [part for part in order if part in shares]:

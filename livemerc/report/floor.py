@@ -27,7 +27,8 @@ def floor(facts: Facts) -> Html | None:
     if len(shares) < 2:
         return None
     shown = list(shares)[:MOST]
-    return join([tag("h3", "Who speaks when"), _figure(facts, found, shown), _table(found, shown), _words(found)])
+    drawn, table = _figure(facts, found, shown), _table(facts, found, shown)
+    return join([tag("h3", "Who speaks when"), drawn, table, _words(found)])
 
 
 def _figure(facts: Facts, found: Talk, shown: Sequence[str]) -> Html:
@@ -38,7 +39,7 @@ def _figure(facts: Facts, found: Talk, shown: Sequence[str]) -> Html:
         y = 4.0
         for speaker in shown:
             mine = [(line.start_s, line.end_s) for line in facts.lines if line.speaker == speaker]
-            colour = speaker_class(speaker)
+            colour = speaker_class(facts.coloured.get(speaker))
             marks.append(label_of_row(frame, y + 12, fitted(speaker, 11 if frame.narrow else 14), f"ink {colour}"))
             marks.append(spans(frame, mine, y, 16.0, f"mark {colour}"))
             y += 22
@@ -50,14 +51,14 @@ def _figure(facts: Facts, found: Talk, shown: Sequence[str]) -> Html:
     return figure("floor", "Who speaks when", f"Shares of the talk: {words}.", facts.duration_s, draw, caption)
 
 
-def _table(found: Talk, shown: Sequence[str]) -> Html:
+def _table(facts: Facts, found: Talk, shown: Sequence[str]) -> Html:
     shares = found.shares()
     heads = [tag("th", "Speaker", scope="col")]
     heads += [tag("th", words, scope="col", class_="n") for words in ("talks", "share", "took over", "without a gap")]
     rows = [
         tag(
             "tr",
-            tag("th", tag("bdi", speaker, class_=f"ink {speaker_class(speaker)}"), scope="row"),
+            tag("th", tag("bdi", speaker, class_=f"ink {speaker_class(facts.coloured.get(speaker))}"), scope="row"),
             *(
                 tag("td", words, class_="n")
                 for words in (

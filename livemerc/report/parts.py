@@ -107,19 +107,19 @@ def _shift(facts: Facts, shift: Shift) -> Html:
     shown += [_quote(facts, line) for line in [*between[left_out:], after, *following]]
     heading = join(
         [
-            tag("span", clock(after.start_s), class_="t"), " ", who(after), ": " if after.speaker else None,
+            tag("span", clock(after.start_s), class_="t"), " ", who(facts, after), ": " if after.speaker else None,
             label(before.shown), " → ", label(after.shown), tag("small", f" strength {fraction(shift.strength)}"),
-            _because(shift.because),
+            _because(facts, shift.because),
         ]
     )  # fmt: skip
     return tag("li", heading, tag("ul", *shown, class_="said"))
 
 
-def _because(line: Line | None) -> Html | None:
+def _because(facts: Facts, line: Line | None) -> Html | None:
     if line is None:
         return None
     at = tag("a", clock(line.start_s), href=f"#u{line.number}", class_="t")
-    return tag("small", " because of ", at, " " if line.speaker else None, who(line))
+    return tag("small", " because of ", at, " " if line.speaker else None, who(facts, line))
 
 
 def _quote(facts: Facts, line: Line, *notes: Child) -> Html:
@@ -127,7 +127,7 @@ def _quote(facts: Facts, line: Line, *notes: Child) -> Html:
         "li",
         tag("a", clock(line.start_s), href=f"#u{line.number}", class_="t"),
         " ",
-        who(line),
+        who(facts, line),
         " " if line.speaker else None,
         *verdict(facts, line),
         " ",

@@ -67,19 +67,19 @@ def _used(facts: Facts, sign: str) -> bool:
 def row(facts: Facts, line: Line) -> Html:
     return tag(
         "tr",
-        tag("td", tag("span", clock(line.start_s), class_="t"), " " if line.speaker else None, who(line)),
+        tag("td", tag("span", clock(line.start_s), class_="t"), " " if line.speaker else None, who(facts, line)),
         tag("td", *verdict(facts, line)),
         tag("td", *said(facts, line)),
         id=f"u{line.number}",
     )
 
 
-def who(line: Line) -> Html | None:
+def who(facts: Facts, line: Line) -> Html | None:
     if line.speaker is None:
         return None
     return join(
         [
-            tag("b", tag("bdi", line.speaker), class_=f"ink {speaker_class(line.speaker)}"),
+            tag("b", tag("bdi", line.speaker), class_=f"ink {speaker_class(facts.coloured.get(line.speaker))}"),
             f" {PEN}" if line.speaker_corrected else None,
         ]
     )

@@ -170,6 +170,7 @@ class RecordedSession:
     bookmarks: list[Bookmark] = field(default_factory=list)  # in order of their time
     cues_unheard: int | None = None  # of a transcript beside the audio: cues that met no speech
     shifts: dict[str, LabelShift] = field(default_factory=dict)  # of the model's labels, by the later utterance
+    names: dict[str, str | None] = field(default_factory=dict)  # what speakers were called last, by ids
 
     @property
     def name(self) -> str:
@@ -208,7 +209,8 @@ def read_session(path: str | Path, *, corrected: bool = True) -> RecordedSession
         corrections, damaged = read_corrections(path)
         warnings += damaged
     bookmarks = _bookmarks(path, warnings)
-    utterances = _utterances(journal, corrections, warnings)
+    names = {event.speaker: event.name for event in journal.events if isinstance(event, SpeakerName)}
+    utterances = _utterances(journal, names, corrections, warnings)
     start = next((event for event in journal.events if isinstance(event, SessionStart)), None)
     end = next((event for event in reversed(journal.events) if isinstance(event, SessionEnd)), None)
     statuses = [event for event in journal.events if isinstance(event, Status)]
@@ -233,6 +235,7 @@ def read_session(path: str | Path, *, corrected: bool = True) -> RecordedSession
         bookmarks=bookmarks,
         cues_unheard=next((s.cues_unheard for s in reversed(statuses) if s.cues_unheard is not None), None),
         shifts={event.utterance_id: event for event in journal.events if isinstance(event, LabelShift)},
+        names=names,
     )
 
 
@@ -249,10 +252,11 @@ def _bookmarks(path: Path, warnings: list[str]) -> list[Bookmark]:
     return bookmarks
 
 
-def _utterances(journal: Journal, corrections: dict[str, Correction], warnings: list[str]) -> list[RecordedUtterance]:
+def _utterances(
+    journal: Journal, names: dict[str, str | None], corrections: dict[str, Correction], warnings: list[str]
+) -> list[RecordedUtterance]:
     finals: dict[str, UtteranceFinal] = {}
     estimates: dict[str, list[EmotionEvent]] = {}
-    names: dict[str, str | None] = {}
     twice = 0
     for event in journal.events:
         if isinstance(event, UtteranceFinal):
@@ -263,8 +267,6 @@ def _utterances(journal: Journal, corrections: dict[str, Correction], warnings: 
         elif isinstance(event, UtteranceSpeaker) and event.utterance_id in finals:
             final = finals[event.utterance_id]
             finals[event.utterance_id] = msgspec.structs.replace(final, speaker=event.speaker)
-        elif isinstance(event, SpeakerName):
-            names[event.speaker] = event.name
     if twice:
         warnings.append(f"{journal.path.name}: {twice} utterance(s) came twice; the first of each is kept.")
     if unknown := sorted(set(corrections) - set(finals)):

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from helpers.sessions import conversation, write_session
 
 from livemerc.emotions import LABELS
-from livemerc.events import EmotionEvent, Event, FinalAsr, Modality, SessionEnd, UtteranceFinal
+from livemerc.events import EmotionEvent, Event, FinalAsr, Modality, SessionEnd, SpeakerName, UtteranceFinal
 
 Said = tuple[float, float, str, str, float, str | None]  # start, end, text, label, confidence, abstained
 
 
-def said_session(folder: Path, said: Sequence[Said], *, speakers: Sequence[str | None] = (), first: int = 1) -> Path:
-    """Write it to `folder`. Ids begin with u`first`."""
+def said_session(
+    folder: Path,
+    said: Sequence[Said],
+    *,
+    speakers: Sequence[str | None] = (),
+    names: Mapping[str, str] = MappingProxyType({}),
+    first: int = 1,
+) -> Path:
+    """Write it to `folder`. Ids begin with u`first`; `names`: what speakers are called in the end."""
     events: list[Event] = [conversation(0)[0]]
     for number, (start_s, end_s, text, label, confidence, abstained) in enumerate(said):
         name = f"u{first + number}"
@@ -30,5 +38,6 @@ def said_session(folder: Path, said: Sequence[Said], *, speakers: Sequence[str |
                 abstained=abstained, probabilities=spread, modality=Modality(),
             ),
         ]  # fmt: skip
+    events += [SpeakerName(speaker=speaker, name=name) for speaker, name in names.items()]
     end_s = max((s[1] for s in said), default=0.0)
     return write_session(folder, [*events, SessionEnd(duration_s=end_s, utterances=len(said))])

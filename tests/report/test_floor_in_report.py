@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from helpers.said_session import said_session
 
+from livemerc.report import html
 from livemerc.report.facts import facts
 from livemerc.report.floor import floor
 from livemerc.report.style import style_sheet
+from livemerc.sessions.corrections import Correction, append_correction
 from livemerc.sessions.session import read_session
 
 SAID = [
@@ -33,6 +36,28 @@ def test_each_speaker_has_a_row_a_share_and_the_colour_of_the_dashboard(tmp_path
         assert f'class="mark {colour}"' in found
         assert f".{colour}{{--t:#" in style_sheet()
     assert '<td class="n">00:01</td><td class="n">22%</td><td class="n">1</td><td class="n">1</td>' in found
+
+
+def test_a_speaker_who_has_a_name_keeps_the_colour_everywhere_in_the_report(tmp_path: Path) -> None:
+    speakers = ["S2", "S1", "S2"]
+    path = said_session(tmp_path / "s", SAID, speakers=speakers, names={"S1": "Ann", "S2": "Ben"})
+    session = read_session(path)
+    named, hidden = html(session), html(session, anonymise=True)
+    for page, one, two in ((named, "Ann", "Ben"), (hidden, "Speaker 2", "Speaker 1")):
+        for speaker, colour in ((one, "s0"), (two, "s1")):
+            assert f'<bdi class="ink {colour}">{speaker}</bdi>' in page  # the table of who talks
+            assert f'<b class="ink {colour}"><bdi>{speaker}</bdi></b>' in page  # the transcript
+            rows = re.findall(f'class="end small bold ink ([^"]+)">{speaker}</text>', page)
+            assert len(rows) >= 6  # three figures, wide and narrow
+            assert set(rows) == {colour}
+    assert "Ann" not in hidden
+
+
+def test_who_is_corrected_to_a_name_has_its_colour_and_another_has_none(tmp_path: Path) -> None:
+    path = said_session(tmp_path / "s", SAID, speakers=["S1", "S2", "S2"], names={"S1": "Ann"})
+    append_correction(path, Correction(utterance_id="u2", speaker="Ann"))
+    append_correction(path, Correction(utterance_id="u3", speaker="Cleo"))
+    assert facts(read_session(path)).coloured == {"Ann": "S1", "Cleo": "Cleo"}
 
 
 def test_where_fewer_than_two_are_known_there_is_no_floor_to_share(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def _title(palette: Palette, utterance: Utterance | None) -> Text:
     line.append(clock(utterance.start_s), style=palette.dim)
     if utterance.speaker:
         line.append(
-            f" {sure_width(utterance.speaker)}", style=palette.style(palette.speaker(utterance.speaker), bold=True)
+            f" {sure_width(utterance.speaker)}", style=palette.style(palette.speaker(utterance.coloured), bold=True)
         )
     return line
 

@@ -26,7 +26,7 @@ class SummaryPanel(Panel):
         inner = width - 2
         shares = self._shares(inner)
         spare = height - len(shares) - 2  # beyond head, shares and the last row, which stays empty
-        talk = talk_rows(self.palette, self.state.talk(), inner, min(_SPEAKERS, spare - 2))
+        talk = talk_rows(self.palette, self.state.talk(), inner, min(_SPEAKERS, spare - 2), self.state.coloured)
         if talk:
             shares += [Text(), *talk]
         if height >= len(shares) + 5:
@@ -60,7 +60,7 @@ class SummaryPanel(Panel):
         right = Text(f"{shifts} shift{'s' if shifts != 1 else ''}", style=palette.text)
         if minutes >= 0.25:  # in less time a rate says nothing
             right.append(f", {shifts / minutes:.1f}/min", style=palette.dim)
-        speakers = Text() if talk else talk_in_head(palette, state.talk())
+        speakers = Text() if talk else talk_in_head(palette, state.talk(), state.coloured)
         if left.cell_len + speakers.cell_len + right.cell_len + 1 <= width:
             left.append_text(speakers)
         return spread(left, right, width)
@@ -101,7 +101,7 @@ def _moment(palette: Palette, utterance: Utterance, width: int) -> Text:
     line.append(f"{glyph(estimate.label)} {sure_width(estimate.label)} {fraction(estimate.confidence)} ", style=style)
     if utterance.speaker:
         line.append(
-            f"{sure_width(utterance.speaker)} ", style=palette.style(palette.speaker(utterance.speaker), bold=True)
+            f"{sure_width(utterance.speaker)} ", style=palette.style(palette.speaker(utterance.coloured), bold=True)
         )
     line.append(sure_width(utterance.text) or "(voice only)", style=palette.text)
     line.truncate(width, overflow="ellipsis")

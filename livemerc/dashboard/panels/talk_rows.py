@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rich.text import Text
 
 from livemerc.dashboard.palette import Palette
@@ -12,6 +14,8 @@ from livemerc.notation import fraction
 from livemerc.sessions.talk import Talk
 from livemerc.text_safety import sure_width
 
+Coloured = Callable[[str], str]
+
 AT_ONCE = "»"
 """The sign of a speaker who took the floor without a gap."""
 _NAME_CELLS, _TAKEN_CELLS = 7, 4
@@ -19,15 +23,15 @@ _NAME_CELLS, _TAKEN_CELLS = 7, 4
 _NAMES_IN_HEAD = 4
 
 
-def talk_rows(palette: Palette, talk: Talk, width: int, most: int) -> list[Text]:
+def talk_rows(palette: Palette, talk: Talk, width: int, most: int, coloured: Coloured = str) -> list[Text]:
     """A head and at most `most` speakers, the longest talking first; one row with all of it where `most` is 0 or 1, and
-    nothing where it is less, or fewer than two talk."""
+    nothing where it is less, or fewer than two talk. `coloured`: the id whose colour a name has."""
     shares = talk.shares()
     if len(shares) < 2 or most < 0:
         return []
     head = Text().append("TALK", style=palette.title)
     if most < 2:
-        head.append_text(talk_in_head(palette, talk)).truncate(width, overflow="ellipsis")
+        head.append_text(talk_in_head(palette, talk, coloured)).truncate(width, overflow="ellipsis")
         return [head]
     if talk.balance is not None:
         head.append(f"  balance {fraction(talk.balance)}", style=palette.text)
@@ -36,11 +40,12 @@ def talk_rows(palette: Palette, talk: Talk, width: int, most: int) -> list[Text]
     told = Text(f"{AT_ONCE} took over without a gap", style=palette.dim)
     rows = [spread(head, told, width) if head.cell_len + told.cell_len + 1 <= width else head]
     for speaker, share in list(shares.items())[:most]:
-        colour = palette.speaker(speaker)
-        row = Text().append(in_cells(sure_width(speaker), _NAME_CELLS), style=palette.style(colour, bold=True))
+        voice = coloured(speaker)
+        style = palette.style(palette.speaker(voice), bold=True)
+        row = Text().append(in_cells(sure_width(speaker), _NAME_CELLS), style=style)
         taken = talk.at_once.get(speaker, 0)
         row.append((f" {AT_ONCE}{taken}" if taken else "").ljust(_TAKEN_CELLS), style=palette.dim)
-        row.append_text(share_bar(palette, palette.speaker(speaker, palette.muted), share, width - row.cell_len - 5))
+        row.append_text(share_bar(palette, palette.speaker(voice, palette.muted), share, width - row.cell_len - 5))
         row.append(f"{share:>4.0%}".rjust(5), style=palette.text)
         rows.append(row)
     if len(shares) > most:  # the last row tells of all who have none
@@ -49,13 +54,13 @@ def talk_rows(palette: Palette, talk: Talk, width: int, most: int) -> list[Text]
     return rows
 
 
-def talk_in_head(palette: Palette, talk: Talk) -> Text:
+def talk_in_head(palette: Palette, talk: Talk, coloured: Coloured = str) -> Text:
     """`S1 58% S2 42%`, for where there are no rows; empty where fewer than two talk."""
     shares = talk.shares()
     found = Text()
     if len(shares) < 2:
         return found
     for speaker, share in list(shares.items())[:_NAMES_IN_HEAD]:
-        found.append(f"  {sure_width(speaker)}", style=palette.style(palette.speaker(speaker), bold=True))
+        found.append(f"  {sure_width(speaker)}", style=palette.style(palette.speaker(coloured(speaker)), bold=True))
         found.append(f" {share:.0%}", style=palette.text)
     return found

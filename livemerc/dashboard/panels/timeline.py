@@ -128,7 +128,7 @@ class CoursePanel(_TimePanel):
         shown = speakers[: room if room > 1 else 0]
         for speaker in shown:
             strip = _strip(palette, state.courses[speaker].columns_of(self._span_s, count))
-            rows.append(self._row(sure_width(speaker), strip, palette.speaker(speaker, palette.muted)))
+            rows.append(self._row(sure_width(speaker), strip, palette.speaker(state.coloured(speaker), palette.muted)))
         some = f"{len(shown)} of {len(state.speakers)} speakers  " if 0 < len(shown) < len(state.speakers) else ""
         return [self._scale(width, count, some), *rows][:height]
 

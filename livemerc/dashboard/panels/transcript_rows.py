@@ -170,7 +170,7 @@ def _head(utterance: Utterance, columns: Columns, palette: Palette, marked: Mark
     segments.append(Segment("  "))
     if columns.speaker:
         name = in_cells(sure_width(utterance.speaker or ""), columns.speaker)
-        segments.append(Segment(name + " ", palette.style(palette.speaker(utterance.speaker or ""), bold=True)))
+        segments.append(Segment(name + " ", palette.style(palette.speaker(utterance.coloured), bold=True)))
     return segments
 
 

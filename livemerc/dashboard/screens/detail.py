@@ -104,7 +104,7 @@ def _title(utterance: Utterance, palette: Palette, width: int) -> Text:
         left.append(f" - {clock(utterance.end_s, tenths=True)}  {utterance.length_s:.1f} s", style=palette.dim)
     if utterance.speaker:
         left.append(
-            f"  {sure_width(utterance.speaker)}", style=palette.style(palette.speaker(utterance.speaker), bold=True)
+            f"  {sure_width(utterance.speaker)}", style=palette.style(palette.speaker(utterance.coloured), bold=True)
         )
     keys = "Esc back  ←→ others  ↑↓ scroll"
     return spread(left, Text(keys if left.cell_len + len(keys) + 2 <= width else "Esc", style=palette.dim), width)

@@ -93,7 +93,7 @@ class NameSpeakerScreen(ModalScreen[NameGiven | None]):
         ids = "" if one.shown == one.speaker else f" ({sure_width(one.speaker)})"
         many = "" if one.utterances == 1 else "s"
         line = Text()
-        line.append("■ ", style=palette.style(palette.speaker(one.shown)))
+        line.append("■ ", style=palette.style(palette.speaker(one.coloured)))
         line.append(f"{sure_width(one.shown) + ids:<20} {one.utterances} utterance{many}, {clock(one.length_s)}")
         return line
 

@@ -95,6 +95,10 @@ class SessionState:
         """Who has been heard, by what they are called now."""
         return self._who.heard
 
+    def coloured(self, shown: str) -> str:
+        """The id whose colour a speaker has who is called so."""
+        return self._who.coloured(shown) or shown
+
     @property
     def courses(self) -> dict[str, Course]:
         """Of each of the first speakers."""
@@ -268,8 +272,8 @@ class SessionState:
             self._call([utterance])
 
     def _name(self, event: SpeakerName) -> None:
-        self._who.names[event.speaker] = event.name
-        self._call([utterance for utterance in self.utterances if utterance.speaker_id == event.speaker])
+        touched = self._who.name(event.speaker, event.name)
+        self._call([utterance for utterance in self.utterances if utterance.speaker_id in touched])
 
     def _call(self, utterances: list[Utterance]) -> None:
         """Each by what its speaker is called now."""

@@ -9,6 +9,7 @@ from typing import Literal
 
 from livemerc.dashboard.state.course import Course
 from livemerc.dashboard.state.utterance import Utterance
+from livemerc.notation import ids_of_names
 
 SPEAKERS_APART = 8
 """How many speakers have a course of their own; where there are more, it is no conversation but a damaged file."""
@@ -21,18 +22,33 @@ class Speakers:
         self.names: dict[str, str | None] = {}  # by the id that events have
         self.heard: set[str] = set()
         self.courses: dict[str, Course] = {}
+        self._ids: dict[str, str] = {}
 
     def copy(self) -> Speakers:
         """One that changes on its own."""
         other = Speakers()
-        other.names, other.heard = dict(self.names), set(self.heard)
+        other.names, other.heard, other._ids = dict(self.names), set(self.heard), dict(self._ids)
         other.courses = {speaker: course.copy() for speaker, course in self.courses.items()}
         return other
 
+    def name(self, speaker_id: str, name: str | None) -> set[str]:
+        """They are called so from now on. Returns all whose name or colour may have changed, by ids."""
+        touched = {speaker_id}
+        for shown in (self.names.get(speaker_id), name):
+            touched |= {one for one, called in self.names.items() if called and called == shown}
+        self.names[speaker_id] = name
+        self._ids = ids_of_names(self.names)
+        return touched
+
+    def coloured(self, shown: str | None) -> str | None:
+        """The id whose colour that name has; a name that nobody gave is the id."""
+        return None if shown is None else self._ids.get(shown, shown)
+
     def spoke(self, utterance: Utterance, speaker_id: str | None) -> None:
-        """It is theirs, and has the name that they have now."""
+        """It is theirs, and has the name and the colour that they have now."""
         utterance.speaker_id = speaker_id
         utterance.speaker = self._known(self._called(speaker_id))
+        utterance.coloured = self.coloured(utterance.speaker)
 
     def call(
         self, utterances: Iterable[Utterance], count: Callable[[Utterance, Literal[1, -1]], None]
@@ -41,7 +57,8 @@ class Speakers:
         have changed, and what they were called before."""
         changed, before = [], set()
         for utterance in utterances:
-            if utterance.speaker == self._called(utterance.speaker_id):
+            called = self._called(utterance.speaker_id)
+            if (utterance.speaker, utterance.coloured) == (called, self.coloured(called)):
                 continue
             if utterance.speaker:
                 before.add(utterance.speaker)
@@ -73,10 +90,11 @@ class Speakers:
 
 @dataclass(slots=True)
 class HeardSpeaker:
-    """`speaker`: the id that events have; `shown`: what they are called."""
+    """`speaker`: the id that events have; `shown`: what they are called; `coloured`: the id whose colour they have."""
 
     speaker: str
     shown: str
+    coloured: str | None = None
     utterances: int = 0
     length_s: float = 0.0
 
@@ -86,7 +104,8 @@ def heard_speakers(utterances: Iterable[Utterance]) -> list[HeardSpeaker]:
     found: dict[str, HeardSpeaker] = {}
     for utterance in utterances:
         if utterance.speaker_id:
-            one = found.setdefault(utterance.speaker_id, HeardSpeaker(utterance.speaker_id, utterance.speaker or ""))
+            new = HeardSpeaker(utterance.speaker_id, utterance.speaker or "", utterance.coloured)
+            one = found.setdefault(utterance.speaker_id, new)
             one.utterances += 1
             one.length_s += utterance.length_s
     return list(found.values())
