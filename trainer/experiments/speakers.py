@@ -2,64 +2,34 @@
 
 from __future__ import annotations
 
+import tempfile
 import zlib
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
-from livemerc.audio.ears import Ears
-from livemerc.audio.items import EarItem, Utterance
 from livemerc.audio.read import read_samples
-from livemerc.audio.source import Block
-from livemerc.config import SAMPLE_RATE_HZ, Config, SpeakersConfig
+from livemerc.config import SAMPLE_RATE_HZ
 from livemerc.errors import ConfigError, LivemercError
-from livemerc.pipeline.no_answer import NoAnswer
-from livemerc.pipeline.who_speaks import WhoSpeaks
-from livemerc.runtime.worker import GiveUp, never
-from trainer.compact.augment import add_noise, band, coloured_noise, reverberate
+from livemerc.speakers.voiceprints import Voiceprints
 from trainer.corpora.clips import Clip
 from trainer.corpora.voices import read_clips
+from trainer.experiments.listening import SURROUNDINGS, listen
 from trainer.experiments.results import FIGURES, Rows, table
 from trainer.files import told
 from trainer.loop.progress import Progress
 from trainer.loop.saving import save_json
-from trainer.speakers.conversations import Conversation, Effect, conversation
+from trainer.speakers.conversations import Conversation, conversation
 from trainer.speakers.shares import Labelled, Share, share_right
 
 PEOPLE = (2, 3, 4)
 _CLIPS_OF_A_MOOD = 12
 _LEAST_CLIPS = 5
-_BLOCK = SAMPLE_RATE_HZ // 10
-
-T = TypeVar("T")
-
-
-def _room(
-    samples: np.ndarray, rng: np.random.Generator, *, rt60_s: float, direct_db: float, snr_db: float
-) -> np.ndarray:
-    wet = reverberate(samples, rt60_s, direct_db, rng)
-    return add_noise(wet, coloured_noise(len(wet), 1.0, rng), snr_db)
-
-
-EFFECTS: dict[str, Effect] = {
-    "office": partial(_room, rt60_s=0.35, direct_db=6.0, snr_db=25.0),
-    "hall": partial(_room, rt60_s=0.6, direct_db=2.0, snr_db=18.0),
-    "telephone": lambda samples, rng: band(samples, 300.0, 3400.0),
-}
-
-
-class _AtOnce:
-    """The model's thread, where there is but one."""
-
-    def run(self, work: Callable[[], T], give_up: GiveUp[NoAnswer]) -> T:
-        return work()
 
 
 def run(data: Path, corpora: Sequence[str], out: Path, *, conversations: int, turns: int, seed: int) -> list[str]:
-    """`conversations` of each corpus, each with the next number of `PEOPLE` and the next of `EFFECTS`. Writes
+    """`conversations` of each corpus, each with the next number of `PEOPLE` and the next of `SURROUNDINGS`. Writes
     figures.json; returns the table. Raises the readers' `InputError`, and `ConfigError` for a corpus with too few
     voices."""
     with told(LivemercError, f"{out}: no folder for an experiment", "name another"):
@@ -93,7 +63,7 @@ def make(
 ) -> Conversation:
     """Conversation `number` of the corpus: the same for the same seed."""
     rng = np.random.default_rng([seed, number, zlib.crc32(corpus.encode())])
-    people, effect = PEOPLE[number % len(PEOPLE)], list(EFFECTS)[number // len(PEOPLE) % len(EFFECTS)]
+    people, effect = PEOPLE[number % len(PEOPLE)], list(SURROUNDINGS)[number // len(PEOPLE) % len(SURROUNDINGS)]
     who = [list(voices)[i] for i in rng.choice(len(voices), people, replace=False)]
     samples = {
         name: [
@@ -102,27 +72,14 @@ def make(
         ]
         for name in who
     }
-    return conversation(f"{corpus}-{number}-{effect}", samples, turns, EFFECTS[effect], rng)
+    return conversation(f"{corpus}-{number}-{effect}", samples, turns, SURROUNDINGS[effect], rng)
 
 
 def told_apart(made: Conversation) -> list[Labelled]:
     """The turns that the monitor would hear, with their frozen speakers."""
-    config = Config(speakers=SpeakersConfig(diarize=True))
-    ears = Ears(config, SAMPLE_RATE_HZ)
-    items: list[EarItem] = []
-    for begin in range(0, len(made.samples), _BLOCK):
-        items += ears.feed(Block(made.samples[begin : begin + _BLOCK], begin / SAMPLE_RATE_HZ))
-    items += ears.flush()
-    who = WhoSpeaks(config, _AtOnce())
-    heard: list[Utterance] = []
-    speakers: dict[str, str | None] = {}
-    for item in items:
-        for turn in who.turns(item, never) if isinstance(item, Utterance) else ():
-            heard.append(turn)
-            told = who.hear(turn.utterance_id, turn.samples, None, never).told
-            speakers |= {event.utterance_id: event.speaker for event in told}
-    speakers |= {event.utterance_id: event.speaker for event in who.freeze_all()}
-    return [Labelled(turn.start_s, turn.end_s, speakers[turn.utterance_id]) for turn in heard]
+    with tempfile.TemporaryDirectory() as nobody:  # else whoever is enrolled on this machine would be known
+        turns = listen(made, Voiceprints(Path(nobody)))
+    return [Labelled(turn.start_s, turn.end_s, turn.speaker) for turn in turns]
 
 
 def _figures(people: int, shares: Sequence[Share]) -> dict[str, float]:

@@ -7,28 +7,20 @@ are and in other surroundings, are to be named; nobody of the corpus `readers` i
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
-from livemerc.audio.ears import Ears
-from livemerc.audio.items import EarItem, Utterance
 from livemerc.audio.read import read_samples
-from livemerc.audio.source import Block
-from livemerc.config import SAMPLE_RATE_HZ, Config, SpeakersConfig
+from livemerc.config import SAMPLE_RATE_HZ
 from livemerc.errors import LivemercError
-from livemerc.pipeline.no_answer import NoAnswer
-from livemerc.pipeline.who_speaks import WhoSpeaks
-from livemerc.runtime.worker import GiveUp, never
 from livemerc.speakers.embedder import SpeakerEmbedder
 from livemerc.speakers.enrolment import Enrolment
 from livemerc.speakers.names import EnrolledVoices
 from livemerc.speakers.voiceprints import Consent, Voiceprint, Voiceprints
-from trainer.compact.augment import add_noise, band, coloured_noise, reverberate
 from trainer.corpora.voices import read_clips
+from trainer.experiments.listening import SURROUNDINGS, listen
 from trainer.experiments.results import FIGURES, Rows, table
 from trainer.files import told
 from trainer.loop.progress import Progress
@@ -40,32 +32,9 @@ STRETCHES_S = 3.0, 6.0
 """Of voice that is to be named: a stranger has a clip of 6 s."""
 _PIECE_S = 10.0
 _TURNS = 20
-_BLOCK = SAMPLE_RATE_HZ // 10
 _CONSENT = Consent(question="a corpus", given_at="2026-01-01T00:00:00+00:00", how="flag")
 
-T = TypeVar("T")
-
-
-def _room(
-    samples: np.ndarray, rng: np.random.Generator, *, rt60_s: float, direct_db: float, snr_db: float
-) -> np.ndarray:
-    wet = reverberate(samples, rt60_s, direct_db, rng)
-    return add_noise(wet, coloured_noise(len(wet), 1.0, rng), snr_db)
-
-
-EFFECTS: dict[str, Effect] = {
-    "as enrolled": lambda samples, rng: samples,
-    "office": partial(_room, rt60_s=0.35, direct_db=6.0, snr_db=25.0),
-    "hall": partial(_room, rt60_s=0.6, direct_db=2.0, snr_db=18.0),
-    "telephone": lambda samples, rng: band(samples, 300.0, 3400.0),
-}
-
-
-class _AtOnce:
-    """The model's thread, where there is but one."""
-
-    def run(self, work: Callable[[], T], give_up: GiveUp[NoAnswer]) -> T:
-        return work()
+EFFECTS: dict[str, Effect] = {"as enrolled": lambda samples, rng: samples} | SURROUNDINGS
 
 
 def run(data: Path, out: Path, *, conversations: int, seed: int) -> list[str]:
@@ -194,30 +163,12 @@ def _of_conversations(
 
 def _named(made: Conversation, known: Sequence[Voiceprint]) -> Iterator[tuple[float, float, str | None]]:
     """Begin, end and name of each turn that the monitor would hear, as it is known at the end."""
-    config = Config(speakers=SpeakersConfig(diarize=True))
-    ears = Ears(config, SAMPLE_RATE_HZ)
-    items: list[EarItem] = []
-    for begin in range(0, len(made.samples), _BLOCK):
-        items += ears.feed(Block(made.samples[begin : begin + _BLOCK], begin / SAMPLE_RATE_HZ))
-    items += ears.flush()
     with tempfile.TemporaryDirectory() as folder:
         kept = Voiceprints(Path(folder))
         for one in known:
             kept.add(one)
-        who = WhoSpeaks(config, _AtOnce(), kept)
-    heard: list[Utterance] = []
-    speakers: dict[str, str | None] = {}
-    names: dict[str, str | None] = {}
-    for item in items:
-        for turn in who.turns(item, never) if isinstance(item, Utterance) else ():
-            heard.append(turn)
-            told_now = who.hear(turn.utterance_id, turn.samples, None, never).told
-            speakers |= {event.utterance_id: event.speaker for event in told_now}
-            names |= {event.speaker: event.name for event in who.news()}
-    speakers |= {event.utterance_id: event.speaker for event in who.freeze_all()}
-    names |= {event.speaker: event.name for event in who.news()}
-    for turn in heard:
-        yield turn.start_s, turn.end_s, names.get(speakers[turn.utterance_id] or "")
+        for turn in listen(made, kept):
+            yield turn.start_s, turn.end_s, turn.name
 
 
 def _speaker_of(made: Conversation, start_s: float, end_s: float) -> str | None:
