@@ -147,21 +147,24 @@ def test_a_stream_that_pours_starves_nobody(config: Config) -> None:
     started = {next(events).stream for _ in range(9)}
     assert started == {"flood", *few}
     until = threading.Event()
-    # On busy cores the ears of nine streams need minutes; the gate opens when all have something to be judged.
+    # On busy cores the ears of nine streams need minutes; the gate opens when all have their beginning and two
+    # utterances to be judged: of what comes later the flood may have had more, because it was there first.
     for _ in range(6000):
-        if len(streams.waiting()) == 9 and streams.waiting()["flood"] >= 4:
+        waiting = streams.waiting()
+        if len(waiting) == 9 and min(waiting.values()) >= 3 and waiting["flood"] >= 4:
             break
         until.wait(0.05)
-    assert len(streams.waiting()) == 9
-    assert streams.waiting()["flood"] >= 4
+    assert len(waiting) == 9
+    assert min(waiting.values()) >= 3
+    assert waiting["flood"] >= 4
     gate.open.set()
     finals = [e.stream for e in events if isinstance(e.event, UtteranceFinal)]
     assert finals.count("flood") >= 12
     for name in few:
         mine = [at for at, stream in enumerate(finals) if stream == name]
-        assert mine
+        assert len(mine) >= 2
         # Before its n-th utterance the flood has had at most n, and the one that was in hand when all began.
-        assert all(finals[:at].count("flood") <= n + 2 for n, at in enumerate(mine))
+        assert all(finals[:at].count("flood") <= n + 2 for n, at in enumerate(mine[:2]))
 
 
 def test_a_source_that_fails_ends_its_own_stream_alone(config: Config) -> None:

@@ -90,6 +90,8 @@ def test_without_a_name_all_are_listed_with_a_sentence(capsys: pytest.CaptureFix
         "dialogue-decoder",
         "fusion-options",
         "speakers",
+        "voiceprints",
+        "read-prose",
     }
     said = " ".join(out.replace("│", " ").split())
     for name in names:
