@@ -73,6 +73,16 @@ def monitor(talk: Path, config: Config) -> Monitor:
     return Monitor(FileSource(talk, speed=0), config)
 
 
+def when_final(watched: Monitor | RecordingMonitor, utterance_id: str, then: Callable[[], None]) -> list[Event]:
+    """All events; something is done once that utterance is final."""
+    events: list[Event] = []
+    for event in watched.events():
+        events.append(event)
+        if isinstance(event, UtteranceFinal) and event.utterance_id == utterance_id:
+            then()
+    return events
+
+
 def names(events: list[Event]) -> list[tuple[str, str | None]]:
     return [(event.speaker, event.name) for event in events if isinstance(event, SpeakerName)]
 
@@ -123,15 +133,15 @@ def test_a_person_names_a_speaker_and_the_voice_is_remembered(talk: Path, config
     watched = RecordingMonitor(monitor(talk, config), tmp_path / "record")
     with pytest.raises(ConfigError, match="nobody has been heard yet"):
         watched.name_speaker("S1", "Mia")
-    events: list[Event] = []
-    for event in watched.events():
-        events.append(event)
-        if isinstance(event, UtteranceFinal) and event.utterance_id == "u2":
-            watched.name_speaker("S1", " Mia  Example ")
-            with pytest.raises(InputError, match="needed to remember"):
-                watched.remember_voice("S1", "Mia", CONSENT)
-            with pytest.raises(ConfigError, match="name"):
-                watched.name_speaker("S1", "S9")
+
+    def name() -> None:
+        watched.name_speaker("S1", " Mia  Example ")
+        with pytest.raises(InputError, match="needed to remember"):
+            watched.remember_voice("S1", "Mia", CONSENT)
+        with pytest.raises(ConfigError, match="name"):
+            watched.name_speaker("S1", "S9")
+
+    events = when_final(watched, "u2", name)
     assert names(events) == [("S1", "Mia Example")]
     assert names(read(tmp_path / "record").events) == [("S1", "Mia Example")]
     assert "Mia Example" in {u.speaker for u in read_session(tmp_path / "record").utterances}
@@ -165,11 +175,11 @@ def test_channels_can_be_named_and_their_voices_are_not_remembered(
     talk: Path, configured: Callable[..., Config]
 ) -> None:
     plain = monitor(talk, configured(asr__engine="none"))
-    events: list[Event] = []
-    for event in plain.events():
-        events.append(event)
-        if isinstance(event, UtteranceFinal) and event.utterance_id == "u1":
-            plain.name_speaker("left", "Mia")
-            with pytest.raises(ConfigError, match="--diarize"):
-                plain.remember_voice("left", "Mia", CONSENT)
+
+    def name() -> None:
+        plain.name_speaker("left", "Mia")
+        with pytest.raises(ConfigError, match="--diarize"):
+            plain.remember_voice("left", "Mia", CONSENT)
+
+    events = when_final(plain, "u1", name)
     assert names(events) == [("left", "Mia")]

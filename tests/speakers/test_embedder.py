@@ -13,11 +13,6 @@ from livemerc.speakers.embedder import LEAST_S, SAMPLE_RATE_HZ, SpeakerEmbedder,
 
 
 @pytest.fixture(scope="module")
-def embedder() -> SpeakerEmbedder:
-    return SpeakerEmbedder()
-
-
-@pytest.fixture(scope="module")
 def readers(shared_data: Path) -> dict[str, list[np.ndarray]]:
     """Three clips of 3 s of each of four readers."""
     found: dict[str, list[np.ndarray]] = {}

@@ -21,11 +21,6 @@ CONSENT = voiceprint("Ann").consent
 
 
 @pytest.fixture(scope="module")
-def embedder() -> SpeakerEmbedder:
-    return SpeakerEmbedder()
-
-
-@pytest.fixture(scope="module")
 def readers(shared_data: Path) -> dict[str, list[np.ndarray]]:
     """Of three readers clips of 6 s: four each."""
     found: dict[str, list[np.ndarray]] = {}

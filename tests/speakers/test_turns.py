@@ -13,11 +13,6 @@ from livemerc.speakers.turns import changed_s, changes, cuts
 
 
 @pytest.fixture(scope="module")
-def embedder() -> SpeakerEmbedder:
-    return SpeakerEmbedder()
-
-
-@pytest.fixture(scope="module")
 def two(shared_data: Path) -> tuple[np.ndarray, np.ndarray]:
     """3 s of each of two readers."""
     folder = shared_data / "speech" / "librispeech"

@@ -46,7 +46,7 @@ class MeterPanel(Panel):
     def _wave(self, cells: int) -> Text:
         """The loudness of the last seconds, ten cells each; speech in colour, clipping in red."""
         palette, state = self.palette, self.state
-        heard = list(zip(state.levels_dbfs, state.voiced, strict=True))[-cells:] if cells else []
+        heard = list(zip(state.levels.dbfs, state.levels.voiced, strict=True))[-cells:] if cells else []
         wave = Text(" " * (cells - len(heard)))
         for level_dbfs, voiced in heard:
             style = palette.style(palette.good) if voiced else palette.dim

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from bisect import insort
-from collections import deque
 from dataclasses import replace
 from sys import intern
 from typing import Literal
@@ -17,7 +16,7 @@ from livemerc.dashboard.state.gaps import Gaps
 from livemerc.dashboard.state.moments import Shifts, Strongest
 from livemerc.dashboard.state.speakers import Speakers
 from livemerc.dashboard.state.utterance import Estimate, Utterance, Vector
-from livemerc.dashboard.state.vitals import GaugesLike, Health, Latencies, Playback
+from livemerc.dashboard.state.vitals import GaugesLike, Health, Latencies, Levels, Playback
 from livemerc.emotions import LABELS
 from livemerc.events import (
     EmotionEvent,
@@ -40,7 +39,6 @@ Phase = Literal["loading", "live", "finishing", "finished"]
 UTTERANCES_KEPT = 20_000
 """How many stay on the screen; a session of a day has fewer. Older ones leave it in lots, and the first row says so."""
 _LOT = 1000
-_LEVELS_KEPT = 600  # a minute at 10 polls a second
 _CHANGES_KEPT = 8
 
 
@@ -64,8 +62,7 @@ class SessionState:
         self.forgotten = 0  # utterances that are no longer on the screen
         self.revisions = 0
         self.judged = 0
-        self.levels_dbfs: deque[float] = deque(maxlen=_LEVELS_KEPT)
-        self.voiced: deque[bool] = deque(maxlen=_LEVELS_KEPT)  # beside each level: whether that was speech
+        self.levels = Levels()
         self.newest: Utterance | None = None  # the last one that has an estimate: "now"
         self.recording: str | None = None
         self.playback: Playback | None = None
@@ -172,8 +169,7 @@ class SessionState:
         ):  # fmt: skip
             setattr(self, name, getattr(other, name))
         self.version += 1
-        self.levels_dbfs.clear()
-        self.voiced.clear()
+        self.levels = Levels()
         same = 0
         for old, new in zip(before, self.utterances, strict=False):
             if (old.utterance_id, old.version, old.start_s) != (new.utterance_id, new.version, new.start_s):
@@ -215,8 +211,7 @@ class SessionState:
         if self.phase == "finished":
             return
         self.health.note_gauges(gauges)
-        self.levels_dbfs.append(-120.0 if gauges.level_dbfs is None else gauges.level_dbfs)
-        self.voiced.append(gauges.speaking)
+        self.levels.note(gauges)
 
     def add_bookmark(self, bookmark: Bookmark) -> None:
         insort(self.bookmarks, bookmark, key=lambda other: other.t_s)

@@ -16,6 +16,7 @@ CLIPPING_HELD_S = 1.5
 LAG_TROUBLE_S = 5.0
 """Lag beyond which the screen says so in red: the words on screen are no longer what is being said."""
 _LATENCIES_KEPT = 500
+_LEVELS_KEPT = 600  # a minute at 10 polls a second
 
 
 class GaugesLike(Protocol):
@@ -108,6 +109,18 @@ class Health:
         self.level_dbfs = level_dbfs
         if level_dbfs is not None and level_dbfs >= CLIPPING_DBFS:
             self.clipped_at_s = self.elapsed_s
+
+
+class Levels:
+    """How loud it was in the last minute, `dbfs`, and beside each level whether that was speech, `voiced`."""
+
+    def __init__(self) -> None:
+        self.dbfs: deque[float] = deque(maxlen=_LEVELS_KEPT)
+        self.voiced: deque[bool] = deque(maxlen=_LEVELS_KEPT)
+
+    def note(self, gauges: GaugesLike) -> None:
+        self.dbfs.append(-120.0 if gauges.level_dbfs is None else gauges.level_dbfs)
+        self.voiced.append(gauges.speaking)
 
 
 class Latencies:

@@ -187,7 +187,7 @@ def test_histories_are_bounded() -> None:
         state.apply_gauges(ScriptedGauges(t_s=step, elapsed_s=step))
         state.apply(final(step, step * 10, step * 10 + 2, "x"))
         state.apply(emotion(step, "joy", 0.5))
-    assert len(state.levels_dbfs) <= 600
+    assert len(state.levels.dbfs) <= 600
     assert len(state.course.columns) <= 1024
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +27,6 @@ from trainer.experiments.fusion_options import auroc
 from trainer.experiments.left_out import LEFT_OUT
 from trainer.experiments.option_ablations import OPTIONS
 from trainer.loop.windows import DialogueFeatures
-
-
-@pytest.fixture(autouse=True)
-def own_threads() -> Iterator[None]:
-    """A command sets torch's threads for its process."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

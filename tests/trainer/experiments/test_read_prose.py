@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from helpers.trainer.command import train_command
 
 from livemerc.audio.read import read_samples
 from livemerc.config import SAMPLE_RATE_HZ
 from trainer.experiments.read_prose import LEAST_S, pieces, share_neutral
-
-
-@pytest.fixture(autouse=True)
-def own_threads() -> Iterator[None]:
-    """A command sets torch's threads for its process."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

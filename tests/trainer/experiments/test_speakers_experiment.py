@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from helpers.trainer.command import train_command
-
-
-@pytest.fixture(autouse=True)
-def own_threads() -> Iterator[None]:
-    """A command sets torch's threads for its process."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 def test_two_readers_are_told_apart(shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from helpers.trainer.command import train_command
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 READERS, STRANGERS = 3, 4
-
-
-@pytest.fixture(autouse=True)
-def own_threads() -> Iterator[None]:
-    """A command sets torch's threads for its process."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
