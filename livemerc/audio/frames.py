@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
+
+_GRID_PER_4_S = 25
+"""Frames of every detector (20 and 32 ms) begin together every 160 ms."""
+
+
+def samples_between_grid_points(rate_hz: int) -> int:
+    """Of a source: ears that begin after a multiple of so many samples have the frames of those that began before."""
+    return 4 * rate_hz // math.gcd(4 * rate_hz, _GRID_PER_4_S)
 
 
 class Framer:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from livemerc.audio.frames import samples_between_grid_points
 from livemerc.errors import ConfigError
 from livemerc.events import CheckpointInfo, decode
-from livemerc.server.journal import LEAD_IN_S, Found, Known, RoomJournal
+from livemerc.server.journal import LEAD_IN_S, Found, Heard, Known, Lost, RoomJournal
 from livemerc.server.room import Room, Speaker
 from livemerc.server.source import Dealt
 from livemerc.streams.past import Past, Remember, past_of
@@ -30,11 +31,28 @@ def restore(room: Room, found: Found, checkpoint: CheckpointInfo) -> Past:
         for joined in found.joined
     ]
     again_s = max(until_s, default=0.0) - LEAD_IN_S
-    found.sound = [record for record in found.sound if found.ends_s(record) > again_s]
+    found.sound = _on_the_grid(found, [record for record in found.sound if found.ends_s(record) > again_s])
     room.source.restore(found, Dealt(len(past.judged), until_s))
     for joined, channel in zip(found.joined, room.source.channels, strict=True):
         room.speakers[joined.session] = Speaker(joined.session, channel)
     return past
+
+
+def _on_the_grid(found: Found, sound: list[Heard | Lost]) -> list[Heard | Lost]:
+    """Without what each channel has before its first frame begins: ears that begin elsewhere would have other frames,
+    and give utterances other edges. (So they do behind a loss that was long enough to end an utterance.)"""
+    begun: set[int] = set()
+    kept: list[Heard | Lost] = []
+    for record in sound:
+        if record.channel not in begun and isinstance(record, Heard):
+            step = samples_between_grid_points(found.joined[record.channel].rate_hz)
+            skipped = -record.at % step
+            if 2 * skipped >= len(record.pcm):
+                continue
+            record = Heard(record.channel, record.at + skipped, record.pcm[2 * skipped :])
+        begun.add(record.channel)
+        kept.append(record)
+    return kept
 
 
 def remembering(journal: RoomJournal) -> Remember:

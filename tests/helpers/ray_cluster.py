@@ -14,6 +14,13 @@ import psutil
 import pytest
 
 NAME = "livemerc"
+SETTINGS = {
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # workers run with this Python and what it has; nothing is installed anew
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Serve kills a proxy that has not answered in 5 s, which none does while all of a busy machine's cores load models
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "120",
+    "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "120",
+}
 
 
 def ray_or_skip() -> None:
@@ -27,8 +34,7 @@ def cluster(cpus: int = 4) -> Iterator[None]:
     import ray
 
     environment, on_term = dict(os.environ), signal.getsignal(signal.SIGTERM)
-    # the first: workers run with this Python and what it has; nothing is installed anew
-    os.environ |= {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+    os.environ |= SETTINGS
     try:
         ray.init(
             num_cpus=cpus, include_dashboard=False, object_store_memory=100_000_000, logging_level="error",

@@ -44,7 +44,7 @@ def heard(messages: list[dict[str, Any]]) -> list[Event]:
 def told(events: list[Event]) -> list[tuple[Any, ...]]:
     """What no rounding changes."""
     return [
-        (e.utterance_id, e.start_s, e.end_s, e.text) if isinstance(e, UtteranceFinal)
+        (e.utterance_id, round(e.start_s, 6), round(e.end_s, 6), e.text) if isinstance(e, UtteranceFinal)
         else (e.utterance_id, e.status, e.revision, e.label, e.abstained)
         for e in events
     ]  # fmt: skip
@@ -64,8 +64,9 @@ class Speaker:
         self.found: list[dict[str, Any]] = []
         self.codes: list[int | None] = []
 
-    async def to(self, server: RoomServer, until: int | None = None, *, leaves: str = "cut") -> None:
-        """From where the room is to the piece `until` (None: to the end of the session), and what comes meanwhile."""
+    async def to(self, server: RoomServer, until: int | None = None, *, leaves: str = "cut", judged: int = 0) -> None:
+        """From where the room is to the piece `until` (None: to the end of the session), and what comes meanwhile.
+        judged: so many utterances have an estimate when it leaves."""
         seq = self.found[-1]["seq"] + 1 if self.found else 1
         hello = self._hello | {"from": seq} | ({} if self._session is None else {"session": self._session})
         socket = await opened(self._client, room(server, self._name), hello)
@@ -76,16 +77,22 @@ class Speaker:
             await socket.send_bytes(piece)
         if until is None:
             await socket.send_json({"type": "end"})
-        elif leaves == "cut":
-            while self.safe < until * RATE_HZ // 10:
+        elif leaves != "nobody":
+            while self.safe < until * RATE_HZ // 10 or self.judged < judged:
                 await asyncio.sleep(0.01)
-            cut(socket)
-        elif leaves == "handed over":
-            await server.hand_over()
+            if leaves == "cut":
+                cut(socket)
+            else:
+                await server.hand_over()
         await reading
         self.codes.append(socket.close_code)
 
     safe = 0
+
+    @property
+    def judged(self) -> int:
+        events = events_of(self.found)
+        return len({e["utterance_id"] for e in events if e["type"] == "emotion" and e["status"] == "provisional"})
 
     async def _read(self, socket: Any) -> None:
         async for message in socket:
@@ -101,15 +108,18 @@ def alone(config: Config, end_s: float) -> list[Event]:
 
 
 async def test_a_room_that_is_handed_over_has_the_events_of_one_that_stayed(config: Config, tmp_path: Path) -> None:
-    async with several(config, tmp_path, 3) as servers, ClientSession() as client:
-        speaker = Speaker(client, "one", 45.0)
-        await speaker.to(servers[0], 180, leaves="handed over")
-        await speaker.to(servers[1], 330, leaves="handed over")
-        await speaker.to(servers[2])
-    assert speaker.codes == [1012, 1012, 1000]
-    assert told(heard(speaker.found)) == told(alone(config, 45.0))
+    async with several(config, tmp_path, 4) as servers, ClientSession() as client:
+        speaker = Speaker(client, "one", 65.0)
+        await speaker.to(servers[0], 180, leaves="handed over", judged=4)
+        await speaker.to(servers[1], 330, leaves="handed over", judged=8)
+        await speaker.to(
+            servers[2], 452, leaves="handed over", judged=12
+        )  # the journal's sound begins in the middle of a frame
+        await speaker.to(servers[3])
+    assert speaker.codes == [1012, 1012, 1012, 1000]
+    assert told(heard(speaker.found)) == told(alone(config, 65.0))
     assert in_order(speaker.found)
-    assert events_of(speaker.found)[-1]["duration_s"] == 45.0
+    assert events_of(speaker.found)[-1]["duration_s"] == 65.0
     assert events_of(speaker.found)[-1]["dropped_s"] == 0.0
     assert sum(e["type"] == "session.start" for e in events_of(speaker.found)) == 1
 

@@ -72,7 +72,11 @@ def alone(config: Config, end_s: float) -> list[Event]:
 
 
 def finals(events: list[Event]) -> list[tuple[str, float, float, str]]:
-    return [(e.utterance_id, e.start_s, e.end_s, e.text) for e in events if isinstance(e, UtteranceFinal)]
+    return [
+        (e.utterance_id, round(e.start_s, 6), round(e.end_s, 6), e.text)
+        for e in events
+        if isinstance(e, UtteranceFinal)
+    ]
 
 
 def labels(events: list[Event]) -> list[tuple[str, str, int, str]]:
@@ -155,15 +159,16 @@ async def test_a_replica_that_is_killed_and_a_redeploy_cost_a_reconnect_and_noth
     wanted = finals(alone(config, LENGTH_S))
     for talk in talks:
         assert [numbered.seq for _, numbered in talk.found] == list(range(1, len(talk.found) + 1))
+        end = talk.events[-1]
+        assert isinstance(end, SessionEnd)
+        assert (end.duration_s, end.dropped_s) == (LENGTH_S, 0.0)
         assert finals(talk.events) == wanted
+        assert end.utterances == len(wanted)
         said = Counter(labels(talk.events))
         assert set(said.values()) == {1}
         frozen = [name for name, status, *_ in labels(talk.events) if status == "frozen"]
         assert sorted(frozen) == sorted(name for name, *_ in wanted)
         assert sum(isinstance(e, SessionStart) for e in talk.events) == 1
-        end = talk.events[-1]
-        assert isinstance(end, SessionEnd)
-        assert (end.duration_s, end.dropped_s, end.utterances) == (LENGTH_S, 0.0, len(wanted))
     with capsys.disabled():
         silences = sorted(talk.silent_s for talk in talks)
         print(f"\n8 rooms, a replica killed and a redeploy: silent for {silences[0]:.1f} to {silences[-1]:.1f} s")

@@ -21,9 +21,9 @@ from trainer.cli import app
 from trainer.pseudo_labels.answers import Journal
 
 ray_or_skip()
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")]
 
-RECORDINGS = 16
+RECORDINGS = 6
 
 
 @pytest.fixture(scope="module")
@@ -53,23 +53,37 @@ def labelled(source: Path, out: Path, *flags: str) -> dict[str, Any]:
     return summary
 
 
-def counted(monkeypatch: pytest.MonkeyPatch, on_transcript: Callable[[int], None]) -> Counter[str]:
-    """How often each key comes into a journal; on_transcript: gets how many transcripts have."""
+def counted(monkeypatch: pytest.MonkeyPatch, on_more: Callable[[int], None]) -> Counter[str]:
+    """How often each key comes into a journal; on_more: gets how many have, each time that some do."""
     asked: Counter[str] = Counter()
     add, add_transcript = Journal.add, Journal.add_transcript
 
     def adding(self: Journal, teacher: str, answered: Sequence[tuple[str, str, Any]]) -> None:
         asked.update(key for key, _, _ in answered)
         add(self, teacher, answered)
+        on_more(sum(asked.values()))
 
     def adding_transcript(self: Journal, key: str, file: str, utterances: Sequence[Sequence[object]]) -> None:
         asked[key] += 1
         add_transcript(self, key, file, utterances)
-        on_transcript(sum(asked.values()))
+        on_more(sum(asked.values()))
 
     monkeypatch.setattr(Journal, "add", adding)
     monkeypatch.setattr(Journal, "add_transcript", adding_transcript)
     return asked
+
+
+class Killer:
+    """Kills a worker, once, when so many answers are there."""
+
+    def __init__(self, at: int) -> None:
+        self._at = at
+        self.killed = False
+
+    def __call__(self, answers: int) -> None:
+        if answers >= self._at and not self.killed:
+            workers()[0].kill()
+            self.killed = True
 
 
 def workers() -> list[psutil.Process]:
@@ -77,22 +91,15 @@ def workers() -> list[psutil.Process]:
     return [one for one in children if any("MapWorker" in word for word in one.cmdline()[:1])]
 
 
-def test_a_killed_worker_changes_nothing_of_300_labels(
+def test_a_killed_worker_changes_nothing_of_what_is_heard(
     on_ray: None, recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = labelled(recordings, tmp_path / "plain.csv")
-    killed: list[int] = []
-
-    def kill(transcripts: int) -> None:
-        if transcripts == 4 and not killed:
-            victim = workers()[0]
-            killed.append(victim.pid)
-            victim.kill()
-
-    asked = counted(monkeypatch, kill)
+    killer = Killer(2)
+    asked = counted(monkeypatch, killer)
     shared = labelled(recordings, tmp_path / "shared.csv", "--ray")
-    assert killed
-    assert plain["rows"] >= 300
+    assert killer.killed
+    assert plain["rows"] >= 100
     assert (tmp_path / "shared.csv").read_bytes() == (tmp_path / "plain.csv").read_bytes()
     assert set(asked.values()) == {1}
     assert len(asked) == RECORDINGS + plain["unique"]
@@ -102,6 +109,24 @@ def test_a_killed_worker_changes_nothing_of_300_labels(
     again = labelled(recordings, tmp_path / "shared.csv", "--ray")
     assert set(asked.values()) == {1}
     assert (again["asked"], again["audio"]["from_journal"]) == (0, RECORDINGS)
+
+
+def test_a_killed_worker_changes_nothing_of_3000_labels(
+    on_ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feelings = ("love", "hate", "see", "fear", "enjoy")
+    table = tmp_path / "said.csv"
+    table.write_text("text\n" + "".join(f"I {feelings[n % 5]} number {n} of them.\n" for n in range(3000)))
+    plain = labelled(table, tmp_path / "plain.csv")
+    killer = Killer(1)
+    asked = counted(monkeypatch, killer)
+    shared = labelled(table, tmp_path / "shared.csv", "--ray")
+    assert killer.killed
+    assert (plain["rows"], plain["unique"]) == (3000, 3000)
+    assert len(plain["labels"]) > 1
+    assert (tmp_path / "shared.csv").read_bytes() == (tmp_path / "plain.csv").read_bytes()
+    assert (len(asked), set(asked.values())) == (3000, {1})
+    assert shared["labels"] == plain["labels"]
 
 
 def test_a_recording_that_does_not_decode_is_named_and_passed_over(
