@@ -41,8 +41,9 @@ from livemerc.protocol import (
 from livemerc.purpose import Purpose
 from livemerc.runtime.incoming import Incoming
 
-KEPT_S = RESUME_WITHIN_S + 10.0
-"""Audio that is kept until the server has it; of a live source more is lost, one of a file waits."""
+KEPT_S = 120.0
+"""Audio that is kept until the server has it, which after a cut may take far longer than the way back to it; of a live
+source more is lost, one of a file waits."""
 _FILE_AHEAD_S = 10.0
 _MESSAGE_S = 0.1
 _TRY_AGAIN_S = (0.1, 0.3, 1.0, 2.0)

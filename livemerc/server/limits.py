@@ -17,12 +17,14 @@ class Limits:
     """WebSockets and event streams at once."""
     room_s: float = 12 * 3600.0
     """Audio of one session; then it ends."""
-    ring_s: float = 30.0
-    """Audio that waits for a room's ears. More is dropped and counted; a source of pace `file` waits instead."""
+    ring_s: float = 150.0
+    """Audio that waits for a room's ears: more than comes at once after a cut, for ears that hear a minute again first.
+    More is dropped and counted; a source of pace `file` waits instead."""
     file_ring_s: float = 2.0
-    ahead_s: float = 35.0
+    ahead_s: float = 120.0
     """So far a live source may run ahead of the world (after a cut); then it is read no faster than it is spoken."""
-    hello_within_s: float = 10.0
+    hello_within_s: float = 30.0
+    """Through a proxy on a busy machine it takes its time."""
     send_within_s: float = 10.0
     """A reader that takes nothing for so long loses its connection."""
     log_events: int = 20_000

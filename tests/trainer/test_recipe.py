@@ -58,7 +58,8 @@ def data(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "goemotions/ekman_train.tsv").write_text("\n".join(comments), encoding="utf-8")
     scenes = (shared_data / "emorynlp/emorynlp_dev_final.csv").read_text(encoding="utf-8").splitlines()[:40]
     (folder / "emorynlp/emorynlp_dev_final.csv").write_text("\n".join(scenes), encoding="utf-8")
-    (folder / "transcripts/ljspeech_metadata.csv").symlink_to(shared_data / "transcripts/ljspeech_metadata.csv")
+    read = (shared_data / "transcripts/ljspeech_metadata.csv").read_text(encoding="utf-8").splitlines()[:400]
+    (folder / "transcripts/ljspeech_metadata.csv").write_text("\n".join(read) + "\n", encoding="utf-8")
     for place in ("speech/librispeech", "speech/read"):
         (folder / place).mkdir(parents=True)
         for clip in sorted((shared_data / place).glob("*.flac"))[:4]:

@@ -1,7 +1,7 @@
 // A room's connections. What the server has not acknowledged is kept, and sent again after a cut.
 
 const RESUME_WITHIN_MS = 30000;
-const KEPT_S = 40;
+const KEPT_S = 120;
 const TRY_AGAIN_MS = [100, 300, 1000, 2000];
 const NORMAL = 1000, REFUSED = 1008, SERVER_ENDS = 1012;
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from pathlib import Path
 
@@ -50,6 +51,27 @@ def write_iemocap(root: Path, dialogues: int = 2, turns: int = 5, seed: int = 0,
     return root
 
 
+def tone(path: Path, pitch_hz: float) -> Path:
+    """0.4 s."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    t = np.arange(6400) / 16_000
+    return write_wav(path, (0.3 * np.sin(2 * np.pi * pitch_hz * t)).astype(np.float32), 16_000)
+
+
+def write_mosi(root: Path) -> Path:
+    """Videos of three segments each."""
+    root.mkdir()
+    with (root / "label.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["video_id", "clip_id", "text", "label", "mode"])
+        for split in ("train", "valid", "test"):
+            for v in range(3 if split == "train" else 2):
+                for clip in range(3):
+                    rows.writerow([f"{split}{v}", clip, f"{list(WORDS.values())[clip]} film", clip - 1.0, split])
+                    tone(root / "Segmented" / f"{split}{v}_{clip}.wav", 120 + 60 * clip)
+    return root
+
+
 def write_config(path: Path, source: str = "merits-l-iemocap.toml", **changes: object) -> Path:
     """A shipped configuration with keys changed: `text__lr=1e-3` is [text] lr, `conversation__text__heads` likewise.
 
@@ -90,7 +112,7 @@ SMALL: dict[str, object] = {
 }  # fmt: skip
 
 
-def small_config(folder: Path, **changes: object) -> Path:
+def small_config(folder: Path, source: str = "merits-l-iemocap.toml", **changes: object) -> Path:
     """The recipe with networks of seconds: a small BERT and the compact speech encoder, both with random weights."""
     encoder = str(write_small_encoder(folder / "encoder"))
-    return write_config(folder / "small.toml", **{"text__encoder": encoder, **SMALL, **changes})
+    return write_config(folder / "small.toml", source, **{"text__encoder": encoder, **SMALL, **changes})

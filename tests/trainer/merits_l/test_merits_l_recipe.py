@@ -17,7 +17,7 @@ import pytest
 import torch
 from helpers.command_line import environment, livemerc
 from helpers.paths import PROJECT
-from helpers.trainer.miniature import small_config, write_iemocap
+from helpers.trainer.miniature import small_config, write_iemocap, write_mosi
 
 from livemerc.errors import ConfigError, InputError, LivemercError
 from trainer.loop.options import TrainOptions
@@ -92,6 +92,13 @@ def test_a_run_leaves_figures_logs_and_a_checkpoint_that_runs_live(whole: tuple,
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert events[0]["labels"] == fitted["labels"]
     assert any(e["type"] == "emotion" and e["status"] == "frozen" for e in events)
+
+
+def test_monologues_are_trained_from_their_own_configuration(tmp_path: Path) -> None:
+    config = small_config(tmp_path, "merits-l-mosi.toml")
+    output, _ = run_train(config, write_mosi(tmp_path / "mosi"), tmp_path / "run", max_steps=2)
+    assert "negative" in (tmp_path / "run/checkpoint/merits-l.json").read_text()
+    assert len(table(output)) > len(STAGES)
 
 
 def test_the_same_command_again_trains_nothing(whole: tuple, data: Path) -> None:
