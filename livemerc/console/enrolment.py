@@ -22,8 +22,8 @@ _LISTEN_AT_MOST_S = 180.0
 
 
 def consent_to(name: str, *, given: bool, usual_voice: bool = False) -> Consent:
-    """Consent to a voiceprint, or to that and a usual voice: `given` by a flag, else asked for at the
-    terminal. Raises `ConfigError` where nobody can be asked, and where it is refused."""
+    """Consent to a voiceprint, or to that and a usual voice: `given` by a flag, else asked for at the terminal. Raises
+    `ConfigError` where nobody can be asked, and where it is refused."""
     question = question_of(name, usual_voice=usual_voice)
     if given:
         return Consent(question=question, given_at=now(), how="flag")
@@ -56,7 +56,7 @@ def enrol(
     if usual_voice and read_manifest(config.model.checkpoint).voice_statistics_id is None:
         raise ConfigError(
             "this checkpoint judges no voice against how its speaker usually sounds, so nothing of that is kept; leave "
-            " --usual-voice out, or name another one (model.checkpoint)."
+            "--usual-voice out, or name another one (model.checkpoint)."
         )
     consent = consent_to(name, given=consent_given, usual_voice=usual_voice)
     from livemerc.speakers.embedder import SpeakerEmbedder

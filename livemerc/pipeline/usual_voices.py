@@ -16,6 +16,7 @@ from livemerc.model.voice_head import HeadConfig
 from livemerc.pipeline.entry import packed, unpacked
 from livemerc.pipeline.judging import Voice
 from livemerc.speakers.voiceprints import UsualVoice, Voiceprint, same_name
+from livemerc.text_safety import plain_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,17 +35,17 @@ class UsualEars:
         device = choose_device(wanted.device)
         _, self._encoders = load_model(wanted.checkpoint, device, wanted.threads, wanted.precision)
 
-    def hear(self, samples: np.ndarray) -> bytes:
-        """One utterance, (n,) float32 at 16 kHz, as one of `UsualVoice.voices`."""
-        data = packed(self._encoders.speech(samples))
-        assert data is not None
-        return data
+    def hear(self, samples: np.ndarray) -> bytes | None:
+        """One utterance, (n,) float32 at 16 kHz, as one of `UsualVoice.voices`; None = the encoder makes nothing of it
+        that is finite."""
+        voice = self._encoders.speech(samples)
+        return packed(voice) if bool(voice.isfinite().all()) else None
 
     def made_of(self, voices: list[bytes]) -> UsualVoice:
         """The usual voice of whoever has said these."""
         statistics = self._manifest.voice_statistics_id
         assert statistics is not None
-        return UsualVoice(statistics=statistics, checkpoint=self._manifest.id, voices=voices)
+        return UsualVoice(statistics=statistics, checkpoint=plain_text(self._manifest.id), voices=voices)
 
 
 class UsualVoices:
@@ -64,8 +65,8 @@ class UsualVoices:
             if voices is None:
                 self.remarks.append(
                     f"the usual voice of {name} was enrolled for {usual.checkpoint}, which hears otherwise than "
-                    f"{manifest.id}: it is not used; enrol it again (`livemerc speakers forget "
-                    f"{name}`, then `enroll`)."
+                    f"{manifest.id}: it is not used; forget {name} and enrol again with --usual-voice "
+                    "(`livemerc speakers`)."
                 )
             else:
                 self._of[name] = voices

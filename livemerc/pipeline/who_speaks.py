@@ -130,16 +130,16 @@ class WhoSpeaks:
             return None
         prints, others = of_embedder(found.prints, self._embedder.id)
         self.remarks += [*found.damaged, *others]
-        if not prints:
-            return None
-        names = ", ".join(one.name for one in prints)
-        self.remarks.append(f"enrolled voices are recognised: {names} (speakers.voiceprints = false leaves that out)")
+        if prints:
+            names = ", ".join(one.name for one in prints)
+            leave_out = "speakers.voiceprints = false leaves that out"
+            self.remarks.append(f"enrolled voices are recognised: {names} ({leave_out})")
         if self._config.usual_voice:
             from livemerc.pipeline.usual_voices import UsualVoices
 
             self._usual = UsualVoices(prints, read_manifest(self._checkpoint))
             self.remarks += self._usual.remarks
-        return EnrolledVoices(prints)
+        return EnrolledVoices(prints) if prints else None
 
     def prepare(self, utterance: Utterance, give_up: GiveUp[NoAnswer]) -> None:
         """Finds out what an utterance that seems to end will be asked for, so that nobody waits for it then."""

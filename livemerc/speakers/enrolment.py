@@ -54,8 +54,8 @@ class _Heard:
 class HearsUsual(Protocol):
     """A checkpoint's ears: `livemerc.pipeline.usual_voices.UsualEars`."""
 
-    def hear(self, samples: np.ndarray) -> bytes:
-        """One utterance, (n,) float32 at 16 kHz, as one of `UsualVoice.voices`."""
+    def hear(self, samples: np.ndarray) -> bytes | None:
+        """One utterance, (n,) float32 at 16 kHz, as one of `UsualVoice.voices`; None = nothing is to be made of it."""
         ...
 
     def made_of(self, voices: list[bytes]) -> UsualVoice: ...
@@ -92,9 +92,8 @@ class Enrolment:
             return
         elsewhere = [self._embedder.embed(heard) for heard in everywhere(samples)]
         rows = [one.x for one in elsewhere if one is not None]
-        self._heard.append(
-            _Heard(point, np.mean(rows, axis=0), None if self._usual is None else self._usual.hear(samples))
-        )
+        usual = None if self._usual is None else self._usual.hear(samples)
+        self._heard.append(_Heard(point, np.mean(rows, axis=0), usual))
 
     def voiceprint(self, name: str, consent: Consent) -> Voiceprint:
         """Raises `InputError` where there is too little clean voice, or more than one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -25,10 +26,15 @@ from livemerc.pipeline.dialogue import Dialogue
 from livemerc.pipeline.entry import packed
 from livemerc.pipeline.judging import Voice
 from livemerc.pipeline.monitor import Monitor
+from livemerc.pipeline.no_answer import NoAnswer
 from livemerc.pipeline.usual_voices import UsualEars, UsualVoices
+from livemerc.pipeline.who_speaks import WhoSpeaks
+from livemerc.runtime.worker import GiveUp
 from livemerc.speakers.embedder import SpeakerEmbedder
 from livemerc.speakers.enrolment import Enrolment
 from livemerc.speakers.voiceprints import MOST_VOICES, UsualVoice, Voiceprint, Voiceprints
+
+T = TypeVar("T")
 
 pytestmark = pytest.mark.usefixtures("own_data")
 MODEL = merits(baselines=True)
@@ -189,6 +195,39 @@ def test_what_another_checkpoint_heard_is_told_and_left_alone(talk: Path, ann: V
     assert [e.name for e in events if isinstance(e, SpeakerName)] == ["Ann"]
     assert settled(events) == settled(cold)
     assert any("usual voice of Ann was enrolled for other-2" in sentence for sentence in told)
+
+
+class Told:
+    """What a dialogue is told of usual voices."""
+
+    def __init__(self) -> None:
+        self.usual: dict[str, tuple[Voice, ...]] = {}
+
+    def begin_with(self, speaker: str, usual: tuple[Voice, ...]) -> None:
+        self.usual[speaker] = usual
+
+
+class AtOnce:
+    def run(self, work: Callable[[], T], give_up: GiveUp[NoAnswer]) -> T:
+        return work()
+
+
+def test_it_goes_by_the_name_that_a_person_gives_too(ann: Voiceprint, config: Config) -> None:
+    Voiceprints().add(ann)
+    who, told = WhoSpeaks(config, AtOnce()), Told()
+    for name, count in (("ann", 3), ("Ben", 0), ("Ann", 3), (None, 0)):
+        who.names.call("S1", name)
+        assert [event.name for event in who.news(told)] == [name]
+        assert len(told.usual["S1"]) == count
+    off = WhoSpeaks(without(config), AtOnce())
+    off.names.call("S2", "Ann")
+    assert list(off.news(told))
+    assert "S2" not in told.usual
+
+
+def test_where_nobody_is_enrolled_that_is_said(config: Config) -> None:
+    assert any("nobody's usual voice" in sentence for sentence in WhoSpeaks(config, AtOnce()).remarks)
+    assert WhoSpeaks(without(config), AtOnce()).remarks == []
 
 
 def test_a_damaged_one_and_none_are_told(ann: Voiceprint, config: Config) -> None:
