@@ -56,8 +56,7 @@ class VadConfig(_Section, frozen=True):
 
 class EndpointConfig(_Section, frozen=True):
     onset_threshold: Annotated[float, Meta(gt=0, le=1)] = 0.5
-    """Mean speech probability over `onset_ms` that opens an utterance. With webrtc .6, for at .5 it opens on a quiet
-    room's hiss."""
+    """Mean speech probability over `onset_ms` that opens an utterance. With webrtc .6, since .5 opens on hiss."""
     offset_threshold: Annotated[float, Meta(ge=0, lt=1)] = 0.3
     """Speech probability under which a frame counts towards the hangover (hysteresis: below the onset threshold)."""
     hold_threshold: Annotated[float, Meta(gt=0, le=1)] = 0.05
@@ -67,8 +66,7 @@ class EndpointConfig(_Section, frozen=True):
     """So long behind the last frame above `offset_threshold`; `hangover_ms` less 100 ms adds nothing to the wait. With
     webrtc 0: it says yes or no."""
     onset_ms: Annotated[float, Meta(ge=10, le=1000)] = 96.0
-    """Window of the onset decision; a longer one loses short, quiet words. With webrtc 140, for it makes a click 80 ms
-    long."""
+    """Window of the onset decision; a longer one loses short, quiet words. webrtc: 140, since a click has 80 there."""
     pre_roll_ms: Annotated[float, Meta(ge=300, le=2000)] = 300.0
     """Audio before the onset that goes to the encoders, because first consonants are quieter than the threshold."""
     tail_ms: Annotated[float, Meta(ge=20, le=500)] = 100.0
@@ -194,8 +192,7 @@ class LiveConfig(_Section, frozen=True):
     """How often a partial hypothesis is tried while speech goes on and the recogniser is idle; more rarely where that
     would take more than half of its time."""
     partial_budget_ms: Annotated[float, Meta(ge=0, le=10_000)] = 400.0
-    """A partial is tried only if the recogniser's speed so far says that it takes no longer, for it must not delay a
-    final."""
+    """A partial is tried only if the recogniser's speed so far says that it takes no longer: it delays no final."""
     partial_emotion_every_s: Annotated[float, Meta(ge=0.5, le=10)] = 0.5
     """How often the voice of somebody who still speaks is judged: an `emotion` of status `partial`."""
     partial_emotion_budget_ms: Annotated[float, Meta(ge=0, le=10_000)] = 100.0
@@ -244,6 +241,9 @@ class SpeakersConfig(_Section, frozen=True):
     """How many speakers there are at most; null = as many as are heard."""
     voiceprints: bool = True
     """diarize: call speakers by their names whose voices are enrolled (`livemerc speakers`)."""
+    usual_voice: bool = False
+    """voiceprints: whoever is recognised is judged against the usual voice that was enrolled, where one was, from then
+    on; without, every baseline begins cold (docs/voice.md)."""
     revise: Annotated[int, Meta(ge=0, le=64)] = 8
     """Who spoke may be revised until so many later utterances have come, or with `dialogue.freeze_after_s`."""
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from livemerc.errors import ConfigError, cause_of
 from livemerc.purpose import WORDS_ALONE, Purpose
+
+if TYPE_CHECKING:
+    from livemerc.config import Config
 
 
 def check_output(*, json: bool, plain: bool) -> None:
@@ -42,6 +46,14 @@ def check_diarize(diarize: bool | None, max_speakers: int | None, *, text_only: 
         raise ConfigError("--max-speakers goes with --diarize, not with --no-diarize.")
     if max_speakers is not None and max_speakers < 1:
         raise ConfigError("--max-speakers must be 1 or more.")
+
+
+def check_usual_voice(usual_voice: bool | None, settings: Config) -> None:
+    """Raises `ConfigError` where usual voices are asked for and nobody is recognised."""
+    if usual_voice and not settings.speakers.diarize:
+        raise ConfigError("--usual-voice is for voices that are recognised; add --diarize.")
+    if usual_voice and not settings.speakers.voiceprints:
+        raise ConfigError("--usual-voice is for voices that are recognised; leave speakers.voiceprints = false out.")
 
 
 def read_token(given: str | None, flag: str = "--token") -> str | None:

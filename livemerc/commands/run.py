@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Group, Parameter
 
 from livemerc.commands import sources
-from livemerc.commands.checks import check_diarize, check_output, check_recognition, check_voice, read_token
+from livemerc.commands.checks import (
+    check_diarize,
+    check_output,
+    check_recognition,
+    check_usual_voice,
+    check_voice,
+    read_token,
+)
 from livemerc.errors import EXIT_OK, ConfigError, say
 from livemerc.purpose import Purpose
 from livemerc.runtime import process
@@ -51,6 +58,7 @@ def run(
     judge_voice_of: Annotated[str | None, Parameter(group=_model, metavar="NAME,NAME")] = None,
     diarize: Annotated[bool | None, Parameter(group=_model, negative="--no-diarize")] = None,
     max_speakers: Annotated[int | None, Parameter(group=_model, metavar="N")] = None,
+    usual_voice: Annotated[bool | None, Parameter(group=_model, negative="--no-usual-voice")] = None,
     record: Annotated[Path | None, Parameter(group=_output, metavar="DIR")] = None,
     record_audio: Annotated[bool, Parameter(group=_output)] = False,
     resume: Annotated[bool, Parameter(group=_output)] = False,
@@ -116,6 +124,9 @@ def run(
         kept of a voice beyond the session.
     max_speakers
         diarize: how many speakers there are at most (default: as many as are heard).
+    usual_voice
+        diarize: judge a voice that is recognised against the usual voice that was enrolled of it (`livemerc speakers
+        enroll --usual-voice`), not against what this session has heard alone (default: no).
     record
         Folder that becomes this session's record: it must be new or empty. Without it nothing is written.
     record_audio
@@ -156,7 +167,7 @@ def run(
             "--vad": vad, "--asr": asr, "--transcript": transcript, "--model": model, "--asr-window": asr_window,
             "--checkpoint": checkpoint, "--device": device, "--context": context, "--text-only": text_only,
             "--judge-voice-of": judge_voice_of, "--diarize": diarize, "--max-speakers": max_speakers,
-            "--record": record, "--record-audio": record_audio,
+            "--usual-voice": usual_voice, "--record": record, "--record-audio": record_audio,
             "--resume": resume, "--offline": offline,
         }  # fmt: skip
         for flag, given in left_to_it.items():
@@ -188,12 +199,14 @@ def run(
             "dialogue.context": context,
             "speakers.diarize": diarize,
             "speakers.at_most": max_speakers,
+            "speakers.usual_voice": usual_voice,
             "offline": True if offline or _hub_offline() else None,
             "purpose": purpose,
             "judge_voice_of": judge_voice_of,
         },
         demo=demo,
     )
+    check_usual_voice(usual_voice, settings)
     if settings.offline:
         os.environ["HF_HUB_OFFLINE"] = "1"  # before any library reads it
     if record is not None and not resume:

@@ -22,6 +22,7 @@ def enroll(
     *,
     mic: Annotated[list[str] | None, Parameter(consume_multiple=(0, 1), metavar="[NAME|INDEX]")] = None,
     file: Path | None = None,
+    usual_voice: Annotated[bool, Parameter(negative="")] = False,
     consent: bool = False,
     config: Annotated[Path | None, Parameter(show=False)] = None,
 ) -> int:
@@ -35,6 +36,9 @@ def enroll(
         Listen to a microphone: bare for the system's default, or its NAME or INDEX as `livemerc devices` lists them.
     file
         A recording in which that person speaks alone.
+    usual_voice
+        Keep beside the print how the voice usually sounds to the checkpoint in use, for `run --usual-voice`. Speak as
+        you usually do.
     consent
         They have agreed: do not ask. For scripts; the date is kept.
     """
@@ -52,15 +56,18 @@ def enroll(
         lambda: sources.open_source(flag, mic, file, None, 0.0, None, (), settings),
         settings,
         consent_given=consent,
+        usual_voice=usual_voice,
         prints=Voiceprints(),
     )
-    print(f"{made.name}: enrolled with {made.voiced_s:.0f} s of voice; kept in {path}")
+    usual = "" if made.usual_voice is None else f" and how it usually sounds to {made.usual_voice.checkpoint}"
+    print(f"{made.name}: enrolled with {made.voiced_s:.0f} s of voice{usual}; kept in {path}")
     return EXIT_OK
 
 
 @speakers_app.command(name="list")
 def list_speakers() -> int:
-    """List who is enrolled: since when, with how much voice, and the date of their consent."""
+    """List who is enrolled: since when, with how much voice, whether how it usually sounds is kept, and for which
+    checkpoint; and the date of their consent."""
     from livemerc.speakers.embedder import embedder_id
     from livemerc.speakers.voiceprints import Voiceprints, of_embedder
 
@@ -73,8 +80,9 @@ def list_speakers() -> int:
     width = max((len(one.name) for one in found.prints), default=0)
     for one in found.prints:
         other = "" if one in own else f", by another embedder ({one.embedder.name}): not compared"
+        usual = "" if one.usual_voice is None else f"usual voice for {one.usual_voice.checkpoint}, "
         print(
-            f"{one.name:<{width}}  {one.enrolled_at[:10]}, {one.voiced_s:.0f} s of voice, "
+            f"{one.name:<{width}}  {one.enrolled_at[:10]}, {one.voiced_s:.0f} s of voice, {usual}"
             f"consent of {one.consent.given_at[:10]} ({one.consent.how}){other}"
         )
     warn(*found.damaged, *others)
@@ -83,7 +91,7 @@ def list_speakers() -> int:
 
 @speakers_app.command
 def forget(name: str | None = None, /, *, everybody: Annotated[bool, Parameter(name="--all")] = False) -> int:
-    """Take a voiceprint away, or all of them.
+    """Take a voiceprint away, or all of them, with the usual voice beside it.
 
     Parameters
     ----------

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from livemerc.errors import ConfigError, InputError, say
+from livemerc.model.checkpoint import read_manifest
 from livemerc.speakers.voiceprints import Consent, Voiceprint, Voiceprints, now, question_of, taken
 
 if TYPE_CHECKING:
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 _LISTEN_AT_MOST_S = 180.0
 
 
-def consent_to(name: str, *, given: bool) -> Consent:
-    """Consent to a voiceprint: `given` by a flag, else asked for at the terminal. Raises `ConfigError` where nobody can
-    be asked, and where it is refused."""
-    question = question_of(name)
+def consent_to(name: str, *, given: bool, usual_voice: bool = False) -> Consent:
+    """Consent to a voiceprint, or to that and a usual voice: `given` by a flag, else asked for at the terminal. Raises
+    `ConfigError` where nobody can be asked, and where it is refused."""
+    question = question_of(name, usual_voice=usual_voice)
     if given:
         return Consent(question=question, given_at=now(), how="flag")
     if sys.stdin is None or not sys.stdin.isatty():
@@ -38,19 +39,35 @@ def consent_to(name: str, *, given: bool) -> Consent:
 
 
 def enrol(
-    name: str, open_source: Callable[[], Source], config: Config, *, consent_given: bool, prints: Voiceprints
+    name: str,
+    open_source: Callable[[], Source],
+    config: Config,
+    *,
+    consent_given: bool,
+    usual_voice: bool = False,
+    prints: Voiceprints,
 ) -> tuple[Voiceprint, Path]:
-    """Asks, listens, and keeps the voiceprint. Returns it, and where it is. Raises `ConfigError`, `ModelError`,
-    `InputError` and `MicrophoneError`, each with the mend."""
+    """Asks, listens, and keeps the voiceprint, with the usual voice where that is asked for. Returns it, and where it
+    is. Raises `ConfigError`, `ModelError`, `InputError` and `MicrophoneError`, each with the mend."""
     if config.voice.text_only:
         raise ConfigError("words alone are judged here (purpose, or model.text_only), and enrolling takes a voice.")
     if prints.find(name) is not None:
         raise taken(name)
-    consent = consent_to(name, given=consent_given)
+    if usual_voice and read_manifest(config.model.checkpoint).voice_statistics_id is None:
+        raise ConfigError(
+            "this checkpoint judges no voice against how its speaker usually sounds, so nothing of that is kept; leave "
+            "--usual-voice out, or name another one (model.checkpoint)."
+        )
+    consent = consent_to(name, given=consent_given, usual_voice=usual_voice)
     from livemerc.speakers.embedder import SpeakerEmbedder
     from livemerc.speakers.enrolment import ENOUGH_S, Enrolment, listen
 
-    enrolment = Enrolment(SpeakerEmbedder())  # first: a microphone that listens should not have to wait for it
+    usual = None
+    if usual_voice:
+        from livemerc.pipeline.usual_voices import UsualEars
+
+        usual = UsualEars(config)
+    enrolment = Enrolment(SpeakerEmbedder(), usual)  # first: a microphone that listens should not have to wait for it
     with closing(open_source()) as source:
         if source.live:
             say(f"listening to {source.name}: speak for about {ENOUGH_S:.0f} s, alone, as you usually do")

@@ -107,6 +107,16 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return (self.text, self.speech, *front, self.fusion)
 
     @property
+    def voice_statistics_id(self) -> str | None:
+        """What the statistics of a voice are: SHA-256 of the encoder's own and of what is taken of its layers. Those of
+        two checkpoints mean the same where this is the same, whatever heads they have. None = format 1, which judges no
+        voice against earlier ones."""
+        if self.voice_encoder is None:
+            return None
+        layout = {key: self.speech.config.get(key) for key in ("rows", "kinds", "peak", "part_s", "dimension")}
+        return hashlib.sha256(msgspec.json.encode([self.voice_encoder.sha256, layout])).hexdigest()
+
+    @property
     def licence(self) -> str:
         frozen = self.speech_front or self.voice_encoder
         front = "" if frozen is None else f"speech front end: {frozen.licence}; "

@@ -14,10 +14,16 @@ T = TypeVar("T")
 
 
 class Baselines(Generic[T]):
-    """At most `KEPT` voices of each of at most `SPEAKERS` speakers, each as whatever the caller knows it by."""
+    """At most `KEPT` voices of each of at most `SPEAKERS` speakers, each as whatever the caller knows it by. A speaker
+    may begin with voices of before (`begin_with`), which are forgotten first."""
 
     def __init__(self) -> None:
         self._voices: OrderedDict[str, deque[T]] = OrderedDict()
+        self._before: dict[str, tuple[T, ...]] = {}
+
+    def begin_with(self, speaker: str, voices: tuple[T, ...]) -> None:
+        """These count as if the speaker had said them before all else; () = nothing. It replaces what was given."""
+        self._before[speaker] = voices
 
     def enter(self, speaker: str | None, voice: T) -> None:
         """The next voice, in the order of the utterances. One of nobody known is nobody's."""
@@ -30,7 +36,9 @@ class Baselines(Generic[T]):
 
     def of(self, speaker: str | None) -> tuple[T, ...]:
         """The voices of that speaker, the oldest first; () = unknown, or not heard yet."""
-        return () if speaker is None else tuple(self._voices.get(speaker, ()))
+        if speaker is None:
+            return ()
+        return (*self._before.get(speaker, ()), *self._voices.get(speaker, ()))[-KEPT:]
 
     def everybody(self) -> frozenset[T]:
         """All voices."""

@@ -138,6 +138,11 @@ class Dialogue:
         if self.has_baselines:
             self._baselines.enter(speaker, Voice(voice.cpu().clone()))
 
+    def begin_with(self, speaker: str, usual: tuple[Voice, ...]) -> None:
+        """How a speaker usually sounds, known from before; () = it is not. It counts from the next pass of the model
+        on: for labels that are open, and never for frozen ones."""
+        self._baselines.begin_with(speaker, usual)
+
     def restore(self, past: Iterable[Remembered]) -> None:
         """Stands where a conversation stood in which these were the utterances, in their order. For a new one. The
         model is not asked: S1 is found again with the next pass."""

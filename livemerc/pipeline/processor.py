@@ -143,7 +143,7 @@ class Processor:
 
     def _catch_up(self, open_for_s: float) -> Iterator[Event]:
         self._patience.observe()
-        yield from self.who.news()
+        yield from self.who.news(self._dialogue)
         late = self._recogniser.take_late()
         fast = self._patience.level >= Level.FAST_ASR
         self._recogniser.begin_late(self._still_open, open_for_s=open_for_s, fast=fast)
@@ -290,7 +290,7 @@ class Processor:
             if one.status == "revised" and self._dialogue is not None and self._dialogue.is_open(one.utterance_id):
                 with contextlib.suppress(Unjudged):  # it stays as it was judged
                     yield from self._dialogue.set_speaker(one.utterance_id, one.speaker, self._run, settled=False)
-        yield from self.who.news()
+        yield from self.who.news(self._dialogue)
 
     def _without_echoes(self, utterance: Utterance, echoes: Echoes) -> Iterator[Event]:
         """Takes earlier ones that turn out to be echoes out of the conversation. Tells it once in a session, for a
@@ -377,7 +377,7 @@ class Processor:
 
     def _freeze_all(self) -> Iterator[Event]:
         yield from self.who.freeze_all()
-        yield from self.who.news()
+        yield from self.who.news(self._dialogue)
         if self._dialogue is not None:
             yield from self._dialogue.freeze_all()
 

@@ -15,6 +15,7 @@ from livemerc.audio.items import Utterance
 from livemerc.config import SAMPLE_RATE_HZ, Config
 from livemerc.errors import ConfigError, InputError, LivemercError
 from livemerc.events import SpeakerName, UtteranceSpeaker
+from livemerc.model.checkpoint import read_manifest
 from livemerc.pipeline.estimator import Unjudged
 from livemerc.pipeline.no_answer import NoAnswer
 from livemerc.runtime.worker import GiveUp
@@ -24,6 +25,8 @@ from livemerc.speakers.voiceprints import Consent, Voiceprints, of_embedder
 if TYPE_CHECKING:
     import numpy as np
 
+    from livemerc.pipeline.judging import Voice
+    from livemerc.pipeline.usual_voices import UsualVoices
     from livemerc.speakers.embedder import SpeakerEmbedder, VoicePoint
     from livemerc.speakers.online import OnlineSpeakers
 
@@ -35,6 +38,12 @@ class RunsWork(Protocol):
     """What is asked of the model's thread: `livemerc.pipeline.estimator.Estimator`."""
 
     def run(self, work: Callable[[], T], give_up: GiveUp[NoAnswer]) -> T: ...
+
+
+class BeginsWith(Protocol):
+    """Where baselines are: `livemerc.pipeline.dialogue.Dialogue`."""
+
+    def begin_with(self, speaker: str, usual: tuple[Voice, ...]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,8 @@ class WhoSpeaks:
         self._online: OnlineSpeakers | None = None
         self._ahead: tuple[np.ndarray, list[int], VoicePoint | None] | None = None
         self._enrolled: EnrolledVoices | None = None
+        self._usual: UsualVoices | None = None
+        self._checkpoint = config.model.checkpoint
         self.voiceprints = voiceprints or Voiceprints()
         self.remarks: list[str] = []
         self.names = SpeakerNames()
@@ -85,9 +96,13 @@ class WhoSpeaks:
         """How many enrolled voices speakers are compared with; None = none."""
         return None if self._enrolled is None else len(self._enrolled.names)
 
-    def news(self) -> Iterator[SpeakerName]:
-        """What speakers are called otherwise now."""
-        yield from self.names.news()
+    def news(self, dialogue: BeginsWith | None = None) -> Iterator[SpeakerName]:
+        """What speakers are called otherwise now. dialogue: begins a speaker's baseline with the usual voice of whoever
+        has that name, and begins it cold where nobody has, or has it no more."""
+        for one in self.names.news():
+            if self._usual is not None and dialogue is not None:
+                dialogue.begin_with(one.speaker, self._usual.of(one.name))
+            yield one
 
     def remember(self, speaker: str, name: str, consent: Consent) -> Path:
         """Enrols the voice of a speaker of this session; from any thread. Returns where it is kept. Raises
@@ -115,11 +130,16 @@ class WhoSpeaks:
             return None
         prints, others = of_embedder(found.prints, self._embedder.id)
         self.remarks += [*found.damaged, *others]
-        if not prints:
-            return None
-        names = ", ".join(one.name for one in prints)
-        self.remarks.append(f"enrolled voices are recognised: {names} (speakers.voiceprints = false leaves that out)")
-        return EnrolledVoices(prints)
+        if prints:
+            names = ", ".join(one.name for one in prints)
+            leave_out = "speakers.voiceprints = false leaves that out"
+            self.remarks.append(f"enrolled voices are recognised: {names} ({leave_out})")
+        if self._config.usual_voice:
+            from livemerc.pipeline.usual_voices import UsualVoices
+
+            self._usual = UsualVoices(prints, read_manifest(self._checkpoint))
+            self.remarks += self._usual.remarks
+        return EnrolledVoices(prints) if prints else None
 
     def prepare(self, utterance: Utterance, give_up: GiveUp[NoAnswer]) -> None:
         """Finds out what an utterance that seems to end will be asked for, so that nobody waits for it then."""

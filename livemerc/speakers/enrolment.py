@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+import msgspec
 import numpy as np
 
 from livemerc import __version__
@@ -22,7 +23,7 @@ from livemerc.speakers.diarizer import sample_of
 from livemerc.speakers.embedder import VoicePoint
 from livemerc.speakers.mixture import Known
 from livemerc.speakers.surroundings import everywhere
-from livemerc.speakers.voiceprints import Consent, EmbedderId, Voiceprint, now
+from livemerc.speakers.voiceprints import MOST_VOICES, Consent, EmbedderId, UsualVoice, Voiceprint, now
 
 if TYPE_CHECKING:
     from livemerc.speakers.embedder import SpeakerEmbedder
@@ -46,13 +47,29 @@ class _Heard:
     plain: VoicePoint
     mean: np.ndarray
     """(D,): over the surroundings."""
+    usual: bytes | None
+    """What the checkpoint's encoder makes of it, where that is to be kept."""
+
+
+class HearsUsual(Protocol):
+    """A checkpoint's ears: `livemerc.pipeline.usual_voices.UsualEars`."""
+
+    def hear(self, samples: np.ndarray) -> bytes | None:
+        """One utterance, (n,) float32 at 16 kHz, as one of `UsualVoice.voices`; None = nothing is to be made of it."""
+        ...
+
+    def made_of(self, voices: list[bytes]) -> UsualVoice: ...
 
 
 class Enrolment:
-    """`hear` utterances until there is `enough`, then `voiceprint`. For one thread; the embedder needs torch."""
+    """`hear` utterances until there is `enough`, then `voiceprint`. For one thread; the embedder needs torch.
 
-    def __init__(self, embedder: SpeakerEmbedder) -> None:
+    usual: asked for what of an utterance is kept beside the print, as one of `UsualVoice.voices`; None = nothing is.
+    """
+
+    def __init__(self, embedder: SpeakerEmbedder, usual: HearsUsual | None = None) -> None:
         self._embedder = embedder
+        self._usual = usual
         self._heard: list[_Heard] = []
         self._noisy = 0
 
@@ -75,7 +92,8 @@ class Enrolment:
             return
         elsewhere = [self._embedder.embed(heard) for heard in everywhere(samples)]
         rows = [one.x for one in elsewhere if one is not None]
-        self._heard.append(_Heard(point, np.mean(rows, axis=0)))
+        usual = None if self._usual is None else self._usual.hear(samples)
+        self._heard.append(_Heard(point, np.mean(rows, axis=0), usual))
 
     def voiceprint(self, name: str, consent: Consent) -> Voiceprint:
         """Raises `InputError` where there is too little clean voice, or more than one."""
@@ -90,7 +108,11 @@ class Enrolment:
         known = Known(0.0, np.zeros(len(self._heard[0].mean)))
         for one in self._heard:
             known = known.and_also(sample_of(VoicePoint(one.mean, one.plain.voiced_s)), np.inf)
-        return made_of(known, self.voiced_s, len(self._heard), name, consent, self._embedder.id)
+        made = made_of(known, self.voiced_s, len(self._heard), name, consent, self._embedder.id)
+        voices = [one.usual for one in self._heard if one.usual is not None][-MOST_VOICES:]
+        if self._usual is None or not voices:
+            return made
+        return msgspec.structs.replace(made, usual_voice=self._usual.made_of(voices))
 
     def _one_voice(self) -> bool:
         """Whether those like the one and those like the other of the two least alike utterances are alike."""

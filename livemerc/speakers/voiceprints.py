@@ -28,6 +28,8 @@ from livemerc.text_safety import plain_text
 
 FORMAT = 1
 LONGEST_NAME = 40
+MOST_VOICES = 32
+"""In a usual voice: no baseline is of more."""
 _LONGEST_FILE_BYTES = 1 << 20
 _MOST_FILES = 1000
 _SUFFIX, _UNFINISHED = ".json", ".part"
@@ -49,9 +51,19 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True):
     how: Literal["terminal", "flag", "screen"]
 
 
+class UsualVoice(msgspec.Struct, frozen=True, kw_only=True):
+    """How somebody usually sounds to a checkpoint: what its encoder makes of each utterance that was enrolled, the
+    oldest first, (S,) little-endian float32. `statistics`: `Manifest.voice_statistics_id`, for another encoder's have
+    nothing to do with these; `checkpoint`: its id, to be shown."""
+
+    statistics: str
+    checkpoint: str
+    voices: Annotated[list[Annotated[bytes, Meta(min_length=4)]], Meta(min_length=1, max_length=MOST_VOICES)]
+
+
 class Voiceprint(msgspec.Struct, frozen=True, kw_only=True):
     """`mean`: of the utterances' embeddings, centred and scaled, (D,); `weight`: what it is worth among others
-    (`livemerc.speakers.mixture`); `voiced_s`: seconds of voice in it."""
+    (`livemerc.speakers.mixture`); `voiced_s`: seconds of voice in it. `usual_voice`: None = it was not asked for."""
 
     format: Annotated[int, Meta(ge=1, le=FORMAT)] = FORMAT
     name: str
@@ -63,6 +75,7 @@ class Voiceprint(msgspec.Struct, frozen=True, kw_only=True):
     consent: Consent
     enrolled_at: str  # ISO 8601, UTC
     version: str  # livemerc's
+    usual_voice: UsualVoice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +86,12 @@ class Found:
     damaged: list[str] = field(default_factory=list)
 
 
-def question_of(name: str) -> str:
-    """What is asked before a voice is enrolled."""
-    return (
-        f"Has {name} agreed that a print of this voice is kept on this machine, so that livemerc can tell when it "
-        "speaks?"
-    )
+def question_of(name: str, *, usual_voice: bool = False) -> str:
+    """What is asked before a voice is enrolled, and with it how it usually sounds."""
+    why = "so that livemerc can tell when it speaks"
+    if usual_voice:
+        why += ", and beside it how it usually sounds, so that its emotions are judged against that"
+    return f"Has {name} agreed that a print of this voice is kept on this machine, {why}?"
 
 
 def checked_name(name: str) -> str:
@@ -229,4 +242,7 @@ def _read(path: Path) -> Voiceprint:
         raise InputError(f"{path}: this voiceprint is damaged ({error}); {mend}.") from error
     if plain_text(found.name) != found.name or _key(found.name) != path.stem or not found.mean:
         raise InputError(f"{path}: this voiceprint is damaged (its name is another's); {mend}.")
+    usual = found.usual_voice
+    if usual is not None and plain_text(usual.checkpoint) != usual.checkpoint:
+        raise InputError(f"{path}: this voiceprint is damaged (its checkpoint cannot be shown); {mend}.")
     return found

@@ -23,6 +23,9 @@ from livemerc.streams.streams import Streams
         (("--no-diarize", "--max-speakers", "2"), "--max-speakers"),
         (("--diarize", "--max-speakers", "0"), "--max-speakers"),
         (("--diarize", "--max-speakers", "99"), "speakers.at_most"),
+        (("--usual-voice",), "add --diarize"),
+        (("--no-diarize", "--usual-voice"), "add --diarize"),
+        (("--usual-voice", "--to", "http://127.0.0.1:1/rooms/x"), "--usual-voice"),
         (("--diarize", "--to", "http://127.0.0.1:1/rooms/x"), "--diarize"),
     ],
 )
@@ -42,6 +45,7 @@ def test_what_contradicts_it_is_refused(
 
 def test_it_is_off_unless_it_is_asked_for() -> None:
     assert not load_config(environ={}).speakers.diarize
+    assert not load_config(environ={}).speakers.usual_voice
     asked = load_config(overrides={"speakers.diarize": True, "speakers.at_most": 3}, environ={})
     assert asked.speakers == SpeakersConfig(diarize=True, at_most=3)
 

@@ -16,8 +16,9 @@ from livemerc.cli import call
 from livemerc.config import SAMPLE_RATE_HZ, load_config
 from livemerc.console.enrolment import consent_to, enrol
 from livemerc.errors import ConfigError, InputError
+from livemerc.model.checkpoint import read_manifest
 from livemerc.speakers.embedder import embedder_id
-from livemerc.speakers.voiceprints import Voiceprints
+from livemerc.speakers.voiceprints import UsualVoice, Voiceprints
 
 
 class Terminal(io.StringIO):
@@ -87,9 +88,13 @@ def test_who_is_enrolled_is_listed_with_the_consent_and_forgotten(capsys: pytest
     assert said(capsys, "list") == (0, f"nobody is enrolled (voiceprints would be in {Voiceprints().folder})\n", "")
     Voiceprints().add(voiceprint("Ann", embedder=embedder_id()))
     Voiceprints().add(voiceprint("Ben"))
+    usual = UsualVoice(statistics="2" * 64, checkpoint="test-1", voices=[bytes(8)])
+    Voiceprints().add(voiceprint("Cem", embedder=embedder_id(), usual_voice=usual))
     code, out, err = said(capsys, "list")
     assert code == 0
-    ann, ben = out.splitlines()
+    ann, ben, cem = out.splitlines()
+    assert cem == "Cem  2026-01-02, 16 s of voice, usual voice for test-1, consent of 2026-01-02 (flag)"
+    assert said(capsys, "forget", "Cem")[0] == 0
     assert ann == "Ann  2026-01-02, 16 s of voice, consent of 2026-01-02 (flag)"
     assert ben.endswith("by another embedder (test): not compared")
     assert "Ben" in err
@@ -113,7 +118,11 @@ def test_consent_is_asked_at_the_terminal_and_dated(
     assert consent.how == "terminal"
     assert consent.given_at.endswith("+00:00")
     assert consent.question in capsys.readouterr().err
-    assert consent_to("Ann", given=True).how == "flag"
+    assert "how it usually sounds" not in consent.question
+    given = consent_to("Ann", given=True, usual_voice=True)
+    assert given.how == "flag"
+    assert "how it usually sounds" in given.question
+    assert "emotions" in given.question
 
 
 @pytest.mark.parametrize("answer", ["", "\n", "n\n", "of course not\n", "yep\n"])
@@ -144,15 +153,18 @@ def test_a_microphone_that_hears_nothing_is_told(tmp_path: Path) -> None:
     assert Voiceprints(tmp_path).read().prints == []
 
 
-def test_a_reader_is_enrolled_from_a_recording(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, shared_data: Path
-) -> None:
+@pytest.fixture
+def recording(tmp_path: Path, shared_data: Path) -> Path:
+    """Three clips of one reader."""
     folder = shared_data / "speech" / "librispeech"
     paths = sorted(folder.glob("*.flac"))
     own = [path for path in paths if path.name.split("-")[0] == paths[0].name.split("-")[0]]
     pause = np.zeros(SAMPLE_RATE_HZ, np.float32)
     samples = np.concatenate([part for path in own[:3] for part in (read_samples(path, SAMPLE_RATE_HZ), pause)])
-    recording = write_wav(tmp_path / "ann.wav", samples, SAMPLE_RATE_HZ)
+    return write_wav(tmp_path / "ann.wav", samples, SAMPLE_RATE_HZ)
+
+
+def test_a_reader_is_enrolled_from_a_recording(capsys: pytest.CaptureFixture[str], recording: Path) -> None:
     code, out, err = said(capsys, "enroll", "Ann", "--file", str(recording), "--consent")
     assert (code, err) == (0, "")
     (kept,) = Voiceprints().read().prints
@@ -160,3 +172,33 @@ def test_a_reader_is_enrolled_from_a_recording(
     assert kept.embedder == embedder_id()
     assert kept.consent.how == "flag"
     assert len(kept.mean) == 256
+    assert kept.usual_voice is None
+    assert "usually sounds" not in kept.consent.question
+
+
+def test_how_a_voice_usually_sounds_is_kept_where_that_is_asked_for(
+    capsys: pytest.CaptureFixture[str], recording: Path
+) -> None:
+    code, out, err = said(capsys, "enroll", "Ann", "--file", str(recording), "--usual-voice", "--consent")
+    assert (code, err) == (0, "")
+    (kept,) = Voiceprints().read().prints
+    manifest = read_manifest()
+    assert f"how it usually sounds to {manifest.id}" in out
+    assert kept.usual_voice is not None
+    assert kept.usual_voice.statistics == manifest.voice_statistics_id
+    assert kept.usual_voice.checkpoint == manifest.id
+    assert len(kept.usual_voice.voices) == kept.utterances
+    assert "how it usually sounds" in kept.consent.question
+    assert f"usual voice for {manifest.id}" in said(capsys, "list")[1]
+    assert said(capsys, "forget", "Ann")[0] == 0
+    assert list(Voiceprints().folder.iterdir()) == []
+
+
+def test_a_checkpoint_without_baselines_is_told_before_anybody_is_heard(
+    capsys: pytest.CaptureFixture[str], checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIVEMERC_MODEL_CHECKPOINT", str(checkpoint))
+    code, out, err = said(capsys, "enroll", "Ann", "--file", "absent.wav", "--usual-voice", "--consent")
+    assert (code, out) == (2, "")
+    assert "--usual-voice" in err
+    assert len(err.splitlines()) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 from helpers.paths import DEMO
 
@@ -15,7 +16,8 @@ RATE_HZ = 16_000
 
 
 class Samples:
-    """The demo from `start_s` to `end_s`; `endless`: then silent until closed; `fail`: then the cable is cut."""
+    """The demo, or another recording, from `start_s` to `end_s`; `endless`: then silent until closed; `fail`: then the
+    cable is cut."""
 
     speakers: tuple[str, ...] = ()
 
@@ -28,9 +30,10 @@ class Samples:
         live: bool = False,
         endless: bool = False,
         fail: bool = False,
+        path: Path = DEMO,
     ) -> None:
         self.name, self.rate_hz, self.live, self.warnings = f"from {start_s}", RATE_HZ, live, list[str]()
-        samples = read_samples(DEMO, RATE_HZ, start_s, end_s)
+        samples = read_samples(path, RATE_HZ, start_s, end_s)
         size = round(block_ms * RATE_HZ / 1000)
         self._blocks = [Block(samples[i : i + size], i / RATE_HZ) for i in range(0, len(samples), size)]
         self._endless, self._fail, self._closed = endless, fail, threading.Event()

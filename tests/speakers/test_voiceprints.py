@@ -15,7 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livemerc.errors import ConfigError, InputError, LivemercError
-from livemerc.speakers.voiceprints import EmbedderId, Voiceprints, checked_name, of_embedder, same_name
+from livemerc.speakers.voiceprints import (
+    EmbedderId,
+    Found,
+    UsualVoice,
+    Voiceprints,
+    checked_name,
+    of_embedder,
+    same_name,
+)
+
+USUAL = UsualVoice(statistics="2" * 64, checkpoint="test-1", voices=[bytes(8), b"\x00\x00\x80?" * 2])
 
 
 @pytest.fixture
@@ -37,6 +47,35 @@ def test_what_is_kept_comes_back_and_is_its_owners_alone(prints: Voiceprints) ->
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert stat.S_IMODE(prints.folder.stat().st_mode) == 0o700
     assert [entry.name for entry in prints.folder.iterdir()] == [path.name]
+
+
+def test_one_without_a_usual_voice_that_an_earlier_version_kept_is_read(prints: Voiceprints) -> None:
+    path = prints.add(voiceprint("Ann"))
+    kept = json.loads(path.read_bytes())
+    del kept["usual_voice"]
+    path.write_text(json.dumps(kept))
+    assert prints.read() == Found([voiceprint("Ann")])
+
+
+def test_a_usual_voice_comes_back_in_the_same_file_and_goes_with_it(prints: Voiceprints) -> None:
+    with_it = voiceprint("Ann", usual_voice=USUAL)
+    path = prints.add(with_it)
+    assert prints.read().prints == [with_it]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600 or sys.platform == "win32"
+    assert prints.forget("Ann")
+    assert list(prints.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"voices": []}, {"voices": ["AAAAAA=="] * 33}, {"voices": ["!"]}, {"checkpoint": "\x1b[2J"}, {"statistics": 1}],
+)
+def test_a_damaged_usual_voice_is_a_damaged_print(prints: Voiceprints, damage: dict[str, object]) -> None:
+    path = prints.add(voiceprint("Ann", usual_voice=USUAL))
+    kept = json.loads(path.read_bytes())
+    path.write_text(json.dumps(kept | {"usual_voice": kept["usual_voice"] | damage}))
+    (told,) = prints.read().damaged
+    assert "damaged" in told
 
 
 def test_nobody_is_enrolled_where_there_is_no_folder(prints: Voiceprints) -> None:

@@ -310,6 +310,49 @@ def voiceprints(
     return _show(run(data, out, conversations=conversations, seed=seed))
 
 
+@experiments.command
+def usual_voice(
+    *,
+    data: Path,
+    out: Path,
+    corpora: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    speakers: int = 12,
+    orders: int = 5,
+    seed: int = 0,
+    threads: int = 1,
+) -> int:
+    """What an enrolled usual voice is worth: the voice's labels where baselines begin cold, and where with it.
+
+    Parameters
+    ----------
+    data
+        Folder with the corpora, as for `train`.
+    out
+        Folder of the experiment.
+    corpora
+        Of `ravdess`, `ased`, `librispeech` and the other corpora of voices (default: these three).
+    speakers
+        Of each corpus at most, of those whom no stage heard (default 12).
+    orders
+        In which each one's clips are said (default 5).
+    seed
+        Of the drawing (default 0).
+    threads
+        torch threads (default 1).
+    """
+    if speakers < 1 or orders < 1:
+        raise ConfigError("--speakers and --orders must be 1 or more.")
+    set_torch(threads)
+    from trainer.corpora.voices import VOICES as KNOWN
+    from trainer.experiments.usual_voice import CORPORA, run
+
+    chosen = corpora or list(CORPORA)
+    unknown = [name for name in chosen if name not in KNOWN]
+    if unknown:
+        raise ConfigError(f"--corpora {unknown[0]}: no such corpus; there are {', '.join(KNOWN)}.")
+    return _show(run(data, chosen, out, speakers=speakers, orders=orders, seed=seed))
+
+
 def _show(table: list[str]) -> int:
     print("\n".join(table))
     return EXIT_OK

@@ -82,6 +82,7 @@ def test_without_a_name_all_are_listed_with_a_sentence(capsys: pytest.CaptureFix
         "fusion-options",
         "speakers",
         "voiceprints",
+        "usual-voice",
         "read-prose",
     }
     said = " ".join(out.replace("│", " ").split())
