@@ -12,16 +12,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from livemerc.config import SAMPLE_RATE_HZ
 from livemerc.errors import ModelError, cause_of
 from livemerc.speakers.voiceprints import EmbedderId
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights" / "speakers"
 ENCODER = "ge2e.safetensors"
@@ -61,29 +57,23 @@ class SpeakerEmbedder:
     missing or damaged."""
 
     def __init__(self, folder: Path = WEIGHTS) -> None:
-        import torch
         from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        from safetensors.numpy import load_file
 
         from livemerc.model.mel import MelPower
-        from livemerc.model.undrawn import Undrawn
         from livemerc.speakers.network import MEL_BINS, Ge2eNetwork
 
         try:
-            weights = {name: tensor.float() for name, tensor in load_file(folder / ENCODER).items()}
-            self._centre, self._scale = weights.pop("centre").numpy(), float(weights.pop("scale"))
-            with Undrawn():
-                self._network = Ge2eNetwork()
-            self._network.load_state_dict(weights)
-        except (OSError, SafetensorError, KeyError, RuntimeError) as error:
+            weights = {name: array.astype(np.float32) for name, array in load_file(folder / ENCODER).items()}
+            self._centre, self._scale = weights.pop("centre"), float(weights.pop("scale"))
+            self._network = Ge2eNetwork(folder, weights)
+        except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
             raise ModelError(
                 f"{folder}: the weights that tell speakers apart cannot be read ({cause_of(error)}); install livemerc "
                 "anew, or leave --diarize out."
             ) from error
         self.id = embedder_id(folder)
-        self._network.eval().requires_grad_(False)
         self._mel = MelPower(MEL_BINS, "constant")
-        self._inference = torch.inference_mode
 
     def embed(self, samples: np.ndarray) -> VoicePoint | None:
         """(n,) float32 at 16 kHz; None = too little voice."""
@@ -95,44 +85,40 @@ class SpeakerEmbedder:
 
     def encode(self, voiced: np.ndarray) -> np.ndarray:
         """(n,) of voice -> (256,), of length 1: what the network makes of it."""
-        import torch
-
-        from livemerc.speakers.network import levelled
-
-        with self._inference():
-            mel = self._mel(torch.from_numpy(levelled(voiced[: round(LONGEST_S * SAMPLE_RATE_HZ)]))).T
-            mean = self._network(windows(mel)).mean(0)
-            return (mean / mean.norm().clamp(min=1e-8)).numpy()
+        mean = self._network(windows(self._powers(voiced[: round(LONGEST_S * SAMPLE_RATE_HZ)]))).mean(0)
+        return mean / max(float(np.linalg.norm(mean)), 1e-8)
 
     def course(self, samples: np.ndarray, window_s: float, step_s: float) -> tuple[np.ndarray, np.ndarray]:
         """(n,) -> begins (N,) in samples and embeddings (N, 256) of windows of `window_s` every `step_s`, pauses
         included; n is at least a window."""
-        import torch
-
         from livemerc.model.mel import HOP_SAMPLES
-        from livemerc.speakers.network import levelled
 
         size, step = round(window_s * SAMPLE_RATE_HZ / HOP_SAMPLES), round(step_s * SAMPLE_RATE_HZ / HOP_SAMPLES)
-        with self._inference():
-            mel = self._mel(torch.from_numpy(levelled(samples))).T
-            parts = mel.unfold(0, size, step).transpose(1, 2)
-            return np.arange(len(parts)) * step * HOP_SAMPLES, self._network(parts).numpy()
+        parts = np.lib.stride_tricks.sliding_window_view(self._powers(samples), size, axis=0)[::step].swapaxes(1, 2)
+        return np.arange(len(parts)) * step * HOP_SAMPLES, self._network(parts)
+
+    def _powers(self, samples: np.ndarray) -> np.ndarray:
+        """(n,) -> mel powers (N, 40) at the network's level."""
+        import torch
+
+        from livemerc.speakers.network import levelled
+
+        with torch.inference_mode():
+            return self._mel(torch.from_numpy(levelled(samples))).numpy().T
 
 
-def windows(mel: Tensor) -> Tensor:
+def windows(mel: np.ndarray) -> np.ndarray:
     """(N, 40) -> (windows, 160, 40). What is shorter is said again until it is long enough: of silence the network
     makes a voice of its own."""
-    import torch
-
     from livemerc.speakers.network import WINDOW_FRAMES
 
     count = len(mel)
     if count < WINDOW_FRAMES:
-        return mel[torch.arange(WINDOW_FRAMES) % count][None]
+        return mel[np.arange(WINDOW_FRAMES) % count][None]
     starts = list(range(0, count - WINDOW_FRAMES + 1, STEP_FRAMES))
     if count - WINDOW_FRAMES - starts[-1] > STEP_FRAMES // 2:
         starts.append(count - WINDOW_FRAMES)
-    return torch.stack([mel[start : start + WINDOW_FRAMES] for start in starts])
+    return np.stack([mel[start : start + WINDOW_FRAMES] for start in starts])
 
 
 def without_pauses(samples: np.ndarray) -> np.ndarray:
