@@ -10,6 +10,7 @@ hardly better on moods (trainer/LOG.md).
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,10 +36,12 @@ _NEIGHBOURS = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VoicePoint:
-    """`x` (256,) float32; `voiced_s`: seconds of voice that it was made of."""
+    """`x` (256,) float32; `voiced_s`: seconds of voice that it was made of. `strays`: the squared distance of the two of
+    its windows that are least alike; None = there is but one."""
 
     x: np.ndarray
     voiced_s: float
+    strays: float | None = None
 
 
 def embedder_id(folder: Path = WEIGHTS) -> EmbedderId:
@@ -81,21 +84,26 @@ class SpeakerEmbedder:
         voiced_s = len(voiced) / SAMPLE_RATE_HZ
         if voiced_s < LEAST_S:
             return None
-        return VoicePoint((self.encode(voiced) - self._centre) * np.float32(self._scale), voiced_s)
+        heard = self._windows(voiced)
+        strays = None
+        if len(heard) > 1:
+            strays = float(np.square(heard[:, None] - heard).sum(-1).max())
+        return VoicePoint((_mean(heard) - self._centre) * np.float32(self._scale), voiced_s, strays)
 
     def encode(self, voiced: np.ndarray) -> np.ndarray:
         """(n,) of voice -> (256,), of length 1: what the network makes of it."""
-        mean = self._network(windows(self._powers(voiced[: round(LONGEST_S * SAMPLE_RATE_HZ)]))).mean(0)
-        return mean / max(float(np.linalg.norm(mean)), 1e-8)
+        return _mean(self._windows(voiced))
 
-    def course(self, samples: np.ndarray, window_s: float, step_s: float) -> tuple[np.ndarray, np.ndarray]:
-        """(n,) -> begins (N,) in samples and embeddings (N, 256) of windows of `window_s` every `step_s`, pauses
-        included; n is at least a window."""
+    def course(self, samples: np.ndarray, window_s: float, step_s: float) -> Course:
+        """Of (n,) samples, at least a window, pauses included."""
         from livemerc.model.mel import HOP_SAMPLES
 
         size, step = round(window_s * SAMPLE_RATE_HZ / HOP_SAMPLES), round(step_s * SAMPLE_RATE_HZ / HOP_SAMPLES)
         parts = np.lib.stride_tricks.sliding_window_view(self._powers(samples), size, axis=0)[::step].swapaxes(1, 2)
-        return np.arange(len(parts)) * step * HOP_SAMPLES, self._network(parts)
+        return Course(self._network, parts)
+
+    def _windows(self, voiced: np.ndarray) -> np.ndarray:
+        return self._network(windows(self._powers(voiced[: round(LONGEST_S * SAMPLE_RATE_HZ)])))
 
     def _powers(self, samples: np.ndarray) -> np.ndarray:
         """(n,) -> mel powers (N, 40) at the network's level."""
@@ -105,6 +113,28 @@ class SpeakerEmbedder:
 
         with torch.inference_mode():
             return self._mel(torch.from_numpy(levelled(samples))).numpy().T
+
+
+class Course:
+    """The voice in windows at even steps, which are heard when they are asked for."""
+
+    def __init__(self, network: Callable[[np.ndarray], np.ndarray], parts: np.ndarray) -> None:
+        self._network, self._parts = network, parts
+        self._heard: dict[int, np.ndarray] = {}
+
+    def every(self, step: int) -> np.ndarray:
+        """(N, 256): of the first window, and of every `step`th from there on."""
+        asked = range(0, len(self._parts), step)
+        new = [at for at in asked if at not in self._heard]
+        if new:
+            self._heard |= zip(new, self._network(self._parts[new]), strict=True)
+        return np.stack([self._heard[at] for at in asked])
+
+
+def _mean(heard: np.ndarray) -> np.ndarray:
+    """(N, D) -> (D,), of length 1."""
+    mean = heard.mean(0)
+    return mean / max(float(np.linalg.norm(mean)), 1e-8)
 
 
 def windows(mel: np.ndarray) -> np.ndarray:
