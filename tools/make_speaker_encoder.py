@@ -68,8 +68,8 @@ def save(weights: dict[str, torch.Tensor], centre: np.ndarray, scale: float) -> 
 
 
 def draw(path: Path) -> None:
-    """The network of livemerc/speakers/network.py, mel powers (frames, windows, 40) in, embeddings (windows, 256) out. Its
-    weights are somebody else's to give: they are said to be in a file that there is not."""
+    """The network of livemerc/speakers/network.py: mel powers (frames, windows, 40) in, embeddings (windows, 256) out.
+    Its weights are given by whoever runs it: they are said to be in a file that there is not."""
     weights = {"linear.weight": (WIDTH, WIDTH), "linear.bias": (WIDTH,)}
     constants = {"first": np.array([0]), "second": np.array([1]), "least": np.array(1e-8, np.float32)}
     nodes, heard = [], "mel"

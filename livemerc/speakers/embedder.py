@@ -36,8 +36,8 @@ _NEIGHBOURS = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VoicePoint:
-    """`x` (256,) float32; `voiced_s`: seconds of voice that it was made of. `strays`: the squared distance of the two of
-    its windows that are least alike; None = there is but one."""
+    """`x` (256,) float32; `voiced_s`: seconds of voice that it was made of. `strays`: the squared distance of the two
+    least alike of its windows; None = there is but one."""
 
     x: np.ndarray
     voiced_s: float

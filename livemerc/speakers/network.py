@@ -42,7 +42,7 @@ class Ge2eNetwork:
 
 
 def _renamed(weights: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
-    """As ONNX names and orders them: its gates are input, output, forget, cell; torch's are input, forget, cell, output."""
+    """As ONNX names and orders them. Its gates: input, output, forget, cell; torch's: input, forget, cell, output."""
 
     def gates(name: str) -> np.ndarray:
         i, f, c, o = np.split(weights[name], 4)

@@ -56,9 +56,7 @@ def test_a_course_is_the_same_however_much_of_it_is_asked_for_first(embedder: Sp
     assert coarse_first.every(1) == pytest.approx(whole.every(1), abs=1e-4)
 
 
-def test_a_voice_strays_where_another_follows(
-    embedder: SpeakerEmbedder, readers: dict[str, list[np.ndarray]]
-) -> None:
+def test_a_voice_strays_where_another_follows(embedder: SpeakerEmbedder, readers: dict[str, list[np.ndarray]]) -> None:
     (one, *_), (other, *_), *_ = readers.values()
     alone, both = embedder.embed(one), embedder.embed(np.concatenate((one, other)))
     assert alone is not None
@@ -67,7 +65,7 @@ def test_a_voice_strays_where_another_follows(
     assert both.strays is not None
     assert both.strays > STRAYS
     assert both.strays > alone.strays
-    short = embedder.embed(one[: SAMPLE_RATE_HZ])
+    short = embedder.embed(one[:SAMPLE_RATE_HZ])
     assert short is not None
     assert short.strays is None
 
