@@ -7,7 +7,7 @@ Processing Letters 12(2)) of the embeddings of overlapping windows: the parts wh
 mean, where each further part costs a constant. All places and any number of changes are weighed at once, so somebody
 who says little between two turns of another is found, too. What is found is looked at again by whole turns.
 
-That course costs most of all, and most utterances are one person's. So two things that cost less are asked first: whether
+That course costs most of all, and most utterances are one person's. So what costs less is asked first: whether
 the windows of the utterance's own point are alike (`STRAYS`), and whether every third window shows a change.
 """
 
