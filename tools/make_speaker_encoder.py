@@ -1,9 +1,11 @@
-"""Makes the speaker encoder that ships (livemerc/weights/speakers/ge2e.safetensors) from Resemblyzer's.
+"""Makes the speaker encoder that ships (livemerc/weights/speakers: ge2e.safetensors, ge2e.onnx) from Resemblyzer's.
 
+    pip install onnx
     pip download --no-deps --only-binary :all: Resemblyzer==0.1.4 -d DOWNLOADED
     python tools/make_speaker_encoder.py DOWNLOADED/Resemblyzer-0.1.4-py3-none-any.whl READERS
 
-The published weights are a pickle in float32; these are safetensors in float16. READERS: folder of the corpus of that
+The published weights are a pickle in float32; these are safetensors in float16, and the graph that onnxruntime runs
+takes them from there. Without arguments the graph alone is made. READERS: folder of the corpus of that
 name, of whose voices centre and scale are found. The input's digest is checked and others are refused.
 """
 
@@ -17,11 +19,14 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
+from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save_file
 
 from livemerc.audio.read import read_samples
 from livemerc.speakers.embedder import ENCODER, SAMPLE_RATE_HZ, WEIGHTS, SpeakerEmbedder, without_pauses
+from livemerc.speakers.network import DEPTH, GRAPH, MEL_BINS, WIDTH
 from trainer.corpora.labelled_clips import read_labelled
 
 SOURCE = "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e"
@@ -32,6 +37,9 @@ _WITHIN = 0.277
 
 
 def main() -> int:
+    draw(WEIGHTS / GRAPH)
+    if len(sys.argv) == 1:
+        return 0
     wheel, readers = Path(sys.argv[1]), Path(sys.argv[2])
     with zipfile.ZipFile(wheel) as archive:
         content = archive.read("resemblyzer/pretrained.pt")
@@ -57,6 +65,45 @@ def main() -> int:
 def save(weights: dict[str, torch.Tensor], centre: np.ndarray, scale: float) -> None:
     """The file that `SpeakerEmbedder` reads."""
     save_file(weights | {"centre": torch.from_numpy(centre), "scale": torch.tensor(scale)}, WEIGHTS / ENCODER)
+
+
+def draw(path: Path) -> None:
+    """The network of livemerc/speakers/network.py: mel powers (frames, windows, 40) in, embeddings (windows, 256) out.
+    Its weights are given by whoever runs it: they are said to be in a file that there is not."""
+    weights = {"linear.weight": (WIDTH, WIDTH), "linear.bias": (WIDTH,)}
+    constants = {"first": np.array([0]), "second": np.array([1]), "least": np.array(1e-8, np.float32)}
+    nodes, heard = [], "mel"
+    for layer in range(DEPTH):
+        names = {"W": (MEL_BINS if layer == 0 else WIDTH), "R": WIDTH}
+        weights |= {f"{name}{layer}": (1, 4 * WIDTH, width) for name, width in names.items()}
+        weights[f"B{layer}"] = (1, 8 * WIDTH)
+        inputs = [heard, *(f"{name}{layer}" for name in "WRB")]
+        last = layer == DEPTH - 1
+        nodes.append(helper.make_node("LSTM", inputs, ["", "state"] if last else [f"all{layer}"], hidden_size=WIDTH))
+        if not last:
+            heard = f"heard{layer}"
+            nodes.append(helper.make_node("Squeeze", [f"all{layer}", "second"], [heard]))
+    nodes += [
+        helper.make_node("Squeeze", ["state", "first"], ["last"]),
+        helper.make_node("Gemm", ["last", "linear.weight", "linear.bias"], ["projected"], transB=1),
+        helper.make_node("Relu", ["projected"], ["positive"]),
+        helper.make_node("ReduceL2", ["positive", "second"], ["length"]),
+        helper.make_node("Max", ["length", "least"], ["divisor"]),
+        helper.make_node("Div", ["positive", "divisor"], ["embedding"]),
+    ]
+    inputs = [helper.make_tensor_value_info("mel", TensorProto.FLOAT, ["frames", "windows", MEL_BINS])]
+    outputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["windows", WIDTH])]
+    given = [_given(name, shape) for name, shape in weights.items()]
+    given += [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "ge2e", inputs, outputs, given)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8), path)
+
+
+def _given(name: str, shape: tuple[int, ...]) -> TensorProto:
+    tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=shape, data_location=TensorProto.EXTERNAL)
+    for key, value in {"location": "given", "offset": 0, "length": 4 * int(np.prod(shape))}.items():
+        tensor.external_data.add(key=key, value=str(value))
+    return tensor
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import math
-import os
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from livemerc.config import SAMPLE_RATE_HZ, VadConfig
 from livemerc.errors import ModelError
+from livemerc.runtime.onnx import session
 
 
 class Vad(Protocol):
@@ -65,19 +65,7 @@ class SileroVad:
     _QUIET = 0.1
 
     def __init__(self, path: Path | None = None, forget_after_s: float | None = None) -> None:
-        # onnxruntime's wheels report to their maker, and keep a device id and a database in the user's cache
-        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        # one thread: the network is tiny, and spinning threads would take the cores from the brain
-        options.inter_op_num_threads = 1
-        options.intra_op_num_threads = 1
-        options.enable_cpu_mem_arena = False
-        options.log_severity_level = 4
-        self._session: Any = onnxruntime.InferenceSession(
-            str(path or silero_file()), providers=["CPUExecutionProvider"], sess_options=options
-        )
+        self._session = session(path or silero_file())
         frames = None if forget_after_s is None else max(1, round(forget_after_s * SAMPLE_RATE_HZ / self.frame_samples))
         self._forget_after_frames = frames
         self._quiet_frames = 0

@@ -5,7 +5,6 @@ A voice that cannot be embedded (the model's thread fails, hangs or is too far b
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from livemerc.pipeline.usual_voices import UsualVoices
     from livemerc.speakers.embedder import SpeakerEmbedder, VoicePoint
     from livemerc.speakers.online import OnlineSpeakers
+    from livemerc.speakers.turns import SpokenTurn
 
 
 T = TypeVar("T")
@@ -68,7 +68,8 @@ class WhoSpeaks:
         self._estimator = estimator
         self._embedder: SpeakerEmbedder | None = None
         self._online: OnlineSpeakers | None = None
-        self._ahead: tuple[np.ndarray, list[int], VoicePoint | None] | None = None
+        self._ahead: tuple[np.ndarray, list[SpokenTurn]] | None = None
+        self._points: list[tuple[np.ndarray, VoicePoint | None]] = []  # of the turns that were found last
         self._enrolled: EnrolledVoices | None = None
         self._usual: UsualVoices | None = None
         self._checkpoint = config.model.checkpoint
@@ -144,21 +145,22 @@ class WhoSpeaks:
     def prepare(self, utterance: Utterance, give_up: GiveUp[NoAnswer]) -> None:
         """Finds out what an utterance that seems to end will be asked for, so that nobody waits for it then."""
         if self._online is not None and utterance.speaker is None:
-            cuts = self._cuts(utterance.samples, give_up)
-            self._ahead = utterance.samples, cuts, None if cuts else self._point(utterance.samples, give_up)
+            self._ahead = utterance.samples, self._turns(utterance.samples, give_up)
 
     def turns(self, utterance: Utterance, give_up: GiveUp[NoAnswer]) -> list[Utterance]:
         """The utterance, or where several people speak in it its turns: the first keeps its id, the others are ID.2,
         ID.3, ... All were decided when it was."""
         if self._online is None or utterance.speaker is not None:
             return [utterance]
-        ahead = self._ahead
+        ahead, self._ahead = self._ahead, None
         known = ahead is not None and ahead[0] is utterance.samples
-        cuts = ahead[1] if ahead is not None and known else self._cuts(utterance.samples, give_up)
-        if not cuts:
+        turns = ahead[1] if ahead is not None and known else self._turns(utterance.samples, give_up)
+        if len(turns) < 2:
+            self._points = [(utterance.samples, turn.point) for turn in turns]
             return [utterance]
         found = []
-        for number, (begin, end) in enumerate(itertools.pairwise([0, *cuts, len(utterance.samples)]), start=1):
+        for number, turn in enumerate(turns, start=1):
+            begin, end = turn.begin, turn.end
             begin_s, end_s = (utterance.samples_start_s + at / SAMPLE_RATE_HZ for at in (begin, end))
             found.append(
                 replace(
@@ -171,6 +173,7 @@ class WhoSpeaks:
                     forced_cut=utterance.forced_cut and end == len(utterance.samples),
                 )
             )
+        self._points = [(one.samples, turn.point) for one, turn in zip(found, turns, strict=True)]
         return found
 
     def hear(
@@ -182,9 +185,8 @@ class WhoSpeaks:
             return Attribution(named)
         from livemerc.speakers.diarizer import sample_of
 
-        ahead, self._ahead = self._ahead, None
-        known = ahead is not None and ahead[0] is samples
-        point = ahead[2] if ahead is not None and known else self._point(samples, give_up)
+        known = [point for heard, point in self._points if heard is samples]
+        point = known[0] if known else self._point(samples, give_up)
         sample = None if point is None else sample_of(point)
         if named is not None:
             if sample is not None:
@@ -206,13 +208,14 @@ class WhoSpeaks:
         for one in told:
             self.names.told(one)
 
-    def _cuts(self, samples: np.ndarray, give_up: GiveUp[NoAnswer]) -> list[int]:
-        from livemerc.speakers.turns import cuts
+    def _turns(self, samples: np.ndarray, give_up: GiveUp[NoAnswer]) -> list[SpokenTurn]:
+        """[]: nobody has found out."""
+        from livemerc.speakers.turns import turns
 
         embedder = self._embedder
         assert embedder is not None
         try:
-            return self._estimator.run(lambda: cuts(samples, embedder), give_up)
+            return self._estimator.run(lambda: turns(samples, embedder), give_up)
         except Unjudged:
             return []
 

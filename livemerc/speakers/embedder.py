@@ -10,18 +10,15 @@ hardly better on moods (trainer/LOG.md).
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from livemerc.config import SAMPLE_RATE_HZ
 from livemerc.errors import ModelError, cause_of
 from livemerc.speakers.voiceprints import EmbedderId
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights" / "speakers"
 ENCODER = "ge2e.safetensors"
@@ -39,10 +36,12 @@ _NEIGHBOURS = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VoicePoint:
-    """`x` (256,) float32; `voiced_s`: seconds of voice that it was made of."""
+    """`x` (256,) float32; `voiced_s`: seconds of voice that it was made of. `strays`: the squared distance of the two
+    least alike of its windows; None = there is but one."""
 
     x: np.ndarray
     voiced_s: float
+    strays: float | None = None
 
 
 def embedder_id(folder: Path = WEIGHTS) -> EmbedderId:
@@ -61,29 +60,23 @@ class SpeakerEmbedder:
     missing or damaged."""
 
     def __init__(self, folder: Path = WEIGHTS) -> None:
-        import torch
         from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        from safetensors.numpy import load_file
 
         from livemerc.model.mel import MelPower
-        from livemerc.model.undrawn import Undrawn
         from livemerc.speakers.network import MEL_BINS, Ge2eNetwork
 
         try:
-            weights = {name: tensor.float() for name, tensor in load_file(folder / ENCODER).items()}
-            self._centre, self._scale = weights.pop("centre").numpy(), float(weights.pop("scale"))
-            with Undrawn():
-                self._network = Ge2eNetwork()
-            self._network.load_state_dict(weights)
-        except (OSError, SafetensorError, KeyError, RuntimeError) as error:
+            weights = {name: array.astype(np.float32) for name, array in load_file(folder / ENCODER).items()}
+            self._centre, self._scale = weights.pop("centre"), float(weights.pop("scale"))
+            self._network = Ge2eNetwork(folder, weights)
+        except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
             raise ModelError(
                 f"{folder}: the weights that tell speakers apart cannot be read ({cause_of(error)}); install livemerc "
                 "anew, or leave --diarize out."
             ) from error
         self.id = embedder_id(folder)
-        self._network.eval().requires_grad_(False)
         self._mel = MelPower(MEL_BINS, "constant")
-        self._inference = torch.inference_mode
 
     def embed(self, samples: np.ndarray) -> VoicePoint | None:
         """(n,) float32 at 16 kHz; None = too little voice."""
@@ -91,48 +84,71 @@ class SpeakerEmbedder:
         voiced_s = len(voiced) / SAMPLE_RATE_HZ
         if voiced_s < LEAST_S:
             return None
-        return VoicePoint((self.encode(voiced) - self._centre) * np.float32(self._scale), voiced_s)
+        heard = self._windows(voiced)
+        strays = None
+        if len(heard) > 1:
+            strays = float(np.square(heard[:, None] - heard).sum(-1).max())
+        return VoicePoint((_mean(heard) - self._centre) * np.float32(self._scale), voiced_s, strays)
 
     def encode(self, voiced: np.ndarray) -> np.ndarray:
         """(n,) of voice -> (256,), of length 1: what the network makes of it."""
-        import torch
+        return _mean(self._windows(voiced))
 
-        from livemerc.speakers.network import levelled
-
-        with self._inference():
-            mel = self._mel(torch.from_numpy(levelled(voiced[: round(LONGEST_S * SAMPLE_RATE_HZ)]))).T
-            mean = self._network(windows(mel)).mean(0)
-            return (mean / mean.norm().clamp(min=1e-8)).numpy()
-
-    def course(self, samples: np.ndarray, window_s: float, step_s: float) -> tuple[np.ndarray, np.ndarray]:
-        """(n,) -> begins (N,) in samples and embeddings (N, 256) of windows of `window_s` every `step_s`, pauses
-        included; n is at least a window."""
-        import torch
-
+    def course(self, samples: np.ndarray, window_s: float, step_s: float) -> Course:
+        """Of (n,) samples, at least a window, pauses included."""
         from livemerc.model.mel import HOP_SAMPLES
-        from livemerc.speakers.network import levelled
 
         size, step = round(window_s * SAMPLE_RATE_HZ / HOP_SAMPLES), round(step_s * SAMPLE_RATE_HZ / HOP_SAMPLES)
-        with self._inference():
-            mel = self._mel(torch.from_numpy(levelled(samples))).T
-            parts = mel.unfold(0, size, step).transpose(1, 2)
-            return np.arange(len(parts)) * step * HOP_SAMPLES, self._network(parts).numpy()
+        parts = np.lib.stride_tricks.sliding_window_view(self._powers(samples), size, axis=0)[::step].swapaxes(1, 2)
+        return Course(self._network, parts)
+
+    def _windows(self, voiced: np.ndarray) -> np.ndarray:
+        return self._network(windows(self._powers(voiced[: round(LONGEST_S * SAMPLE_RATE_HZ)])))
+
+    def _powers(self, samples: np.ndarray) -> np.ndarray:
+        """(n,) -> mel powers (N, 40) at the network's level."""
+        import torch
+
+        from livemerc.speakers.network import levelled
+
+        with torch.inference_mode():
+            return self._mel(torch.from_numpy(levelled(samples))).numpy().T
 
 
-def windows(mel: Tensor) -> Tensor:
+class Course:
+    """The voice in windows at even steps, which are heard when they are asked for."""
+
+    def __init__(self, network: Callable[[np.ndarray], np.ndarray], parts: np.ndarray) -> None:
+        self._network, self._parts = network, parts
+        self._heard: dict[int, np.ndarray] = {}
+
+    def every(self, step: int) -> np.ndarray:
+        """(N, 256): of the first window, and of every `step`th from there on."""
+        asked = range(0, len(self._parts), step)
+        new = [at for at in asked if at not in self._heard]
+        if new:
+            self._heard |= zip(new, self._network(self._parts[new]), strict=True)
+        return np.stack([self._heard[at] for at in asked])
+
+
+def _mean(heard: np.ndarray) -> np.ndarray:
+    """(N, D) -> (D,), of length 1."""
+    mean = heard.mean(0)
+    return mean / max(float(np.linalg.norm(mean)), 1e-8)
+
+
+def windows(mel: np.ndarray) -> np.ndarray:
     """(N, 40) -> (windows, 160, 40). What is shorter is said again until it is long enough: of silence the network
     makes a voice of its own."""
-    import torch
-
     from livemerc.speakers.network import WINDOW_FRAMES
 
     count = len(mel)
     if count < WINDOW_FRAMES:
-        return mel[torch.arange(WINDOW_FRAMES) % count][None]
+        return mel[np.arange(WINDOW_FRAMES) % count][None]
     starts = list(range(0, count - WINDOW_FRAMES + 1, STEP_FRAMES))
     if count - WINDOW_FRAMES - starts[-1] > STEP_FRAMES // 2:
         starts.append(count - WINDOW_FRAMES)
-    return torch.stack([mel[start : start + WINDOW_FRAMES] for start in starts])
+    return np.stack([mel[start : start + WINDOW_FRAMES] for start in starts])
 
 
 def without_pauses(samples: np.ndarray) -> np.ndarray:

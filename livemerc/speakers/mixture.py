@@ -77,19 +77,20 @@ class Mixture:
     anchor: float
     popularity: float = 0.0
 
-    def scores(self, weights: np.ndarray, totals: np.ndarray) -> np.ndarray:
-        """(K,) and (K, D) -> (K,)."""
-        gain = 1.0 + self.between * weights
-        voice = 0.5 * (self.between * np.square(totals).sum(1) / gain - self.dimensions * np.log(gain))
-        if not self.popularity:
-            return voice
-        return voice + self.popularity * np.array([math.lgamma(1.0 + max(0.0, weight)) for weight in weights.tolist()])
+    def score(self, weight: float, square: float) -> float:
+        """Of a speaker's W and |X|^2."""
+        gain = 1.0 + self.between * weight
+        voice = 0.5 * (self.between * square / gain - self.dimensions * math.log(gain))
+        return voice + self.popularity * math.lgamma(1.0 + max(0.0, weight)) if self.popularity else voice
 
     def alike(self, one: Known, other: Known) -> float:
         """Nats by which one speaker explains both better than two do."""
-        weights = np.array([one.weight, other.weight, one.weight + other.weight])
-        a, b, both = self.scores(weights, np.stack([one.total, other.total, one.total + other.total]))
-        return float(both - a - b)
+        both = one.total + other.total
+        return (
+            self.score(one.weight + other.weight, float(both @ both))
+            - self.score(one.weight, float(one.total @ one.total))
+            - self.score(other.weight, float(other.total @ other.total))
+        )
 
     def apart(self, one: Sample, other: Sample) -> float:
         """Nats by which two speakers explain two samples better than one does, whatever the session makes of voices and
@@ -113,16 +114,25 @@ class Mixture:
 
 
 class _Search:
-    """Coordinate ascent from the order in which they were said: move a sample, join a new speaker with another."""
+    """Coordinate ascent from the order in which they were said: move a sample, join a new speaker with another.
+
+    A speaker counts by W and |X|^2, so the products of the samples with each other and with each X are all that is
+    needed. They are few, and few numbers are added sooner in plain Python than in arrays.
+    """
 
     def __init__(self, mixture: Mixture, known: Sequence[Known], samples: Sequence[Sample], at_most: int | None):
         self.mixture, self.samples, self.known = mixture, samples, len(known)
         room = len(known) + len(samples)  # there is always an empty place for the sample in hand
         self.at_most = room if at_most is None else max(at_most, len(known))
-        self.weights = np.zeros(room)
-        self.totals = np.zeros((room, len(samples[0].x)))
-        for place, one in enumerate(known):
-            self.weights[place], self.totals[place] = one.weight, one.total
+        x = np.stack([sample.x for sample in samples])
+        self.products: list[list[float]] = (x @ x.T).tolist()
+        self.weights = [one.weight for one in known] + [0.0] * len(samples)
+        self.squares = [float(one.total @ one.total) for one in known] + [0.0] * len(samples)
+        self.with_x: list[list[float]] = [(x @ one.total).tolist() for one in known]
+        """X of each place with each x."""
+        self.with_x += [[0.0] * len(samples) for _ in samples]
+        self.counts = [1] * len(known) + [0] * len(samples)
+        """Samples at each place; whoever is known counts as one."""
         self.places: list[int | None] = [None] * len(samples)
 
     def run(self) -> Partition:
@@ -131,31 +141,32 @@ class _Search:
             for i in range(len(self.samples)):
                 self._take_out(i)
                 gains, fresh = self._gains(i)
-                best = int(gains.argmax())
+                best = max(gains, key=gains.__getitem__)
                 self._put(i, None if best == fresh and not self.samples[i].may_begin else best)
             self._join()
             if self.places == before:
                 break
         return self._result()
 
-    def _gains(self, i: int) -> tuple[np.ndarray, int | None]:
-        """Of putting sample i, which is in none, at each of the places: (places,), -inf where it may not be. And the
-        place of who is new, None = there are enough."""
-        sample = self.samples[i]
-        more = self.weights + sample.weight, self.totals + sample.weight * sample.x
-        gains = self.mixture.scores(*more) - self.mixture.scores(self.weights, self.totals)
-        empty = np.flatnonzero(self._counts() == 0)
-        empty = empty[empty >= self.known]
-        enough = len(self.weights) - len(empty) >= self.at_most
-        gains[empty if enough else empty[1:]] = -np.inf
-        if enough:
-            return gains, None
-        gains[empty[0]] -= self.mixture.new_cost
-        return gains, int(empty[0])
+    def _gains(self, i: int) -> tuple[dict[int, float], int | None]:
+        """Of putting sample i, which is in none, at each of the places where it may be. And the place of who is new,
+        None = there are enough."""
+        there = [place for place, count in enumerate(self.counts) if count]
+        fresh = None if len(there) >= self.at_most else self.counts.index(0)
+        gains = {place: self._gain(i, place) for place in there}
+        if fresh is not None:
+            gains[fresh] = self._gain(i, fresh) - self.mixture.new_cost
+        return gains, fresh
 
-    def _counts(self) -> np.ndarray:
-        taken = [place for place in self.places if place is not None]
-        return np.bincount(np.array(taken, int), minlength=len(self.weights))
+    def _gain(self, i: int, place: int) -> float:
+        weight, square = self._changed(i, place, 1)
+        return self.mixture.score(weight, square) - self.mixture.score(self.weights[place], self.squares[place])
+
+    def _changed(self, i: int, place: int, sign: int) -> tuple[float, float]:
+        """W and |X|^2 of a place with sample i, or without."""
+        w = sign * self.samples[i].weight
+        square = self.squares[place] + 2 * w * self.with_x[place][i] + w * w * self.products[i][i]
+        return self.weights[place] + w, square
 
     def _take_out(self, i: int) -> None:
         self._add(i, -1)
@@ -166,10 +177,13 @@ class _Search:
         self._add(i, 1)
 
     def _add(self, i: int, sign: int) -> None:
-        place, sample = self.places[i], self.samples[i]
-        if place is not None:
-            self.weights[place] += sign * sample.weight
-            self.totals[place] += sign * sample.weight * sample.x
+        place = self.places[i]
+        if place is None:
+            return
+        self.weights[place], self.squares[place] = self._changed(i, place, sign)
+        w = sign * self.samples[i].weight
+        self.with_x[place] = [a + w * b for a, b in zip(self.with_x[place], self.products[i], strict=True)]
+        self.counts[place] += sign
 
     def _join(self) -> None:
         """Joins new speakers with whom they are most alike, as long as that is worth more than it costs. One whose
@@ -182,16 +196,25 @@ class _Search:
                 for i in members:
                     self._take_out(i)
                 continue
-            others = [p for p in range(len(self.weights)) if p != place and (p < self.known or p in self.places)]
+            others = [p for p, count in enumerate(self.counts) if count and p != place]
             if not others:
                 continue
-            mine = Known(self.weights[place], self.totals[place])
-            worth = [self.mixture.alike(mine, Known(self.weights[p], self.totals[p])) for p in others]
-            best = int(np.argmax(worth))
+            worth = {other: self._alike(members, place, other) for other in others}
+            best = max(worth, key=worth.__getitem__)
             if worth[best] + self.mixture.new_cost > 0:
                 for i in members:
                     self._take_out(i)
-                    self._put(i, others[best])
+                    self._put(i, best)
+
+    def _alike(self, members: Sequence[int], place: int, other: int) -> float:
+        """Nats by which one speaker explains better what is at two places; `members`: the samples at the first."""
+        shared = sum(self.samples[i].weight * self.with_x[other][i] for i in members)
+        weight = self.weights[place] + self.weights[other]
+        return (
+            self.mixture.score(weight, self.squares[place] + self.squares[other] + 2 * shared)
+            - self.mixture.score(self.weights[place], self.squares[place])
+            - self.mixture.score(self.weights[other], self.squares[other])
+        )
 
     def _result(self) -> Partition:
         numbers = {place: place for place in range(self.known)}
@@ -202,10 +225,10 @@ class _Search:
         for i, where in enumerate(self.places):
             self._take_out(i)
             gains, fresh = self._gains(i)
-            chances = np.exp(self.mixture.scale * (gains - gains.max()))
+            best = max(gains, key=gains.__getitem__)
+            chances = {p: math.exp(self.mixture.scale * (gain - gains[best])) for p, gain in gains.items()}
             # Where it is nobody's, or stands alone, its place is that of who is new.
-            at = where if where is not None and np.isfinite(gains[where]) else fresh
-            at = int(gains.argmax()) if at is None else at
-            probability.append(float(chances[at] / chances.sum()))
+            at = where if where in gains else fresh
+            probability.append(chances[best if at is None else at] / sum(chances.values()))
             self._put(i, where)
         return Partition(tuple(None if w is None else numbers[w] for w in self.places), tuple(probability))

@@ -6,12 +6,16 @@ Optimal partitioning (Jackson et al. 2005, "An algorithm for optimal partitionin
 Processing Letters 12(2)) of the embeddings of overlapping windows: the parts whose windows lie closest to their part's
 mean, where each further part costs a constant. All places and any number of changes are weighed at once, so somebody
 who says little between two turns of another is found, too. What is found is looked at again by whole turns.
+
+That course costs most of all, and most utterances are one person's. So what costs less is asked first: whether
+the windows of the utterance's own point are alike (`STRAYS`), and whether every third window shows a change.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,8 +24,7 @@ from livemerc.config import SAMPLE_RATE_HZ
 from livemerc.speakers.embedder import sounding
 
 if TYPE_CHECKING:
-    from livemerc.speakers.embedder import SpeakerEmbedder
-    from livemerc.speakers.mixture import Sample
+    from livemerc.speakers.embedder import SpeakerEmbedder, VoicePoint
 
 LEAST_SIDE_S = 0.8
 """Voice that each turn must have of itself."""
@@ -31,6 +34,12 @@ PART_COST = 1.5
 CUT_NATS = 4.5
 """By so much two speakers must explain two neighbouring turns better than one does."""
 MOST_TURNS = 8
+STRAYS = 0.45
+"""Squared distance of the two least alike windows of an utterance's point below which its voice is one. Of 138
+utterances that are cut the least was .55; half of the others are below."""
+COARSE_STEPS, COARSE_COST = 3, 0.45
+"""Every third window tells whether there is anything to look for: each part has at least one. With a third of the
+windows the cost is a third, and a little less: the least of those 138 is found up to a cost of .51."""
 _LEAST_WINDOWS = 4
 """Of a part."""
 _REACH_S = 0.35
@@ -41,14 +50,33 @@ _FRAME = SAMPLE_RATE_HZ // 100
 _SMOOTH = 9
 
 
-def cuts(samples: np.ndarray, embedder: SpeakerEmbedder) -> list[int]:
-    """(n,) float32 at 16 kHz -> where it is to be cut, in order; [] = one speaker, or too little to tell."""
+@dataclass(frozen=True, slots=True, eq=False)
+class SpokenTurn:
+    """What one person says, from sample `begin` to `end`; `point`: their voice there, None = too little of it."""
+
+    begin: int
+    end: int
+    point: VoicePoint | None
+
+
+def turns(samples: np.ndarray, embedder: SpeakerEmbedder) -> list[SpokenTurn]:
+    """(n,) float32 at 16 kHz -> its turns, in order and without gaps; one = one speaker, or too little to tell."""
+    whole = SpokenTurn(0, len(samples), embedder.embed(samples))
+    return _confirmed(samples, _borders(samples, whole.point, embedder), whole, embedder)
+
+
+def _borders(samples: np.ndarray, whole: VoicePoint | None, embedder: SpeakerEmbedder) -> list[int]:
+    """Where the voice may change, with voice enough on either side. What costs least is asked first."""
+    if whole is None or (whole.strays is not None and whole.strays < STRAYS):
+        return []
     voiced = np.concatenate(([0], np.cumsum(np.repeat(sounding(samples), 3))))  # in frames of 10 ms
     if len(samples) < (WINDOW_S + _LEAST_WINDOWS * STEP_S) * SAMPLE_RATE_HZ or voiced[-1] < 200 * LEAST_SIDE_S:
         return []
-    _, course = embedder.course(samples, WINDOW_S, STEP_S)
-    places = [_dip(samples, changed_s(window)) for window in changes(course, PART_COST, _LEAST_WINDOWS)]
-    return _confirmed(samples, _with_voice(places, len(samples), voiced), embedder)
+    course = embedder.course(samples, WINDOW_S, STEP_S)
+    if not changes(course.every(COARSE_STEPS), COARSE_COST, 1):
+        return []
+    places = [_dip(samples, changed_s(window)) for window in changes(course.every(1), PART_COST, _LEAST_WINDOWS)]
+    return _with_voice(places, len(samples), voiced)
 
 
 def changed_s(window: int) -> float:
@@ -110,30 +138,27 @@ def _with_voice(places: Sequence[int], count: int, voiced: np.ndarray) -> list[i
     return kept
 
 
-def _confirmed(samples: np.ndarray, places: Sequence[int], embedder: SpeakerEmbedder) -> list[int]:
+def _confirmed(
+    samples: np.ndarray, places: Sequence[int], whole: SpokenTurn, embedder: SpeakerEmbedder
+) -> list[SpokenTurn]:
     """Joins neighbouring turns, those that are most alike first, until two speakers explain each two of them better
     than one does."""
-    edges = [0, *places, len(samples)]
-    turns = [_sample(samples[begin:end], embedder) for begin, end in itertools.pairwise(edges)]
-    while len(turns) > 1:
-        apart = [_apart(one, other) for one, other in itertools.pairwise(turns)]
+
+    def turn(begin: int, end: int) -> SpokenTurn:
+        return whole if end - begin == len(samples) else SpokenTurn(begin, end, embedder.embed(samples[begin:end]))
+
+    found = [turn(begin, end) for begin, end in itertools.pairwise([0, *places, len(samples)])]
+    while len(found) > 1:
+        apart = [_apart(one.point, other.point) for one, other in itertools.pairwise(found)]
         at = int(np.argmin(apart))
-        if apart[at] > CUT_NATS and len(turns) <= MOST_TURNS:
+        if apart[at] > CUT_NATS and len(found) <= MOST_TURNS:
             break
-        turns[at : at + 2] = [_sample(samples[edges[at] : edges[at + 2]], embedder)]
-        del edges[at + 1]
-    return edges[1:-1]
+        found[at : at + 2] = [turn(found[at].begin, found[at + 1].end)]
+    return found
 
 
-def _sample(samples: np.ndarray, embedder: SpeakerEmbedder) -> Sample | None:
-    from livemerc.speakers.diarizer import sample_of
-
-    point = embedder.embed(samples)
-    return None if point is None else sample_of(point)
-
-
-def _apart(one: Sample | None, other: Sample | None) -> float:
+def _apart(one: VoicePoint | None, other: VoicePoint | None) -> float:
     """Nats by which two speakers explain the two better; too little voice is anybody's."""
-    from livemerc.speakers.diarizer import MIXTURE
+    from livemerc.speakers.diarizer import MIXTURE, sample_of
 
-    return -np.inf if one is None or other is None else MIXTURE.apart(one, other)
+    return -np.inf if one is None or other is None else MIXTURE.apart(sample_of(one), sample_of(other))

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from livemerc.audio.read import read_samples
 from livemerc.errors import ModelError
-from livemerc.speakers.embedder import LEAST_S, SAMPLE_RATE_HZ, SpeakerEmbedder, sounding, without_pauses
+from livemerc.speakers.embedder import (
+    ENCODER,
+    LEAST_S,
+    SAMPLE_RATE_HZ,
+    WEIGHTS,
+    SpeakerEmbedder,
+    sounding,
+    windows,
+    without_pauses,
+)
+from livemerc.speakers.turns import STRAYS
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +34,40 @@ def readers(shared_data: Path) -> dict[str, list[np.ndarray]]:
         if len(clips) < 3:
             clips.append(read_samples(path, SAMPLE_RATE_HZ, 1.0, 4.0))
     return dict(list(found.items())[:4])
+
+
+def test_the_network_is_the_lstm_that_its_weights_are_of(embedder: SpeakerEmbedder) -> None:
+    weights = load_file(WEIGHTS / ENCODER)
+    lstm = torch.nn.LSTM(40, 256, 3, batch_first=True)
+    lstm.load_state_dict({n.removeprefix("lstm."): w.float() for n, w in weights.items() if n.startswith("lstm.")})
+    voiced = hiss(3.0)
+    with torch.inference_mode():
+        mel = torch.from_numpy(windows(embedder._powers(voiced)))
+        _, (state, _) = lstm(mel)
+        linear = torch.nn.functional.linear(state[-1], weights["linear.weight"].float(), weights["linear.bias"].float())
+        mean = torch.nn.functional.normalize(torch.relu(linear)).mean(0)
+    assert embedder.encode(voiced) == pytest.approx((mean / mean.norm()).numpy(), abs=1e-4)
+
+
+def test_a_course_is_the_same_however_much_of_it_is_asked_for_first(embedder: SpeakerEmbedder) -> None:
+    whole, coarse_first = (embedder.course(hiss(3.0), 1.0, 0.2) for _ in range(2))
+    coarse = coarse_first.every(3)
+    assert coarse == pytest.approx(whole.every(1)[::3], abs=1e-4)
+    assert coarse_first.every(1) == pytest.approx(whole.every(1), abs=1e-4)
+
+
+def test_a_voice_strays_where_another_follows(embedder: SpeakerEmbedder, readers: dict[str, list[np.ndarray]]) -> None:
+    (one, *_), (other, *_), *_ = readers.values()
+    alone, both = embedder.embed(one), embedder.embed(np.concatenate((one, other)))
+    assert alone is not None
+    assert both is not None
+    assert alone.strays is not None
+    assert both.strays is not None
+    assert both.strays > STRAYS
+    assert both.strays > alone.strays
+    short = embedder.embed(one[:SAMPLE_RATE_HZ])
+    assert short is not None
+    assert short.strays is None
 
 
 def hiss(seconds: float, level: float = 0.1) -> np.ndarray:
@@ -84,5 +131,9 @@ def test_weights_that_are_missing_or_damaged_are_told_with_the_mend(tmp_path: Pa
     with pytest.raises(ModelError, match="install livemerc anew"):
         SpeakerEmbedder(tmp_path)
     (tmp_path / "ge2e.safetensors").write_bytes(b"no weights")
+    with pytest.raises(ModelError, match="cannot be read"):
+        SpeakerEmbedder(tmp_path)
+    shutil.copy(WEIGHTS / ENCODER, tmp_path)
+    (tmp_path / "ge2e.onnx").write_bytes(b"no graph")
     with pytest.raises(ModelError, match="cannot be read"):
         SpeakerEmbedder(tmp_path)

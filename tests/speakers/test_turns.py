@@ -9,7 +9,7 @@ import pytest
 
 from livemerc.audio.read import read_samples
 from livemerc.speakers.embedder import SAMPLE_RATE_HZ, SpeakerEmbedder
-from livemerc.speakers.turns import changed_s, changes, cuts
+from livemerc.speakers.turns import changed_s, changes, turns
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +19,11 @@ def two(shared_data: Path) -> tuple[np.ndarray, np.ndarray]:
     names = ("2609-156975-0000.flac", "3005-163389-0000.flac")
     one, other = (read_samples(folder / name, SAMPLE_RATE_HZ, 1.0, 4.0) for name in names)
     return one / np.abs(one).max(), other / np.abs(other).max()
+
+
+def cuts(samples: np.ndarray, embedder: SpeakerEmbedder) -> list[int]:
+    """Where turns begin, without the first one."""
+    return [turn.begin for turn in turns(samples, embedder)][1:]
 
 
 def test_a_change_of_speakers_is_found(embedder: SpeakerEmbedder, two: tuple[np.ndarray, np.ndarray]) -> None:
