@@ -185,7 +185,7 @@ class Composer:
         self.words = {w: text.dialogues("train", w) for w in WRITINGS}
         # MELD's own neutral lines are not used: in composed dialogues they are neutral under any voice, and fusion
         # learnt neither. RAVDESS's two sentences stay unseen, because the figures on clips are measured with them.
-        self.neutral = text.read_sentences
+        self.neutral, self.everyday = text.read_sentences, text.everyday_sentences
         actors = pools["train"].actor.astype(str)
         self.readers = pools["train"].only(np.char.startswith(actors, "readers/"), stage.soften)
         if (stage.reading or stage.stretches) and not len(self.readers.label):
@@ -212,13 +212,17 @@ class Composer:
                     neutral = np.zeros(int(rng.integers(*STRETCH)), np.int64)
                     out.append(neutral_words(self.neutral, neutral, self.readers, 0.1, rng))
                 else:
-                    out.append(neutral_words(self.neutral, words.labels, pool, 0.1, rng))
+                    out.append(neutral_words(self._neutral(rng), words.labels, pool, 0.1, rng))
             else:  # one utterance at a time, voices over neutral words; mostly with all classes alike
                 for label in [*rng.choice(words.labels, size=2), *rng.integers(len(LABELS), size=4)]:
-                    out.append(neutral_words(self.neutral, np.array([label]), pool, 0.0, rng))
+                    out.append(neutral_words(self._neutral(rng), np.array([label]), pool, 0.0, rng))
                 for _ in range(int(self.stage.reading) + int(rng.random() < self.stage.reading % 1)):
                     out.append(neutral_words(self.neutral, np.zeros(1, np.int64), self.readers, 0.0, rng))
         return out
+
+    def _neutral(self, rng: np.random.Generator) -> np.ndarray:
+        """Words for voices that act."""
+        return self.everyday if rng.random() < self.stage.everyday else self.neutral
 
 
 def train_fusion(

@@ -17,7 +17,7 @@ from trainer.compact.soft_labels import SoftLabels
 from trainer.compact.text import load_encoder, predict
 from trainer.compact.text_lines import Reading, read_ljspeech
 from trainer.corpora.ravdess import STATEMENTS
-from trainer.corpora.text_corpora import TextRow, read_meld
+from trainer.corpora.text_corpora import TextRow, everyday_sentences, read_meld
 from trainer.corpora.writings import WRITINGS, Writing, plain, read_confusions, writer
 from trainer.loop.saving import save_arrays
 
@@ -60,6 +60,11 @@ class TextFeatures:
         return self.arrays["neutral"][~self.arrays["neutral_is_ravdess"]]
 
     @property
+    def everyday_sentences(self) -> np.ndarray:
+        """T1 of sentences as actors are given them, (N, Dt); nothing in them says an emotion, either."""
+        return self.arrays["everyday"]
+
+    @property
     def prior(self) -> np.ndarray:
         """Label shares of MELD train, (7,)."""
         return np.bincount(self.arrays["train_labels"], minlength=len(LABELS)) / len(self.arrays["train_labels"])
@@ -83,7 +88,7 @@ def neutral_sentences(data: Path, count: int, seed: int, teacher: SoftLabels | N
 
 
 def extract(config: TextStage, data: Path, text_stage: Path, out: Path) -> Path:
-    """T1 of MELD's train and dev in the four writings, and of the neutral sentences in three."""
+    """T1 of MELD's train and dev in the four writings, and of the neutral and the everyday sentences in three."""
     encoder, tokenizer = load_encoder(text_stage)
     confusions = read_confusions()
     teacher = SoftLabels.shipped() if config.soft_share else None
@@ -115,6 +120,10 @@ def extract(config: TextStage, data: Path, text_stage: Path, out: Path) -> Path:
         read(others, writer("misheard", confusions, random.Random(config.seed)))[0],
     ]
     arrays["neutral"] = np.concatenate(parts)
+    said = everyday_sentences()
+    three: list[Writing] = ["whisper", "plain", "misheard"]
+    in_three = (read(said, writer(w, confusions, random.Random(config.seed)))[0] for w in three)
+    arrays["everyday"] = np.concatenate(list(in_three))
     arrays["neutral_is_ravdess"] = np.array([*own, *own, *[False] * len(others)])
     out.mkdir(parents=True, exist_ok=True)
     path = out / "text.npz"

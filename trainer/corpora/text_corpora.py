@@ -16,6 +16,11 @@ from trainer.corpora.goemotions import parse_goemotions
 from trainer.corpora.meld import parse_meld
 
 
+def everyday_sentences() -> list[str]:
+    """Short sentences of everyday life that say no emotion, as actors are given them; written for this project."""
+    return Path(__file__).with_name("everyday.txt").read_text(encoding="utf-8").splitlines()
+
+
 @dataclass(frozen=True, slots=True)
 class TextRow:
     """One labelled utterance. `target`: (7,) float32 over `emotions.LABELS`, summing to 1; several labels share it."""

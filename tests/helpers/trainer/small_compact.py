@@ -86,6 +86,7 @@ def write_text_features(path: Path) -> Path:
         arrays |= {f"{split}_labels": labels, f"{split}_speakers": speakers, f"{split}_lengths": lengths}
     arrays["neutral"] = rng.standard_normal((12, TEXT_WIDTH)).astype(np.float32)
     arrays["neutral_is_ravdess"] = np.arange(12) >= 9
+    arrays["everyday"] = rng.standard_normal((6, TEXT_WIDTH)).astype(np.float32)
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(path, allow_pickle=False, **arrays)
     return path

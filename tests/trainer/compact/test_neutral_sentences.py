@@ -9,8 +9,9 @@ import torch
 
 from livemerc.emotions import LABELS
 from trainer.compact.soft_labels import SoftLabels, write
-from trainer.compact.text_features import MOST_WORDS, neutral_sentences
+from trainer.compact.text_features import MOST_WORDS, RAVDESS_STATEMENTS, neutral_sentences
 from trainer.corpora.ravdess import STATEMENTS
+from trainer.corpora.text_corpora import everyday_sentences
 
 
 @pytest.fixture
@@ -50,3 +51,10 @@ def test_what_a_teacher_calls_anything_else_is_left_out(data: Path, tmp_path: Pa
     pieces = [piece for piece in found if piece not in STATEMENTS.values()]
     assert sentences_of(pieces) == set(range(0, 60, 3))
     assert {piece for piece in found if piece not in pieces} == set(STATEMENTS.values())
+
+
+def test_everyday_sentences_are_short_each_there_once_and_none_is_one_that_figures_are_measured_with() -> None:
+    said = everyday_sentences()
+    assert len(set(said)) == len(said) > 100
+    assert all(3 <= len(sentence.split()) <= 10 for sentence in said)
+    assert not [sentence for sentence in said if sentence.lower().startswith(RAVDESS_STATEMENTS)]

@@ -1,4 +1,5 @@
-"""Readers in Stage III: so many beside a draw of single clips, and stretches that one of them reads, all neutral."""
+"""Stage III's neutral words: readers beside a draw of single clips, stretches that one of them reads, and what actors
+say."""
 
 from __future__ import annotations
 
@@ -47,6 +48,20 @@ def test_without_stretches_the_course_is_the_dialogues_own(text: TextFeatures, p
     drawn = Composer(text, pools, stage).draw(np.random.default_rng(0))
     own = text.dialogues("train", "whisper")
     assert [d.labels.tolist() for d in drawn] == [d.labels.tolist() for d in own]
+
+
+@pytest.mark.parametrize("mixture", [IN_DIALOGUES, SINGLY])
+@pytest.mark.parametrize(("everyday", "least", "most"), [(0.0, 0, 0), (0.5, 1, 0.9), (1.0, 1, 1)])
+def test_so_many_of_the_words_under_acted_voices_are_everyday_sentences(
+    mixture: list[float], everyday: float, least: float, most: float, text: TextFeatures, pools: dict[str, ClipPool]
+) -> None:
+    stage = msgspec.structs.replace(STAGE, mixture=mixture, reading=0.0, stretches=0.0, everyday=everyday)
+    drawn = Composer(text, pools, stage).draw(np.random.default_rng(0))
+    words = [row.tobytes() for d in drawn for row in d.t1[d.has_text]]
+    prose, said = ({row.tobytes() for row in rows} for rows in (text.read_sentences, text.everyday_sentences))
+    assert set(words) <= prose | said
+    assert (least > 0) <= sum(word in said for word in words) <= most * len(words)
+    assert everyday < 1 or not prose & set(words)
 
 
 @pytest.mark.parametrize(("reading", "least", "most"), [(0.0, 0, 0), (0.5, 1, 9), (2.0, 20, 20)])

@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -97,12 +98,16 @@ def test_a_signal_waits_for_what_is_under_way_so_nothing_is_asked_twice(tmp_path
 
 
 def test_two_runs_on_one_journal_do_not_both_ask(tmp_path: Path) -> None:
-    with (
-        scripted_endpoint(lambda t, n: Reply(delay_s=0.2)) as endpoint,
-        command(tmp_path, endpoint.base_url) as first,
-    ):
+    second_is_over = threading.Event()
+
+    def script(text: str, before: int) -> Reply:
+        second_is_over.wait(50.0)
+        return Reply()
+
+    with scripted_endpoint(script) as endpoint, command(tmp_path, endpoint.base_url) as first:
         endpoint.wait_for(3)
         assert "another run" in labelled(tmp_path, endpoint.base_url, code=6)
+        second_is_over.set()
         finish(first)
     assert set(endpoint.asked.values()) == {1}
 
