@@ -52,7 +52,7 @@ def summary(facts: Facts) -> list[str]:
     who = f" by {count(len(named), 'speaker')}" if named else ""
     if named and len(named) < len(facts.people):
         unknown = sum(line.speaker is None for line in facts.lines)
-        who = f" by {count(len(named), 'named speaker')} and others ({unknown:,} of nobody known)"
+        who += f" ({unknown:,} of nobody known)"
     sentences = [
         f"In {minutes(facts.duration_s)} of recording{so_far} there were {count(len(facts.lines), 'utterance')}{who}, "
         f"{minutes(facts.voiced_s)} of speech."

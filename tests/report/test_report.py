@@ -320,7 +320,7 @@ def test_what_a_person_found_nothing_to_judge_in_is_no_doubt_of_the_monitor(tmp_
     words = " ".join(summary(found))
     assert "In 1 utterance a person found nothing to judge." in words
     assert "was not sure" not in words
-    assert "by 1 named speaker and others (3 of nobody known)" in words
+    assert "by 1 speaker (3 of nobody known)" in words
     document = html(read_session(folder))
     assert "says a person (monitor: neutral" in document
     assert "∅ nothing a person found nothing to judge" in shown(document, "transcript")
