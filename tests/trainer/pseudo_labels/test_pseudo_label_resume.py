@@ -105,7 +105,7 @@ def test_two_runs_on_one_journal_do_not_both_ask(tmp_path: Path) -> None:
         return Reply()
 
     with scripted_endpoint(script) as endpoint, command(tmp_path, endpoint.base_url) as first:
-        endpoint.wait_for(3)
+        endpoint.wait_for(1)
         assert "another run" in labelled(tmp_path, endpoint.base_url, code=6)
         second_is_over.set()
         finish(first)
