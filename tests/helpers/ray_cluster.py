@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,14 @@ class Served:
 
 def replicas(deployment: str) -> list[psutil.Process]:
     """Processes of this test's replicas."""
-    name = f"ray::ServeReplica:{NAME}:{deployment}"
-    children = psutil.Process().children(recursive=True)
-    return [one for one in children if any(name in word for word in one.cmdline()[:1])]
+    return children_called(f"ray::ServeReplica:{NAME}:{deployment}")
+
+
+def children_called(name: str) -> list[psutil.Process]:
+    """Processes of this test's cluster whose command has that in its first word."""
+    found = []
+    for one in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # also one that has ended, and that nobody has asked for its status
+            if any(name in word for word in one.cmdline()[:1]):
+                found.append(one)
+    return found

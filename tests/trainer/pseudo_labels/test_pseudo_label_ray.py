@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 from helpers.paths import DEMO
-from helpers.ray_cluster import cluster, ray_or_skip
+from helpers.ray_cluster import children_called, cluster, ray_or_skip
 
 from livemerc.audio.read import read_samples
 from livemerc.cli import call
@@ -82,13 +81,8 @@ class Killer:
 
     def __call__(self, answers: int) -> None:
         if answers >= self._at and not self.killed:
-            workers()[0].kill()
+            children_called("MapWorker")[0].kill()
             self.killed = True
-
-
-def workers() -> list[psutil.Process]:
-    children = psutil.Process().children(recursive=True)
-    return [one for one in children if any("MapWorker" in word for word in one.cmdline()[:1])]
 
 
 def test_a_killed_worker_changes_nothing_of_what_is_heard(
