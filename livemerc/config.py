@@ -66,7 +66,7 @@ class EndpointConfig(_Section, frozen=True):
     """So long behind the last frame above `offset_threshold`; `hangover_ms` less 100 ms adds nothing to the wait. With
     webrtc 0: it says yes or no."""
     onset_ms: Annotated[float, Meta(ge=10, le=1000)] = 96.0
-    """Window of the onset decision; a longer one loses short, quiet words. webrtc: 140, since a click has 80 there."""
+    """Window of the onset decision; a longer one loses short, quiet words. With webrtc 140: a click lasts 80."""
     pre_roll_ms: Annotated[float, Meta(ge=300, le=2000)] = 300.0
     """Audio before the onset that goes to the encoders, because first consonants are quieter than the threshold."""
     tail_ms: Annotated[float, Meta(ge=20, le=500)] = 100.0

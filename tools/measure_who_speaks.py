@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -22,20 +20,11 @@ from livemerc.audio.items import Utterance
 from livemerc.audio.read import read_samples
 from livemerc.audio.source import Block
 from livemerc.config import SAMPLE_RATE_HZ, Config, SpeakersConfig
-from livemerc.pipeline.no_answer import NoAnswer
 from livemerc.pipeline.who_speaks import WhoSpeaks
-from livemerc.runtime.worker import GiveUp, never
+from livemerc.runtime.worker import never
+from trainer.experiments.listening import AtOnce
 
 REPEATS = 9
-
-T = TypeVar("T")
-
-
-class AtOnce:
-    """The model's thread, where there is but one."""
-
-    def run(self, work: Callable[[], T], give_up: GiveUp[NoAnswer]) -> T:
-        return work()
 
 
 def main() -> int:

@@ -19,6 +19,7 @@ def session(file: Path, weights: Mapping[str, np.ndarray] | None = None) -> Any:
     # onnxruntime's wheels report to their maker, and keep a device id and a database in the user's cache
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as ort
 
     options = onnxruntime.SessionOptions()
     options.inter_op_num_threads = 1
@@ -29,6 +30,12 @@ def session(file: Path, weights: Mapping[str, np.ndarray] | None = None) -> Any:
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(value) for value in weights.values()]
         options.add_external_initializers(list(weights), values)
     try:
-        return onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"], sess_options=options)
-    except Exception as error:  # onnxruntime's own have no base but this one
+        return onnxruntime.InferenceSession(
+            str(file), providers=["CPUExecutionProvider"], sess_options=options,
+            enable_fallback=0,  # else it tries the same again and prints that, into what `run --json` prints
+        )  # fmt: skip
+    except (
+        ort.Fail, ort.InvalidArgument, ort.InvalidGraph, ort.InvalidProtobuf, ort.NoSuchFile, ort.NotImplemented,
+        ort.RuntimeException, ValueError, RuntimeError,
+    ) as error:  # fmt: skip
         raise ModelError(f"{file}: this network cannot be read ({cause_of(error)}); install livemerc anew.") from error

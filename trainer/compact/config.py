@@ -129,9 +129,9 @@ class FusionStage(_WindowStage, frozen=True):
     """Stage III. `writings`: shares of the four in which the words of composed dialogues are read. `mixture`: shares
     of words + voices, words alone, voices alone, voices over neutral words in dialogues, the same singly. `reading`:
     readers, neutral, that such a draw brings along on average; `stretches`: share of the dialogues of neutral words
-    that are a reader's, neutral throughout; `everyday`: share of the others whose words are those that actors are given
-    and not prose. `nameless`: share of dialogues in which nobody knows who speaks, and no
-    voice has a baseline; in Stage II speech, too. `select`: figures on dev whose mean chooses the epoch."""
+    that are a reader's, neutral throughout; `everyday`: share of the neutral words under acted voices that are short
+    sentences as actors are given them, not prose. `nameless`: share of dialogues in which nobody knows who speaks, and
+    no voice has a baseline; in Stage II speech, too. `select`: figures on dev whose mean chooses the epoch."""
 
     writings: Shares
     match: float

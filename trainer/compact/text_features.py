@@ -122,8 +122,9 @@ def extract(config: TextStage, data: Path, text_stage: Path, out: Path) -> Path:
     arrays["neutral"] = np.concatenate(parts)
     said = everyday_sentences()
     three: list[Writing] = ["whisper", "plain", "misheard"]
-    in_three = (read(said, writer(w, confusions, random.Random(config.seed)))[0] for w in three)
-    arrays["everyday"] = np.concatenate(list(in_three))
+    arrays["everyday"] = np.concatenate(
+        [read(said, writer(writing, confusions, random.Random(config.seed)))[0] for writing in three]
+    )
     arrays["neutral_is_ravdess"] = np.array([*own, *own, *[False] * len(others)])
     out.mkdir(parents=True, exist_ok=True)
     path = out / "text.npz"

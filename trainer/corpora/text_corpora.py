@@ -16,11 +16,6 @@ from trainer.corpora.goemotions import parse_goemotions
 from trainer.corpora.meld import parse_meld
 
 
-def everyday_sentences() -> list[str]:
-    """Short sentences of everyday life that say no emotion, as actors are given them; written for this project."""
-    return Path(__file__).with_name("everyday.txt").read_text(encoding="utf-8").splitlines()
-
-
 @dataclass(frozen=True, slots=True)
 class TextRow:
     """One labelled utterance. `target`: (7,) float32 over `emotions.LABELS`, summing to 1; several labels share it."""
@@ -66,3 +61,8 @@ def read_emorynlp(path: Path) -> list[TextRow]:
         for u in scene
         if u.emotion in COUNTERPARTS
     ]
+
+
+def everyday_sentences() -> list[str]:
+    """Short sentences of everyday life that say no emotion, as actors are given them; written for this project."""
+    return Path(__file__).with_name("everyday.txt").read_text(encoding="utf-8").splitlines()

@@ -264,12 +264,7 @@ def speakers(
     threads
         torch threads (default 1).
     """
-    from trainer.corpora.voices import VOICES as CORPORA
-
-    chosen = corpora or ["librispeech", "emodb"]
-    unknown = [name for name in chosen if name not in CORPORA]
-    if unknown:
-        raise ConfigError(f"--corpora {unknown[0]}: no such corpus; there are {', '.join(CORPORA)}.")
+    chosen = _known_voices(corpora or ["librispeech", "emodb"])
     if conversations < 1 or turns < 1:
         raise ConfigError("--conversations and --turns must be 1 or more.")
     set_torch(threads)
@@ -343,14 +338,20 @@ def usual_voice(
     if speakers < 1 or orders < 1:
         raise ConfigError("--speakers and --orders must be 1 or more.")
     set_torch(threads)
-    from trainer.corpora.voices import VOICES as KNOWN
     from trainer.experiments.usual_voice import CORPORA, run
 
-    chosen = corpora or list(CORPORA)
-    unknown = [name for name in chosen if name not in KNOWN]
-    if unknown:
-        raise ConfigError(f"--corpora {unknown[0]}: no such corpus; there are {', '.join(KNOWN)}.")
+    chosen = _known_voices(corpora or CORPORA)
     return _show(run(data, chosen, out, speakers=speakers, orders=orders, seed=seed))
+
+
+def _known_voices(corpora: Sequence[str]) -> Sequence[str]:
+    """The same. Raises `ConfigError` for one that is no corpus of voices."""
+    from trainer.corpora.voices import VOICES as CORPORA
+
+    for name in corpora:
+        if name not in CORPORA:
+            raise ConfigError(f"--corpora {name}: no such corpus; there are {', '.join(CORPORA)}.")
+    return corpora
 
 
 def _show(table: list[str]) -> int:

@@ -49,7 +49,7 @@ class HeardTurn:
     name: str | None
 
 
-class _AtOnce:
+class AtOnce:
     """The model's thread, where there is but one."""
 
     def run(self, work: Callable[[], T], give_up: GiveUp[NoAnswer]) -> T:
@@ -64,7 +64,7 @@ def listen(made: Conversation, voiceprints: Voiceprints) -> list[HeardTurn]:
     for begin in range(0, len(made.samples), _BLOCK):
         items += ears.feed(Block(made.samples[begin : begin + _BLOCK], begin / SAMPLE_RATE_HZ))
     items += ears.flush()
-    who = WhoSpeaks(config, _AtOnce(), voiceprints)
+    who = WhoSpeaks(config, AtOnce(), voiceprints)
     heard: list[Utterance] = []
     speakers: dict[str, str | None] = {}
     names: dict[str | None, str | None] = {}

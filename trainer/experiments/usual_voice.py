@@ -1,9 +1,8 @@
 """What it is worth that a baseline begins with an enrolled usual voice: unseen speakers, cold against warm.
 
 Of each speaker some neutral clips are enrolled, as they are; readers' clips are cut into pieces of an utterance's
-length. The others are a conversation in a random order, without
-words, as they are or in other surroundings; who speaks is known from the first utterance on. Judged is the voice's
-frozen label.
+length. The others are a conversation in a random order, without words, as they are or in other surroundings; who speaks
+is known from the first utterance on. Judged is the voice's frozen label.
 """
 
 from __future__ import annotations
