@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import shutil
-import subprocess
 import sys
 import threading
 import time
@@ -14,9 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from filelock import FileLock
 from helpers.command_line import SETTINGS
-from helpers.paths import PROJECT, SHARED_DATA
+from helpers.paths import SHARED_DATA
 from helpers.pulse import PulseServer, missing_for_pulse
 from helpers.signals import let_children_hear
 from hypothesis import settings
@@ -178,26 +175,3 @@ def _served(folder: Path) -> Iterator[PulseServer]:
         yield server.start()
     finally:
         server.stop()
-
-
-@pytest.fixture(scope="session")
-def tiny_whisper(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[Path, str]]]:
-    """(folder of a real CTranslate2 Whisper that knows ten sentences, [(wav file, sentence)]).
-
-    Takes minutes, once for all workers: for tests marked `slow`, with `pytest.mark.timeout(1200)`.
-    """
-    if shutil.which("flite") is None:
-        pytest.skip("flite is not installed: nothing speaks the sentences that the tiny Whisper learns")
-    from helpers.tiny_whisper import SENTENCES
-
-    base = tmp_path_factory.getbasetemp()  # of this worker, in that of the run
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "tiny_whisper"
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "trained").exists():
-            folder.mkdir(exist_ok=True)
-            # a process of its own: two torch threads there, one here
-            environment = {**os.environ, "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"}
-            command = [sys.executable, str(PROJECT / "tests" / "helpers" / "tiny_whisper.py"), str(folder)]
-            subprocess.run(command, cwd=PROJECT, env=environment, check=True, timeout=1200)
-            (folder / "trained").touch()
-    return folder / "ct2", [(folder / f"sentence{i}.wav", sentence) for i, sentence in enumerate(SENTENCES)]

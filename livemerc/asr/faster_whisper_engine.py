@@ -108,7 +108,9 @@ class FasterWhisperEngine:
             transcript = replace(heard, text=closed(heard.text, self._whisper.closing_odds))
         if not self._config.word_timestamps or not heard.text:
             return transcript
-        return replace(transcript, words=self._words(utterance, heard.text))
+        words = self._words(utterance, heard.text)
+        stop = transcript.text.removeprefix(heard.text)  # that a short look had lost
+        return replace(transcript, words=(*words[:-1], *(replace(w, text=w.text + stop) for w in words[-1:])))
 
     def _heard(self, utterance: Utterance) -> Transcript:
         """In the window that `_words` then looks at, too."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.paths import DEMO
-from helpers.speech import noise, plain, read_audio, utterance
+from helpers.speech import noise, plain, utterance
 
 from livemerc.asr import window
 from livemerc.asr.engine import Transcript
@@ -214,19 +214,17 @@ def test_second_looks_are_counted_and_told_when_there_are_many(random_whisper: P
     recogniser.close()
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-def test_a_whisper_taught_on_short_windows_hears_the_same_in_them(tiny_whisper, encoded_frames: list[int]) -> None:
-    """The tests' own learnt most of what it knows on windows of 6 s: what ACFT does to a plain Whisper."""
+def test_the_whisper_that_ships_hears_sentences_in_short_windows(
+    clips: list[tuple[np.ndarray, str]], encoded_frames: list[int]
+) -> None:
     import jiwer
 
-    clips = [(read_audio(path), plain(sentence)) for path, sentence in tiny_whisper[1]]
     said = [utterance(np.concatenate([noise(0.3, -66), samples, noise(0.4, -66, seed=1)])) for samples, _ in clips]
     error = {}
     for name in ("full", "adaptive"):
-        one = engine(tiny_whisper[0], window=name)
+        one = engine(BUNDLED, window=name)
         heard = [one.transcribe(utterance) for utterance in said]
-        error[name] = jiwer.wer([text for _, text in clips], [plain(transcript.text) for transcript in heard])
+        error[name] = jiwer.wer([plain(text) for _, text in clips], [plain(transcript.text) for transcript in heard])
         print(name, error[name], [transcript.second_pass for transcript in heard])
     assert error["full"] <= 0.1
     assert error["adaptive"] <= 0.1

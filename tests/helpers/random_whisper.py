@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from helpers.tiny_whisper import convert, make_tokenizer
+from helpers.speech import SENTENCES
 
 LANGUAGES = ("en", "de", "pl")
 
 
 def build_random(folder: Path, width: int = 64, seed: int = 0) -> Path:
     """The folder of the converted model."""
-    tokenizer = make_tokenizer(folder / "hf")
+    tokenizer = _tokenizer(folder / "hf")
     model = _model(tokenizer, width, seed)
     english = {"<|en|>": tokenizer.convert_tokens_to_ids("<|en|>")}
     return _converted(folder, model, suppress_tokens=[], lang_to_id=english)
@@ -30,7 +30,7 @@ def build_multilingual(folder: Path, heard: dict[str, float], width: int = 64) -
     to the embeddings) lie that should win: the language's token where a language is asked for, and a word where text
     is.
     """
-    tokenizer = make_tokenizer(folder / "hf")
+    tokenizer = _tokenizer(folder / "hf")
     tokenizer.add_special_tokens({"additional_special_tokens": [f"<|{code}|>" for code in LANGUAGES] + ["<|empty|>"]})
     tokenizer.save_pretrained(folder / "hf")
     token = tokenizer.convert_tokens_to_ids
@@ -54,6 +54,35 @@ def build_multilingual(folder: Path, heard: dict[str, float], width: int = 64) -
     tokens = json.loads(vocabulary.read_text())
     vocabulary.write_text(json.dumps(["" if token == "<|empty|>" else token for token in tokens]))
     return converted
+
+
+def _tokenizer(folder: Path) -> Any:
+    """Byte-level BPE learnt from the sentences, then Whisper's special tokens in Whisper's order."""
+    from tokenizers import ByteLevelBPETokenizer
+    from transformers import WhisperTokenizer
+
+    folder.mkdir(parents=True, exist_ok=True)
+    bpe = ByteLevelBPETokenizer()
+    bpe.train_from_iterator([" " + sentence for sentence in SENTENCES], vocab_size=400, min_frequency=1)
+    model = json.loads(bpe.to_str())["model"]
+    # <|endoftext|> opens the special tokens: faster-whisper takes everything below it for text
+    model["vocab"]["<|endoftext|>"] = len(model["vocab"])
+    tokenizer = WhisperTokenizer(
+        vocab=model["vocab"], merges=[tuple(merge) for merge in model["merges"]], pad_token="<|endoftext|>"
+    )
+    special = [
+        "<|startoftranscript|>",
+        "<|en|>",
+        "<|translate|>",
+        "<|transcribe|>",
+        "<|startoflm|>",
+        "<|startofprev|>",
+        "<|nospeech|>",
+    ]
+    special += ["<|notimestamps|>", *(f"<|{i * 0.02:.2f}|>" for i in range(1501))]
+    tokenizer.add_special_tokens({"additional_special_tokens": special})
+    tokenizer.save_pretrained(folder)
+    return tokenizer
 
 
 def _model(tokenizer: Any, width: int, seed: int) -> Any:
@@ -85,4 +114,13 @@ def _converted(folder: Path, model: Any, **generation: Any) -> Path:
     model.save_pretrained(folder / "hf")
     about = {"feature_size": 80, "sampling_rate": 16_000}
     (folder / "hf" / "preprocessor_config.json").write_text(json.dumps(about))
-    return convert(folder / "hf", folder / "ct2")
+    return _convert(folder / "hf", folder / "ct2")
+
+
+def _convert(source: Path, target: Path) -> Path:
+    """What `ct2-transformers-converter` does."""
+    from ctranslate2.converters import TransformersConverter
+
+    files = ["tokenizer.json", "preprocessor_config.json"]
+    TransformersConverter(str(source), copy_files=files).convert(str(target), force=True)
+    return target

@@ -3,12 +3,37 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import av
 import numpy as np
 
 from livemerc.audio.items import Utterance
+
+SENTENCES = (
+    "I am so happy today.",
+    "This is terrible news.",
+    "Where did you put the keys?",
+    "My brother lives in London.",
+    "Please close the window.",
+    "We missed the last train.",
+    "Can you believe what he said?",
+    "Dinner will be ready soon.",
+    "That dog scared the children.",
+    "Nobody told me about it.",
+)
+_VOICES = ("slt", "rms")
+
+
+def speak(folder: Path) -> list[tuple[Path, str]]:
+    """(wav file, sentence) for each of `SENTENCES`, voices in turn; needs flite. 16 kHz, 16 bit, mono."""
+    clips = []
+    for i, sentence in enumerate(SENTENCES):
+        path = folder / f"sentence{i}.wav"
+        subprocess.run(["flite", "-voice", _VOICES[i % len(_VOICES)], "-t", sentence, "-o", path], check=True)
+        clips.append((path, sentence))
+    return clips
 
 
 def read_audio(path: Path) -> np.ndarray:
