@@ -29,19 +29,35 @@ settings.register_profile("any machine", deadline=None)  # a busy one is slow, a
 settings.load_profile("any machine")
 
 LONG = (
-    "tests/trainer/merits_l/test_full_size.py",
+    # the slow tier
+    "tests/trainer/loop/test_killed_stages.py",
+    "tests/server/test_ray_rooms.py",
     "tests/trainer/test_recipe.py",
-    "tests/e2e/",
-    "tests/asr/test_faster_whisper.py",
-    "tests/server/",
+    "tests/trainer/pseudo_labels/test_pseudo_label_ray.py",
+    "tests/bench/test_bench.py",
     "tests/fuzz/",
-    "tests/bench/",
-    "tests/trainer/pseudo_labels/test_pseudo_label_resume.py",
-    "tests/faults/",
+    "tests/trainer/merits_l/test_full_size.py",
+    "tests/asr/test_window.py",
+    "tests/server/test_page.py",
+    # the default tier
+    "tests/test_purpose.py",
+    "tests/e2e/",
+    "tests/pipeline/test_rerun.py",
+    "tests/audio/test_ears.py",
+    "tests/parity/",
     "tests/test_privacy.py",
-    "tests/runtime/test_stopping.py",
-    "tests/audio/test_mic_source.py",
+    "tests/server/",
+    "tests/trainer/experiments/test_experiments.py",
+    "tests/audio/test_noise.py",
+    "tests/audio/test_resumed.py",
+    "tests/trainer/evaluation/",
+    "tests/export/",
+    "tests/pipeline/",
+    "tests/faults/",
+    "tests/bench/",
     "tests/web/test_chromium.py",
+    "tests/trainer/pseudo_labels/",
+    "tests/trainer/merits_l/",
 )
 """Begun first: a worker that begins one of these last leaves the others idle."""
 

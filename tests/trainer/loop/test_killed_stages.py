@@ -12,7 +12,7 @@ from helpers.command_line import environment
 from helpers.paths import PROJECT
 from helpers.trainer.small_stages import SmallStages
 
-KILLS, SEED = 30, 0
+KILLS, SEED = 12, 0
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -29,4 +29,4 @@ def test_a_stage_killed_at_random_moments_ends_as_one_that_was_not(stage: str, t
     print(stage, found)
     assert found["differs"] == []
     assert found["killed"] >= KILLS
-    assert found["at_write"] >= KILLS // 10
+    assert found["at_write"] >= 1
