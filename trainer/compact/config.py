@@ -131,7 +131,8 @@ class FusionStage(_WindowStage, frozen=True):
     readers, neutral, that such a draw brings along on average; `stretches`: share of the dialogues of neutral words
     that are a reader's, neutral throughout; `everyday`: share of the neutral words under acted voices that are short
     sentences as actors are given them, not prose. `nameless`: share of dialogues in which nobody knows who speaks, and
-    no voice has a baseline; in Stage II speech, too. `select`: figures on dev whose mean chooses the epoch."""
+    no voice has a baseline; in Stage II speech, too. `words_share`: of the words alone in the log-probabilities where
+    both are there, given after training. `select`: figures on dev whose mean chooses the epoch."""
 
     writings: Shares
     match: float
@@ -141,6 +142,7 @@ class FusionStage(_WindowStage, frozen=True):
     reading: Annotated[float, msgspec.Meta(ge=0)]
     stretches: Annotated[float, msgspec.Meta(ge=0, le=1)]
     everyday: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    words_share: Annotated[float, msgspec.Meta(ge=0, le=1)]
     dev_actors: list[str]
     width: int
     # Options, off by default: `livemerc.model.fusion_options`, and the term of `trainer.loop.losses`. `contrastive` and

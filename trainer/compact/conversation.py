@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from livemerc.emotions import LABELS
 from livemerc.errors import ConfigError
+from livemerc.model.fusion import CoAttention
 from livemerc.model.merits import ConversationModel, WindowLogits
 from trainer.compact.compose import (
     ClipPool,
@@ -85,8 +86,9 @@ def window_stage(
 
 
 def begun_with(settings: ConversationStage | FusionStage, text: TextFeatures, **more: Any) -> LoopOptions:
-    """A run goes on only with the same settings and features. What Stage I has to say is none of Stage II's weights."""
-    own = {key: value for key, value in msgspec.to_builtins(settings).items() if key != "stage1_share"}
+    """A run goes on only with the same settings and features. Shares that are given to what is learnt are not its."""
+    shares = ("stage1_share", "words_share")
+    own = {key: value for key, value in msgspec.to_builtins(settings).items() if key not in shares}
     return LoopOptions(begun_with=own | {"features": text.sha256} | more)
 
 
@@ -228,15 +230,30 @@ class Composer:
 def train_fusion(
     model: ConversationModel, text: TextFeatures, pools: dict[str, ClipPool], stage: FusionStage, out: Path
 ) -> dict[str, float]:
-    """Stage III, Stage II frozen; selected on the mean of words, composed dialogues, voices over neutral words."""
+    """Stage III, Stage II frozen; selected on the mean of words, composed dialogues, voices over neutral words. Then it
+    leans on the words: had it learnt so, it would have made up for that."""
     frozen = (model.text_context, model.speech_context)
     for part in frozen:
         part.requires_grad_(False)
-    return fit(
+    best = fit(
         fused_stage("fusion", model, model.fusion, text, pools, stage, frozen),
         out,
         begun_with(stage, text, stage1_share=model.stage1_share),
     )
+    lean_on_words(model.fusion, stage.words_share)
+    return best
+
+
+@torch.no_grad()
+def lean_on_words(fusion: CoAttention, share: float) -> None:
+    """Where both are there, `share` of the log-probabilities becomes the words' alone: the logarithmic opinion pool of
+    fusion and its text branch (Genest and Zidek 1986, "Combining Probability Distributions", Statistical Science 1).
+
+    The network stays what it is, with other weights: it adds the words' log-probabilities as they are.
+    """
+    for parameter in (*fusion.head.parameters(), fusion.branch_weight):
+        parameter.mul_(1 - share)
+    fusion.branch_weight[0] += share
 
 
 def fused_stage(

@@ -31,7 +31,9 @@ def end_to_end(
     model: ConversationModel, text: TextFeatures, pools: dict, stage: FusionStage, out: Path
 ) -> dict[str, float]:
     """Trains Stages II and III at once from the fused loss alone, to compare with the paper's staging."""
-    return fit(stages.fused_stage("joint", model, model, text, pools, stage), out, stages.begun_with(stage, text))
+    best = fit(stages.fused_stage("joint", model, model, text, pools, stage), out, stages.begun_with(stage, text))
+    stages.lean_on_words(model.fusion, stage.words_share)
+    return best
 
 
 def stage_one_f1(text: TextFeatures, writing: Writing) -> float:

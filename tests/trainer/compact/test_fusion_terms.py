@@ -14,9 +14,9 @@ from helpers.trainer.miniature import write_config
 
 from livemerc.errors import ConfigError
 from trainer.compact.config import ConversationStage, FusionStage, read_stage
-from trainer.compact.conversation import build, fusion_terms
+from trainer.compact.conversation import build, fusion_terms, lean_on_words
 from trainer.loop.losses import text_speech_contrastive
-from trainer.loop.windows import DialogueFeatures, all_cuts, make_batch
+from trainer.loop.windows import DialogueFeatures, WindowBatch, all_cuts, make_batch
 
 CONFIG = PROJECT / "configs" / "compact.toml"
 
@@ -29,7 +29,7 @@ def conversation() -> ConversationStage:
     return msgspec.structs.replace(read_stage(CONFIG, "conversation", ConversationStage), hidden=8)
 
 
-def terms(fusion: FusionStage) -> float:
+def batch_of_dialogues() -> WindowBatch:
     rng = np.random.default_rng(0)
     dialogues = [
         DialogueFeatures(
@@ -38,7 +38,11 @@ def terms(fusion: FusionStage) -> float:
         )
         for n in (3, 5, 4)
     ]  # fmt: skip
-    batch = make_batch(dialogues, all_cuts(dialogues, 4))
+    return make_batch(dialogues, all_cuts(dialogues, 4))
+
+
+def terms(fusion: FusionStage) -> float:
+    batch = batch_of_dialogues()
     model = build(conversation(), fusion, 12, 7).eval()
     with torch.inference_mode():
         return float(fusion_terms(batch.forward(model), batch, fusion))
@@ -88,3 +92,24 @@ def test_the_contrastive_term_of_one_utterance_is_nothing_and_still_has_a_gradie
         text_speech_contrastive(words, torch.ones(n, 4), 0.1).backward()
         assert words.grad is not None
         assert not words.grad.any()
+
+
+@pytest.mark.parametrize("options", [{}, {"recursions": 2}, {"latent": 0.01}])
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_leaning_on_words_is_a_pool_with_them_where_both_are_there_and_nothing_else(
+    share: float, options: dict[str, float]
+) -> None:
+    batch = batch_of_dialogues()
+    model = build(conversation(), stage(**options), 12, 7).eval()
+    with torch.inference_mode():
+        before = batch.forward(model)
+    lean_on_words(model.fusion, share)
+    with torch.inference_mode():
+        after = batch.forward(model)
+    both = batch.has_text & batch.has_speech
+    pool = (1 - share) * before.fused.log_softmax(-1) + share * before.text.log_softmax(-1)
+    torch.testing.assert_close(after.fused[both].softmax(-1), pool[both].softmax(-1))
+    assert both.any()
+    alone = (batch.has_text | batch.has_speech) & ~both
+    assert torch.equal(after.fused[alone], before.fused[alone])
+    assert alone.any()
