@@ -59,7 +59,8 @@ def main(*, json: bool = False) -> int:
 
 def model_lines() -> Iterator[str]:
     """The lines of `livemerc models`."""
-    from livemerc.asr.models import BUNDLED, hub_cache, list_models
+    from livemerc.asr.models import BUNDLED, list_models
+    from livemerc.runtime.hub import hub_cache
 
     models = list_models()
     width = max(len(model.name) for model in models)
@@ -179,7 +180,8 @@ def _gpu(torch_cuda: str, gpu: str) -> Iterator[Finding]:
 
 
 def _recognisers() -> Iterator[Finding]:
-    from livemerc.asr.models import BUNDLED, BUNDLED_NAME, hub_cache, is_complete, list_models
+    from livemerc.asr.models import BUNDLED, BUNDLED_NAME, is_complete, list_models
+    from livemerc.runtime.hub import hub_cache
 
     found = (
         f"faster-whisper {_version('faster-whisper') or 'missing'}, ctranslate2 {_version('ctranslate2') or 'missing'}"
