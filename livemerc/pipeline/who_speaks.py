@@ -60,7 +60,7 @@ class WhoSpeaks:
 
     names: what speakers are called; enrolled voices are recognised where there are any (`speakers.voiceprints`).
     voiceprints: where they are kept; None = in the user's data folder. remarks: sentences about them, for the user.
-    Raises `ModelError` where the weights are missing.
+    Raises `ModelError` where the embedder is missing, or was not measured.
     """
 
     def __init__(self, config: Config, estimator: RunsWork, voiceprints: Voiceprints | None = None) -> None:
@@ -77,9 +77,9 @@ class WhoSpeaks:
         self.remarks: list[str] = []
         self.names = SpeakerNames()
         if self._config.diarize and config.voice.includes(None):  # voices may be listened to
-            from livemerc.speakers.embedder import SpeakerEmbedder
+            from livemerc.speakers.choose import make_embedder
 
-            self._embedder = SpeakerEmbedder()
+            self._embedder = make_embedder(self._config.embedder)
             if self._config.voiceprints:
                 self._enrolled = self._read_voiceprints()
             self.begin()
@@ -89,7 +89,9 @@ class WhoSpeaks:
         if self._embedder is not None:
             from livemerc.speakers.diarizer import MEMORY, online_speakers
 
-            self._online = online_speakers(revise=self._config.revise, at_most=self._config.at_most)
+            self._online = online_speakers(
+                self._embedder.limits, revise=self._config.revise, at_most=self._config.at_most
+            )
             self.names = SpeakerNames(self._enrolled, memory=MEMORY)
 
     @property
@@ -129,7 +131,7 @@ class WhoSpeaks:
         except LivemercError as error:
             self.remarks.append(f"no speaker is recognised: {error}")
             return None
-        prints, others = of_embedder(found.prints, self._embedder.id)
+        prints, others = of_embedder(found.prints, self._embedder.id, self._embedder.width)
         self.remarks += [*found.damaged, *others]
         if prints:
             names = ", ".join(one.name for one in prints)
