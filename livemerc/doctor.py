@@ -296,7 +296,7 @@ def _checkpoint() -> Iterator[Finding]:
 
 def _embedder() -> Iterator[Finding]:
     from livemerc.speakers.choose import id_asked_for
-    from livemerc.speakers.models import list_embedders
+    from livemerc.speakers.models import GE2E, list_embedders
 
     asked = _settings().speakers.embedder
     here = ", ".join(one.name for one in list_embedders() if one.path is not None)
@@ -306,10 +306,8 @@ def _embedder() -> Iterator[Finding]:
         mend = "or leave speakers.embedder out: GE2E ships; needed for --diarize only"
         yield Finding(name="Speaker embedder", state="warn", found=str(error), mend=mend)
         return
-    found = (
-        f"{used.name}{' ships with livemerc' if asked == 'ge2e' else ''} (speakers.embedder); fetched: {here or 'none'}"
-    )
-    yield Finding(name="Speaker embedder", state="ok", found=found)
+    ships = " ships with livemerc" if asked == GE2E else ""
+    yield Finding(name="Speaker embedder", state="ok", found=f"{used.name}{ships}; fetched: {here or 'none'}")
 
 
 def _voiceprints() -> Iterator[Finding]:

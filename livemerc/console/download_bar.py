@@ -16,12 +16,8 @@ def with_bar(title: str, pull: Callable[[Progress | None], Path]) -> Path:
     from rich import progress as bars
     from rich.console import Console
 
-    columns = (
-        bars.TextColumn("{task.description}"),
-        bars.BarColumn(),
-        bars.DownloadColumn(),
-        bars.TimeRemainingColumn(),
-    )
+    text, left = bars.TextColumn("{task.description}"), bars.TimeRemainingColumn()
+    columns = (text, bars.BarColumn(), bars.DownloadColumn(), left)
     with bars.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=None)
         return pull(lambda done, total: bar.update(task, completed=done, total=total))

@@ -64,8 +64,9 @@ def fetch(repository: str, files: Sequence[str], what: str, instead: str, progre
     """
     if hub_is_offline():
         raise ModelError(f"HF_HUB_OFFLINE forbids fetching {what}; unset it, or {instead}.")
-    # Read at import by huggingface_hub: set before, its own bars would run into the dashboard
+    # Read at import by huggingface_hub; what it would say beside its errors, the caller says in one sentence
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 

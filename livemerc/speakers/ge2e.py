@@ -50,7 +50,8 @@ def embedder_id(folder: Path = WEIGHTS) -> EmbedderId:
 
 
 class Ge2eEmbedder:
-    """A `livemerc.speakers.embedder.SpeakerEmbedder` of the weights that ship. Raises `ModelError` where they are
+    """A `livemerc.speakers.embedder.SpeakerEmbedder` of the weights that ship; `scale`: of
+    its points. Raises `ModelError` where they are
     missing or damaged."""
 
     def __init__(self, folder: Path = WEIGHTS) -> None:
@@ -62,7 +63,7 @@ class Ge2eEmbedder:
 
         try:
             weights = {name: array.astype(np.float32) for name, array in load_file(folder / ENCODER).items()}
-            self._centre, self._scale = weights.pop("centre"), float(weights.pop("scale"))
+            self._centre, self.scale = weights.pop("centre"), float(weights.pop("scale"))
             self._network = Ge2eNetwork(folder, weights)
         except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
             raise ModelError(
@@ -80,7 +81,7 @@ class Ge2eEmbedder:
         voiced_s = len(voiced) / SAMPLE_RATE_HZ
         if voiced_s < LEAST_S:
             return None
-        return point_of(self._windows(voiced), voiced_s, self._centre, self._scale)
+        return point_of(self._windows(voiced), voiced_s, self._centre, self.scale)
 
     def encode(self, voiced: np.ndarray) -> np.ndarray:
         """(n,) of voice -> (256,), of length 1: what the network makes of it."""

@@ -102,7 +102,7 @@ class WespeakerEmbedder:
 
     def course(self, samples: np.ndarray, window_s: float, step_s: float) -> Course:
         """Of (n,) samples, at least a window, pauses included."""
-        size = round((window_s * 1000 - FRAME_MS) / HOP_MS) + 1  # whole frames within a window
+        size = int((window_s * 1000 - FRAME_MS) // HOP_MS) + 1  # whole frames within a window
         return Course(self._network, sliding(filter_banks(samples), size, round(step_s * 1000 / HOP_MS)))
 
     def _windows(self, voiced: np.ndarray) -> np.ndarray:
