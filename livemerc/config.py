@@ -238,7 +238,7 @@ class SpeakersConfig(_Section, frozen=True):
     """Tell speakers apart by their voices where no channel and no transcript names them (docs/speakers.md)."""
     at_most: Annotated[int, Meta(ge=1, le=32)] | None = None
     """How many speakers there are at most; null = as many as are heard."""
-    embedder: str = "ge2e"
+    embedder: Annotated[str, Meta(min_length=1)] = "ge2e"
     """What hears whose voice it is: ge2e, which ships; speaker or speaker-campplus, once `livemerc models pull` has
     fetched it; or the path of such an ONNX file. Whoever is enrolled with one is unknown to another
     (docs/speakers.md)."""

@@ -18,6 +18,7 @@ from livemerc.model.checkpoint import read_manifest
 from livemerc.pipeline.estimator import Unjudged
 from livemerc.pipeline.no_answer import NoAnswer
 from livemerc.runtime.worker import GiveUp
+from livemerc.speakers.models import GE2E
 from livemerc.speakers.names import EnrolledVoices, SpeakerNames
 from livemerc.speakers.voiceprints import Consent, Voiceprints, of_embedder
 
@@ -80,6 +81,8 @@ class WhoSpeaks:
             from livemerc.speakers.choose import make_embedder
 
             self._embedder = make_embedder(self._config.embedder)
+            if self._config.embedder != GE2E:
+                self.remarks.append(f"voices are told apart by {self._embedder.id.name} (speakers.embedder)")
             if self._config.voiceprints:
                 self._enrolled = self._read_voiceprints()
             self.begin()
