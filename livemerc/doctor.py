@@ -74,10 +74,12 @@ def model_lines() -> Iterator[str]:
         where = "ships with livemerc" if model.path == BUNDLED else model.repository
         yield f"  {model.name:<{width}}  {size:>10}  {where}"
     yield "Speaker embedders: ge2e ships with livemerc"
-    for embedder in list_embedders():
+    embedders = list_embedders()
+    width = max(len(embedder.name) for embedder in embedders)
+    for embedder in embedders:
         size = f"{embedder.size_bytes / 1e6:7,.0f} MB" if embedder.size_bytes is not None else "not here"
         lacks = "" if embedder.lacks is None else f": {embedder.lacks}"
-        yield f"  {embedder.name}  {size:>10}  {embedder.title}{lacks}"
+        yield f"  {embedder.name:<{width}}  {size:>10}  {embedder.title}{lacks}"
     yield "Fetch one with `livemerc models pull NAME`."
     checkpoint = next(_checkpoint())
     yield f"Emotion checkpoint: {checkpoint.found}" + (f" {checkpoint.mend}" if checkpoint.mend else "")

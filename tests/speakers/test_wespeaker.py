@@ -20,7 +20,7 @@ from livemerc.speakers.ge2e import LIMITS, Ge2eEmbedder
 from livemerc.speakers.scale import beside, digest_of, own_file, scale_of
 from livemerc.speakers.turns import STEP_S, WINDOW_S
 from livemerc.speakers.voiceprints import of_embedder
-from livemerc.speakers.wespeaker import MEL_BINS, WespeakerEmbedder, filter_banks
+from livemerc.speakers.wespeaker import MEL_BINS, WINDOW_FRAMES, WespeakerEmbedder, covering, filter_banks
 
 
 @pytest.fixture(scope="module", params=[256, 512])
@@ -109,6 +109,15 @@ def test_a_course_is_what_the_network_makes_of_each_window_and_as_long_as_ge2es(
         begin = round(number * STEP_S * SAMPLE_RATE_HZ)
         alone = wide.course(samples[begin : begin + round(WINDOW_S * SAMPLE_RATE_HZ)], WINDOW_S, STEP_S).every(1)
         assert alone == pytest.approx(whole[number : number + 1], abs=1e-4)
+
+
+@pytest.mark.parametrize("count", [1, 38, 199, 200, 201, 399, 400, 401, 1198])
+def test_windows_hear_every_frame_and_are_no_more_than_that_takes(count: int) -> None:
+    frames = np.repeat(np.arange(count, dtype=np.float32)[:, None], MEL_BINS, axis=1)
+    found = covering(frames)
+    assert found.shape[1:] == (WINDOW_FRAMES, MEL_BINS)
+    assert len(found) == max(1, -(-count // WINDOW_FRAMES))
+    assert set(found.ravel().tolist()) == set(range(count))
 
 
 def test_without_a_measured_scale_it_is_refused_with_the_command(tmp_path: Path) -> None:

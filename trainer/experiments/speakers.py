@@ -12,6 +12,7 @@ import numpy as np
 from livemerc.audio.read import read_samples
 from livemerc.config import SAMPLE_RATE_HZ
 from livemerc.errors import ConfigError, LivemercError
+from livemerc.speakers.choose import id_asked_for
 from livemerc.speakers.models import GE2E
 from livemerc.speakers.voiceprints import Voiceprints
 from trainer.corpora.clips import Clip
@@ -37,6 +38,7 @@ def run(
     for a corpus with too few voices, and `ModelError` where the embedder cannot be used."""
     with told(LivemercError, f"{out}: no folder for an experiment", "name another"):
         out.mkdir(parents=True, exist_ok=True)
+    id_asked_for(embedder)
     rows: Rows = {}
     for corpus in corpora:
         voices = _voices(read_clips(data, corpus))
