@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from textwrap import shorten
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -19,7 +18,7 @@ from msgspec import Meta
 
 from livemerc.errors import ConfigError
 from livemerc.purpose import Purpose, VoiceScope, check_asked, scope_of
-from livemerc.toml_file import read_toml
+from livemerc.toml_file import read_toml, refused
 
 SAMPLE_RATE_HZ = 16_000
 """The rate of everything behind the resampler: webrtcvad, Silero, Whisper and the speech encoder all take 16 kHz."""
@@ -239,6 +238,10 @@ class SpeakersConfig(_Section, frozen=True):
     """Tell speakers apart by their voices where no channel and no transcript names them (docs/speakers.md)."""
     at_most: Annotated[int, Meta(ge=1, le=32)] | None = None
     """How many speakers there are at most; null = as many as are heard."""
+    embedder: Annotated[str, Meta(min_length=1)] = "ge2e"
+    """What hears whose voice it is: ge2e, which ships; speaker or speaker-campplus, once `livemerc models pull` has
+    fetched it; or the path of such an ONNX file. Whoever is enrolled with one is unknown to another
+    (docs/speakers.md)."""
     voiceprints: bool = True
     """diarize: call speakers by their names whose voices are enrolled (`livemerc speakers`)."""
     usual_voice: bool = False
@@ -368,7 +371,7 @@ def _convert(tree: dict[str, Any], origin: str) -> Config:
         # strict=False: values from the environment are strings
         config = msgspec.convert(tree, Config, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{origin}: {_plain(str(error))}.") from error
+        raise ConfigError(f"{origin}: {refused(error)}.") from error
     if config.endpoint.offset_threshold >= config.endpoint.onset_threshold:
         raise ConfigError(
             f"{origin}: endpoint.offset_threshold ({config.endpoint.offset_threshold}) must be below "
@@ -387,14 +390,3 @@ def _lawful(config: Config, asked: Mapping[str, Any]) -> Config:
             "(--text-only, or the purpose); leave one of them out."
         )
     return config
-
-
-def _plain(message: str) -> str:
-    """msgspec writes "Object contains unknown field `x` - at `$.endpoint`": name the whole key."""
-    what, _, at = message.partition(" - at ")
-    section = at.strip("`").removeprefix("$").lstrip(".")
-    if "unknown field" in what:
-        field = what.split("`")[1]
-        key = shorten(f"{section}.{field}".lstrip("."), 200, placeholder="…")
-        return f"unknown key `{key}`; see the keys in livemerc/config.py"
-    return f"`{section}`: {what[0].lower()}{what[1:]}"

@@ -13,11 +13,14 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from livemerc.errors import EXIT_MODEL, EXIT_OK, LivemercError
+
+if TYPE_CHECKING:
+    from livemerc.config import Config
 
 State = Literal["ok", "warn", "fail", "note"]
 
@@ -59,7 +62,9 @@ def main(*, json: bool = False) -> int:
 
 def model_lines() -> Iterator[str]:
     """The lines of `livemerc models`."""
-    from livemerc.asr.models import BUNDLED, hub_cache, list_models
+    from livemerc.asr.models import BUNDLED, list_models
+    from livemerc.runtime.hub import hub_cache
+    from livemerc.speakers.models import list_embedders
 
     models = list_models()
     width = max(len(model.name) for model in models)
@@ -68,6 +73,13 @@ def model_lines() -> Iterator[str]:
         size = f"{model.size_bytes / 1e6:7,.0f} MB" if model.size_bytes is not None else "not here"
         where = "ships with livemerc" if model.path == BUNDLED else model.repository
         yield f"  {model.name:<{width}}  {size:>10}  {where}"
+    yield "Speaker embedders: ge2e ships with livemerc"
+    embedders = list_embedders()
+    width = max(len(embedder.name) for embedder in embedders)
+    for embedder in embedders:
+        size = f"{embedder.size_bytes / 1e6:7,.0f} MB" if embedder.size_bytes is not None else "not here"
+        lacks = "" if embedder.lacks is None else f": {embedder.lacks}"
+        yield f"  {embedder.name:<{width}}  {size:>10}  {embedder.title}{lacks}"
     yield "Fetch one with `livemerc models pull NAME`."
     checkpoint = next(_checkpoint())
     yield f"Emotion checkpoint: {checkpoint.found}" + (f" {checkpoint.mend}" if checkpoint.mend else "")
@@ -179,7 +191,8 @@ def _gpu(torch_cuda: str, gpu: str) -> Iterator[Finding]:
 
 
 def _recognisers() -> Iterator[Finding]:
-    from livemerc.asr.models import BUNDLED, BUNDLED_NAME, hub_cache, is_complete, list_models
+    from livemerc.asr.models import BUNDLED, BUNDLED_NAME, is_complete, list_models
+    from livemerc.runtime.hub import hub_cache
 
     found = (
         f"faster-whisper {_version('faster-whisper') or 'missing'}, ctranslate2 {_version('ctranslate2') or 'missing'}"
@@ -258,15 +271,19 @@ def _config() -> Iterator[Finding]:
     yield Finding(name="Configuration", state="ok", found=str(path) if path.is_file() else f"defaults (no {path})")
 
 
-def _checkpoint() -> Iterator[Finding]:
+def _settings() -> Config:
     from livemerc.config import Config, load_config
-    from livemerc.model.checkpoint import checkpoint_folder, verify_files
 
     try:
-        config = load_config()
+        return load_config()
     except LivemercError:
-        config = Config()  # said by the check of the configuration
-    where = config.model.checkpoint
+        return Config()  # said by the check of the configuration
+
+
+def _checkpoint() -> Iterator[Finding]:
+    from livemerc.model.checkpoint import checkpoint_folder, verify_files
+
+    where = _settings().model.checkpoint
     try:
         manifest = verify_files(where)
     except LivemercError as error:
@@ -279,14 +296,30 @@ def _checkpoint() -> Iterator[Finding]:
     yield Finding(name="Licence of the weights", state="note", found=manifest.licence)
 
 
+def _embedder() -> Iterator[Finding]:
+    from livemerc.speakers.choose import id_asked_for
+    from livemerc.speakers.models import GE2E, list_embedders
+
+    asked = _settings().speakers.embedder
+    here = ", ".join(one.name for one in list_embedders() if one.path is not None)
+    try:
+        used = id_asked_for(asked)
+    except LivemercError as error:
+        mend = "or leave speakers.embedder out: GE2E ships; needed for --diarize only"
+        yield Finding(name="Speaker embedder", state="warn", found=str(error), mend=mend)
+        return
+    ships = " ships with livemerc" if asked == GE2E else ""
+    yield Finding(name="Speaker embedder", state="ok", found=f"{used.name}{ships}; fetched: {here or 'none'}")
+
+
 def _voiceprints() -> Iterator[Finding]:
-    from livemerc.speakers.embedder import embedder_id
+    from livemerc.speakers.choose import id_asked_for
     from livemerc.speakers.voiceprints import Voiceprints, of_embedder
 
     prints = Voiceprints()
     try:
         found = prints.read()
-        own, others = of_embedder(found.prints, embedder_id())
+        own, others = of_embedder(found.prints, id_asked_for(_settings().speakers.embedder))
     except LivemercError as error:
         yield Finding(name="Voiceprints", state="warn", found=str(error), mend="needed for names with --diarize only")
         return
@@ -302,7 +335,7 @@ def _lawful_use() -> Iterator[Finding]:
 
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _python, _machine, _terminal, _torch, _voice_activity, _recognisers, _microphone, _config, _checkpoint,
-    _voiceprints, _lawful_use,
+    _embedder, _voiceprints, _lawful_use,
 )  # fmt: skip
 
 

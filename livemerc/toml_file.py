@@ -1,8 +1,9 @@
-"""A TOML file as a tree of plain values."""
+"""A TOML file as a tree of plain values, and why settings refuse a tree."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import msgspec
@@ -26,3 +27,14 @@ def read_toml(path: Path, mend: str = "check --config") -> dict[str, Any]:
         raise ConfigError(f"{path}: not valid TOML (nested too deeply); mend it.") from error
     except (msgspec.DecodeError, ValueError) as error:  # ValueError: no UTF-8, or an integer of thousands of digits
         raise ConfigError(f"{path}: not valid TOML ({error}); mend that line.") from error
+
+
+def refused(error: msgspec.ValidationError) -> str:
+    """msgspec writes "Object contains unknown field `x` - at `$.endpoint`": this names the whole key."""
+    what, _, at = str(error).partition(" - at ")
+    section = at.strip("`").removeprefix("$").lstrip(".")
+    if "unknown field" in what:
+        field = what.split("`")[1]
+        key = shorten(f"{section}.{field}".lstrip("."), 200, placeholder="…")
+        return f"unknown key `{key}`; see the keys in livemerc/config.py"
+    return f"`{section}`: {what[0].lower()}{what[1:]}"

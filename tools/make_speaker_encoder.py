@@ -25,7 +25,9 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save_file
 
 from livemerc.audio.read import read_samples
-from livemerc.speakers.embedder import ENCODER, SAMPLE_RATE_HZ, WEIGHTS, SpeakerEmbedder, without_pauses
+from livemerc.config import SAMPLE_RATE_HZ
+from livemerc.speakers.embedder import without_pauses
+from livemerc.speakers.ge2e import ENCODER, WEIGHTS, Ge2eEmbedder
 from livemerc.speakers.network import DEPTH, GRAPH, MEL_BINS, WIDTH
 from trainer.corpora.labelled_clips import read_labelled
 
@@ -52,8 +54,8 @@ def main() -> int:
         return 1
     state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)["model_state"]
     weights = {name: tensor.half() for name, tensor in state.items() if not name.startswith("similarity")}
-    save(weights, np.zeros(256, np.float32), 1.0)
-    embedder = SpeakerEmbedder()
+    save(weights, np.zeros(WIDTH, np.float32), 1.0)
+    embedder = Ge2eEmbedder()
     clips = read_labelled(readers, "readers")
     points = [embedder.encode(without_pauses(read_samples(clip.path, SAMPLE_RATE_HZ))) for clip in clips]
     save(weights, np.mean(points, axis=0, dtype=np.float64).astype(np.float32), (_DIMENSIONS / _WITHIN) ** 0.5)
@@ -63,7 +65,7 @@ def main() -> int:
 
 
 def save(weights: dict[str, torch.Tensor], centre: np.ndarray, scale: float) -> None:
-    """The file that `SpeakerEmbedder` reads."""
+    """The file that `Ge2eEmbedder` reads."""
     save_file(weights | {"centre": torch.from_numpy(centre), "scale": torch.tensor(scale)}, WEIGHTS / ENCODER)
 
 

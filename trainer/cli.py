@@ -213,6 +213,46 @@ def confusions(
     return EXIT_OK
 
 
+@app.command(name="measure-embedder")
+def measure_embedder(
+    embedder: str,
+    /,
+    *,
+    data: Path,
+    corpora: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    out: Path | None = None,
+    threads: Annotated[int, Parameter(show_default=True)] = 1,
+) -> int:
+    """Measure centre, scale and limits of a speaker embedder beside GE2E, so that `speakers.embedder` may name it.
+
+    Parameters
+    ----------
+    embedder
+        speaker or speaker-campplus, as `livemerc models pull` fetched it, or an ONNX file of the same shape.
+    data
+        Folder of readers: a folder each, with audio in it (LibriSpeech's test-clean is one); eight or more of them.
+    corpora
+        Read these of `data` instead, which then holds the corpora as for `train`, for instance librispeech.
+    out
+        The JSON file (default: in the user's data folder, where it is found; beside the network as FILE.scale.json it
+        is found, too).
+    threads
+        torch threads.
+    """
+    if corpora:
+        from trainer.corpora.voices import VOICES
+
+        for name in corpora:
+            if name not in VOICES:
+                raise ConfigError(f"--corpora {name}: no such corpus; there are {', '.join(VOICES)}.")
+    set_torch(threads)
+    from trainer.speakers.embedder_scale import run
+
+    path, rows = run(embedder, data, corpora or (), out)
+    print("\n".join([*rows, f"{path}: `speakers.embedder` may name it now."]))
+    return EXIT_OK
+
+
 @app.command(name="pseudo-label")
 def pseudo_label(
     source: Path, /, *, options: Annotated[PseudoLabelOptions, Parameter(name="*")], json: bool = False

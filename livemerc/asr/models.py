@@ -1,19 +1,14 @@
-"""Which Whisper models lie in the Hugging Face cache, and fetching one. `livemerc models [pull NAME]`.
-
-The cache is read as a plain folder tree: no network, no import of huggingface_hub, and a half-fetched model counts as
-absent. `HF_HOME`, `HF_HUB_CACHE` and `HF_HUB_OFFLINE` are honoured.
-"""
+"""Which Whisper models lie in the Hugging Face cache, and fetching one. `livemerc models [pull NAME]`."""
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from livemerc.errors import ModelError
+from livemerc.runtime.hub import Progress, cached_snapshot, fetch
 
 REPOSITORIES = {
     "tiny.en": "Systran/faster-whisper-tiny.en",
@@ -45,9 +40,6 @@ BUNDLED = Path(__file__).resolve().parent.parent / "weights" / "whisper-tiny.en"
 FILES = ("config.json", "preprocessor_config.json", "model.bin", "tokenizer.json", "vocabulary.*")
 """What faster-whisper fetches of a repository."""
 
-Progress = Callable[[int, int | None], None]
-"""Called with the bytes fetched and the bytes in all (None while unknown)."""
-
 
 @dataclass(frozen=True, slots=True)
 class CachedModel:
@@ -59,25 +51,6 @@ class CachedModel:
     cached: bool
     path: Path | None = None
     size_bytes: int | None = None
-
-
-def hub_cache(environ: Mapping[str, str] | None = None) -> Path:
-    """The Hugging Face hub cache, by the hub's own rules; need not exist."""
-    environ = os.environ if environ is None else environ
-    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
-        if environ.get(name):
-            return Path(environ[name]).expanduser()
-    if environ.get("HF_HOME"):
-        return Path(environ["HF_HOME"]).expanduser() / "hub"
-    base = Path(environ["XDG_CACHE_HOME"]).expanduser() if environ.get("XDG_CACHE_HOME") else Path.home() / ".cache"
-    return base / "huggingface" / "hub"
-
-
-def hub_is_offline(environ: Mapping[str, str] | None = None) -> bool:
-    """Whether `HF_HUB_OFFLINE` (or `TRANSFORMERS_OFFLINE`) forbids network calls."""
-    environ = os.environ if environ is None else environ
-    names = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
-    return any(environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE") for name in names)
 
 
 def repository_of(name: str) -> str:
@@ -101,19 +74,7 @@ def is_complete(folder: Path) -> bool:
 
 def cached_path(name: str, environ: Mapping[str, str] | None = None) -> Path | None:
     """The folder of a complete cached model, or None. Raises `ModelError` for an unknown name."""
-    folder = hub_cache(environ) / ("models--" + repository_of(name).replace("/", "--"))
-    snapshots = folder / "snapshots"
-    try:
-        commit = (folder / "refs" / "main").read_text("utf-8").strip()
-        candidates = [snapshots / commit] if commit else []
-    except (OSError, UnicodeDecodeError):
-        candidates = []
-    try:
-        others = [path for path in snapshots.iterdir() if path.is_dir()]
-    except OSError:
-        others = []
-    candidates += sorted(others, key=lambda path: path.stat().st_mtime, reverse=True)
-    return next((path for path in candidates if is_complete(path)), None)
+    return cached_snapshot(repository_of(name), is_complete, environ)
 
 
 def local_path(name: str, environ: Mapping[str, str] | None = None) -> Path | None:
@@ -145,58 +106,7 @@ def pull(name: str, progress: Progress | None = None) -> Path:
     path = cached_path(name)
     if path is not None:
         return path
-    if hub_is_offline():
-        raise ModelError(f"HF_HUB_OFFLINE forbids fetching Whisper {name}; unset it, or give a model's folder.")
-    # Read at import by huggingface_hub: set before, its own bars would run into the dashboard
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        fetched = snapshot_download(
-            repository,
-            allow_patterns=list(FILES),
-            cache_dir=hub_cache(),
-            tqdm_class=_reporting_bar(progress),
-        )
-    except LocalEntryNotFoundError as error:
-        raise ModelError(f"Whisper {name} cannot be fetched: the hub is not reachable; check the network.") from error
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
-        raise ModelError(f"Whisper {name} cannot be fetched ({_first_line(error)}); check the network.") from error
-    if not is_complete(Path(fetched)):
+    fetched = fetch(repository, FILES, f"Whisper {name}", "give a model's folder", progress)
+    if not is_complete(fetched):
         raise ModelError(f"{repository} holds no complete CTranslate2 Whisper model; take another name.")
-    return Path(fetched)
-
-
-def _reporting_bar(progress: Progress | None) -> type[Any]:
-    """A silent tqdm that hands bytes to `progress`: the hub's own bars belong to no dashboard."""
-    from tqdm import tqdm
-
-    class ReportingBar(tqdm):  # type: ignore[type-arg, unused-ignore]  # generic in its stubs only
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            kwargs["disable"] = False
-            kwargs["file"] = _Nowhere()
-            kwargs.pop("name", None)
-            self._counts_bytes = kwargs.get("unit") == "B"
-            super().__init__(*args, **kwargs)
-
-        def update(self, n: float | None = 1) -> bool | None:
-            shown = super().update(n)
-            if progress is not None and self._counts_bytes:
-                progress(int(self.n), int(self.total) if self.total else None)
-            return shown
-
-    return ReportingBar
-
-
-class _Nowhere:
-    def write(self, text: str) -> int:
-        return len(text)
-
-    def flush(self) -> None:
-        pass
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    return fetched

@@ -68,7 +68,8 @@ def enroll(
 def list_speakers() -> int:
     """List who is enrolled: since when, with how much voice, whether how it usually sounds is kept, and for which
     checkpoint; and the date of their consent."""
-    from livemerc.speakers.embedder import embedder_id
+    from livemerc.config import load_config
+    from livemerc.speakers.choose import id_asked_for
     from livemerc.speakers.voiceprints import Voiceprints, of_embedder
 
     prints = Voiceprints()
@@ -76,7 +77,7 @@ def list_speakers() -> int:
     if not found.prints and not found.damaged:
         print(f"nobody is enrolled (voiceprints would be in {prints.folder})")
         return EXIT_OK
-    own, others = of_embedder(found.prints, embedder_id())
+    own, others = of_embedder(found.prints, id_asked_for(load_config().speakers.embedder))
     width = max((len(one.name) for one in found.prints), default=0)
     for one in found.prints:
         other = "" if one in own else f", by another embedder ({one.embedder.name}): not compared"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from livemerc.errors import ConfigError, InputError, say
 from livemerc.model.checkpoint import read_manifest
+from livemerc.speakers.choose import id_asked_for, make_embedder
 from livemerc.speakers.voiceprints import Consent, Voiceprint, Voiceprints, now, question_of, taken
 
 if TYPE_CHECKING:
@@ -58,8 +59,8 @@ def enrol(
             "this checkpoint judges no voice against how its speaker usually sounds, so nothing of that is kept; leave "
             "--usual-voice out, or name another one (model.checkpoint)."
         )
+    id_asked_for(config.speakers.embedder)  # nobody is asked for what then cannot be done
     consent = consent_to(name, given=consent_given, usual_voice=usual_voice)
-    from livemerc.speakers.embedder import SpeakerEmbedder
     from livemerc.speakers.enrolment import ENOUGH_S, Enrolment, listen
 
     usual = None
@@ -67,7 +68,8 @@ def enrol(
         from livemerc.pipeline.usual_voices import UsualEars
 
         usual = UsualEars(config)
-    enrolment = Enrolment(SpeakerEmbedder(), usual)  # first: a microphone that listens should not have to wait for it
+    # First: a microphone that listens should not have to wait for it
+    enrolment = Enrolment(make_embedder(config.speakers.embedder), usual)
     with closing(open_source()) as source:
         if source.live:
             say(f"listening to {source.name}: speak for about {ENOUGH_S:.0f} s, alone, as you usually do")

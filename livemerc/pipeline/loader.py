@@ -20,6 +20,7 @@ from livemerc.pipeline.processor import Processor
 from livemerc.pipeline.recogniser import Recogniser
 from livemerc.pipeline.who_speaks import WhoSpeaks
 from livemerc.runtime.worker import GiveUp, Worker, never
+from livemerc.speakers.choose import id_asked_for
 
 _LOAD_SHARE = 0.25
 """Gives up loading when less than this share of a stopping session's time is left: the rest is for the finals."""
@@ -60,7 +61,8 @@ Engine = AsrEngine | Callable[[], AsrEngine]
 class Loader:
     """`load` once. `engine`: the recogniser, or what loads one; None = the one that the configuration asks for.
 
-    Looks at the checkpoint's folder when it is made, before anything heavy is loaded. Raises `ModelError`.
+    Looks at the checkpoint's folder and for the speaker embedder when it is made, before anything heavy is loaded.
+    Raises `ModelError`.
     """
 
     def __init__(
@@ -78,6 +80,8 @@ class Loader:
             engine if callable(engine) else lambda: choose_engine(config, announce=announce)
         )
         self._checkpoint = checkpoint_info(config.model.checkpoint)
+        if config.speakers.diarize:
+            id_asked_for(config.speakers.embedder)
 
     def load(
         self, situation: Situation, deadline: Deadline, heard_nothing: Callable[[], bool]

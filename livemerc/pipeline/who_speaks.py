@@ -18,6 +18,7 @@ from livemerc.model.checkpoint import read_manifest
 from livemerc.pipeline.estimator import Unjudged
 from livemerc.pipeline.no_answer import NoAnswer
 from livemerc.runtime.worker import GiveUp
+from livemerc.speakers.models import GE2E
 from livemerc.speakers.names import EnrolledVoices, SpeakerNames
 from livemerc.speakers.voiceprints import Consent, Voiceprints, of_embedder
 
@@ -60,7 +61,7 @@ class WhoSpeaks:
 
     names: what speakers are called; enrolled voices are recognised where there are any (`speakers.voiceprints`).
     voiceprints: where they are kept; None = in the user's data folder. remarks: sentences about them, for the user.
-    Raises `ModelError` where the weights are missing.
+    Raises `ModelError` where the embedder is missing, or was not measured.
     """
 
     def __init__(self, config: Config, estimator: RunsWork, voiceprints: Voiceprints | None = None) -> None:
@@ -77,9 +78,11 @@ class WhoSpeaks:
         self.remarks: list[str] = []
         self.names = SpeakerNames()
         if self._config.diarize and config.voice.includes(None):  # voices may be listened to
-            from livemerc.speakers.embedder import SpeakerEmbedder
+            from livemerc.speakers.choose import make_embedder
 
-            self._embedder = SpeakerEmbedder()
+            self._embedder = make_embedder(self._config.embedder)
+            if self._config.embedder != GE2E:
+                self.remarks.append(f"voices are told apart by {self._embedder.id.name} (speakers.embedder)")
             if self._config.voiceprints:
                 self._enrolled = self._read_voiceprints()
             self.begin()
@@ -89,7 +92,9 @@ class WhoSpeaks:
         if self._embedder is not None:
             from livemerc.speakers.diarizer import MEMORY, online_speakers
 
-            self._online = online_speakers(revise=self._config.revise, at_most=self._config.at_most)
+            self._online = online_speakers(
+                self._embedder.limits, revise=self._config.revise, at_most=self._config.at_most
+            )
             self.names = SpeakerNames(self._enrolled, memory=MEMORY)
 
     @property
@@ -129,7 +134,7 @@ class WhoSpeaks:
         except LivemercError as error:
             self.remarks.append(f"no speaker is recognised: {error}")
             return None
-        prints, others = of_embedder(found.prints, self._embedder.id)
+        prints, others = of_embedder(found.prints, self._embedder.id, self._embedder.width)
         self.remarks += [*found.damaged, *others]
         if prints:
             names = ", ".join(one.name for one in prints)

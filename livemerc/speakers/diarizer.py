@@ -7,8 +7,10 @@ import numpy as np
 from livemerc.speakers.embedder import VoicePoint
 from livemerc.speakers.mixture import Mixture, Sample
 from livemerc.speakers.online import OnlineSpeakers, Rules
+from livemerc.speakers.scale import Limits
 
-MIXTURE = Mixture(between=0.8, dimensions=30.0, new_cost=3.0, scale=0.3, anchor=4.0, popularity=2.0)
+NEW_COST, SCALE, ANCHOR, POPULARITY = 3.0, 0.3, 4.0, 2.0
+"""Of the mixture. Tuned with GE2E (trainer/LOG.md), and the same whatever the embedder."""
 LEAST_NEW_S = 1.0
 """Less voice makes nobody new: such an embedding is often nearer to a stranger's than to its own speaker's."""
 SURE = 0.5
@@ -24,6 +26,18 @@ def sample_of(point: VoicePoint) -> Sample:
     return Sample(point.x.astype(np.float64), weight, point.voiced_s >= LEAST_NEW_S)
 
 
-def online_speakers(*, revise: int, at_most: int | None = None) -> OnlineSpeakers:
-    """Of a new conversation."""
-    return OnlineSpeakers(MIXTURE, Rules(revise=revise, sure=SURE, memory=MEMORY, at_most=at_most))
+def mixture_of(limits: Limits) -> Mixture:
+    """For the points of an embedder with these limits."""
+    return Mixture(
+        between=limits.between,
+        dimensions=limits.dimensions,
+        new_cost=NEW_COST,
+        scale=SCALE,
+        anchor=ANCHOR,
+        popularity=POPULARITY,
+    )
+
+
+def online_speakers(limits: Limits, *, revise: int, at_most: int | None = None) -> OnlineSpeakers:
+    """Of a new conversation, whose voices an embedder with these `limits` hears."""
+    return OnlineSpeakers(mixture_of(limits), Rules(revise=revise, sure=SURE, memory=MEMORY, at_most=at_most))

@@ -1,6 +1,6 @@
 """Where one speaker of an utterance ends and another begins: where the voice changes, at the nearest dip of the level.
 
-    windows of 1 s every .2 s, GE2E --optimal partitioning--> parts --dip of the level--> places --two or one?--> cuts
+    windows of 1 s every .2 s --optimal partitioning--> parts --dip of the level--> places --two or one?--> cuts
 
 Optimal partitioning (Jackson et al. 2005, "An algorithm for optimal partitioning of data on an interval", IEEE Signal
 Processing Letters 12(2)) of the embeddings of overlapping windows: the parts whose windows lie closest to their part's
@@ -8,7 +8,7 @@ mean, where each further part costs a constant. All places and any number of cha
 who says little between two turns of another is found, too. What is found is looked at again by whole turns.
 
 That course costs most of all, and most utterances are one person's. So what costs less is asked first: whether
-the windows of the utterance's own point are alike (`STRAYS`), and whether every third window shows a change.
+the windows of the utterance's own point are alike (`Limits.strays`), and whether every third window shows a change.
 """
 
 from __future__ import annotations
@@ -21,26 +21,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from livemerc.config import SAMPLE_RATE_HZ
+from livemerc.speakers.diarizer import mixture_of, sample_of
 from livemerc.speakers.embedder import sounding
 
 if TYPE_CHECKING:
     from livemerc.speakers.embedder import SpeakerEmbedder, VoicePoint
+    from livemerc.speakers.mixture import Mixture
 
 LEAST_SIDE_S = 0.8
 """Voice that each turn must have of itself."""
 WINDOW_S, STEP_S = 1.0, 0.2
-PART_COST = 1.5
-"""Of each further part, in squared distances of windows from their part's mean."""
 CUT_NATS = 4.5
 """By so much two speakers must explain two neighbouring turns better than one does."""
 MOST_TURNS = 8
-STRAYS = 0.45
-"""Squared distance of the two least alike windows of an utterance's point below which its voice is one. Of 138
-utterances that are cut the least was .55; half of the others are below."""
-COARSE_STEPS, COARSE_COST = 3, 0.45
-"""Every third window tells whether there is anything to look for: each part has at least one. With a third of the
-windows the cost is a third, and a little less: the least of those 138 is found up to a cost of .51."""
-_LEAST_WINDOWS = 4
+COARSE_STEPS = 3
+"""Every third window tells whether there is anything to look for: each part has at least one."""
+LEAST_WINDOWS = 4
 """Of a part."""
 _REACH_S = 0.35
 """So far from where the voice changes a dip is looked for."""
@@ -67,15 +63,17 @@ def turns(samples: np.ndarray, embedder: SpeakerEmbedder) -> list[SpokenTurn]:
 
 def _borders(samples: np.ndarray, whole: VoicePoint | None, embedder: SpeakerEmbedder) -> list[int]:
     """Where the voice may change, with voice enough on either side. What costs least is asked first."""
-    if whole is None or (whole.strays is not None and whole.strays < STRAYS):
+    limits = embedder.limits
+    if whole is None or (whole.strays is not None and whole.strays < limits.strays):
         return []
     voiced = np.concatenate(([0], np.cumsum(np.repeat(sounding(samples), 3))))  # in frames of 10 ms
-    if len(samples) < (WINDOW_S + _LEAST_WINDOWS * STEP_S) * SAMPLE_RATE_HZ or voiced[-1] < 200 * LEAST_SIDE_S:
+    if len(samples) < (WINDOW_S + LEAST_WINDOWS * STEP_S) * SAMPLE_RATE_HZ or voiced[-1] < 200 * LEAST_SIDE_S:
         return []
     course = embedder.course(samples, WINDOW_S, STEP_S)
-    if not changes(course.every(COARSE_STEPS), COARSE_COST, 1):
+    if not changes(course.every(COARSE_STEPS), limits.coarse_cost, 1):
         return []
-    places = [_dip(samples, changed_s(window)) for window in changes(course.every(1), PART_COST, _LEAST_WINDOWS)]
+    changed = changes(course.every(1), limits.part_cost, LEAST_WINDOWS)
+    places = [_dip(samples, changed_s(window)) for window in changed]
     return _with_voice(places, len(samples), voiced)
 
 
@@ -147,9 +145,10 @@ def _confirmed(
     def turn(begin: int, end: int) -> SpokenTurn:
         return whole if end - begin == len(samples) else SpokenTurn(begin, end, embedder.embed(samples[begin:end]))
 
+    mixture = mixture_of(embedder.limits)
     found = [turn(begin, end) for begin, end in itertools.pairwise([0, *places, len(samples)])]
     while len(found) > 1:
-        apart = [_apart(one.point, other.point) for one, other in itertools.pairwise(found)]
+        apart = [_apart(one.point, other.point, mixture) for one, other in itertools.pairwise(found)]
         at = int(np.argmin(apart))
         if apart[at] > CUT_NATS and len(found) <= MOST_TURNS:
             break
@@ -157,8 +156,6 @@ def _confirmed(
     return found
 
 
-def _apart(one: VoicePoint | None, other: VoicePoint | None) -> float:
+def _apart(one: VoicePoint | None, other: VoicePoint | None, mixture: Mixture) -> float:
     """Nats by which two speakers explain the two better; too little voice is anybody's."""
-    from livemerc.speakers.diarizer import MIXTURE, sample_of
-
-    return -np.inf if one is None or other is None else MIXTURE.apart(sample_of(one), sample_of(other))
+    return -np.inf if one is None or other is None else mixture.apart(sample_of(one), sample_of(other))

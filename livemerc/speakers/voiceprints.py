@@ -211,16 +211,27 @@ def taken(name: str) -> ConfigError:
     return ConfigError(f"{name} is enrolled already; forget that voice first (`livemerc speakers forget`).")
 
 
-def of_embedder(prints: Sequence[Voiceprint], embedder: EmbedderId) -> tuple[list[Voiceprint], list[str]]:
-    """Those that this embedder made, and a sentence about those that it did not: nobody compares these."""
+def of_embedder(
+    prints: Sequence[Voiceprint], embedder: EmbedderId, width: int | None = None
+) -> tuple[list[Voiceprint], list[str]]:
+    """Those that this embedder made, and sentences about those that it did not: nobody compares these. width: numbers
+    in its points, where that is known; a print of another width is damaged."""
     own = [one for one in prints if one.embedder == embedder]
     others = [one.name for one in prints if one.embedder != embedder]
+    damaged = [one for one in own if width is not None and len(one.mean) != width]
+    told = [
+        f"the voiceprint of {one.name} is damaged (it holds {len(one.mean)} numbers, not {width}); forget it and enrol "
+        "that voice again (`livemerc speakers`)."
+        for one in damaged
+    ]
+    own = [one for one in own if one not in damaged]
     if not others:
-        return own, []
+        return own, told
     return own, [
+        *told,
         f"the voiceprint{'s' if len(others) > 1 else ''} of {', '.join(others)} "
         f"{'were' if len(others) > 1 else 'was'} made by another embedder, and cannot be compared; enrol "
-        f"{'these voices' if len(others) > 1 else 'that voice'} again (`livemerc speakers`)."
+        f"{'these voices' if len(others) > 1 else 'that voice'} again (`livemerc speakers`).",
     ]
 
 

@@ -2,75 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import subprocess
-import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from helpers.hub import hub, python_with_hub
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 FILES = {"config.json": b"{}", "model.bin": b"w" * 300_000, "tokenizer.json": b"{ }", "vocabulary.txt": b"a\n"}
 OTHER = {"README.md": b"not asked for"}
 
 
-class Hub(BaseHTTPRequestHandler):
-    """The three calls of the hub that a snapshot needs: revision, tree, and files with their etag and commit."""
-
-    def do_HEAD(self) -> None:
-        self._answer(with_body=False)
-
-    def do_GET(self) -> None:
-        self._answer(with_body=True)
-
-    def _answer(self, with_body: bool) -> None:
-        path = self.path.split("?")[0]
-        files = FILES | OTHER
-        if path.startswith("/api/models/Systran/faster-whisper-tiny/tree/"):
-            body = json.dumps(
-                [
-                    {"type": "file", "path": k, "size": len(v), "oid": hashlib.sha1(v).hexdigest()}
-                    for k, v in files.items()
-                ]
-            ).encode()
-        elif path.startswith("/api/models/Systran/faster-whisper-tiny"):
-            siblings = [{"rfilename": name} for name in files]
-            body = json.dumps({"id": "Systran/faster-whisper-tiny", "sha": COMMIT, "siblings": siblings}).encode()
-        elif path.startswith("/Systran/faster-whisper-tiny/resolve/") and path.rsplit("/", 1)[1] in files:
-            body = files[path.rsplit("/", 1)[1]]
-        else:
-            self.send_error(404)
-            return
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("ETag", f'"{hashlib.sha1(body).hexdigest()}"')
-        self.send_header("X-Repo-Commit", COMMIT)
-        self.end_headers()
-        if with_body:
-            self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
 @pytest.fixture
 def endpoint() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with hub({"Systran/faster-whisper-tiny": FILES | OTHER}) as address:
+        yield address
 
 
 def pull(name: str, endpoint: str, home: Path) -> subprocess.CompletedProcess[str]:
-    """In a process of its own: huggingface_hub reads its environment once, at import."""
     code = (
         "import sys, json\n"
         "from livemerc.asr.models import pull, cached_path\n"
@@ -82,13 +32,7 @@ def pull(name: str, endpoint: str, home: Path) -> subprocess.CompletedProcess[st
         "except ModelError as error:\n"
         "    print(error)\n"
     )
-    environment = {
-        **{key: value for key, value in os.environ.items() if not key.startswith("HF_") and "proxy" not in key.lower()},
-        "HF_HOME": str(home),
-        "HF_ENDPOINT": endpoint,
-        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
-    }
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=120)
+    return python_with_hub(code, endpoint, home)
 
 
 def test_a_pulled_model_is_complete_found_again_and_counted(endpoint, tmp_path):

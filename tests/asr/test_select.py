@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from livemerc.asr import models, select
-from livemerc.asr.models import cached_path, hub_cache, is_complete, list_models, local_path, pull
+from livemerc.asr.models import cached_path, is_complete, list_models, local_path, pull
 from livemerc.asr.select import best_cached, choose_engine
 from livemerc.config import load_config
 from livemerc.errors import ConfigError, ModelError
+from livemerc.runtime.hub import hub_cache
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 FILES = ("config.json", "model.bin", "tokenizer.json", "vocabulary.txt")

@@ -17,7 +17,7 @@ from livemerc.config import SAMPLE_RATE_HZ, load_config
 from livemerc.console.enrolment import consent_to, enrol
 from livemerc.errors import ConfigError, InputError
 from livemerc.model.checkpoint import read_manifest
-from livemerc.speakers.embedder import embedder_id
+from livemerc.speakers.ge2e import embedder_id
 from livemerc.speakers.voiceprints import UsualVoice, Voiceprints
 
 

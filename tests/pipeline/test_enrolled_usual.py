@@ -30,8 +30,8 @@ from livemerc.pipeline.no_answer import NoAnswer
 from livemerc.pipeline.usual_voices import UsualEars, UsualVoices
 from livemerc.pipeline.who_speaks import WhoSpeaks
 from livemerc.runtime.worker import GiveUp
-from livemerc.speakers.embedder import SpeakerEmbedder
 from livemerc.speakers.enrolment import Enrolment
+from livemerc.speakers.ge2e import Ge2eEmbedder
 from livemerc.speakers.voiceprints import MOST_VOICES, UsualVoice, Voiceprint, Voiceprints
 
 T = TypeVar("T")
@@ -135,7 +135,7 @@ def config(configured: Callable[..., Config], tmp_path_factory: pytest.TempPathF
 @pytest.fixture(scope="module")
 def ann(readers: list[np.ndarray], config: Config) -> Voiceprint:
     """The first reader, with the usual voice."""
-    enrolment = Enrolment(SpeakerEmbedder(), UsualEars(config))
+    enrolment = Enrolment(Ge2eEmbedder(), UsualEars(config))
     for begin in (0, 5, 10):
         enrolment.hear(readers[0][begin * SAMPLE_RATE_HZ : (begin + 5) * SAMPLE_RATE_HZ])
     return enrolment.voiceprint("Ann", CONSENT)

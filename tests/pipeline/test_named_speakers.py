@@ -18,8 +18,8 @@ from livemerc.pipeline.monitor import Monitor
 from livemerc.pipeline.recording_monitor import RecordingMonitor
 from livemerc.sessions.journal import read
 from livemerc.sessions.session import read_session
-from livemerc.speakers.embedder import SpeakerEmbedder
 from livemerc.speakers.enrolment import Enrolment
+from livemerc.speakers.ge2e import Ge2eEmbedder
 from livemerc.speakers.voiceprints import EmbedderId, Voiceprint, Voiceprints, default_folder
 
 pytestmark = pytest.mark.usefixtures("own_data")
@@ -28,7 +28,7 @@ CONSENT = voiceprint("Ann").consent
 
 @pytest.fixture(scope="module")
 def ann(readers: list[np.ndarray]) -> Voiceprint:
-    enrolment = Enrolment(SpeakerEmbedder())
+    enrolment = Enrolment(Ge2eEmbedder())
     for begin in (0, 5, 10):
         enrolment.hear(readers[0][begin * SAMPLE_RATE_HZ : (begin + 5) * SAMPLE_RATE_HZ])
     return enrolment.voiceprint("Ann", CONSENT)
@@ -119,7 +119,7 @@ def test_a_person_names_a_speaker_and_the_voice_is_remembered(talk: Path, config
     (kept,) = Voiceprints().read().prints
     assert kept.name == "Mia"
     assert kept.consent == CONSENT
-    assert kept.embedder == SpeakerEmbedder().id
+    assert kept.embedder == Ge2eEmbedder().id
     assert default_folder().is_relative_to(tmp_path / "data")
     with pytest.raises(ConfigError, match="has ended"):
         watched.name_speaker("S1", "Ann")

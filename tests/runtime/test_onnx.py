@@ -9,7 +9,7 @@ import pytest
 
 from livemerc.errors import ModelError
 from livemerc.runtime.onnx import session
-from livemerc.speakers.embedder import WEIGHTS
+from livemerc.speakers.ge2e import WEIGHTS
 from livemerc.speakers.network import GRAPH
 
 WHOLE = (WEIGHTS / GRAPH).read_bytes()

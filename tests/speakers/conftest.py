@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from livemerc.speakers.embedder import SpeakerEmbedder
+from livemerc.speakers.ge2e import Ge2eEmbedder
 
 
 @pytest.fixture(scope="session")
-def embedder() -> SpeakerEmbedder:
-    return SpeakerEmbedder()
+def embedder() -> Ge2eEmbedder:
+    return Ge2eEmbedder()

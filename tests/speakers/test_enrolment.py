@@ -12,8 +12,9 @@ from helpers.voiceprints import voiceprint
 from livemerc.audio.read import read_samples
 from livemerc.config import SAMPLE_RATE_HZ, Config
 from livemerc.errors import InputError
-from livemerc.speakers.embedder import SpeakerEmbedder, embedder_id
+from livemerc.speakers.embedder import SpeakerEmbedder
 from livemerc.speakers.enrolment import LEAST_S, Enrolment, above_noise_db, listen
+from livemerc.speakers.ge2e import embedder_id
 from livemerc.speakers.names import EnrolledVoices
 from livemerc.speakers.surroundings import everywhere
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from livemerc.audio.read import read_samples
-from livemerc.speakers.embedder import SAMPLE_RATE_HZ, SpeakerEmbedder
+from livemerc.config import SAMPLE_RATE_HZ
+from livemerc.speakers.embedder import SpeakerEmbedder
 from livemerc.speakers.turns import changed_s, changes, turns
 
 

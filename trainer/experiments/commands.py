@@ -242,6 +242,7 @@ def speakers(
     corpora: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
     conversations: int = 9,
     turns: int = 20,
+    embedder: str = "ge2e",
     seed: int = 0,
     threads: int = 1,
 ) -> int:
@@ -259,6 +260,8 @@ def speakers(
         Of each corpus (default 9).
     turns
         Of each conversation (default 20).
+    embedder
+        As in `speakers.embedder`: ge2e (default), speaker, speaker-campplus or an ONNX file.
     seed
         Of the drawing (default 0).
     threads
@@ -270,7 +273,7 @@ def speakers(
     set_torch(threads)
     from trainer.experiments.speakers import run
 
-    return _show(run(data, chosen, out, conversations=conversations, turns=turns, seed=seed))
+    return _show(run(data, chosen, out, conversations=conversations, turns=turns, seed=seed, embedder=embedder))
 
 
 @experiments.command
@@ -279,6 +282,7 @@ def voiceprints(
     data: Path,
     out: Path,
     conversations: int = 9,
+    embedder: str = "ge2e",
     seed: int = 0,
     threads: int = 1,
 ) -> int:
@@ -292,6 +296,8 @@ def voiceprints(
         Folder of the experiment.
     conversations
         Of three people, one of whom is a stranger (default 9).
+    embedder
+        As in `speakers.embedder`: ge2e (default), speaker, speaker-campplus or an ONNX file.
     seed
         Of the drawing (default 0).
     threads
@@ -302,7 +308,7 @@ def voiceprints(
     set_torch(threads)
     from trainer.experiments.voiceprints import run
 
-    return _show(run(data, out, conversations=conversations, seed=seed))
+    return _show(run(data, out, conversations=conversations, seed=seed, asked=embedder))
 
 
 @experiments.command

@@ -16,6 +16,7 @@ from livemerc.config import SAMPLE_RATE_HZ, Config, SpeakersConfig
 from livemerc.pipeline.no_answer import NoAnswer
 from livemerc.pipeline.who_speaks import WhoSpeaks
 from livemerc.runtime.worker import GiveUp, never
+from livemerc.speakers.models import GE2E
 from livemerc.speakers.voiceprints import Voiceprints
 from trainer.compact.augment import add_noise, band, coloured_noise, reverberate
 from trainer.speakers.conversations import Conversation, Effect
@@ -56,9 +57,10 @@ class AtOnce:
         return work()
 
 
-def listen(made: Conversation, voiceprints: Voiceprints) -> list[HeardTurn]:
-    """Through the ears and the monitor's own stage. `voiceprints`: whose voices are known."""
-    config = Config(speakers=SpeakersConfig(diarize=True))
+def listen(made: Conversation, voiceprints: Voiceprints, embedder: str = GE2E) -> list[HeardTurn]:
+    """Through the ears and the monitor's own stage. `voiceprints`: whose voices are known; embedder: as in
+    `speakers.embedder`."""
+    config = Config(speakers=SpeakersConfig(diarize=True, embedder=embedder))
     ears = Ears(config, SAMPLE_RATE_HZ)
     items: list[EarItem] = []
     for begin in range(0, len(made.samples), _BLOCK):

@@ -12,6 +12,8 @@ import numpy as np
 from livemerc.audio.read import read_samples
 from livemerc.config import SAMPLE_RATE_HZ
 from livemerc.errors import ConfigError, LivemercError
+from livemerc.speakers.choose import id_asked_for
+from livemerc.speakers.models import GE2E
 from livemerc.speakers.voiceprints import Voiceprints
 from trainer.corpora.clips import Clip
 from trainer.corpora.voices import read_clips
@@ -28,12 +30,15 @@ _CLIPS_OF_A_MOOD = 12
 _LEAST_CLIPS = 5
 
 
-def run(data: Path, corpora: Sequence[str], out: Path, *, conversations: int, turns: int, seed: int) -> list[str]:
-    """`conversations` of each corpus, each with the next number of `PEOPLE` and the next of `SURROUNDINGS`. Writes
-    figures.json; returns the table. Raises the readers' `InputError`, and `ConfigError` for a corpus with too few
-    voices."""
+def run(
+    data: Path, corpora: Sequence[str], out: Path, *, conversations: int, turns: int, seed: int, embedder: str = GE2E
+) -> list[str]:
+    """`conversations` of each corpus, each with the next number of `PEOPLE` and the next of `SURROUNDINGS`. embedder:
+    as in `speakers.embedder`. Writes figures.json; returns the table. Raises the readers' `InputError`, `ConfigError`
+    for a corpus with too few voices, and `ModelError` where the embedder cannot be used."""
     with told(LivemercError, f"{out}: no folder for an experiment", "name another"):
         out.mkdir(parents=True, exist_ok=True)
+    id_asked_for(embedder)
     rows: Rows = {}
     for corpus in corpora:
         voices = _voices(read_clips(data, corpus))
@@ -43,10 +48,13 @@ def run(data: Path, corpora: Sequence[str], out: Path, *, conversations: int, tu
         with Progress(f"conversations of {corpus}", 0, conversations, unit="conversation") as progress:
             for number in range(conversations):
                 made = make(corpus, voices, number, turns=turns, seed=seed)
-                shares[made.speakers].append(share_right(made.turns, told_apart(made)))
+                shares[made.speakers].append(share_right(made.turns, told_apart(made, embedder)))
                 progress.update(number + 1)
         rows |= {f"{corpus}, {people} people": _figures(people, of) for people, of in shares.items() if of}
-    save_json({"conversations": conversations, "turns": turns, "seed": seed, "rows": rows}, out / FIGURES)
+    save_json(
+        {"embedder": embedder, "conversations": conversations, "turns": turns, "seed": seed, "rows": rows},
+        out / FIGURES,
+    )
     return table(rows)
 
 
@@ -75,10 +83,10 @@ def make(
     return conversation(f"{corpus}-{number}-{effect}", samples, turns, SURROUNDINGS[effect], rng)
 
 
-def told_apart(made: Conversation) -> list[Labelled]:
+def told_apart(made: Conversation, embedder: str = GE2E) -> list[Labelled]:
     """The turns that the monitor would hear, with their frozen speakers."""
     with tempfile.TemporaryDirectory() as nobody:  # else whoever is enrolled on this machine would be known
-        turns = listen(made, Voiceprints(Path(nobody)))
+        turns = listen(made, Voiceprints(Path(nobody)), embedder)
     return [Labelled(turn.start_s, turn.end_s, turn.speaker) for turn in turns]
 
 

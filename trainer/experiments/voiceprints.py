@@ -15,8 +15,10 @@ import numpy as np
 from livemerc.audio.read import read_samples
 from livemerc.config import SAMPLE_RATE_HZ
 from livemerc.errors import LivemercError
+from livemerc.speakers.choose import make_embedder
 from livemerc.speakers.embedder import SpeakerEmbedder
 from livemerc.speakers.enrolment import Enrolment
+from livemerc.speakers.models import GE2E
 from livemerc.speakers.names import EnrolledVoices
 from livemerc.speakers.voiceprints import Consent, Voiceprint, Voiceprints
 from trainer.corpora.voices import read_clips
@@ -37,19 +39,21 @@ _CONSENT = Consent(question="a corpus", given_at="2026-01-01T00:00:00+00:00", ho
 EFFECTS: dict[str, Effect] = {"as enrolled": lambda samples, rng: samples} | SURROUNDINGS
 
 
-def run(data: Path, out: Path, *, conversations: int, seed: int) -> list[str]:
-    """Writes figures.json; returns the table. Raises the readers' `InputError`."""
+def run(data: Path, out: Path, *, conversations: int, seed: int, asked: str = GE2E) -> list[str]:
+    """With the embedder that is `asked` for, as in `speakers.embedder`. Writes figures.json; returns the table. Raises
+    the readers' `InputError`, and `ModelError` where the embedder cannot be used."""
     with told(LivemercError, f"{out}: no folder for an experiment", "name another"):
         out.mkdir(parents=True, exist_ok=True)
-    embedder = SpeakerEmbedder()
+    embedder = make_embedder(asked)
     halves = {name: (clips[: len(clips) // 2], clips[len(clips) // 2 :]) for name, clips in _voices(data, ENROLLED)}
     prints = [_enrolled(name, first, embedder) for name, (first, _) in halves.items()]
     later = {name: second for name, (_, second) in halves.items()}
     strangers = dict(_voices(data, STRANGERS))
     rng = np.random.default_rng(seed)
     rows = _of_stretches(prints, later, strangers, embedder, rng)
-    rows |= _of_conversations(prints, later, conversations, rng)
-    save_json({"enrolled": len(prints), "conversations": conversations, "seed": seed, "rows": rows}, out / FIGURES)
+    rows |= _of_conversations(prints, later, conversations, rng, asked)
+    figures = {"embedder": embedder.id.name, "enrolled": len(prints), "conversations": conversations, "seed": seed}
+    save_json(figures | {"rows": rows}, out / FIGURES)
     return table(rows)
 
 
@@ -125,6 +129,7 @@ def _of_conversations(
     later: Mapping[str, Sequence[np.ndarray]],
     count: int,
     rng: np.random.Generator,
+    asked: str,
 ) -> Rows:
     """Seconds inside utterances, through ears and online speakers: of two who are enrolled, and of one who is not."""
     seconds: dict[str, dict[str, float]] = {}
@@ -137,7 +142,7 @@ def _of_conversations(
             )  # the clips of one mood
             known = [one for one in prints if one.name != f"reader {who[0]}"]
             of = seconds.setdefault(effect, dict.fromkeys(("right", "no name", "another's", "stranger", "named"), 0.0))
-            for start_s, end_s, name in _named(made, known):
+            for start_s, end_s, name in _named(made, known, asked):
                 speaker = _speaker_of(made, start_s, end_s)
                 if speaker is None:
                     continue
@@ -161,13 +166,13 @@ def _of_conversations(
     return rows
 
 
-def _named(made: Conversation, known: Sequence[Voiceprint]) -> Iterator[tuple[float, float, str | None]]:
+def _named(made: Conversation, known: Sequence[Voiceprint], asked: str) -> Iterator[tuple[float, float, str | None]]:
     """Begin, end and name of each turn that the monitor would hear, as it is known at the end."""
     with tempfile.TemporaryDirectory() as folder:
         kept = Voiceprints(Path(folder))
         for one in known:
             kept.add(one)
-        for turn in listen(made, kept):
+        for turn in listen(made, kept, asked):
             yield turn.start_s, turn.end_s, turn.name
 
 

@@ -30,3 +30,13 @@ def test_what_cannot_be_is_refused(
     code, _, err = train_command(capsys, "experiment", "speakers", "--data", tmp_path, "--out", tmp_path / "x", *flags)
     assert code == 2
     assert named in err
+
+
+@pytest.mark.parametrize("experiment", ["speakers", "voiceprints"])
+def test_an_embedder_that_is_not_here_is_told_before_anything_is_read(
+    experiment: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--data", tmp_path, "--out", tmp_path / "x", "--embedder", "absent.onnx"]
+    code, shown, err = train_command(capsys, "experiment", experiment, *words)
+    assert (code, shown) == (3, "")
+    assert "absent.onnx is no file" in err

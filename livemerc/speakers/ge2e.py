@@ -1,0 +1,110 @@
+"""GE2E, the embedder that ships: levelled voice in windows of 1.6 s, heard as mel powers.
+
+Centre and scale are those of readers: around 0, and such that the variance of one speaker's utterances is 1 in each of
+the directions in which embeddings really vary. Linear discriminants taught by 190 voices made it worse on readers and
+hardly better on moods (trainer/LOG.md).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from livemerc.config import SAMPLE_RATE_HZ
+from livemerc.errors import ModelError, cause_of
+from livemerc.speakers.embedder import (
+    LEAST_S,
+    LONGEST_S,
+    Course,
+    VoicePoint,
+    mean_of,
+    point_of,
+    sliding,
+    windows,
+    without_pauses,
+)
+from livemerc.speakers.scale import Limits
+from livemerc.speakers.voiceprints import EmbedderId
+
+WEIGHTS = Path(__file__).resolve().parent.parent / "weights" / "speakers"
+ENCODER = "ge2e.safetensors"
+STEP_FRAMES = 80
+"""From one window to the next, 10 ms each."""
+LIMITS = Limits(between=0.8, dimensions=30.0, strays=0.45, part_cost=1.5, coarse_cost=0.45)
+"""Tuned on conversations (trainer/LOG.md). Of 138 utterances that are cut the least alike windows were .55 apart or
+more, and half of the others are below .45; with every third window the least of those 138 is found up to a cost of
+.51."""
+
+
+def embedder_id(folder: Path = WEIGHTS) -> EmbedderId:
+    """Which embedder there is; needs no torch. Raises `ModelError` where its weights are missing."""
+    try:
+        with (folder / ENCODER).open("rb") as file:
+            return EmbedderId(name=Path(ENCODER).stem, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+    except OSError as error:
+        raise ModelError(
+            f"{folder}: the weights that tell speakers apart cannot be read ({cause_of(error)}); install livemerc anew."
+        ) from error
+
+
+class Ge2eEmbedder:
+    """A `livemerc.speakers.embedder.SpeakerEmbedder` of the weights that ship; `scale`: of
+    its points. Raises `ModelError` where they are
+    missing or damaged."""
+
+    def __init__(self, folder: Path = WEIGHTS) -> None:
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        from livemerc.model.mel import MelPower
+        from livemerc.speakers.network import MEL_BINS, WIDTH, Ge2eNetwork
+
+        try:
+            weights = {name: array.astype(np.float32) for name, array in load_file(folder / ENCODER).items()}
+            self._centre, self.scale = weights.pop("centre"), float(weights.pop("scale"))
+            self._network = Ge2eNetwork(folder, weights)
+        except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
+            raise ModelError(
+                f"{folder}: the weights that tell speakers apart cannot be read ({cause_of(error)}); install livemerc "
+                "anew, or leave --diarize out."
+            ) from error
+        self.id = embedder_id(folder)
+        self.width = WIDTH
+        self.limits = LIMITS
+        self._mel = MelPower(MEL_BINS, "constant")
+
+    def embed(self, samples: np.ndarray) -> VoicePoint | None:
+        """(n,) float32 at 16 kHz; None = too little voice."""
+        voiced = without_pauses(samples)
+        voiced_s = len(voiced) / SAMPLE_RATE_HZ
+        if voiced_s < LEAST_S:
+            return None
+        return point_of(self._windows(voiced), voiced_s, self._centre, self.scale)
+
+    def encode(self, voiced: np.ndarray) -> np.ndarray:
+        """(n,) of voice -> (256,), of length 1: what the network makes of it."""
+        return mean_of(self._windows(voiced))
+
+    def course(self, samples: np.ndarray, window_s: float, step_s: float) -> Course:
+        """Of (n,) samples, at least a window, pauses included."""
+        from livemerc.model.mel import HOP_SAMPLES
+
+        size, step = round(window_s * SAMPLE_RATE_HZ / HOP_SAMPLES), round(step_s * SAMPLE_RATE_HZ / HOP_SAMPLES)
+        return Course(self._network, sliding(self._powers(samples), size, step))
+
+    def _windows(self, voiced: np.ndarray) -> np.ndarray:
+        from livemerc.speakers.network import WINDOW_FRAMES
+
+        powers = self._powers(voiced[: round(LONGEST_S * SAMPLE_RATE_HZ)])
+        return self._network(windows(powers, WINDOW_FRAMES, STEP_FRAMES))
+
+    def _powers(self, samples: np.ndarray) -> np.ndarray:
+        """(n,) -> mel powers (N, 40) at the network's level."""
+        import torch
+
+        from livemerc.speakers.network import levelled
+
+        with torch.inference_mode():
+            return self._mel(torch.from_numpy(levelled(samples))).numpy().T
