@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-SPEAKER_COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#f0e442", "#8c7ae6", "#9fb8ad")
-"""Okabe and Ito's, told apart with every common colour-vision deficiency, and two more."""
+SPEAKER_COLOURS = ("#7676f4", "#a0c464", "#f028b4", "#28f4f4", "#ac9458", "#f03c64", "#b466db", "#b8e8c4")
+"""Far from each other and from every emotion's: two people took those for one (a blue S1 for sadness)."""
 _BY_VOICE = re.compile(r"S([1-9]\d?)")
 """Ids of speakers who are told apart by the voice."""
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import pytest
 from rich.cells import cell_len
@@ -11,6 +12,7 @@ from livemerc.config import load_config
 from livemerc.dashboard.palette import DARK, LIGHT, PALETTES, Palette, contrast, glyph, palette_for
 from livemerc.emotions import LABELS
 from livemerc.errors import ConfigError
+from livemerc.notation import SPEAKER_COLOURS
 
 
 @pytest.mark.parametrize("palette", PALETTES, ids=lambda p: p.name)
@@ -21,6 +23,21 @@ def test_every_emotion_is_legible_on_every_theme(palette: Palette) -> None:
         for ground in (palette.background, palette.panel):
             assert contrast(Color.parse(palette.emotion(label)), Color.parse(ground)) >= 4.3
     assert len({palette.emotion(label) for label in LABELS}) == len(LABELS)
+
+
+@pytest.mark.parametrize("palette", PALETTES, ids=lambda p: p.name)
+def test_no_speaker_has_the_colour_of_an_emotion_or_of_another(palette: Palette) -> None:
+    """As far apart as nobody mistakes in text: 15 in CIE Lab."""
+    from textual.color import Color, rgb_to_lab
+
+    def lab(colour: str) -> tuple[float, float, float]:
+        found = rgb_to_lab(Color.parse(colour))
+        return found.L, found.a, found.b
+
+    speakers = [lab(palette.speaker(f"S{n + 1}")) for n in range(len(SPEAKER_COLOURS))]
+    emotions = [lab(palette.emotion(label)) for label in LABELS]
+    assert all(math.dist(one, other) >= 15 for one in speakers for other in emotions)
+    assert all(math.dist(one, other) >= 15 for one, other in itertools.combinations(speakers, 2))
 
 
 def test_every_glyph_is_one_cell() -> None:
