@@ -16,6 +16,8 @@ from livemerc.report.style import document
 from livemerc.report.transcript import transcript
 
 MOST_PEOPLE = 12
+_LEAST_DRAWN_S = 0.5
+"""Of voice: a bar of all that somebody said in a moment would be as long as anybody's. The table has them."""
 WITHHELD = "withheld"
 
 
@@ -141,9 +143,10 @@ def _summary(facts: Facts) -> Html:
 
 def _speakers(facts: Facts, shown: Sequence[tuple[str, Person]]) -> Html:
     title = "Shares of each speaker" if facts.named else "Shares"
-    pieces: list[Html] = [figures.bars("shares", title, facts, shown)]
+    drawn = [(name, person) for name, person in shown if person.voiced_s >= _LEAST_DRAWN_S] or shown
+    pieces: list[Html] = [figures.bars("shares", title, facts, drawn)]
     if facts.named:
-        pieces.append(figures.people(facts, shown))
+        pieces.append(figures.people(facts, drawn))
     talked = floor(facts)
     if talked is not None:
         pieces.insert(0, talked)

@@ -13,6 +13,7 @@ from livemerc.notation import clock, fraction
 from livemerc.report import sentences
 from livemerc.report.anonymise import NAME, NUMBER, RULE, SPEAKER
 from livemerc.report.card import Card, checkpoint_of
+from livemerc.report.colours import speaker_class
 from livemerc.report.facts import Facts, Line, Person, Shift
 from livemerc.report.figures import lanes_of
 from livemerc.report.markup import Child, Html, join, tag
@@ -34,9 +35,9 @@ _PUBLIC_MODEL = re.compile(r"en-us|(?:distil-)?(?:tiny|base|small|medium|large|t
 
 def share_table(facts: Facts, shown: Sequence[tuple[str, Person]]) -> Html:
     labels = [part for part in lanes_of(facts) if any(part in person.shares() for _, person in shown)]
-    rows = [_share_row(name, person, labels) for name, person in shown]
+    rows = [_share_row(name, person, labels, facts.coloured.get(person.name)) for name, person in shown]
     if len(shown) > 1:
-        rows.append(_share_row("all", Person(None, facts.lines), labels))
+        rows.append(_share_row("all", Person(None, facts.lines), labels, None))
     heads = [
         tag("th", "Speaker" if facts.named else "", scope="col"),
         _number_head("utterances"),
@@ -52,10 +53,10 @@ def _number_head(words: str) -> Html:
     return tag("th", words, scope="col", class_="n")
 
 
-def _share_row(name: str, person: Person, labels: Sequence[str]) -> Html:
+def _share_row(name: str, person: Person, labels: Sequence[str], coloured: str | None) -> Html:
     shares = person.shares()
     cells = [
-        tag("th", tag("bdi", name), scope="row"),
+        tag("th", tag("bdi", name, class_=f"ink {speaker_class(coloured)}"), scope="row"),
         _number(f"{len(person.lines):,}"),
         _number(clock(person.voiced_s)),
     ]

@@ -76,3 +76,11 @@ def test_names_are_text_and_gone_from_an_anonymous_report(tmp_path: Path) -> Non
     assert "Ann" not in hidden
     assert "Bob" not in hidden
     assert "Speaker 1" in hidden
+
+
+def test_who_said_no_more_than_a_moment_is_in_the_table_and_has_no_bar_as_long_as_anybodys(tmp_path: Path) -> None:
+    said = [*SAID, (10.5, 10.7, "mm", "neutral", 0.7, None)]
+    page = html(read_session(said_session(tmp_path / "s", said, speakers=["S1", "S2", "S1", None])))
+    assert re.search(r'<bdi class="ink sx">unknown</bdi></th><td class="n">1</td><td class="n">00:00</td>', page)
+    assert not re.search(r'class="end [^"]*">unknown</text>', page)
+    assert re.search(r'class="end [^"]*">S2</text>', page)
