@@ -29,16 +29,18 @@ settings.register_profile("any machine", deadline=None)  # a busy one is slow, a
 settings.load_profile("any machine")
 
 LONG = (
-    # the slow tier
+    # the slow tier; two clusters of Ray are never begun together
     "tests/trainer/loop/test_killed_stages.py",
-    "tests/server/test_ray_rooms.py",
     "tests/trainer/test_recipe.py",
-    "tests/trainer/pseudo_labels/test_pseudo_label_ray.py",
-    "tests/bench/test_bench.py",
-    "tests/fuzz/",
     "tests/trainer/merits_l/test_full_size.py",
-    "tests/asr/test_window.py",
+    "tests/bench/test_bench.py",
+    "tests/server/test_ray_rooms.py",
+    "tests/fuzz/",
     "tests/server/test_page.py",
+    "tests/asr/test_window.py",
+    "tests/e2e/test_record.py",
+    "tests/server/test_server_docs.py",
+    "tests/trainer/pseudo_labels/test_pseudo_label_ray.py",
     # the default tier
     "tests/test_purpose.py",
     "tests/e2e/",

@@ -64,8 +64,8 @@ def finished(
     words = [str(argument) for argument in arguments]
     env = environment() if env is None else env
     # the command line sets the policy itself, before torch could load
-    if not prefix and os.name == "posix" and _warm().fits({"OMP_WAIT_POLICY": "PASSIVE"} | env):
-        return _warm().run(module, words, env, str(folder or Path.cwd()), stdin, timeout_s)
+    if not prefix and os.name == "posix" and warm_server().fits({"OMP_WAIT_POLICY": "PASSIVE"} | env):
+        return warm_server().run(module, words, env, str(folder or Path.cwd()), stdin, timeout_s)
     return subprocess.run(
         [*prefix, sys.executable, "-m", module, *words],
         cwd=folder,
@@ -78,7 +78,8 @@ def finished(
 
 
 @functools.cache
-def _warm() -> Warm:
+def warm_server() -> Warm:
+    """This process's own, begun when it is first asked for."""
     warm = Warm(environment(OMP_WAIT_POLICY="PASSIVE"))
     atexit.register(warm.close)
     return warm

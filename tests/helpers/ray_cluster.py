@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
+from helpers.command_line import warm_server
 
 NAME = "livemerc"
 SETTINGS = {
@@ -33,6 +34,8 @@ def cluster(cpus: int = 4) -> Iterator[None]:
     """Ray in this process and its children; none of these is left, nor anything else that Ray changes here."""
     import ray
 
+    warm_server()  # so that it is there already: later tests need it, and it is none of Ray's
+    others = set(psutil.Process().children(recursive=True))
     environment, on_term = dict(os.environ), signal.getsignal(signal.SIGTERM)
     os.environ |= SETTINGS
     try:
@@ -42,7 +45,7 @@ def cluster(cpus: int = 4) -> Iterator[None]:
         )  # fmt: skip
         yield
     finally:
-        children = psutil.Process().children(recursive=True)
+        children = [one for one in psutil.Process().children(recursive=True) if one not in others]
         ray.shutdown()
         for left in psutil.wait_procs(children, timeout=30)[1]:
             left.kill()
