@@ -6,8 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 # on a terminal pip shows its progress, elsewhere only errors
-# not compiled: 23,000 files of which a session imports a tenth, and Python compiles what it imports
-PIP := $(BIN)/python -m pip install --no-compile --disable-pip-version-check $(shell test -t 2 || echo -qq --progress-bar off)
+PIP := $(BIN)/python -m pip install --disable-pip-version-check $(shell test -t 2 || echo -qq --progress-bar off)
 SOURCES := pyproject.toml constraints.txt
 
 # Two spinning OpenMP threads on a busy machine slow small networks down 200-fold.
