@@ -39,7 +39,7 @@ def pull(name: str, /) -> int:
         model = embedders.PUBLISHED[name]
         file = with_bar(model.title, lambda progress: embedders.pull(name, progress))
         print(f"{name}: {file} ({embedders.LICENCE})")
-        for lacks in (one.lacks for one in embedders.list_embedders() if one.name == name and one.lacks):
+        if lacks := embedders.lacking(file, name):
             say(lacks)
         return EXIT_OK
     from livemerc.asr.models import pull as pull_whisper

@@ -85,7 +85,7 @@ def _reporting_bar(progress: Progress | None) -> type[Any]:
     """A silent tqdm that hands bytes to `progress`: the hub's own bars belong to no dashboard."""
     from tqdm import tqdm
 
-    class ReportingBar(tqdm):  # type: ignore[type-arg, unused-ignore]  # generic in its stubs only
+    class ReportingBar(tqdm):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             kwargs["disable"] = False
             kwargs["file"] = _Nowhere()

@@ -8,12 +8,13 @@ be fetched, and `livemerc.speakers.choose` takes the one that is asked for.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
+from livemerc.config import SAMPLE_RATE_HZ
 from livemerc.speakers.scale import Limits
 from livemerc.speakers.voiceprints import EmbedderId
 
@@ -37,24 +38,37 @@ class VoicePoint:
     strays: float | None = None
 
 
-class SpeakerEmbedder(Protocol):
-    """`id`: which one it is; `width`: D, numbers in a point; `limits`: those that depend on how its points lie."""
+class SpeakerEmbedder(ABC):
+    """`id`: which one it is; `width`: D, numbers in a point; `limits`: those that depend on how its points lie, which
+    `centre` (D,) and `scale` move."""
 
     id: EmbedderId
     width: int
     limits: Limits
+    centre: np.ndarray
+    scale: float
 
     def embed(self, samples: np.ndarray) -> VoicePoint | None:
         """(n,) float32 at 16 kHz; None = too little voice."""
-        ...
+        voiced = without_pauses(samples)
+        voiced_s = len(voiced) / SAMPLE_RATE_HZ
+        if voiced_s < LEAST_S:
+            return None
+        heard = self.windows_of(voiced)
+        strays = float(np.square(heard[:, None] - heard).sum(-1).max()) if len(heard) > 1 else None
+        return VoicePoint((_mean(heard) - self.centre) * np.float32(self.scale), voiced_s, strays)
 
     def encode(self, voiced: np.ndarray) -> np.ndarray:
-        """(n,) of voice -> (D,), of length 1: what the network makes of it."""
-        ...
+        """(n,) of voice, 25 ms or more -> (D,), of length 1: what the network makes of it."""
+        return _mean(self.windows_of(voiced))
 
+    @abstractmethod
+    def windows_of(self, voiced: np.ndarray) -> np.ndarray:
+        """(n,) of voice, of which the first `LONGEST_S` count -> (windows, D), each of length 1."""
+
+    @abstractmethod
     def course(self, samples: np.ndarray, window_s: float, step_s: float) -> Course:
         """Of (n,) samples, at least a window, pauses included."""
-        ...
 
 
 class Course:
@@ -73,13 +87,7 @@ class Course:
         return np.stack([self._heard[at] for at in asked])
 
 
-def point_of(heard: np.ndarray, voiced_s: float, centre: np.ndarray, scale: float) -> VoicePoint:
-    """What the windows (N, D) of an utterance say together."""
-    strays = float(np.square(heard[:, None] - heard).sum(-1).max()) if len(heard) > 1 else None
-    return VoicePoint((mean_of(heard) - centre) * np.float32(scale), voiced_s, strays)
-
-
-def mean_of(heard: np.ndarray) -> np.ndarray:
+def _mean(heard: np.ndarray) -> np.ndarray:
     """(N, D) -> (D,), of length 1."""
     mean = heard.mean(0)
     return mean / max(float(np.linalg.norm(mean)), 1e-8)

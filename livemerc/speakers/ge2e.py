@@ -14,17 +14,7 @@ import numpy as np
 
 from livemerc.config import SAMPLE_RATE_HZ
 from livemerc.errors import ModelError, cause_of
-from livemerc.speakers.embedder import (
-    LEAST_S,
-    LONGEST_S,
-    Course,
-    VoicePoint,
-    mean_of,
-    point_of,
-    sliding,
-    windows,
-    without_pauses,
-)
+from livemerc.speakers.embedder import LONGEST_S, Course, SpeakerEmbedder, sliding, windows
 from livemerc.speakers.scale import Limits
 from livemerc.speakers.voiceprints import EmbedderId
 
@@ -49,10 +39,8 @@ def embedder_id(folder: Path = WEIGHTS) -> EmbedderId:
         ) from error
 
 
-class Ge2eEmbedder:
-    """A `livemerc.speakers.embedder.SpeakerEmbedder` of the weights that ship; `scale`: of
-    its points. Raises `ModelError` where they are
-    missing or damaged."""
+class Ge2eEmbedder(SpeakerEmbedder):
+    """Of the weights that ship. Raises `ModelError` where they are missing or damaged."""
 
     def __init__(self, folder: Path = WEIGHTS) -> None:
         from safetensors import SafetensorError
@@ -63,7 +51,7 @@ class Ge2eEmbedder:
 
         try:
             weights = {name: array.astype(np.float32) for name, array in load_file(folder / ENCODER).items()}
-            self._centre, self.scale = weights.pop("centre"), float(weights.pop("scale"))
+            self.centre, self.scale = weights.pop("centre"), float(weights.pop("scale"))
             self._network = Ge2eNetwork(folder, weights)
         except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
             raise ModelError(
@@ -75,18 +63,6 @@ class Ge2eEmbedder:
         self.limits = LIMITS
         self._mel = MelPower(MEL_BINS, "constant")
 
-    def embed(self, samples: np.ndarray) -> VoicePoint | None:
-        """(n,) float32 at 16 kHz; None = too little voice."""
-        voiced = without_pauses(samples)
-        voiced_s = len(voiced) / SAMPLE_RATE_HZ
-        if voiced_s < LEAST_S:
-            return None
-        return point_of(self._windows(voiced), voiced_s, self._centre, self.scale)
-
-    def encode(self, voiced: np.ndarray) -> np.ndarray:
-        """(n,) of voice -> (256,), of length 1: what the network makes of it."""
-        return mean_of(self._windows(voiced))
-
     def course(self, samples: np.ndarray, window_s: float, step_s: float) -> Course:
         """Of (n,) samples, at least a window, pauses included."""
         from livemerc.model.mel import HOP_SAMPLES
@@ -94,7 +70,8 @@ class Ge2eEmbedder:
         size, step = round(window_s * SAMPLE_RATE_HZ / HOP_SAMPLES), round(step_s * SAMPLE_RATE_HZ / HOP_SAMPLES)
         return Course(self._network, sliding(self._powers(samples), size, step))
 
-    def _windows(self, voiced: np.ndarray) -> np.ndarray:
+    def windows_of(self, voiced: np.ndarray) -> np.ndarray:
+        """As `SpeakerEmbedder.windows_of`."""
         from livemerc.speakers.network import WINDOW_FRAMES
 
         powers = self._powers(voiced[: round(LONGEST_S * SAMPLE_RATE_HZ)])

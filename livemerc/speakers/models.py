@@ -84,14 +84,18 @@ def list_embedders(environ: Mapping[str, str] | None = None) -> list[CachedEmbed
     found = []
     for name, model in PUBLISHED.items():
         path = cached_file(name, environ)
-        lacks = None
-        if path is not None:
-            try:
-                scale_of(path, name)
-            except ModelError as error:
-                lacks = str(error)
-        found.append(CachedEmbedder(name, model.title, path, None if path is None else path.stat().st_size, lacks))
+        size = None if path is None else path.stat().st_size
+        found.append(CachedEmbedder(name, model.title, path, size, None if path is None else lacking(path, name)))
     return found
+
+
+def lacking(file: Path, asked: str) -> str | None:
+    """The sentence that refuses a network that is here; None = it can be used."""
+    try:
+        scale_of(file, asked)
+    except ModelError as error:
+        return str(error)
+    return None
 
 
 def pull(name: str, progress: Progress | None = None) -> Path:

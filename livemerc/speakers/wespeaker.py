@@ -14,17 +14,7 @@ import numpy as np
 from livemerc.config import SAMPLE_RATE_HZ
 from livemerc.errors import ModelError
 from livemerc.runtime.onnx import run, session
-from livemerc.speakers.embedder import (
-    LEAST_S,
-    LONGEST_S,
-    Course,
-    VoicePoint,
-    mean_of,
-    point_of,
-    sliding,
-    windows,
-    without_pauses,
-)
+from livemerc.speakers.embedder import LONGEST_S, Course, SpeakerEmbedder, sliding, windows
 from livemerc.speakers.scale import EmbedderScale, id_of
 
 MEL_BINS = 80
@@ -71,8 +61,8 @@ class WespeakerNetwork:
         )
 
 
-class WespeakerEmbedder:
-    """A `livemerc.speakers.embedder.SpeakerEmbedder` of an ONNX file and of what was measured of it.
+class WespeakerEmbedder(SpeakerEmbedder):
+    """Of an ONNX file and of what was measured of it.
 
     Raises `ModelError` where the file is missing, damaged or no such network, or the scale is of another width.
     """
@@ -84,28 +74,17 @@ class WespeakerEmbedder:
             raise ModelError(
                 f"{file}: its embeddings have {self.width} numbers, its centre {len(scale.centre)}; measure it again."
             )
-        self._centre, self._scale = np.asarray(scale.centre, np.float32), scale.scale
+        self.centre, self.scale = np.asarray(scale.centre, np.float32), scale.scale
         self.limits = scale.limits
         self.id = id_of(file, scale)
-
-    def embed(self, samples: np.ndarray) -> VoicePoint | None:
-        """(n,) float32 at 16 kHz; None = too little voice."""
-        voiced = without_pauses(samples)
-        voiced_s = len(voiced) / SAMPLE_RATE_HZ
-        if voiced_s < LEAST_S:
-            return None
-        return point_of(self._windows(voiced), voiced_s, self._centre, self._scale)
-
-    def encode(self, voiced: np.ndarray) -> np.ndarray:
-        """(n,) of voice, 25 ms or more -> (D,), of length 1: what the network makes of it."""
-        return mean_of(self._windows(voiced))
 
     def course(self, samples: np.ndarray, window_s: float, step_s: float) -> Course:
         """Of (n,) samples, at least a window, pauses included."""
         size = int((window_s * 1000 - FRAME_MS) // HOP_MS) + 1  # whole frames within a window
         return Course(self._network, sliding(filter_banks(samples), size, round(step_s * 1000 / HOP_MS)))
 
-    def _windows(self, voiced: np.ndarray) -> np.ndarray:
+    def windows_of(self, voiced: np.ndarray) -> np.ndarray:
+        """As `SpeakerEmbedder.windows_of`."""
         banks = filter_banks(voiced[: round(LONGEST_S * SAMPLE_RATE_HZ)])
         return self._network(covering(banks))
 
