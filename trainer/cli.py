@@ -239,12 +239,9 @@ def measure_embedder(
     threads
         torch threads.
     """
-    if corpora:
-        from trainer.corpora.voices import VOICES
+    from trainer.corpora.voices import known
 
-        for name in corpora:
-            if name not in VOICES:
-                raise ConfigError(f"--corpora {name}: no such corpus; there are {', '.join(VOICES)}.")
+    known(corpora or ())
     set_torch(threads)
     from trainer.speakers.embedder_scale import run
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from livemerc.errors import ConfigError
 from trainer.corpora.audio_check import probe_s
 from trainer.corpora.clips import Clip
 from trainer.corpora.labelled_clips import read_labelled
@@ -72,3 +73,11 @@ def babble_clips(data: Path) -> list[Clip]:
     """
     readers = read_labelled(data / folder_of("readers"), "readers")
     return [clip for clip in readers if part_of(clip) == "A"][:_BABBLERS]
+
+
+def known(corpora: Sequence[str]) -> Sequence[str]:
+    """The same. Raises `ConfigError` for one that is no corpus of voices."""
+    for name in corpora:
+        if name not in VOICES:
+            raise ConfigError(f"--corpora {name}: no such corpus; there are {', '.join(VOICES)}.")
+    return corpora

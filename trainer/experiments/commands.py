@@ -267,7 +267,9 @@ def speakers(
     threads
         torch threads (default 1).
     """
-    chosen = _known_voices(corpora or ["librispeech", "emodb"])
+    from trainer.corpora.voices import known
+
+    chosen = known(corpora or ["librispeech", "emodb"])
     if conversations < 1 or turns < 1:
         raise ConfigError("--conversations and --turns must be 1 or more.")
     set_torch(threads)
@@ -344,20 +346,11 @@ def usual_voice(
     if speakers < 1 or orders < 1:
         raise ConfigError("--speakers and --orders must be 1 or more.")
     set_torch(threads)
+    from trainer.corpora.voices import known
     from trainer.experiments.usual_voice import CORPORA, run
 
-    chosen = _known_voices(corpora or CORPORA)
+    chosen = known(corpora or CORPORA)
     return _show(run(data, chosen, out, speakers=speakers, orders=orders, seed=seed))
-
-
-def _known_voices(corpora: Sequence[str]) -> Sequence[str]:
-    """The same. Raises `ConfigError` for one that is no corpus of voices."""
-    from trainer.corpora.voices import VOICES as CORPORA
-
-    for name in corpora:
-        if name not in CORPORA:
-            raise ConfigError(f"--corpora {name}: no such corpus; there are {', '.join(CORPORA)}.")
-    return corpora
 
 
 def _show(table: list[str]) -> int:
