@@ -39,7 +39,7 @@ VIOLATIONS = {
     "experiments to their sibling": ("trainer/experiments/left_out.py", "trainer.recipe"),
     "compact to experiments": ("trainer/compact/compose.py", "trainer.experiments.results"),
     "compact to recipe": ("trainer/compact/config.py", "trainer.recipe"),
-    "compact to its sibling": ("trainer/compact/augment.py", "trainer.merits_l.config"),
+    "compact to its sibling": ("trainer/compact/compose.py", "trainer.merits_l.config"),
     "evaluation to compact": ("trainer/evaluation/figures.py", "trainer.compact.config"),
     "loop to evaluation": ("trainer/loop/losses.py", "trainer.evaluation.figures"),
     "files to corpora": ("trainer/files.py", "trainer.corpora.clips"),

@@ -25,7 +25,7 @@ from livemerc.audio.items import Utterance
 from livemerc.audio.read import read_samples
 from livemerc.config import SAMPLE_RATE_HZ, AsrConfig
 from livemerc.errors import ConfigError
-from trainer.compact.augment import add_noise, augment, babble
+from trainer.augment import add_noise, augment, babble
 from trainer.corpora.clips import Clip
 from trainer.corpora.text_corpora import read_meld
 from trainer.corpora.voices import babble_clips, read_clips

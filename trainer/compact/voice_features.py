@@ -1,6 +1,6 @@
 """Decodes and augments the speech corpora once, and keeps the voice statistics of every clip in half precision.
 
-Version 0 is the clean clip; the others are random live conditions (`compact.augment`). The cache is a folder of shards
+Version 0 is the clean clip; the others are random live conditions (`trainer.augment`). The cache is a folder of shards
 (`fronts.shards`): what was computed before a kill is found again. Training reads only these files.
 """
 
@@ -26,7 +26,7 @@ from livemerc.config import SAMPLE_RATE_HZ
 from livemerc.errors import ConfigError, InputError, LivemercError
 from livemerc.model.checkpoint import VoiceEncoder
 from livemerc.model.whisper_encoder import Kind, Layout, WhisperEncoder
-from trainer.compact.augment import augment
+from trainer.augment import augment
 from trainer.corpora.clips import Clip
 from trainer.corpora.voices import babble_clips, read_clips
 from trainer.files import told

@@ -18,7 +18,7 @@ from livemerc.pipeline.who_speaks import WhoSpeaks
 from livemerc.runtime.worker import GiveUp, never
 from livemerc.speakers.models import GE2E
 from livemerc.speakers.voiceprints import Voiceprints
-from trainer.compact.augment import add_noise, band, coloured_noise, reverberate
+from trainer.augment import add_noise, band, coloured_noise, reverberate
 from trainer.speakers.conversations import Conversation, Effect
 
 _BLOCK = SAMPLE_RATE_HZ // 10

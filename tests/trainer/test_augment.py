@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer.compact import augment
+from trainer import augment
 
 RATE_HZ = 16_000
 
