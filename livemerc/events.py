@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from livemerc.purpose import Purpose, VoiceScope
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 Probabilities = dict[str, float]
 
@@ -83,7 +84,8 @@ class FinalAsr(msgspec.Struct, frozen=True, kw_only=True):
 
 class UtteranceFinal(_Event, tag="utterance.final", frozen=True, kw_only=True):
     """One endpointed utterance. `start_s` and `end_s` are its first and last voiced frame, with the sound that leads to
-    the one and dies away behind the other; pre-roll and hangover are not in them."""
+    the one and dies away behind the other; pre-roll and hangover are not in them. `overlaps`: from when to when several
+    speak at once, in order; absent = nobody listened for that, as before schema 6."""
 
     utterance_id: str
     start_s: float
@@ -91,6 +93,7 @@ class UtteranceFinal(_Event, tag="utterance.final", frozen=True, kw_only=True):
     text: str
     speaker: str | None = None
     asr: FinalAsr
+    overlaps: list[tuple[float, float]] | UnsetType = UNSET
 
 
 class Modality(msgspec.Struct, frozen=True, kw_only=True):

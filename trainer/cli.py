@@ -250,6 +250,37 @@ def measure_embedder(
     return EXIT_OK
 
 
+@app.command(name="teach-overlaps")
+def teach_overlaps(
+    *,
+    data: Path,
+    out: Path,
+    mixtures: Annotated[int, Parameter(show_default=True)] = 5000,
+    epochs: Annotated[int, Parameter(show_default=True)] = 5,
+    seed: Annotated[int, Parameter(show_default=True)] = 0,
+    threads: Annotated[int, Parameter(show_default=True)] = 1,
+) -> int:
+    """Teach the network that marks where several speak at once (livemerc/weights/speakers: overlap.safetensors and
+    overlap.json), from mixtures of the corpora's voices in rooms and on lines.
+
+    Parameters
+    ----------
+    data
+        Folder with the corpora, as for `train`: readers, ravdess, nemo, emovo, emotiontts, rakshak, emogator, speech.
+    out
+        Folder of the run and of both files.
+    mixtures
+        Pieces of 2 to 10 s that it learns from.
+    threads
+        torch threads.
+    """
+    set_torch(threads)
+    from trainer.speakers.overlap_training import run
+
+    print("\n".join([*run(data, out, mixtures=mixtures, epochs=epochs, seed=seed), f"{out}: done."]))
+    return EXIT_OK
+
+
 @app.command(name="pseudo-label")
 def pseudo_label(
     source: Path, /, *, options: Annotated[PseudoLabelOptions, Parameter(name="*")], json: bool = False

@@ -19,6 +19,7 @@ from livemerc.events import (
     UtteranceSpeaker,
 )
 from livemerc.notation import clock, fraction
+from livemerc.sessions.talk import length_s
 from livemerc.text_safety import plain_text
 
 
@@ -93,6 +94,8 @@ class PlainPrinter:
             verdict,
             f'"{text}"' if text else "",
         ]
+        if final.overlaps:
+            parts.append(f"({length_s(final.overlaps):.1f} s with somebody else)")
         if final.asr.gated and event.late_text is None:
             parts.append(f"({'words doubtful' if text else 'no words'}: {final.asr.gated})")
         self._print(self._stream, "  ".join(part for part in parts if part))

@@ -139,4 +139,5 @@ _FIXED = [
     Column("encode_ms", "float", _timing("encode_ms")),
     Column("fuse_ms", "float", _timing("fuse_ms")),
     Column("total_ms", "float", _timing("total_ms")),
+    Column("overlap_s", "float", lambda u: u.overlap_s),
 ]

@@ -182,7 +182,21 @@ class WhisperEncoder(nn.Module):
         """
         return torch.stack([self._statistics(clip) for clip in clips])
 
+    @torch.inference_mode()
+    def states(self, clip: np.ndarray) -> Tensor:
+        """(n,) float32 at 16 kHz, n >= 1 -> (T, R * D), a row for each frame: the R rows of `layout`, one after the
+        other. Of a layout whose last row is a mean: ValueError."""
+        if self.network.last_is_mean:
+            raise ValueError("a mean has no frames")
+        of_rows, _ = self._rows(clip)
+        return torch.cat([torch.cat(of_row) for of_row in of_rows], 1)
+
     def _statistics(self, clip: np.ndarray) -> Tensor:
+        of_rows, frames = self._rows(clip)
+        return torch.cat([_figure(kind, of_row, frames) for of_row in of_rows for kind in self.layout.kinds])
+
+    def _rows(self, clip: np.ndarray) -> tuple[list[list[Tensor]], list[int]]:
+        """Of each row of `layout` its parts, each (T, D) or (1, D); and how many frames each part has."""
         if clip.ndim != 1 or not len(clip):
             raise ValueError(f"a clip must be a non-empty (n,) array, not {clip.shape}")
         count = -(-len(clip) // round(self.layout.part_s * SAMPLE_RATE_HZ))
@@ -198,7 +212,7 @@ class WhisperEncoder(nn.Module):
             found = self.network((mel + 4.0)[None] / 4.0, count)
             for of_row, row in zip(of_rows, self.layout.rows, strict=True):
                 of_row.append(found[row][0].float())
-        return torch.cat([_figure(kind, of_row, frames) for of_row in of_rows for kind in self.layout.kinds])
+        return of_rows, frames
 
 
 def _figure(kind: Kind, parts: list[Tensor], frames: list[int]) -> Tensor:

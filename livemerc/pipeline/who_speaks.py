@@ -5,7 +5,7 @@ A voice that cannot be embedded (the model's thread fails, hangs or is too far b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -29,10 +29,13 @@ if TYPE_CHECKING:
     from livemerc.pipeline.usual_voices import UsualVoices
     from livemerc.speakers.embedder import SpeakerEmbedder, VoicePoint
     from livemerc.speakers.online import OnlineSpeakers
-    from livemerc.speakers.turns import SpokenTurn
+    from livemerc.speakers.overlap import OverlapDetector
+    from livemerc.speakers.turns import SpokenTurn, SpokenTurns
 
 
 T = TypeVar("T")
+Span = tuple[float, float]
+"""From when to when, in seconds of source audio."""
 
 
 class RunsWork(Protocol):
@@ -50,10 +53,20 @@ class BeginsWith(Protocol):
 @dataclass(frozen=True, slots=True)
 class Attribution:
     """`speaker` of the utterance as it is known now, None = unknown; `told`: its own event first, and what it revises
-    and freezes."""
+    and freezes. `overlaps`: from when to when several speak at once; None = nobody listened for that."""
 
     speaker: str | None
     told: list[UtteranceSpeaker] = field(default_factory=list)
+    overlaps: list[Span] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Heard:
+    """What was found out about an utterance before its words were sought."""
+
+    samples: np.ndarray
+    point: VoicePoint | None
+    overlaps: list[Span]
 
 
 class WhoSpeaks:
@@ -69,8 +82,9 @@ class WhoSpeaks:
         self._estimator = estimator
         self._embedder: SpeakerEmbedder | None = None
         self._online: OnlineSpeakers | None = None
-        self._ahead: tuple[np.ndarray, list[SpokenTurn]] | None = None
-        self._points: list[tuple[np.ndarray, VoicePoint | None]] = []  # of the turns that were found last
+        self._overlaps: OverlapDetector | None = None
+        self._ahead: tuple[np.ndarray, SpokenTurns] | None = None
+        self._heard: list[_Heard] = []  # of the turns that were found last
         self._enrolled: EnrolledVoices | None = None
         self._usual: UsualVoices | None = None
         self._checkpoint = config.model.checkpoint
@@ -79,8 +93,10 @@ class WhoSpeaks:
         self.names = SpeakerNames()
         if self._config.diarize and config.voice.includes(None):  # voices may be listened to
             from livemerc.speakers.choose import make_embedder
+            from livemerc.speakers.overlap import OverlapDetector
 
             self._embedder = make_embedder(self._config.embedder)
+            self._overlaps = OverlapDetector()
             if self._config.embedder != GE2E:
                 self.remarks.append(f"voices are told apart by {self._embedder.id.name} (speakers.embedder)")
             if self._config.voiceprints:
@@ -159,12 +175,14 @@ class WhoSpeaks:
             return [utterance]
         ahead, self._ahead = self._ahead, None
         known = ahead is not None and ahead[0] is utterance.samples
-        turns = ahead[1] if ahead is not None and known else self._turns(utterance.samples, give_up)
-        if len(turns) < 2:
-            self._points = [(utterance.samples, turn.point) for turn in turns]
+        spoken = ahead[1] if ahead is not None and known else self._turns(utterance.samples, give_up)
+        if len(spoken.turns) < 2:
+            self._heard = [
+                _Heard(utterance.samples, turn.point, _spans(spoken.overlaps, utterance)) for turn in spoken.turns
+            ]
             return [utterance]
         found = []
-        for number, turn in enumerate(turns, start=1):
+        for number, turn in enumerate(spoken.turns, start=1):
             begin, end = turn.begin, turn.end
             begin_s, end_s = (utterance.samples_start_s + at / SAMPLE_RATE_HZ for at in (begin, end))
             found.append(
@@ -178,7 +196,10 @@ class WhoSpeaks:
                     forced_cut=utterance.forced_cut and end == len(utterance.samples),
                 )
             )
-        self._points = [(one.samples, turn.point) for one, turn in zip(found, turns, strict=True)]
+        self._heard = [
+            _Heard(one.samples, turn.point, _spans(spoken.overlaps, utterance, turn))
+            for one, turn in zip(found, spoken.turns, strict=True)
+        ]
         return found
 
     def hear(
@@ -190,18 +211,18 @@ class WhoSpeaks:
             return Attribution(named)
         from livemerc.speakers.diarizer import sample_of
 
-        known = [point for heard, point in self._points if heard is samples]
-        point = known[0] if known else self._point(samples, give_up)
+        heard = next((one for one in self._heard if one.samples is samples), None)
+        point, overlaps = (self._point(samples, give_up), None) if heard is None else (heard.point, heard.overlaps)
         sample = None if point is None else sample_of(point)
         if named is not None:
             if sample is not None:
                 self._online.add_known(named, sample)
-            return Attribution(named)
+            return Attribution(named, overlaps=overlaps)
         if point is not None and sample is not None:
             self.names.heard(utterance_id, sample, point.voiced_s)
         told = self._online.add(utterance_id, sample)
         self._follow(told)
-        return Attribution(told[0].speaker, told)
+        return Attribution(told[0].speaker, told, overlaps)
 
     def freeze_all(self) -> list[UtteranceSpeaker]:
         """Nobody has spoken for a while, or it is the end."""
@@ -213,16 +234,19 @@ class WhoSpeaks:
         for one in told:
             self.names.told(one)
 
-    def _turns(self, samples: np.ndarray, give_up: GiveUp[NoAnswer]) -> list[SpokenTurn]:
-        """[]: nobody has found out."""
-        from livemerc.speakers.turns import turns
+    def _turns(self, samples: np.ndarray, give_up: GiveUp[NoAnswer]) -> SpokenTurns:
+        """Without turns: nobody has found out."""
+        from livemerc.speakers.turns import SpokenTurns, turns
 
-        embedder = self._embedder
+        embedder, overlaps = self._embedder, self._overlaps
         assert embedder is not None
+        assert overlaps is not None
         try:
-            return self._estimator.run(lambda: turns(samples, embedder), give_up)
+            return self._estimator.run(
+                lambda: SpokenTurns(turns(samples, embedder), overlaps.overlaps(samples)), give_up
+            )
         except Unjudged:
-            return []
+            return SpokenTurns([], [])
 
     def _point(self, samples: np.ndarray, give_up: GiveUp[NoAnswer]) -> VoicePoint | None:
         embedder = self._embedder
@@ -231,3 +255,17 @@ class WhoSpeaks:
             return self._estimator.run(lambda: embedder.embed(samples), give_up)
         except Unjudged:
             return None
+
+
+def _spans(overlaps: Sequence[tuple[int, int]], utterance: Utterance, turn: SpokenTurn | None = None) -> list[Span]:
+    """In seconds, those between the first and the last voiced frame: of the utterance, or of one of its turns."""
+    at_s = utterance.samples_start_s
+    first_s, last_s = utterance.start_s, utterance.end_s
+    if turn is not None:
+        first_s = max(first_s, at_s + turn.begin / SAMPLE_RATE_HZ)
+        last_s = min(last_s, at_s + turn.end / SAMPLE_RATE_HZ)
+    spans = [
+        (max(first_s, at_s + begin / SAMPLE_RATE_HZ), min(last_s, at_s + end / SAMPLE_RATE_HZ))
+        for begin, end in overlaps
+    ]
+    return [span for span in spans if span[0] < span[1]]

@@ -60,6 +60,7 @@ class Line:
     speaker_corrected: bool = False
     heard: str | None = None
     dismissed: bool = False  # a person found nothing to judge
+    overlaps: tuple[tuple[float, float], ...] = ()  # from when to when somebody else speaks, too
 
     @property
     def shown(self) -> str:
@@ -305,6 +306,7 @@ def _line(number: int, utterance: RecordedUtterance, anonymiser: Anonymiser | No
         speaker_corrected=correction is not None and correction.speaker not in (None, UNSET),
         heard=heard,
         dismissed=dismissed,
+        overlaps=tuple(utterance.final.overlaps or ()),
     )
 
 

@@ -17,7 +17,7 @@ MOST = 12
 
 def talk_of(lines: Sequence[Line]) -> Talk:
     """Of the lines as they are shown."""
-    return talk(Said(line.speaker, line.start_s, line.end_s) for line in lines)
+    return talk(Said(line.speaker, line.start_s, line.end_s, line.overlaps) for line in lines)
 
 
 def floor(facts: Facts) -> Html | None:
@@ -33,6 +33,7 @@ def floor(facts: Facts) -> Html | None:
 
 def _figure(facts: Facts, found: Talk, shown: Sequence[str]) -> Html:
     shares = found.shares()
+    at_once = [span for line in facts.lines for span in line.overlaps]
 
     def draw(frame: Frame) -> tuple[list[Html], float]:
         marks: list[Html] = []
@@ -43,11 +44,17 @@ def _figure(facts: Facts, found: Talk, shown: Sequence[str]) -> Html:
             marks.append(label_of_row(frame, y + 12, fitted(speaker, 11 if frame.narrow else 14), f"ink {colour}"))
             marks.append(spans(frame, mine, y, 16.0, f"mark {colour}"))
             y += 22
+        if at_once:
+            marks.append(label_of_row(frame, y + 10, "at once", ""))
+            marks.append(spans(frame, at_once, y + 2, 10.0, "at-once"))
+            y += 18
         marks += axis(frame, y)
         return marks, y + 22
 
     words = "; ".join(f"{speaker} {shares[speaker]:.0%}" for speaker in shown)
     caption = "Each row is a speaker, each mark a stretch of speech."
+    if at_once:
+        caption += " At once: somebody else speaks, too; nobody knows who."
     return figure("floor", "Who speaks when", f"Shares of the talk: {words}.", facts.duration_s, draw, caption)
 
 

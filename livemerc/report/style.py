@@ -77,7 +77,7 @@ svg .gap{stroke:var(--bad);stroke-width:1;stroke-dasharray:3 3}
 svg .shift{stroke:var(--dim);stroke-width:.8;stroke-dasharray:1 2}
 svg .lost,svg .trouble{fill:var(--bad)}
 svg .degraded{fill:none;stroke:var(--bad);stroke-width:1.2}
-svg .paused{fill:var(--dim)}
+svg .paused,svg .at-once{fill:var(--dim)}
 svg .person{fill:var(--link)}
 footer{margin-top:3em;border-top:1px solid var(--rule);padding-top:.6em}
 .skip{position:absolute;left:-99rem}

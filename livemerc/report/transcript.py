@@ -6,6 +6,7 @@ from livemerc.notation import clock, fraction
 from livemerc.report.colours import colour_class, sign, speaker_class
 from livemerc.report.facts import Facts, Line
 from livemerc.report.markup import Child, Html, join, raw, tag
+from livemerc.sessions.talk import length_s
 
 PEN = "✎"
 _PART_S = (60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
@@ -131,6 +132,8 @@ def said(facts: Facts, line: Line, most: int | None = None) -> list[Child]:
         pieces.append(tag("small", f" (words doubtful: {reason})" if words else f"(no words: {reason})"))
     elif not words:
         pieces.append(tag("small", f"({PEN} nothing was said)" if line.heard is not None else "(voice only)"))
+    if line.overlaps:
+        pieces.append(tag("small", f" ({length_s(line.overlaps):.1f} s with somebody else)"))
     if line.heard is not None and most is None:
         pieces.append(tag("small", f" {PEN} words corrected; heard: ", tag("bdi", line.heard or "nothing")))
     return pieces

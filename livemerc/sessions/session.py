@@ -29,6 +29,7 @@ from livemerc.sessions.bookmarks import Bookmark, read_bookmarks
 from livemerc.sessions.corrections import Correction, read_corrections
 from livemerc.sessions.folder import SessionInfo, audio_path, being_recorded
 from livemerc.sessions.journal import Journal, read
+from livemerc.sessions.talk import length_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,11 @@ class RecordedUtterance:
     @property
     def end_s(self) -> float:
         return self.final.end_s
+
+    @property
+    def overlap_s(self) -> float | None:
+        """Seconds of it in which somebody else speaks, too; None where nobody listened for that."""
+        return None if self.final.overlaps is UNSET else length_s(self.final.overlaps)
 
     @property
     def asr(self) -> FinalAsr:

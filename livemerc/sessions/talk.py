@@ -14,15 +14,18 @@ from dataclasses import dataclass, field
 
 NO_GAP_S = 0.1
 """A shorter silence between two speakers is none."""
+_SOMEBODY_MORE = object()
+"""Who speaks in somebody's utterance, too: nobody knows who that is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One utterance; `speaker` None: nobody knows who."""
+    """One utterance; `speaker` None: nobody knows who. `overlaps`: from when to when others speak in it, too."""
 
     speaker: str | None
     start_s: float
     end_s: float
+    overlaps: Sequence[tuple[float, float]] = ()
 
 
 @dataclass(slots=True)
@@ -49,6 +52,11 @@ class Talk:
         return -sum(share * math.log(share) for share in shares) / math.log(len(shares))
 
 
+def length_s(overlaps: Sequence[tuple[float, float]]) -> float:
+    """Of all of them; none meets another."""
+    return sum(end_s - start_s for start_s, end_s in overlaps)
+
+
 def talk(said: Iterable[Said]) -> Talk:
     """Of utterances in any order. Nobody takes the floor from, or for, somebody unknown."""
     ordered = sorted(said, key=lambda one: (one.start_s, one.end_s))
@@ -72,12 +80,14 @@ def talk(said: Iterable[Said]) -> Talk:
 
 
 def _overlap_s(ordered: Sequence[Said]) -> float:
-    """Seconds in which two speakers or more speak, known or not."""
+    """Seconds in which two speakers or more speak, known or not. Who else speaks in an utterance is somebody more."""
+    spans: list[tuple[float, float, object]] = [(one.start_s, one.end_s, one.speaker) for one in ordered]
+    spans += [(start_s, end_s, _SOMEBODY_MORE) for one in ordered for start_s, end_s in one.overlaps]
     edges = sorted(
-        [(one.start_s, 1, one.speaker) for one in ordered] + [(one.end_s, -1, one.speaker) for one in ordered],
+        [(start_s, 1, who) for start_s, _, who in spans] + [(end_s, -1, who) for _, end_s, who in spans],
         key=lambda edge: edge[:2],
     )
-    open_now: dict[str | None, int] = {}
+    open_now: dict[object, int] = {}
     total_s, last_s = 0.0, 0.0
     for at_s, step, speaker in edges:
         if len(open_now) > 1:

@@ -55,6 +55,14 @@ class SpokenTurn:
     point: VoicePoint | None
 
 
+@dataclass(frozen=True, slots=True)
+class SpokenTurns:
+    """`turns` of an utterance, in order; `overlaps`: from which sample to which several speak at once."""
+
+    turns: list[SpokenTurn]
+    overlaps: list[tuple[int, int]]
+
+
 def turns(samples: np.ndarray, embedder: SpeakerEmbedder) -> list[SpokenTurn]:
     """(n,) float32 at 16 kHz -> its turns, in order and without gaps; one = one speaker, or too little to tell."""
     whole = SpokenTurn(0, len(samples), embedder.embed(samples))

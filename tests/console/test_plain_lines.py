@@ -45,6 +45,14 @@ def test_abstention_gated_words_and_absent_words_are_told_apart() -> None:
     ]
 
 
+def test_what_somebody_else_speaks_in_is_told() -> None:
+    out, _ = printed(
+        final(1, 12.34, 14.0, "so you came", "Ann", overlaps=[(12.4, 12.8), (13.0, 13.2)]),
+        emotion(1, "joy", 0.82, status="frozen"),
+    )
+    assert out == '00:12.3  Ann  joy .82  "so you came"  (0.6 s with somebody else)\n'
+
+
 def test_words_that_came_late_are_printed_and_missing_ones_are_accounted_for() -> None:
     late = msgspec.structs.replace(emotion(1, "joy", 0.8, status="frozen"), late_text="there you are")
     out, _ = printed(

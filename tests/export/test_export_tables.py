@@ -12,6 +12,7 @@ import msgspec
 import pandas
 import pytest
 from export_sessions import every_hostile_text, hostile_events, hostile_sessions, session, utterance
+from helpers.said_session import said_session
 from helpers.sessions import conversation, write_session
 from hypothesis import given, settings
 from pyarrow import parquet as pyarrow_parquet
@@ -84,10 +85,17 @@ def test_one_row_an_utterance_with_all_that_is_known(tmp_path: Path) -> None:
     assert first["modality"] == "text"
     assert (first["endpoint_wait_ms"], first["asr_ms"], first["encode_ms"]) == (400.0, 12.5, None)
     assert first["total_ms"] == 450.25
+    assert first["overlap_s"] is None
     for label in LABELS:
         assert first[f"p_{label}"] == first[f"text_p_{label}"]
         assert first[f"speech_p_{label}"] is None
     assert sum(first[f"p_{label}"] for label in LABELS) == pytest.approx(1.0)
+
+
+def test_where_several_speak_at_once_is_summed_and_where_nobody_does_it_is_nothing(tmp_path: Path) -> None:
+    said = [(0.0, 4.0, "no", "joy", 0.6, None), (5.0, 7.0, "yes", "joy", 0.6, None)]
+    path = said_session(tmp_path / "s", said, overlaps={0: [(1.0, 1.5), (3.0, 3.25)], 1: []})
+    assert [row["overlap_s"] for row in table(parquet(read_session(path)))] == [0.75, 0.0]
 
 
 def test_corrections_stand_beside_what_was_recorded(tmp_path: Path) -> None:

@@ -227,7 +227,7 @@ def _journal(folder: Path) -> Target:
         b'"type":',
         b'"utterance.final"',
         b"null",
-        b'"schema": 5',
+        b'"schema": 6',
         b'"start_s": -1',
         b'"joy": NaN',
         b'"file": ',

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from helpers.sessions import conversation, write_session
+from msgspec import UNSET
 
 from livemerc.emotions import LABELS
 from livemerc.events import EmotionEvent, Event, FinalAsr, Modality, SessionEnd, SpeakerName, UtteranceFinal
@@ -21,8 +22,10 @@ def said_session(
     speakers: Sequence[str | None] = (),
     names: Mapping[str, str] = MappingProxyType({}),
     first: int = 1,
+    overlaps: Mapping[int, list[tuple[float, float]]] = MappingProxyType({}),
 ) -> Path:
-    """Write it to `folder`. Ids begin with u`first`; `names`: what speakers are called in the end."""
+    """Write it to `folder`. Ids begin with u`first`; `names`: what speakers are called in the end; `overlaps`: where
+    several speak at once, by the place in `said`."""
     events: list[Event] = [conversation(0)[0]]
     for number, (start_s, end_s, text, label, confidence, abstained) in enumerate(said):
         name = f"u{first + number}"
@@ -31,7 +34,8 @@ def said_session(
         spread = {other: confidence if other == label else rest for other in LABELS}
         events += [
             UtteranceFinal(
-                utterance_id=name, start_s=start_s, end_s=end_s, text=text, speaker=speaker, asr=FinalAsr(engine="x")
+                utterance_id=name, start_s=start_s, end_s=end_s, text=text, speaker=speaker, asr=FinalAsr(engine="x"),
+                overlaps=overlaps.get(number, UNSET),
             ),
             EmotionEvent(
                 utterance_id=name, revision=0, status="frozen", label=label, confidence=confidence,

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import UNSET
+
 from livemerc.dashboard.watched import Microphone, WatchedMonitor, WatchedSource
 from livemerc.emotions import LABELS
 from livemerc.events import (
@@ -153,8 +155,9 @@ def partial(number: int, start_s: float, text: str) -> UtterancePartial:
 
 
 def final(
-    number: int, start_s: float, end_s: float, text: str, speaker: str | None = None, gated: str | None = None
-) -> UtteranceFinal:
+    number: int, start_s: float, end_s: float, text: str, speaker: str | None = None, gated: str | None = None,
+    overlaps: list[tuple[float, float]] | None = None,
+) -> UtteranceFinal:  # fmt: skip
     return UtteranceFinal(
         utterance_id=f"u{number}",
         start_s=start_s,
@@ -162,6 +165,7 @@ def final(
         text=text,
         speaker=speaker,
         asr=FinalAsr(engine="pocketsphinx", model="en-us", confidence=0.8, gated=gated),
+        overlaps=UNSET if overlaps is None else overlaps,
     )
 
 

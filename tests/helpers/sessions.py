@@ -10,6 +10,7 @@ import msgspec
 from livemerc.config import Config
 from livemerc.emotions import LABELS
 from livemerc.events import (
+    SCHEMA_VERSION,
     AsrInfo,
     CheckpointInfo,
     EmotionEvent,
@@ -102,6 +103,6 @@ def write_some_sessions(folder: Path) -> None:
     write_session(folder / "d-climbs", conversation(1), audio="../../secret.flac")
     (folder / "e-broken").mkdir()
     (folder / "e-broken" / SESSION_FILE).write_text("{}")
-    newer = encode(conversation(0)[0]).replace(b'"schema":5', b'"schema":6')
+    newer = encode(conversation(0)[0]).replace(b'"schema":%d' % SCHEMA_VERSION, b'"schema":%d' % (SCHEMA_VERSION + 1))
     write_session(folder / "f-newer", [], tail=newer + b"\n")
     (folder / "no session").mkdir()

@@ -84,3 +84,16 @@ def test_who_said_no_more_than_a_moment_is_in_the_table_and_has_no_bar_as_long_a
     assert re.search(r'<bdi class="ink sx">unknown</bdi></th><td class="n">1</td><td class="n">00:00</td>', page)
     assert not re.search(r'class="end [^"]*">unknown</text>', page)
     assert re.search(r'class="end [^"]*">S2</text>', page)
+
+
+def test_where_several_speak_at_once_is_a_row_and_is_told_beside_the_words(tmp_path: Path) -> None:
+    speakers = ["S1", "S2", "S1"]
+    path = said_session(tmp_path / "s", SAID, speakers=speakers, overlaps={0: [(5.0, 6.0)], 1: []})
+    page = html(read_session(path))
+    assert "1.0 s in which several speak." in page
+    assert page.count('class="at-once"') == 2  # wide and narrow
+    assert page.count("(1.0 s with somebody else)") == page.count("with somebody else") >= 1
+    assert "At once: somebody else speaks, too" in page
+    without = html(read_session(said_session(tmp_path / "t", SAID, speakers=speakers)))
+    assert 'at-once"' not in without
+    assert "somebody else" not in without

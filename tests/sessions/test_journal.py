@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livemerc.errors import InputError
-from livemerc.events import SessionEnd, UtteranceFinal, encode
+from livemerc.events import SCHEMA_VERSION, SessionEnd, UtteranceFinal, encode
 from livemerc.sessions import journal
 from livemerc.sessions.folder import EVENTS_FILE, SESSION_FILE
 
@@ -94,10 +94,13 @@ def test_a_long_line_without_an_end_is_the_incomplete_last_one(tmp_path: Path) -
 def test_a_newer_schema_is_a_clear_error(tmp_path: Path) -> None:
     start = encode(conversation(0)[0])
     for number, line in enumerate(
-        (start.replace(b'"schema":5', b'"schema":9'), b'{"type":"session.start","schema":6,"all":"else differs"}')
+        (
+            start.replace(b'"schema":%d' % SCHEMA_VERSION, b'"schema":%d' % (SCHEMA_VERSION + 4)),
+            b'{"type":"session.start","schema":%d,"all":"else differs"}' % (SCHEMA_VERSION + 1),
+        )
     ):
         folder = write_session(tmp_path / f"s{number}", [], tail=line + b"\n")
-        with pytest.raises(InputError, match=r"newer livemerc \(schema [69].*update"):
+        with pytest.raises(InputError, match=r"newer livemerc \(schema (?:7|10).*update"):
             journal.read(folder)
     folder = write_session(tmp_path / "header", conversation(1))
     (folder / SESSION_FILE).write_bytes(msgspec.json.encode(info(schema=7)))

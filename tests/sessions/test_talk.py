@@ -43,6 +43,13 @@ def test_who_speaks_inside_anothers_turn_takes_no_floor() -> None:
     assert found.overlap_s == pytest.approx(0.5)
 
 
+def test_what_is_marked_within_an_utterance_is_at_once_and_counts_once() -> None:
+    marked = Said("Ann", 0, 5, ((1.0, 1.4), (4.0, 5.0)))
+    assert talk([marked]).overlap_s == pytest.approx(1.4)
+    assert talk([marked, Said("Bob", 4.5, 5.5)]).overlap_s == pytest.approx(1.4)
+    assert talk([marked]).talked_s == {"Ann": 5}
+
+
 def test_who_goes_on_takes_the_floor_from_nobody() -> None:
     assert talk(said(("Ann", 0, 5), ("Ann", 5, 6))).taken == {}
 

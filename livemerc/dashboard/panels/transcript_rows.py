@@ -14,6 +14,7 @@ from livemerc.dashboard.panels.wrapping import in_cells, wrap
 from livemerc.dashboard.state.course import NOT_SURE
 from livemerc.dashboard.state.utterance import Utterance
 from livemerc.notation import clock, fraction
+from livemerc.sessions.talk import length_s
 from livemerc.text_safety import sure_width
 
 _LABEL_CELLS = 8
@@ -71,6 +72,8 @@ def runs(utterance: Utterance) -> list[Run]:
         pieces.append(("(voice only)", "doubt"))
     elif utterance.late:
         pieces.append(("(the words came late)", "doubt"))
+    if utterance.overlaps:
+        pieces.append((f"({length_s(utterance.overlaps):.1f} s with somebody else)".replace(" ", _TIED), "doubt"))
     if estimate is not None and estimate.abstained:
         pieces.append((f"({sure_width(estimate.abstained)})", "doubt"))
     if utterance.changes:

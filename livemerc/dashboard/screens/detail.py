@@ -176,6 +176,11 @@ def _facts(utterance: Utterance, palette: Palette) -> list[Text]:
         sure = utterance.asr_confidence
         heard = f"{sure_width(utterance.asr) or '-'}, " + (f"{sure:.0%} sure of the words" if sure is not None else "-")
         facts.append(("words by", heard + (", they came late" if utterance.late else "")))
+    if utterance.overlaps:
+        when = ", ".join(
+            f"{clock(start_s, tenths=True)} to {clock(end_s, tenths=True)}" for start_s, end_s in utterance.overlaps
+        )
+        facts.append(("at once", f"somebody else speaks, too: {when}"))
     timing = utterance.timing
     if timing is not None:
         parts = (

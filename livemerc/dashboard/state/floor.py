@@ -20,5 +20,7 @@ class Floor:
         speakers = [utterance.speaker for utterance in utterances if utterance.final]
         if speakers != self._speakers:
             self._speakers = speakers
-            self._found = talk(Said(u.speaker or None, u.start_s, u.end_s) for u in utterances if u.final and u.end_s)
+            self._found = talk(
+                Said(u.speaker or None, u.start_s, u.end_s, u.overlaps or ()) for u in utterances if u.final and u.end_s
+            )
         return self._found

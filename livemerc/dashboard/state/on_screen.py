@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec import UNSET
+
 from livemerc.dashboard.state.session import SessionState
 from livemerc.dashboard.state.utterance import Estimate, Utterance, Vector
 from livemerc.events import EmotionEvent, Event, FinalAsr, LabelShift, Modality, SessionEnd, UtteranceFinal
@@ -46,6 +48,7 @@ def _final(utterance: Utterance) -> UtteranceFinal:
         asr=FinalAsr(
             engine=engine, model=model or None, confidence=utterance.asr_confidence, gated=utterance.gated
         ),
+        overlaps=UNSET if utterance.overlaps is None else list(utterance.overlaps),
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from sys import intern
 from typing import Literal
 
-import msgspec
+from msgspec import UNSET, structs
 
 from livemerc.dashboard.state.course import Course
 from livemerc.dashboard.state.floor import Floor
@@ -219,7 +219,7 @@ class SessionState:
     def changed_source(self, name: str) -> None:
         """The session goes on with another microphone."""
         if self.start is not None:
-            self.start = msgspec.structs.replace(self.start, source=name)
+            self.start = structs.replace(self.start, source=name)
 
     def finishing(self) -> None:
         """Someone asked to stop: the last utterance is on its way."""
@@ -251,8 +251,8 @@ class SessionState:
         if utterance.final and utterance.estimate is not None:  # said twice, as in a damaged record
             self._count(utterance, -1)
         utterance.final = True
-        utterance.end_s = event.end_s
-        utterance.text = event.text
+        utterance.end_s, utterance.text = event.end_s, event.text
+        utterance.overlaps = None if event.overlaps is UNSET else tuple(event.overlaps)
         self._who.spoke(utterance, event.speaker)
         utterance.asr = intern(event.asr.engine + (f" {event.asr.model}" if event.asr.model else ""))
         utterance.gated, utterance.asr_confidence = event.asr.gated, event.asr.confidence

@@ -121,6 +121,7 @@ class Utterance:
     speaker: str | None = None  # by name where there is one
     speaker_id: str | None = None  # as events say it
     coloured: str | None = None  # the id whose colour the name has: of several of that name, the first
+    overlaps: tuple[tuple[float, float], ...] | None = None  # when somebody else speaks, too; None = not sought
     gated: str | None = None
     asr_confidence: float | None = None
     asr: str = ""  # engine and model

@@ -57,6 +57,15 @@ def test_marked_rows_are_as_wide_as_the_others(text: str, speaker: str, sought: 
             assert sum(cell_len(segment.text) for segment in row) == width
 
 
+def test_what_somebody_else_speaks_in_is_told_where_that_was_sought_and_found() -> None:
+    state = SessionState()
+    for event in (final(1, 0, 2, "no"), final(2, 3, 5, "no", overlaps=[]), final(3, 6, 9, "no", overlaps=[(6.5, 7.3)])):
+        state.apply(event)
+    drawn = ["".join(s.text for s in render(u, Columns(120), PALETTES[0])[0]) for u in state.utterances]
+    assert ["somebody" in row for row in drawn] == [False, False, True]
+    assert "no (0.8 s with somebody else)" in drawn[2].replace("\u00a0", " ")
+
+
 def test_what_is_sought_is_found_whatever_its_case_and_lit_wherever_it_stands() -> None:
     state = SessionState()
     state.apply(final(1, 0, 1, "You said you would. YOU!", "Ann"))

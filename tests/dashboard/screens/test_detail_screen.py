@@ -14,7 +14,7 @@ async def test_the_details_tell_everything_that_is_known_of_an_utterance_and_fol
     monitor = ScriptedMonitor(
         [
             start(),
-            final(1, 1.0, 3.5, "that is fine", "Ann"),
+            final(1, 1.0, 3.5, "that is fine", "Ann", overlaps=[(1.5, 2.0)]),
             emotion(1, "joy", 0.4, status="provisional", words=words, voice=voice, total_ms=712.0),
             emotion(1, "anger", 0.61, status="revised", revision=1, words=words, voice=voice),
         ]
@@ -26,7 +26,9 @@ async def test_the_details_tell_everything_that_is_known_of_an_utterance_and_fol
         told = await details(pilot, app, "that is fine")
         for what in (
             "00:01.0 - 00:03.5", "2.5 s", "Ann", "that is fine", ".610", ".800", ".350", "words neutral, voice unclear",
-            "first", "joy .40", "revised", "anger .61", "pocketsphinx en-us, 80% sure", "endpoint 450, in all 712",
+            "first", "joy .40", "revised", "anger .61", "pocketsphinx en-us, 80% sure",
+            "somebody else speaks, too: 00:01.5 to 00:02.0",
+            "endpoint 450, in all 712",
         ):  # fmt: skip
             assert what in told, what
         app.state.apply(emotion(1, "fear", 0.7, status="frozen", revision=2, words=words, voice=voice))

@@ -23,4 +23,6 @@ def test_who_speaks_counts_once_it_is_final_and_again_when_it_was_somebody_else(
     assert state.talk().talked_s == {"S1": 6, "S2": 3}
     state.apply(UtteranceSpeaker(utterance_id="u2", speaker="S1", confidence=0.9, revision=1, status="revised"))
     assert state.talk().talked_s == {"S1": 8, "S2": 1}
+    state.apply(final(4, 12, 14, "it is", "S1", overlaps=[(12.5, 13.0), (13.5, 14.0)]))
+    assert state.talk().overlap_s == 1.0
     assert state.copy().talk().talked_s == state.talk().talked_s

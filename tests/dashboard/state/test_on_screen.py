@@ -28,7 +28,7 @@ def test_the_events_on_the_screen_are_those_that_came_less_hypotheses(tmp_path: 
         final(1, 1.0, 2.0, "that is fine", "Ann"),
         emotion(1, "joy", 0.6, words=("joy", 0.7)),
         emotion(1, "anger", 0.7, status="revised", revision=1, words=("joy", 0.7), total_ms=None),
-        final(2, 3.0, 4.0, "[b]no[/b]", gated="repetition"),
+        final(2, 3.0, 4.0, "[b]no[/b]", gated="repetition", overlaps=[(3.1, 3.4)]),
         emotion(2, "fear", 0.4, abstained="short"),
     ]
     state = SessionState()
