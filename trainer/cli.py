@@ -266,7 +266,7 @@ def teach_overlaps(
     Parameters
     ----------
     data
-        Folder with the corpora, as for `train`: readers, ravdess, nemo, emovo, emotiontts, rakshak, emogator, speech.
+        Folder with the corpora, as for `train`: readers, ravdess, nemo, emovo, rakshak, emogator, speech.
     out
         Folder of the run and of both files.
     mixtures

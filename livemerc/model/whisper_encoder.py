@@ -137,7 +137,7 @@ class WhisperNetwork(nn.Module):
 
 
 class WhisperEncoder(nn.Module):
-    """Clips -> the figures of `layout`. Layers above its highest row are not there.
+    """Clips -> the figures of `layout`. Layers above its highest row are not there. For one thread.
 
     `file`: a Whisper in CTranslate2's format. Raises ValueError for a file that is none, and for rows that it lacks.
     """
@@ -153,6 +153,7 @@ class WhisperEncoder(nn.Module):
         if not 0 < layout.part_s <= LONGEST_PART_S:
             raise ValueError(f"parts of {layout.part_s:g} s, where there are positions for {LONGEST_PART_S:g} s")
         self.layout = layout
+        self._last: tuple[np.ndarray, _Rows] | None = None
         self.mel = WhisperMel()
         with Undrawn():
             positions = weights.of("position_encodings/encodings")
@@ -182,21 +183,28 @@ class WhisperEncoder(nn.Module):
         """
         return torch.stack([self._statistics(clip) for clip in clips])
 
+    def has_states(self, rows: Sequence[int], peak: float | None, part_s: float) -> bool:
+        """Whether there are `states` of these rows, of clips at this peak and in parts of this length."""
+        with_frames = self.layout.rows[:-1] if self.network.last_is_mean else self.layout.rows
+        return set(rows) <= set(with_frames) and (peak, part_s) == (self.layout.peak, self.layout.part_s)
+
     @torch.inference_mode()
-    def states(self, clip: np.ndarray) -> Tensor:
-        """(n,) float32 at 16 kHz, n >= 1 -> (T, R * D), a row for each frame: the R rows of `layout`, one after the
-        other. Of a layout whose last row is a mean: ValueError."""
-        if self.network.last_is_mean:
-            raise ValueError("a mean has no frames")
+    def states(self, clip: np.ndarray, rows: Sequence[int]) -> Tensor:
+        """(n,) float32 at 16 kHz, n >= 1 -> (T, R * D), a row for each frame of 20 ms: `rows` one after the other. Of
+        the very array that was heard last, by `statistics` too, they are there already."""
         of_rows, _ = self._rows(clip)
-        return torch.cat([torch.cat(of_row) for of_row in of_rows], 1)
+        return torch.cat([torch.cat(of_rows[self.layout.rows.index(row)]) for row in rows], 1)
 
     def _statistics(self, clip: np.ndarray) -> Tensor:
         of_rows, frames = self._rows(clip)
         return torch.cat([_figure(kind, of_row, frames) for of_row in of_rows for kind in self.layout.kinds])
 
-    def _rows(self, clip: np.ndarray) -> tuple[list[list[Tensor]], list[int]]:
-        """Of each row of `layout` its parts, each (T, D) or (1, D); and how many frames each part has."""
+    def _rows(self, clip: np.ndarray) -> _Rows:
+        if self._last is None or self._last[0] is not clip:
+            self._last = clip, self._heard(clip)
+        return self._last[1]
+
+    def _heard(self, clip: np.ndarray) -> _Rows:
         if clip.ndim != 1 or not len(clip):
             raise ValueError(f"a clip must be a non-empty (n,) array, not {clip.shape}")
         count = -(-len(clip) // round(self.layout.part_s * SAMPLE_RATE_HZ))
@@ -213,6 +221,10 @@ class WhisperEncoder(nn.Module):
             for of_row, row in zip(of_rows, self.layout.rows, strict=True):
                 of_row.append(found[row][0].float())
         return of_rows, frames
+
+
+_Rows = tuple[list[list[Tensor]], list[int]]
+"""Of each row of a layout its parts, each (T, D) or (1, D); and how many frames each part has."""
 
 
 def _figure(kind: Kind, parts: list[Tensor], frames: list[int]) -> Tensor:

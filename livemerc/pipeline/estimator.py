@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from livemerc.model.encoders import Encoders
     from livemerc.model.merits import MeritsL
+    from livemerc.model.whisper_encoder import WhisperEncoder
     from livemerc.pipeline.dialogue import Dialogue
 
 _WARM_WITHIN_S = 5.0
@@ -116,6 +117,14 @@ class Estimator:
             return job.result()
         except Exception:  # noqa: BLE001 - the boundary of a part: the next utterance will say whether it is broken
             return None
+
+    @property
+    def voice_encoder(self) -> WhisperEncoder | None:
+        """The Whisper's layers that the loaded model hears voices with, for the model's thread; None = it has none."""
+        from livemerc.model.voice import VoiceBranch
+
+        branch = None if self._model is None else self._model.speech
+        return branch.encoder if isinstance(branch, VoiceBranch) else None
 
     def warm(self) -> None:
         """Runs the model once for nobody: the first call of its kernels takes .4 s, and nobody waits yet."""

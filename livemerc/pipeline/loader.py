@@ -47,7 +47,8 @@ def load_processor(
         languages = estimator.manifest.text_languages
         recogniser = Recogniser(engine or NoAsr(), config, languages=languages, tell=situation.tell)
         dialogue = estimator.dialogue() if engine is not None and estimator.load(give_up) is None else None
-        return Processor(config, recogniser, estimator, dialogue, situation, WhoSpeaks(config, estimator))
+        who = WhoSpeaks(config, estimator, encoder=estimator.voice_encoder)
+        return Processor(config, recogniser, estimator, dialogue, situation, who)
     except BaseException:
         if recogniser is not None:
             recogniser.close()

@@ -25,6 +25,7 @@ from livemerc.speakers.voiceprints import Consent, Voiceprints, of_embedder
 if TYPE_CHECKING:
     import numpy as np
 
+    from livemerc.model.whisper_encoder import WhisperEncoder
     from livemerc.pipeline.judging import Voice
     from livemerc.pipeline.usual_voices import UsualVoices
     from livemerc.speakers.embedder import SpeakerEmbedder, VoicePoint
@@ -73,11 +74,18 @@ class WhoSpeaks:
     """One session's speakers. Off (`speakers.diarize`), it knows names alone. For the processor's thread.
 
     names: what speakers are called; enrolled voices are recognised where there are any (`speakers.voiceprints`).
-    voiceprints: where they are kept; None = in the user's data folder. remarks: sentences about them, for the user.
+    voiceprints: where they are kept; None = in the user's data folder. encoder: the voice's, on the model's thread,
+    whose states tell where several speak; None = there is none of the kind. remarks: sentences for the user.
     Raises `ModelError` where the embedder is missing, or was not measured.
     """
 
-    def __init__(self, config: Config, estimator: RunsWork, voiceprints: Voiceprints | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        estimator: RunsWork,
+        voiceprints: Voiceprints | None = None,
+        encoder: WhisperEncoder | None = None,
+    ) -> None:
         self._config = config.speakers
         self._estimator = estimator
         self._embedder: SpeakerEmbedder | None = None
@@ -96,7 +104,7 @@ class WhoSpeaks:
             from livemerc.speakers.overlap import OverlapDetector
 
             self._embedder = make_embedder(self._config.embedder)
-            self._overlaps = OverlapDetector()
+            self._overlaps = OverlapDetector(encoder)
             if self._config.embedder != GE2E:
                 self.remarks.append(f"voices are told apart by {self._embedder.id.name} (speakers.embedder)")
             if self._config.voiceprints:

@@ -11,20 +11,22 @@ from __future__ import annotations
 
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
 from livemerc.config import SAMPLE_RATE_HZ
 from livemerc.errors import ModelError, cause_of
+from livemerc.model.checkpoint import VoiceEncoder
 from livemerc.speakers.ge2e import WEIGHTS
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from livemerc.model.whisper_encoder import WhisperEncoder
+
 OVERLAP, SETTINGS = "overlap.safetensors", "overlap.json"
-WHISPER = WEIGHTS.parent / "whisper-tiny.en" / "model.bin"
 CLASSES = 3
 """Nobody, one, several."""
 FRAMES_A_S = 50
@@ -46,17 +48,21 @@ class OverlapSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class OverlapDetector:
-    """Of the weights that ship. Raises `ModelError` where they are missing or damaged."""
+    """Of the weights that ship. Raises `ModelError` where they are missing or damaged.
 
-    def __init__(self, folder: Path = WEIGHTS, whisper: Path = WHISPER) -> None:
+    encoder: the voice's, whose states are taken where it has them, because they are computed anyway; else, and of
+    another Whisper, this has an encoder of its own.
+    """
+
+    def __init__(self, encoder: WhisperEncoder | None = None, folder: Path = WEIGHTS) -> None:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        from livemerc.model.whisper_encoder import WhisperEncoder
-
         try:
             self.settings = msgspec.json.decode((folder / SETTINGS).read_bytes(), type=OverlapSettings)
-            self._encoder = WhisperEncoder(whisper, layout_of(self.settings))
+            asked = self.settings
+            fits = encoder is not None and encoder.has_states(asked.rows, asked.peak, asked.part_s)
+            self._encoder = encoder if encoder is not None and fits else encoder_of(asked)
             self._network = network_of(self.settings)
             self._network.load_state_dict({name: t.float() for name, t in load_file(folder / OVERLAP).items()})
         except (OSError, SafetensorError, msgspec.MsgspecError, KeyError, ValueError, RuntimeError) as error:
@@ -71,7 +77,8 @@ class OverlapDetector:
         import torch
 
         with torch.inference_mode():
-            return self._network(self._encoder.states(samples)[None])[0].softmax(-1).numpy()
+            states = self._encoder.states(samples, self.settings.rows)
+            return self._network(states.float().cpu()[None])[0].softmax(-1).numpy()
 
     def overlaps(self, samples: np.ndarray) -> list[tuple[int, int]]:
         """(n,) float32 at 16 kHz -> from which sample to which several speak at once, in order."""
@@ -95,11 +102,13 @@ def lasting(several: np.ndarray, settings: OverlapSettings) -> list[tuple[int, i
     return found
 
 
-def layout_of(settings: OverlapSettings) -> Any:
-    """What Whisper's encoder is to give."""
-    from livemerc.model.whisper_encoder import Layout
+def encoder_of(settings: OverlapSettings) -> WhisperEncoder:
+    """The layers that are needed of the Whisper that ships. Raises ValueError where its file is none, and OSError."""
+    from livemerc.model.whisper_encoder import Layout, WhisperEncoder
 
-    return Layout(settings.rows, peak=settings.peak, part_s=settings.part_s)
+    return WhisperEncoder(
+        VoiceEncoder.shipped().path, Layout(settings.rows, peak=settings.peak, part_s=settings.part_s)
+    )
 
 
 def network_of(settings: OverlapSettings) -> nn.Module:

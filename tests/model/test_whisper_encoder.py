@@ -121,6 +121,26 @@ def test_with_a_peak_a_level_means_nothing_and_without_it_does() -> None:
         assert torch.allclose(loud, soft, atol=1e-3, rtol=1e-3) == alike
 
 
+def test_states_are_the_frames_of_the_figures_and_those_of_the_clip_that_was_heard_last_are_there() -> None:
+    own, beside, clip = encoder((1, 2), peak=1.0), encoder((1, 2, 3), ("mean",), 1.0), spoken()
+    figures = beside.statistics([clip])
+    found = beside.states(clip, (1, 2))
+    assert found.shape == (150, 2 * 384)
+    assert found.mean(0).tolist() == pytest.approx(figures[0, : 2 * 384].tolist(), abs=1e-4)
+    assert torch.allclose(found, own.states(clip.copy(), (1, 2)), atol=1e-3)
+    assert torch.allclose(own.states(clip, (2,)), found[:, 384:], atol=1e-3)
+    assert torch.equal(beside.statistics([spoken(2.0), clip])[1], figures[0])  # another clip between changes nothing
+
+
+def test_states_are_had_of_rows_that_keep_their_frames_and_of_clips_that_are_treated_alike() -> None:
+    beside = encoder((1, 2, 3), ("mean",), 1.0)
+    assert beside.has_states((1, 2), 1.0, 5.0)
+    assert not beside.has_states((1, 3), 1.0, 5.0)  # of the last one there is the mean alone
+    assert encoder((1, 2, 3), peak=1.0).has_states((1, 3), 1.0, 5.0)
+    assert not beside.has_states((1, 2), None, 5.0)
+    assert not beside.has_states((1, 2), 1.0, 12.0)
+
+
 @pytest.mark.parametrize(("rows", "layers", "norm"), [((0,), 0, False), ((2, 0), 2, False), ((4,), 4, False),
                                                       ((5, 1), 4, True)])  # fmt: skip
 def test_layers_that_no_row_needs_are_not_there(rows: tuple[int, ...], layers: int, norm: bool) -> None:

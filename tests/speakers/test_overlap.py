@@ -116,4 +116,4 @@ def test_weights_that_are_missing_or_damaged_are_told(tmp_path: Path, name: str,
     else:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(ModelError, match=r"who speaks at once cannot be read .*install livemerc anew"):
-        OverlapDetector(tmp_path)
+        OverlapDetector(folder=tmp_path)

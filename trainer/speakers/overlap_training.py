@@ -22,7 +22,7 @@ from livemerc.audio.read import read_samples
 from livemerc.config import SAMPLE_RATE_HZ
 from livemerc.errors import ConfigError
 from livemerc.model.whisper_encoder import WhisperEncoder
-from livemerc.speakers.overlap import OVERLAP, SETTINGS, WHISPER, OverlapSettings, layout_of, network_of
+from livemerc.speakers.overlap import OVERLAP, SETTINGS, OverlapSettings, encoder_of, network_of
 from trainer.corpora.voices import read_clips
 from trainer.loop.fit import fit
 from trainer.loop.progress import Progress
@@ -34,8 +34,7 @@ from trainer.speakers.overlap_mixtures import UNKNOWN, Voices, mixture
 SETTINGS_TAUGHT = OverlapSettings(
     rows=(1, 2), peak=1.0, part_s=5.0, dimension=384, width=96, depth=4, low=0.4, high=0.7, least_s=0.2
 )
-SHARES = {"readers": 0.5, "ravdess": 0.12, "nemo": 0.1, "emovo": 0.06, "emotiontts": 0.06, "rakshak": 0.06,
-          "emogator": 0.06, "read": 0.04}  # fmt: skip
+SHARES = {"readers": 0.5, "ravdess": 0.14, "nemo": 0.12, "emovo": 0.08, "rakshak": 0.06, "emogator": 0.06, "read": 0.04}
 """How often a voice is one of each corpus."""
 JUDGED = "librispeech"
 JUDGED_MIXTURES = 400
@@ -60,7 +59,7 @@ def run(data: Path, out: Path, *, mixtures: int, epochs: int, seed: int) -> list
     the corpora's `InputError`."""
     torch.manual_seed(seed)
     settings = SETTINGS_TAUGHT
-    encoder = WhisperEncoder(WHISPER, layout_of(settings))
+    encoder = encoder_of(settings)
     taught = pieces(voices_of(data, tuple(SHARES)), SHARES, encoder, mixtures, seed)
     judged = pieces(voices_of(data, (JUDGED,)), {JUDGED: 1.0}, encoder, JUDGED_MIXTURES, seed + 1)
     network = network_of(settings)
@@ -118,7 +117,7 @@ def pieces(
     with Progress("mixtures", 0, count, unit="mixture") as progress:
         for number in range(count):
             made = mixture(pool, weights / weights.sum(), np.random.default_rng([seed, number]))
-            states = encoder.states(made.samples).numpy().astype(np.float16)
+            states = encoder.states(made.samples, encoder.layout.rows).numpy().astype(np.float16)
             frames = min(len(states), len(made.speaking))
             found.append(Piece(states[:frames], made.speaking[:frames]))
             progress.update(number + 1)
