@@ -279,6 +279,47 @@ def speakers(
 
 
 @experiments.command
+def overlaps(
+    *,
+    data: Path,
+    out: Path,
+    corpora: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    conversations: int = 9,
+    turns: int = 20,
+    seed: int = 0,
+    threads: int = 1,
+) -> int:
+    """How well it is marked where several speak at once: a call, meetings, and conversations that are made of clips.
+
+    Parameters
+    ----------
+    data
+        Folder with the corpora, as for `train`; of `speech` call and meetings are read.
+    out
+        Folder of the experiment.
+    corpora
+        Whose voices (default: librispeech and emodb).
+    conversations
+        Of each corpus (default 9).
+    turns
+        Of each conversation (default 20).
+    seed
+        Of the drawing (default 0).
+    threads
+        torch threads (default 1).
+    """
+    from trainer.corpora.voices import known
+
+    chosen = known(corpora or ["librispeech", "emodb"])
+    if conversations < 1 or turns < 1:
+        raise ConfigError("--conversations and --turns must be 1 or more.")
+    set_torch(threads)
+    from trainer.experiments.overlaps import run
+
+    return _show(run(data, chosen, out, conversations=conversations, turns=turns, seed=seed))
+
+
+@experiments.command
 def voiceprints(
     *,
     data: Path,

@@ -1,8 +1,9 @@
-"""What the monitor makes of a conversation that is made of clips: who speaks, and what the speakers are called."""
+"""Conversations that are made of clips, and what the monitor makes of them: who speaks, and what they are called."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -11,6 +12,7 @@ import numpy as np
 
 from livemerc.audio.ears import Ears
 from livemerc.audio.items import EarItem, Utterance
+from livemerc.audio.read import read_samples
 from livemerc.audio.source import Block
 from livemerc.config import SAMPLE_RATE_HZ, Config, SpeakersConfig
 from livemerc.pipeline.no_answer import NoAnswer
@@ -19,9 +21,15 @@ from livemerc.runtime.worker import GiveUp, never
 from livemerc.speakers.models import GE2E
 from livemerc.speakers.voiceprints import Voiceprints
 from trainer.augment import add_noise, band, coloured_noise, reverberate
-from trainer.speakers.conversations import Conversation, Effect
+from trainer.corpora.clips import Clip
+from trainer.speakers.conversations import Conversation, Effect, conversation
 
 _BLOCK = SAMPLE_RATE_HZ // 10
+
+PEOPLE = (2, 3, 4)
+"""In conversations, in turn."""
+_CLIPS_OF_A_MOOD = 12
+_LEAST_CLIPS = 5
 
 T = TypeVar("T")
 
@@ -48,6 +56,31 @@ class HeardTurn:
     end_s: float
     speaker: str | None
     name: str | None
+
+
+def voices_of(clips: Sequence[Clip]) -> dict[str, dict[int, list[Clip]]]:
+    """Clips by speaker and emotion, of those who have enough."""
+    found: dict[str, dict[int, list[Clip]]] = {}
+    for clip in clips:
+        found.setdefault(clip.speaker, {}).setdefault(clip.label, []).append(clip)
+    return {name: found[name] for name in sorted(found) if sum(map(len, found[name].values())) >= _LEAST_CLIPS}
+
+
+def make(
+    corpus: str, voices: Mapping[str, Mapping[int, Sequence[Clip]]], number: int, *, turns: int, seed: int
+) -> Conversation:
+    """Conversation `number` of the corpus: the same for the same seed."""
+    rng = np.random.default_rng([seed, number, zlib.crc32(corpus.encode())])
+    people, effect = PEOPLE[number % len(PEOPLE)], list(SURROUNDINGS)[number // len(PEOPLE) % len(SURROUNDINGS)]
+    who = [list(voices)[i] for i in rng.choice(len(voices), people, replace=False)]
+    samples = {
+        name: [
+            [read_samples(clip.path, SAMPLE_RATE_HZ, clip.start_s, clip.end_s) for clip in clips[:_CLIPS_OF_A_MOOD]]
+            for clips in voices[name].values()
+        ]
+        for name in who
+    }
+    return conversation(f"{corpus}-{number}-{effect}", samples, turns, SURROUNDINGS[effect], rng)
 
 
 class AtOnce:

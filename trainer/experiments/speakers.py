@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import tempfile
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from livemerc.audio.read import read_samples
-from livemerc.config import SAMPLE_RATE_HZ
 from livemerc.errors import ConfigError, LivemercError
 from livemerc.speakers.choose import id_asked_for
 from livemerc.speakers.models import GE2E
 from livemerc.speakers.voiceprints import Voiceprints
-from trainer.corpora.clips import Clip
 from trainer.corpora.voices import read_clips
-from trainer.experiments.listening import SURROUNDINGS, listen
+from trainer.experiments.listening import PEOPLE, listen, make, voices_of
 from trainer.experiments.results import FIGURES, Rows, table
 from trainer.files import told
 from trainer.loop.progress import Progress
 from trainer.loop.saving import save_json
-from trainer.speakers.conversations import Conversation, conversation
+from trainer.speakers.conversations import Conversation
 from trainer.speakers.shares import Labelled, Share, share_right
-
-PEOPLE = (2, 3, 4)
-_CLIPS_OF_A_MOOD = 12
-_LEAST_CLIPS = 5
 
 
 def run(
@@ -41,7 +31,7 @@ def run(
     id_asked_for(embedder)
     rows: Rows = {}
     for corpus in corpora:
-        voices = _voices(read_clips(data, corpus))
+        voices = voices_of(read_clips(data, corpus))
         if len(voices) < max(PEOPLE):
             raise ConfigError(f"--corpora {corpus}: {len(voices)} voices have enough clips; {max(PEOPLE)} are needed.")
         shares: dict[int, list[Share]] = {people: [] for people in PEOPLE}
@@ -56,31 +46,6 @@ def run(
         out / FIGURES,
     )
     return table(rows)
-
-
-def _voices(clips: Sequence[Clip]) -> dict[str, dict[int, list[Clip]]]:
-    """Clips by speaker and emotion, of those who have enough."""
-    found: dict[str, dict[int, list[Clip]]] = {}
-    for clip in clips:
-        found.setdefault(clip.speaker, {}).setdefault(clip.label, []).append(clip)
-    return {name: found[name] for name in sorted(found) if sum(map(len, found[name].values())) >= _LEAST_CLIPS}
-
-
-def make(
-    corpus: str, voices: Mapping[str, Mapping[int, Sequence[Clip]]], number: int, *, turns: int, seed: int
-) -> Conversation:
-    """Conversation `number` of the corpus: the same for the same seed."""
-    rng = np.random.default_rng([seed, number, zlib.crc32(corpus.encode())])
-    people, effect = PEOPLE[number % len(PEOPLE)], list(SURROUNDINGS)[number // len(PEOPLE) % len(SURROUNDINGS)]
-    who = [list(voices)[i] for i in rng.choice(len(voices), people, replace=False)]
-    samples = {
-        name: [
-            [read_samples(clip.path, SAMPLE_RATE_HZ, clip.start_s, clip.end_s) for clip in clips[:_CLIPS_OF_A_MOOD]]
-            for clips in voices[name].values()
-        ]
-        for name in who
-    }
-    return conversation(f"{corpus}-{number}-{effect}", samples, turns, SURROUNDINGS[effect], rng)
 
 
 def told_apart(made: Conversation, embedder: str = GE2E) -> list[Labelled]:

@@ -81,6 +81,7 @@ def test_without_a_name_all_are_listed_with_a_sentence(capsys: pytest.CaptureFix
         "dialogue-decoder",
         "fusion-options",
         "speakers",
+        "overlaps",
         "voiceprints",
         "usual-voice",
         "read-prose",
