@@ -1,7 +1,8 @@
 """How often an enrolled voice is called by its name, and a stranger by somebody's: stretches of speech, conversations.
 
 Each of LibriSpeech's readers is enrolled with the first half of their clips, as they are. The second halves, as they
-are and in other surroundings, are to be named; nobody of the corpus `readers` is enrolled.
+are and in other surroundings, are to be named; nobody of the corpus `readers` is enrolled, and those of them who taught
+the embedder (`trainer.speakers.embedder_tuning`) are not heard.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from livemerc.speakers.enrolment import Enrolment
 from livemerc.speakers.models import GE2E
 from livemerc.speakers.names import EnrolledVoices
 from livemerc.speakers.voiceprints import Consent, Voiceprint, Voiceprints
+from trainer.corpora.speaker_split import part_of
 from trainer.corpora.voices import read_clips
 from trainer.experiments.listening import SURROUNDINGS, listen
 from trainer.experiments.results import FIGURES, Rows, table
@@ -58,10 +60,11 @@ def run(data: Path, out: Path, *, conversations: int, seed: int, asked: str = GE
 
 
 def _voices(data: Path, corpus: str) -> Iterator[tuple[str, list[np.ndarray]]]:
-    """Everybody's clips, (n,) each; pieces of one file are one clip again."""
+    """The clips, (n,) each, of everybody who taught nothing; pieces of one file are one clip again."""
     paths: dict[str, dict[Path, None]] = {}
     for clip in read_clips(data, corpus):
-        paths.setdefault(clip.speaker, {})[clip.path] = None
+        if part_of(clip) != "A":
+            paths.setdefault(clip.speaker, {})[clip.path] = None
     for name, own in sorted(paths.items()):
         yield name, [read_samples(path, SAMPLE_RATE_HZ) for path in own]
 
