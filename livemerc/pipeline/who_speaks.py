@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from livemerc.speakers.embedder import SpeakerEmbedder, VoicePoint
     from livemerc.speakers.online import OnlineSpeakers
     from livemerc.speakers.overlap import OverlapDetector
-    from livemerc.speakers.turns import SpokenTurn, SpokenTurns
+    from livemerc.speakers.turns import Overlap, SpokenTurn, SpokenTurns
 
 
 T = TypeVar("T")
@@ -246,13 +246,16 @@ class WhoSpeaks:
         """Without turns: nobody has found out."""
         from livemerc.speakers.turns import SpokenTurns, turns
 
-        embedder, overlaps = self._embedder, self._overlaps
+        embedder, detector = self._embedder, self._overlaps
         assert embedder is not None
-        assert overlaps is not None
+        assert detector is not None
+
+        def found() -> SpokenTurns:
+            overlaps = detector.overlaps(samples)
+            return SpokenTurns(turns(samples, embedder, overlaps), overlaps)
+
         try:
-            return self._estimator.run(
-                lambda: SpokenTurns(turns(samples, embedder), overlaps.overlaps(samples)), give_up
-            )
+            return self._estimator.run(found, give_up)
         except Unjudged:
             return SpokenTurns([], [])
 
@@ -265,7 +268,7 @@ class WhoSpeaks:
             return None
 
 
-def _spans(overlaps: Sequence[tuple[int, int]], utterance: Utterance, turn: SpokenTurn | None = None) -> list[Span]:
+def _spans(overlaps: Sequence[Overlap], utterance: Utterance, turn: SpokenTurn | None = None) -> list[Span]:
     """In seconds, those between the first and the last voiced frame: of the utterance, or of one of its turns."""
     at_s = utterance.samples_start_s
     first_s, last_s = utterance.start_s, utterance.end_s

@@ -1,7 +1,7 @@
 """GE2E's network: what a voice sounds like, as one point on a sphere.
 
 Wan, Wang, Papir and Lopez Moreno 2018, "Generalized End-to-End Loss for Speaker Verification", arXiv 1710.10467: a
-stack of LSTMs over mel frames, the last state of the last one projected and normalised. Its weights are those of
+stack of LSTMs over mel frames, the last state of the last one projected and normalised. Its weights began as those of
 Resemblyzer (Apache-2.0), which takes the power of 40 mel bands, not its logarithm, and windows of 1.6 s.
 """
 

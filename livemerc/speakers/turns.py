@@ -1,6 +1,7 @@
-"""Where one speaker of an utterance ends and another begins: where the voice changes, at the nearest dip of the level.
+"""Where one speaker of an utterance ends and another begins: where the voice changes, in the middle of an overlap if
+there is one, else at the nearest dip of the level.
 
-    windows of 1 s every .2 s --optimal partitioning--> parts --dip of the level--> places --two or one?--> cuts
+    windows of 1 s every .2 s --optimal partitioning--> parts --overlap or dip--> places --two or one?--> cuts
 
 Optimal partitioning (Jackson et al. 2005, "An algorithm for optimal partitioning of data on an interval", IEEE Signal
 Processing Letters 12(2)) of the embeddings of overlapping windows: the parts whose windows lie closest to their part's
@@ -14,8 +15,9 @@ the windows of the utterance's own point are alike (`Limits.strays`), and whethe
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,6 +48,10 @@ _FRAME = SAMPLE_RATE_HZ // 100
 _SMOOTH = 9
 
 
+Overlap = tuple[int, int]
+"""From which sample to which several speak at once."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SpokenTurn:
     """What one person says, from sample `begin` to `end`; `point`: their voice there, None = too little of it."""
@@ -57,19 +63,40 @@ class SpokenTurn:
 
 @dataclass(frozen=True, slots=True)
 class SpokenTurns:
-    """`turns` of an utterance, in order; `overlaps`: from which sample to which several speak at once."""
+    """Of an utterance, both in order."""
 
     turns: list[SpokenTurn]
-    overlaps: list[tuple[int, int]]
+    overlaps: list[Overlap]
 
 
-def turns(samples: np.ndarray, embedder: SpeakerEmbedder) -> list[SpokenTurn]:
-    """(n,) float32 at 16 kHz -> its turns, in order and without gaps; one = one speaker, or too little to tell."""
-    whole = SpokenTurn(0, len(samples), embedder.embed(samples))
-    return _confirmed(samples, _borders(samples, whole.point, embedder), whole, embedder)
+def turns(samples: np.ndarray, embedder: SpeakerEmbedder, overlaps: Sequence[Overlap] = ()) -> list[SpokenTurn]:
+    """(n,) float32 at 16 kHz -> its turns, in order and without gaps; one = one speaker, or too little to tell.
+    overlaps: where several speak at once; where the voice changes there, one takes over from the other."""
+
+    @cache
+    def turn(begin: int, end: int) -> SpokenTurn:
+        return SpokenTurn(begin, end, _point(samples, begin, end, embedder, overlaps))
+
+    places = _borders(samples, turn(0, len(samples)).point, embedder, overlaps)
+    return _confirmed([0, *places, len(samples)], turn, mixture_of(embedder.limits))
 
 
-def _borders(samples: np.ndarray, whole: VoicePoint | None, embedder: SpeakerEmbedder) -> list[int]:
+def _point(
+    samples: np.ndarray, begin: int, end: int, embedder: SpeakerEmbedder, overlaps: Sequence[Overlap]
+) -> VoicePoint | None:
+    """Of the voice that is alone there, if there is enough of it, else of all that is there."""
+    alone = np.ones(end - begin, bool)
+    for first, last in overlaps:
+        alone[max(0, first - begin) : max(0, last - begin)] = False
+    if alone.all():
+        return embedder.embed(samples[begin:end])
+    point = embedder.embed(samples[begin:end][alone])
+    return point if point is not None and point.voiced_s >= LEAST_SIDE_S else embedder.embed(samples[begin:end])
+
+
+def _borders(
+    samples: np.ndarray, whole: VoicePoint | None, embedder: SpeakerEmbedder, overlaps: Sequence[Overlap]
+) -> list[int]:
     """Where the voice may change, with voice enough on either side. What costs least is asked first."""
     limits = embedder.limits
     if whole is None or (whole.strays is not None and whole.strays < limits.strays):
@@ -81,7 +108,7 @@ def _borders(samples: np.ndarray, whole: VoicePoint | None, embedder: SpeakerEmb
     if not changes(course.every(COARSE_STEPS), limits.coarse_cost, 1):
         return []
     changed = changes(course.every(1), limits.part_cost, LEAST_WINDOWS)
-    places = [_dip(samples, changed_s(window)) for window in changed]
+    places = [_overlap(overlaps, changed_s(window)) or _dip(samples, changed_s(window)) for window in changed]
     return _with_voice(places, len(samples), voiced)
 
 
@@ -114,6 +141,14 @@ def changes(course: np.ndarray, cost: float, least: int) -> list[int]:
     return found[::-1]
 
 
+def _overlap(overlaps: Sequence[Overlap], near_s: float) -> int | None:
+    """The middle of the overlap that is nearest to `near_s`, if that is in reach."""
+    near = near_s * SAMPLE_RATE_HZ
+    away = [(max(begin - near, near - end, 0.0), (begin + end) // 2) for begin, end in overlaps]
+    least, middle = min(away, default=(np.inf, 0))
+    return middle if least <= _REACH_S * SAMPLE_RATE_HZ else None
+
+
 def _dip(samples: np.ndarray, near_s: float) -> int:
     """The sample at which the level is lowest near `near_s`, and rather nearer than a little lower."""
     reach, middle = round(_REACH_S * 100), round(near_s * 100)
@@ -144,17 +179,10 @@ def _with_voice(places: Sequence[int], count: int, voiced: np.ndarray) -> list[i
     return kept
 
 
-def _confirmed(
-    samples: np.ndarray, places: Sequence[int], whole: SpokenTurn, embedder: SpeakerEmbedder
-) -> list[SpokenTurn]:
+def _confirmed(edges: Sequence[int], turn: Callable[[int, int], SpokenTurn], mixture: Mixture) -> list[SpokenTurn]:
     """Joins neighbouring turns, those that are most alike first, until two speakers explain each two of them better
     than one does."""
-
-    def turn(begin: int, end: int) -> SpokenTurn:
-        return whole if end - begin == len(samples) else SpokenTurn(begin, end, embedder.embed(samples[begin:end]))
-
-    mixture = mixture_of(embedder.limits)
-    found = [turn(begin, end) for begin, end in itertools.pairwise([0, *places, len(samples)])]
+    found = [turn(begin, end) for begin, end in itertools.pairwise(edges)]
     while len(found) > 1:
         apart = [_apart(one.point, other.point, mixture) for one, other in itertools.pairwise(found)]
         at = int(np.argmin(apart))

@@ -10,6 +10,7 @@ import pytest
 from livemerc.audio.read import read_samples
 from livemerc.config import SAMPLE_RATE_HZ
 from livemerc.speakers.embedder import SpeakerEmbedder
+from livemerc.speakers.overlap import OverlapDetector
 from livemerc.speakers.turns import changed_s, changes, turns
 
 
@@ -50,6 +51,16 @@ def test_somebody_between_two_turns_of_another_is_found(
     assert [at / SAMPLE_RATE_HZ for at in found] == pytest.approx([3.0, 5.0], abs=0.6)
 
 
+def test_where_the_voice_changes_in_an_overlap_the_cut_is_in_its_middle_and_elsewhere_it_counts_for_nothing(
+    embedder: SpeakerEmbedder, two: tuple[np.ndarray, np.ndarray]
+) -> None:
+    both = np.concatenate(two)
+    there, far = (round(2.9 * SAMPLE_RATE_HZ), round(3.3 * SAMPLE_RATE_HZ)), (0, SAMPLE_RATE_HZ)
+    assert [turn.begin for turn in turns(both, embedder, [far, there])][1:] == [sum(there) // 2]
+    assert [turn.begin for turn in turns(both, embedder, [far])][1:] == cuts(both, embedder)
+    assert [turn.begin for turn in turns(two[0], embedder, [(SAMPLE_RATE_HZ, 2 * SAMPLE_RATE_HZ)])] == [0]
+
+
 def test_one_speaker_is_left_whole(embedder: SpeakerEmbedder, two: tuple[np.ndarray, np.ndarray]) -> None:
     for voice in two:
         pause = np.zeros(SAMPLE_RATE_HZ // 5, np.float32)
@@ -67,7 +78,7 @@ def test_the_level_makes_no_other_cut(embedder: SpeakerEmbedder, two: tuple[np.n
 def test_nobody_is_cut_out_of_the_call_who_speaks_on(embedder: SpeakerEmbedder, shared_data: Path) -> None:
     """sample.rttm: one speaks from 10.6 to 14.6, the other from then on to 17.9."""
     call = read_samples(shared_data / "speech" / "call" / "sample.flac", SAMPLE_RATE_HZ, 11.1, 17.8)
-    found = cuts(call, embedder)
+    found = [turn.begin for turn in turns(call, embedder, OverlapDetector().overlaps(call))][1:]
     assert [11.1 + at / SAMPLE_RATE_HZ for at in found] == pytest.approx([14.5], abs=0.5)
 
 
