@@ -9,7 +9,7 @@ from livemerc.speakers.mixture import Mixture, Sample
 from livemerc.speakers.online import OnlineSpeakers, Rules
 from livemerc.speakers.scale import Limits
 
-NEW_COST, SCALE, ANCHOR, POPULARITY = 3.0, 0.3, 4.0, 2.0
+NEW_COST, SCALE, ANCHOR, POPULARITY = 4.0, 0.2, 4.0, 2.0
 """Of the mixture. Tuned with GE2E (trainer/LOG.md), and the same whatever the embedder."""
 LEAST_NEW_S = 1.0
 """Less voice makes nobody new: such an embedding is often nearer to a stranger's than to its own speaker's."""
