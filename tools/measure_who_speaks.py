@@ -1,4 +1,5 @@
-"""What it costs to tell who speaks: processor time an utterance of recordings, cut into turns, embedded and shared out.
+"""What it costs to tell who speaks: processor time an utterance of recordings, cut into turns, embedded and shared out,
+and listened to for overlaps, beyond what the voice's encoder takes, which is not counted.
 
     OMP_NUM_THREADS=1 python tools/measure_who_speaks.py livemerc/demo/demo.flac DATA/speech/call/sample.flac
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,9 @@ from livemerc.audio.items import Utterance
 from livemerc.audio.read import read_samples
 from livemerc.audio.source import Block
 from livemerc.config import SAMPLE_RATE_HZ, Config, SpeakersConfig
+from livemerc.model.encoders import load_model
+from livemerc.model.voice import VoiceBranch
+from livemerc.model.whisper_encoder import WhisperEncoder
 from livemerc.pipeline.who_speaks import WhoSpeaks
 from livemerc.runtime.worker import never
 from trainer.experiments.listening import AtOnce
@@ -34,11 +39,12 @@ def main() -> int:
         ears = Ears(config, SAMPLE_RATE_HZ)
         items = [*ears.feed(Block(read_samples(path, SAMPLE_RATE_HZ), 0.0)), *ears.flush()]
         utterances = [item for item in items if isinstance(item, Utterance)]
-        who = WhoSpeaks(config, AtOnce())
+        encoder = voice_encoder()
+        who = WhoSpeaks(config, AtOnce(), encoder=encoder)
         costs = []
         for _ in range(REPEATS + 1):
             who.begin()
-            costs.append([cost_ms(who, utterance) for utterance in utterances])
+            costs.append([cost_ms(who, encoder, utterance) for utterance in utterances])
         p50_s = np.median([len(utterance.samples) for utterance in utterances]) / SAMPLE_RATE_HZ
         print(f"{path.name}: {len(utterances)} utterances, half of them longer than {p50_s:.1f} s")
         for name, of in (("median", np.median), ("least", np.min)):
@@ -47,10 +53,19 @@ def main() -> int:
     return 0
 
 
-def cost_ms(who: WhoSpeaks, utterance: Utterance) -> float:
+def voice_encoder() -> WhisperEncoder:
+    """That of the checkpoint that ships."""
+    branch = load_model(None, "cpu", 1)[0].speech
+    assert isinstance(branch, VoiceBranch)
+    return branch.encoder
+
+
+def cost_ms(who: WhoSpeaks, encoder: WhisperEncoder, utterance: Utterance) -> float:
     """Of all that is asked about one utterance."""
+    heard = replace(utterance, samples=utterance.samples.copy())  # else its states would be there from the last time
+    encoder.statistics([heard.samples])
     began = time.process_time()
-    for turn in who.turns(utterance, never):
+    for turn in who.turns(heard, never):
         who.hear(turn.utterance_id, turn.samples, None, never)
         list(who.news())
     return (time.process_time() - began) * 1000
