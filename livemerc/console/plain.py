@@ -95,7 +95,7 @@ class PlainPrinter:
             f'"{text}"' if text else "",
         ]
         if final.overlaps:
-            parts.append(f"({length_s(final.overlaps):.1f} s with somebody else)")
+            parts.append(f"({length_s(final.overlaps):.1f} s overlap)")
         if final.asr.gated and event.late_text is None:
             parts.append(f"({'words doubtful' if text else 'no words'}: {final.asr.gated})")
         self._print(self._stream, "  ".join(part for part in parts if part))

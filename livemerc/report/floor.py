@@ -45,7 +45,7 @@ def _figure(facts: Facts, found: Talk, shown: Sequence[str]) -> Html:
             marks.append(spans(frame, mine, y, 16.0, f"mark {colour}"))
             y += 22
         if at_once:
-            marks.append(label_of_row(frame, y + 10, "at once", ""))
+            marks.append(label_of_row(frame, y + 10, "overlap", ""))
             marks.append(spans(frame, at_once, y + 2, 10.0, "at-once"))
             y += 18
         marks += axis(frame, y)
@@ -54,7 +54,7 @@ def _figure(facts: Facts, found: Talk, shown: Sequence[str]) -> Html:
     words = "; ".join(f"{speaker} {shares[speaker]:.0%}" for speaker in shown)
     caption = "Each row is a speaker, each mark a stretch of speech."
     if at_once:
-        caption += " At once: somebody else speaks, too; nobody knows who."
+        caption += " Overlap: somebody else speaks, too, and it is not told who."
     return figure("floor", "Who speaks when", f"Shares of the talk: {words}.", facts.duration_s, draw, caption)
 
 

@@ -133,7 +133,7 @@ def said(facts: Facts, line: Line, most: int | None = None) -> list[Child]:
     elif not words:
         pieces.append(tag("small", f"({PEN} nothing was said)" if line.heard is not None else "(voice only)"))
     if line.overlaps:
-        pieces.append(tag("small", f" ({length_s(line.overlaps):.1f} s with somebody else)"))
+        pieces.append(tag("small", f" ({length_s(line.overlaps):.1f} s overlap)"))
     if line.heard is not None and most is None:
         pieces.append(tag("small", f" {PEN} words corrected; heard: ", tag("bdi", line.heard or "nothing")))
     return pieces

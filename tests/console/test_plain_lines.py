@@ -50,7 +50,7 @@ def test_what_somebody_else_speaks_in_is_told() -> None:
         final(1, 12.34, 14.0, "so you came", "Ann", overlaps=[(12.4, 12.8), (13.0, 13.2)]),
         emotion(1, "joy", 0.82, status="frozen"),
     )
-    assert out == '00:12.3  Ann  joy .82  "so you came"  (0.6 s with somebody else)\n'
+    assert out == '00:12.3  Ann  joy .82  "so you came"  (0.6 s overlap)\n'
 
 
 def test_words_that_came_late_are_printed_and_missing_ones_are_accounted_for() -> None:

@@ -92,8 +92,8 @@ def test_where_several_speak_at_once_is_a_row_and_is_told_beside_the_words(tmp_p
     page = html(read_session(path))
     assert "1.0 s in which several speak." in page
     assert page.count('class="at-once"') == 2  # wide and narrow
-    assert page.count("(1.0 s with somebody else)") == page.count("with somebody else") >= 1
-    assert "At once: somebody else speaks, too" in page
+    assert page.count("(1.0 s overlap)") == page.count(" overlap)") >= 1
+    assert "Overlap: somebody else speaks, too" in page
     without = html(read_session(said_session(tmp_path / "t", SAID, speakers=speakers)))
     assert 'at-once"' not in without
     assert "somebody else" not in without

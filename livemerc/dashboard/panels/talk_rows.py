@@ -36,7 +36,7 @@ def talk_rows(palette: Palette, talk: Talk, width: int, most: int, coloured: Col
     if talk.balance is not None:
         head.append(f"  balance {fraction(talk.balance)}", style=palette.text)
     if talk.overlap_s >= 0.5:
-        head.append(f"  {talk.overlap_s:.0f} s at once", style=palette.text)
+        head.append(f"  {talk.overlap_s:.0f} s overlap", style=palette.text)
     told = Text(f"{AT_ONCE} took over without a gap", style=palette.dim)
     rows = [spread(head, told, width) if head.cell_len + told.cell_len + 1 <= width else head]
     for speaker, share in list(shares.items())[:most]:

@@ -73,7 +73,7 @@ def runs(utterance: Utterance) -> list[Run]:
     elif utterance.late:
         pieces.append(("(the words came late)", "doubt"))
     if utterance.overlaps:
-        pieces.append((f"({length_s(utterance.overlaps):.1f} s with somebody else)".replace(" ", _TIED), "doubt"))
+        pieces.append((f"({length_s(utterance.overlaps):.1f} s overlap)".replace(" ", _TIED), "doubt"))
     if estimate is not None and estimate.abstained:
         pieces.append((f"({sure_width(estimate.abstained)})", "doubt"))
     if utterance.changes:

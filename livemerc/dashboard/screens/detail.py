@@ -180,7 +180,7 @@ def _facts(utterance: Utterance, palette: Palette) -> list[Text]:
         when = ", ".join(
             f"{clock(start_s, tenths=True)} to {clock(end_s, tenths=True)}" for start_s, end_s in utterance.overlaps
         )
-        facts.append(("at once", f"somebody else speaks, too: {when}"))
+        facts.append(("overlap", f"somebody else speaks, too: {when}"))
     timing = utterance.timing
     if timing is not None:
         parts = (

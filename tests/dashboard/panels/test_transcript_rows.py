@@ -62,8 +62,8 @@ def test_what_somebody_else_speaks_in_is_told_where_that_was_sought_and_found() 
     for event in (final(1, 0, 2, "no"), final(2, 3, 5, "no", overlaps=[]), final(3, 6, 9, "no", overlaps=[(6.5, 7.3)])):
         state.apply(event)
     drawn = ["".join(s.text for s in render(u, Columns(120), PALETTES[0])[0]) for u in state.utterances]
-    assert ["somebody" in row for row in drawn] == [False, False, True]
-    assert "no (0.8 s with somebody else)" in drawn[2].replace("\u00a0", " ")
+    assert ["overlap" in row for row in drawn] == [False, False, True]
+    assert "no (0.8 s overlap)" in drawn[2].replace("\u00a0", " ")
 
 
 def test_what_is_sought_is_found_whatever_its_case_and_lit_wherever_it_stands() -> None:
