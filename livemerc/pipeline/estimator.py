@@ -121,9 +121,11 @@ class Estimator:
     @property
     def voice_encoder(self) -> WhisperEncoder | None:
         """The Whisper's layers that the loaded model hears voices with, for the model's thread; None = it has none."""
+        if self._model is None:
+            return None
         from livemerc.model.voice import VoiceBranch
 
-        branch = None if self._model is None else self._model.speech
+        branch = self._model.speech
         return branch.encoder if isinstance(branch, VoiceBranch) else None
 
     def warm(self) -> None:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
-from msgspec import UNSET
 
 from livemerc.audio.echo import Echoes, EchoWatch
 from livemerc.audio.items import EarItem, Ending, Quiet, Recalled, Speech, Utterance
@@ -275,7 +274,7 @@ class Processor:
             asr=FinalAsr(
                 engine=heard.engine, model=heard.model, confidence=transcript.confidence, gated=transcript.gated
             ),
-            overlaps=UNSET if who.overlaps is None else who.overlaps,
+            overlaps=who.overlaps,
         )
         yield from self._attributed(who.told)
         timing = Timing(endpoint_wait_ms=(utterance.decided_s - utterance.end_s) * 1000, asr_ms=asr_ms)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from msgspec import UNSET, UnsetType
+
 from livemerc.audio.items import Utterance
 from livemerc.config import SAMPLE_RATE_HZ, Config
 from livemerc.errors import ConfigError, InputError, LivemercError
@@ -54,11 +56,11 @@ class BeginsWith(Protocol):
 @dataclass(frozen=True, slots=True)
 class Attribution:
     """`speaker` of the utterance as it is known now, None = unknown; `told`: its own event first, and what it revises
-    and freezes. `overlaps`: from when to when several speak at once; None = nobody listened for that."""
+    and freezes. `overlaps`: from when to when several speak at once; unset = nobody listened for that."""
 
     speaker: str | None
     told: list[UtteranceSpeaker] = field(default_factory=list)
-    overlaps: list[Span] | None = None
+    overlaps: list[Span] | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -220,7 +222,7 @@ class WhoSpeaks:
         from livemerc.speakers.diarizer import sample_of
 
         heard = next((one for one in self._heard if one.samples is samples), None)
-        point, overlaps = (self._point(samples, give_up), None) if heard is None else (heard.point, heard.overlaps)
+        point, overlaps = (self._point(samples, give_up), UNSET) if heard is None else (heard.point, heard.overlaps)
         sample = None if point is None else sample_of(point)
         if named is not None:
             if sample is not None:

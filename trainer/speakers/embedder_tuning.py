@@ -20,16 +20,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from livemerc.audio.read import read_samples
-from livemerc.config import SAMPLE_RATE_HZ
 from livemerc.model.mel import HOP_SAMPLES, MelPower
 from livemerc.speakers.embedder import without_pauses
 from livemerc.speakers.network import DEPTH, MEL_BINS, WIDTH, WINDOW_FRAMES, levelled
 from trainer.augment import add_noise, band, coloured_noise, reverberate
 from trainer.corpora.speaker_split import part_of
-from trainer.corpora.voices import read_clips
 from trainer.loop.fit import fit
 from trainer.loop.stage import LAST_EPOCH, LoopOptions, Phase, Stage, adamw, warm_up_then_down
+from trainer.speakers.taught_by import Voices, voices_of
 
 SHARES = {"readers": 0.7, "emogator": 0.3}
 """How often a batch is of each corpus."""
@@ -38,12 +36,8 @@ _LEARNING_RATE = 1e-4
 _WARM_UP = 50
 _VOICES, _WINDOWS = 16, 4
 _SCALE, _MARGIN, _KEEP = 20.0, 0.1, 2.0
-_MOST_CLIPS = 60
 _WINDOW = WINDOW_FRAMES * HOP_SAMPLES
-_LEVEL = 0.05
 
-Voices = dict[str, dict[str, list[np.ndarray]]]
-"""By corpus and speaker: clips without pauses, (n,) at 16 kHz."""
 Batch = tuple[Tensor, Tensor]
 """Windows as they are heard and as they are, each (voices * windows, 160, 40)."""
 
@@ -68,7 +62,8 @@ def tune(weights: dict[str, Tensor], data: Path, out: Path, *, steps: int = STEP
     network = TorchGe2e()
     network.load_state_dict(weights)
     before = copy.deepcopy(network).requires_grad_(False)
-    voices = taught_by(data)
+    # those of part A teach, as everywhere: on the others it is measured
+    voices = voices_of(data, tuple(SHARES), without_pauses, lambda clip: part_of(clip) == "A")
 
     def loss(batch: Batch) -> Tensor:
         heard, plain = batch
@@ -84,22 +79,6 @@ def tune(weights: dict[str, Tensor], data: Path, out: Path, *, steps: int = STEP
     )  # fmt: skip
     fit(stage, out, LoopOptions(begun_with={"steps": steps, "seed": seed}))
     return {name: tensor.detach() for name, tensor in network.state_dict().items()}
-
-
-def taught_by(data: Path) -> Voices:
-    """Those of part A, as everywhere: on the others it is measured."""
-    found: Voices = {}
-    for corpus in SHARES:
-        of = found.setdefault(corpus, {})
-        for clip in read_clips(data, corpus):
-            clips = of.setdefault(clip.speaker, [])
-            if part_of(clip) == "A" and len(clips) < _MOST_CLIPS:
-                samples = without_pauses(read_samples(clip.path, SAMPLE_RATE_HZ, clip.start_s, clip.end_s))
-                level = float(np.sqrt(np.mean(np.square(samples), dtype=np.float64))) if len(samples) else 0.0
-                if level > 0 and len(samples) > SAMPLE_RATE_HZ // 4:
-                    clips.append(samples * np.float32(_LEVEL / level))
-        found[corpus] = {speaker: clips for speaker, clips in of.items() if clips}
-    return found
 
 
 def apart(embeddings: Tensor) -> Tensor:

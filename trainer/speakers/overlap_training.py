@@ -18,18 +18,15 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from torch import Tensor
 from torch.nn import functional as F
 
-from livemerc.audio.read import read_samples
-from livemerc.config import SAMPLE_RATE_HZ
-from livemerc.errors import ConfigError
 from livemerc.model.whisper_encoder import WhisperEncoder
 from livemerc.speakers.overlap import OVERLAP, SETTINGS, OverlapSettings, encoder_of, network_of
-from trainer.corpora.voices import read_clips
 from trainer.loop.fit import fit
 from trainer.loop.progress import Progress
 from trainer.loop.saving import save_json
 from trainer.loop.stage import LAST_EPOCH, LoopOptions, Phase, Stage, adamw, warm_up_then_down
 from trainer.speakers.conversations import spoken
-from trainer.speakers.overlap_mixtures import UNKNOWN, Voices, mixture
+from trainer.speakers.overlap_mixtures import UNKNOWN, mixture
+from trainer.speakers.taught_by import Voices, voices_of
 
 SETTINGS_TAUGHT = OverlapSettings(
     rows=(1, 2), peak=1.0, part_s=5.0, dimension=384, width=96, depth=4, low=0.4, high=0.7, least_s=0.2
@@ -38,8 +35,6 @@ SHARES = {"readers": 0.5, "ravdess": 0.14, "nemo": 0.12, "emovo": 0.08, "rakshak
 """How often a voice is one of each corpus."""
 JUDGED = "librispeech"
 JUDGED_MIXTURES = 400
-_MOST_CLIPS = 60
-_LEVEL = 0.05
 _BATCH = 24
 _LEARNING_RATE = 1e-3
 _WEIGHT_DECAY = 0.02
@@ -60,8 +55,8 @@ def run(data: Path, out: Path, *, mixtures: int, epochs: int, seed: int) -> list
     torch.manual_seed(seed)
     settings = SETTINGS_TAUGHT
     encoder = encoder_of(settings)
-    taught = pieces(voices_of(data, tuple(SHARES)), SHARES, encoder, mixtures, seed)
-    judged = pieces(voices_of(data, (JUDGED,)), {JUDGED: 1.0}, encoder, JUDGED_MIXTURES, seed + 1)
+    taught = pieces(voices_of(data, tuple(SHARES), spoken), SHARES, encoder, mixtures, seed)
+    judged = pieces(voices_of(data, (JUDGED,), spoken), {JUDGED: 1.0}, encoder, JUDGED_MIXTURES, seed + 1)
     network = network_of(settings)
     steps = -(-len(taught) // _BATCH)
 
@@ -84,34 +79,19 @@ def run(data: Path, out: Path, *, mixtures: int, epochs: int, seed: int) -> list
     return [f"{name} {value:.3f}" for name, value in found.items() if isinstance(value, float)]
 
 
-def voices_of(data: Path, corpora: Sequence[str]) -> dict[str, dict[str, list[np.ndarray]]]:
-    """By corpus and speaker: clips without silence at their edges, all as loud. Raises the corpora's `InputError`, and
-    `ConfigError` where one has no sound."""
-    found: dict[str, dict[str, list[np.ndarray]]] = {}
-    for corpus in corpora:
-        by_speaker: dict[str, list[np.ndarray]] = {}
-        for clip in read_clips(data, corpus):
-            clips = by_speaker.setdefault(clip.speaker, [])
-            if len(clips) < _MOST_CLIPS:
-                samples = spoken(read_samples(clip.path, SAMPLE_RATE_HZ, clip.start_s, clip.end_s))
-                level = float(np.sqrt(np.mean(np.square(samples), dtype=np.float64)))
-                if level > 0 and len(samples) > SAMPLE_RATE_HZ // 4:
-                    clips.append((samples * np.float32(_LEVEL / level)).astype(np.float16))
-        found[corpus] = {speaker: clips for speaker, clips in by_speaker.items() if clips}
-        if not found[corpus]:
-            raise ConfigError(f"{data}: no voice of {corpus} has a clip that sounds.")
-    return found
-
-
 def pieces(
-    voices: dict[str, dict[str, list[np.ndarray]]],
+    voices: Voices,
     shares: dict[str, float],
     encoder: WhisperEncoder,
     count: int,
     seed: int,
 ) -> list[Piece]:
     """`count` mixtures, heard by `encoder`; the same for the same seed."""
-    pool: Voices = {f"{corpus} {name}": clips for corpus, of in voices.items() for name, clips in of.items()}
+    pool = {
+        f"{corpus} {name}": [clip.astype(np.float16) for clip in clips]
+        for corpus, of in voices.items()
+        for name, clips in of.items()
+    }
     weights = np.array([shares[corpus] / len(of) for corpus, of in voices.items() for _ in of])
     found = []
     with Progress("mixtures", 0, count, unit="mixture") as progress:

@@ -14,7 +14,7 @@ from livemerc.config import SAMPLE_RATE_HZ
 from livemerc.speakers.embedder import windows, without_pauses
 from livemerc.speakers.ge2e import ENCODER, WEIGHTS, Ge2eEmbedder
 from livemerc.speakers.network import WINDOW_FRAMES
-from trainer.speakers import embedder_tuning
+from trainer.speakers import embedder_tuning, taught_by
 from trainer.speakers.embedder_tuning import TorchGe2e, apart, tune
 
 
@@ -49,7 +49,7 @@ def test_a_step_changes_the_weights_a_little_and_the_same_seed_alike(
     tmp_path: Path, shared_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedder_tuning, "SHARES", {"readers": 1.0})
-    monkeypatch.setattr(embedder_tuning, "_MOST_CLIPS", 1)
+    monkeypatch.setattr(taught_by, "MOST_CLIPS", 1)
     before = shipped()
     one, again = (tune(before, shared_data, tmp_path / name, steps=2, seed=1) for name in ("one", "again"))
     for name, tensor in one.items():

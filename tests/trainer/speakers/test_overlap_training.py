@@ -10,7 +10,9 @@ import pytest
 from livemerc.errors import InputError
 from livemerc.speakers.overlap import OVERLAP, OverlapDetector
 from trainer.speakers import overlap_training
-from trainer.speakers.overlap_training import run, voices_of
+from trainer.speakers.conversations import spoken
+from trainer.speakers.overlap_training import run
+from trainer.speakers.taught_by import voices_of
 
 
 @pytest.fixture
@@ -38,4 +40,4 @@ def test_what_is_taught_is_what_the_monitor_reads_and_the_same_seed_is_the_same(
 
 def test_a_corpus_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError):
-        voices_of(tmp_path, ("readers",))
+        voices_of(tmp_path, ("readers",), spoken)
